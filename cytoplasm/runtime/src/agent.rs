@@ -1,0 +1,122 @@
+//! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
+
+use karyon_types::{AgentId, Denial, Tick};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
+
+use crate::supervision::Restart;
+
+/// The content of a message. Up to 24 bytes travel without an allocation.
+pub type Payload = SmallVec<[u8; 24]>;
+
+/// What holds for all agents of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentKind {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version: whoever changes what a step does raises it, and old logs are refused.
+    pub version: u32,
+    /// Whether an agent that ended is started again.
+    pub restart: Restart,
+    /// From which state.
+    pub restart_from: RestartFrom,
+}
+
+/// The state from which an agent is restarted after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartFrom {
+    /// As it began, with an empty mailbox; the message that killed it is gone (OTP's way).
+    Init,
+    /// As it was after its last good step. The message that killed it comes again, at most
+    /// `redeliver` times, then goes to the dead letters; the mailbox is kept.
+    LastGood {
+        /// How often a message is given again.
+        redeliver: u32,
+    },
+}
+
+/// What an agent handles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// An external input, released by the run's input source.
+    Input {
+        /// What it says.
+        payload: &'a [u8],
+    },
+    /// A message from another agent, or from itself.
+    Message {
+        /// Its sender, as the scheduler knows it.
+        from: AgentId,
+        /// What it says.
+        payload: &'a [u8],
+    },
+    /// A message that this agent wanted to send was denied.
+    Denied {
+        /// To whom it wanted to send.
+        to: AgentId,
+        /// Why not.
+        denial: Denial,
+    },
+}
+
+/// A step's own word that it failed; handled like a panic, but cheaper.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+/// A deterministic step over a state of its own.
+///
+/// A step does no I/O, reads no clock, draws no randomness and holds no order of a hash map in
+/// its state: given the same state and event it does the same. The state is encoded as
+/// MessagePack; two equal states must encode to equal bytes, so a state holds no map with a
+/// random order, and no NaN.
+pub trait Agent: Serialize + DeserializeOwned + Sized + Send + 'static {
+    /// What holds for all agents of this type.
+    const KIND: AgentKind;
+
+    /// Handles one event. All that it wants to have an effect goes through `context`, and becomes
+    /// real only when it returns `Ok`.
+    ///
+    /// # Errors
+    /// A [`Failure`] crashes the agent, like a panic.
+    fn handle(&mut self, event: Event<'_>, context: &mut Context<'_>) -> Result<(), Failure>;
+}
+
+/// What one step wants.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    pub(crate) sends: Vec<(AgentId, Payload)>,
+    pub(crate) exit: bool,
+}
+
+/// An agent's only way out.
+pub struct Context<'a> {
+    pub(crate) me: AgentId,
+    pub(crate) now: Tick,
+    pub(crate) wishes: &'a mut Wishes,
+}
+
+impl Context<'_> {
+    /// The agent that is running.
+    pub fn me(&self) -> AgentId {
+        self.me
+    }
+
+    /// The gate's time: the tick.
+    pub fn now(&self) -> Tick {
+        self.now
+    }
+
+    /// Sends `payload` to `to`, if the gate allows it. It arrives in the next tick; a denial
+    /// arrives there as [`Event::Denied`].
+    #[inline]
+    pub fn send(&mut self, to: AgentId, payload: &[u8]) {
+        self.wishes.sends.push((to, Payload::from_slice(payload)));
+    }
+
+    /// Ends this agent when the step returns.
+    pub fn exit(&mut self) {
+        self.wishes.exit = true;
+    }
+}

@@ -1,0 +1,83 @@
+//! Chaos: kills steps at random, but the same ones in every run of a seed.
+//!
+//! A draw is a function of (seed, logical message, attempt) alone, so it is the same for any
+//! number of schedulers, and stands outside whatever agents draw themselves.
+
+use karyon_log::Cause;
+use karyon_types::AgentId;
+
+/// Which steps die.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chaos {
+    seed: u64,
+    probability: f64,
+}
+
+impl Chaos {
+    /// Each attempt of a step dies with `probability` (0 to 1).
+    pub fn new(seed: u64, probability: f64) -> Chaos {
+        Chaos { seed, probability }
+    }
+
+    /// Whether this attempt dies.
+    #[inline]
+    pub(crate) fn kills(&self, agent: AgentId, cause: Cause, attempt: u32) -> bool {
+        if self.probability <= 0.0 {
+            return false;
+        }
+        let (kind, from, step, output) = match cause {
+            Cause::Input(index) => (0, 0, u64::from(index), 0),
+            Cause::Message(m) => (1, m.from.0, m.step, m.output),
+            Cause::Denial(m) => (2, m.from.0, m.step, m.output),
+        };
+        let mut draw = mix(self.seed);
+        for key in [kind, agent.0, from, step, u64::from(output) << 32 | u64::from(attempt)] {
+            draw = mix(draw ^ mix(key));
+        }
+        // The upper 53 bits as a number in [0, 1).
+        ((draw >> 11) as f64) * (1.0 / (1u64 << 53) as f64) < self.probability
+    }
+}
+
+/// The output function of SplitMix64 on the next state. Source: Steele, Lea, Flood, "Fast
+/// splittable pseudorandom number generators", OOPSLA 2014.
+fn mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use karyon_log::Message;
+
+    #[test]
+    fn the_generator_is_the_published_one() {
+        // First outputs of SplitMix64 seeded with 1234567.
+        let first = mix(1_234_567);
+        let second = mix(1_234_567u64.wrapping_add(0x9e37_79b9_7f4a_7c15));
+        assert_eq!((first, second), (6_457_827_717_110_365_317, 3_203_168_211_198_807_973));
+    }
+
+    #[test]
+    fn kills_about_as_often_as_it_says_and_always_the_same() {
+        for (probability, low, high) in
+            [(0.0, 0, 0), (0.01, 850, 1150), (0.1, 9_700, 10_300), (1.0, 100_000, 100_000)]
+        {
+            let count = |seed| {
+                let chaos = Chaos::new(seed, probability);
+                (0..100_000u64)
+                    .filter(|n| {
+                        let message = Message { from: AgentId(n % 97), step: n / 97, output: 0 };
+                        chaos.kills(AgentId(n % 89), Cause::Message(message), 0)
+                    })
+                    .count()
+            };
+            let killed = count(7);
+            assert!((low..=high).contains(&killed), "{probability}: {killed}");
+            assert_eq!(killed, count(7));
+        }
+    }
+}

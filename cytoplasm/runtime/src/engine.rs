@@ -1,0 +1,471 @@
+//! The engine: drives the schedulers from tick to tick, and decides when to stop.
+//!
+//! Between two ticks, while all schedulers wait, one of them runs the serial part: it looks for
+//! STOP, brings the tick's records into the log in the order of serials, counts restarts against
+//! the supervisor's intensity, and names the next tick.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use karyon_gate::{Gate, Grant, Lease, Scope, Widening};
+use karyon_log::{LeaseRecord, LogFailed, Record};
+use karyon_safety::StopFile;
+use karyon_types::{AgentId, LeaseId, Tick};
+
+use crate::agent::Agent;
+use crate::barrier::Barrier;
+use crate::chaos::Chaos;
+use crate::input::InputSource;
+use crate::recorder::{RecordError, Recorder};
+use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
+use crate::services;
+use crate::supervision::{Intensity, RestartWindow};
+
+/// Bounds of a run in tick mode. Nothing is shed: passing one ends the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Outputs of one step; at most 65,536, which is what a message's identity has room for.
+    pub outputs_per_step: u64,
+    /// Messages to one agent in one tick: the bound of its mailbox.
+    pub messages_per_tick: u64,
+}
+
+/// What was counted; each output is counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Steps that ended well.
+    pub steps: u64,
+    /// Messages that agents wanted to send.
+    pub sent: u64,
+    /// Messages that were handled.
+    pub delivered: u64,
+    /// Messages that the gate denied.
+    pub denied: u64,
+    /// Messages refused under pressure: none in tick mode.
+    pub refused: u64,
+    /// Messages that nobody handled.
+    pub dead_lettered: u64,
+    /// Steps that failed.
+    pub crashes: u64,
+    /// Agents that were started again.
+    pub restarts: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        self.steps += other.steps;
+        self.sent += other.sent;
+        self.delivered += other.delivered;
+        self.denied += other.denied;
+        self.refused += other.refused;
+        self.dead_lettered += other.dead_lettered;
+        self.crashes += other.crashes;
+        self.restarts += other.restarts;
+    }
+}
+
+/// The agents of a run: numbered from 1, all supervised by one `one_for_one` supervisor.
+pub struct Population<A> {
+    /// Their names, in the order of their serials.
+    pub names: Vec<String>,
+    /// Makes an agent as it is born.
+    pub init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
+    /// What they may do at most. Their leases reach all agents of the run and nothing else.
+    pub grant: Grant,
+    /// When an agent's lease ends, other than with the grant.
+    pub expires: Vec<(AgentId, Tick)>,
+}
+
+/// How a run is run.
+pub struct RunConfig {
+    /// Threads that run agents; the result is the same for any number.
+    pub schedulers: usize,
+    /// Which steps die.
+    pub chaos: Chaos,
+    /// When the supervisor gives up.
+    pub intensity: Intensity,
+    /// Bounds.
+    pub limits: Limits,
+    /// Looked for at every tick.
+    pub stop: Option<StopFile>,
+    /// The number of the signal that asks for an end; 0: none.
+    pub interrupt: Arc<AtomicUsize>,
+    /// Read by whoever shows progress.
+    pub progress: Arc<Progress>,
+}
+
+/// How far a run has come.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The tick that runs.
+    pub tick: AtomicU64,
+    /// External inputs released.
+    pub inputs: AtomicU64,
+    /// Messages on their way so far.
+    pub messages: AtomicU64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing was left to do.
+    Completed,
+    /// A signal asked for it; the run can be resumed.
+    Interrupted {
+        /// Its number.
+        signal: u32,
+    },
+    /// STOP was found.
+    Halted,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An agent wanted more than a step may.
+    #[error(
+        "{agent} made more than {bound} outputs in one step ({tick}); raise limits.outputs_per_step if that is meant"
+    )]
+    OutputBound {
+        /// Which agent.
+        agent: AgentId,
+        /// When.
+        tick: Tick,
+        /// The bound.
+        bound: u64,
+    },
+    /// An agent was sent more than its mailbox holds.
+    #[error(
+        "{agent} got more than {bound} messages in one tick ({tick}); raise limits.messages_per_tick if that is meant"
+    )]
+    MailboxBound {
+        /// Which agent.
+        agent: AgentId,
+        /// When.
+        tick: Tick,
+        /// The bound.
+        bound: u64,
+    },
+    /// The supervisor gave up.
+    #[error("the supervisor gave up at {tick}: more than {} restarts within {} ticks; see [supervision] in the scenario", intensity.restarts, intensity.period_ticks)]
+    IntensityExceeded {
+        /// When.
+        tick: Tick,
+        /// What it would have borne.
+        intensity: Intensity,
+    },
+    /// A record could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A lease would have been wider than its grant.
+    #[error("{agent}: {rule}")]
+    Lease {
+        /// Whose lease.
+        agent: AgentId,
+        /// The rule.
+        rule: Widening,
+    },
+    /// The runtime itself failed: the node halts, and is resumed from its log.
+    #[error("the runtime failed: {0}")]
+    Runtime(String),
+}
+
+impl From<LogFailed> for RunError {
+    fn from(failed: LogFailed) -> RunError {
+        RunError::Record(RecordError::Log(failed))
+    }
+}
+
+/// What is left of a run.
+pub struct Outcome<A> {
+    /// How it ended.
+    pub ending: Ending,
+    /// Ticks that ran.
+    pub ticks: u64,
+    /// What was counted.
+    pub counts: Counts,
+    /// The agents in the order of their serials; `None` for those that exited.
+    pub agents: Vec<Option<A>>,
+    /// Their leases, likewise.
+    pub leases: Vec<Lease>,
+}
+
+/// Runs a population to its end.
+///
+/// # Errors
+/// See [`RunError`]. What was recorded before stays.
+pub fn run<A: Agent>(
+    config: RunConfig,
+    population: Population<A>,
+    inputs: Arc<dyn InputSource>,
+    recorder: &mut Option<Recorder>,
+) -> Result<Outcome<A>, RunError> {
+    crate::panics::install();
+    let mut owned =
+        recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
+    let (gate, leases, handles) = bring_to_life(&population, &mut owned)?;
+    let schedulers = config.schedulers.max(1);
+    let plan = Plan {
+        gate: Arc::new(gate),
+        inputs,
+        init: population.init,
+        chaos: config.chaos,
+        limits: config.limits,
+        agents: population.names.len() as u64,
+    };
+    let slabs: Vec<_> = (0..schedulers)
+        .map(|number| Mutex::new(Some(Scheduler::new(&plan, number, schedulers, &handles))))
+        .collect();
+    let shared = Arc::new(Shared {
+        barrier: Barrier::new(schedulers),
+        next: AtomicU64::new(0),
+        outcomes: (0..schedulers).map(|_| Mutex::default()).collect(),
+        links: (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect(),
+        leader: Mutex::new(Leader {
+            recorder: owned,
+            stop: config.stop,
+            interrupt: config.interrupt,
+            progress: config.progress,
+            window: RestartWindow::new(config.intensity),
+            intensity: config.intensity,
+            current: None,
+            result: None,
+            framing: Vec::new(),
+        }),
+        plan,
+        slabs,
+    });
+    let jobs = (0..schedulers)
+        .map(|number| {
+            let shared = Arc::clone(&shared);
+            let job = move || shared.work(number, schedulers);
+            (format!("scheduler {number}"), Box::new(job) as services::Job)
+        })
+        .collect();
+    let failed = {
+        let shared = Arc::clone(&shared);
+        services::supervise(jobs, move || shared.barrier.poison())
+    };
+    let shared = Arc::try_unwrap(shared)
+        .map_err(|_| RunError::Runtime("a scheduler outlived its supervisor".into()))?;
+    let leader = shared.leader.into_inner().unwrap_or_else(PoisonError::into_inner);
+    *recorder = Some(leader.recorder);
+    failed.map_err(RunError::Runtime)?;
+    let (ending, ticks) = leader
+        .result
+        .ok_or_else(|| RunError::Runtime("the run ended without a result".into()))??;
+    let (mut counts, mut agents) = (Counts::default(), Vec::new());
+    for slab in shared.slabs {
+        let slab = slab.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let slab =
+            slab.ok_or_else(|| RunError::Runtime("a scheduler did not return its agents".into()))?;
+        counts.add(&slab.counts);
+        agents.extend(slab.into_agents());
+    }
+    Ok(Outcome { ending, ticks, counts, agents, leases })
+}
+
+type Life = (Gate, Vec<Lease>, Vec<Option<karyon_gate::Handle>>);
+
+/// Opens a lease for each agent and records both.
+fn bring_to_life<A>(population: &Population<A>, recorder: &mut Recorder) -> Result<Life, RunError> {
+    let last = population.names.len() as u64;
+    let (mut gate, mut leases, mut handles) = (Gate::default(), Vec::new(), Vec::new());
+    let mut expires = population.expires.clone();
+    expires.sort_unstable();
+    let mut records = Vec::new();
+    for (serial, name) in (1..).zip(&population.names) {
+        let agent = AgentId(serial);
+        let own = expires.iter().find(|(whose, _)| *whose == agent).map(|(_, tick)| *tick);
+        let lease = Lease {
+            id: LeaseId(serial),
+            owner: agent,
+            rights: population.grant.rights,
+            scope: Scope { first: 1, last },
+            expires: own.or(population.grant.expires),
+        };
+        let handle =
+            gate.open(&population.grant, &lease).map_err(|rule| RunError::Lease { agent, rule })?;
+        records.clear();
+        Record::Lease(LeaseRecord {
+            id: lease.id,
+            owner: agent,
+            grant: population.grant.id,
+            rights: lease.rights.0,
+            scope: (lease.scope.first, lease.scope.last),
+            expires: lease.expires,
+        })
+        .encode(&mut records);
+        Record::Spawn { agent, kind: 0, lease: lease.id, name }.encode(&mut records);
+        recorder.append(&records, 2)?;
+        leases.push(lease);
+        handles.push(Some(handle));
+    }
+    Ok((gate, leases, handles))
+}
+
+/// The tick that stands for "no more".
+const STOP: u64 = u64::MAX;
+
+struct Shared<A> {
+    plan: Plan<A>,
+    barrier: Barrier,
+    /// What all do next: a tick, or [`STOP`].
+    next: AtomicU64,
+    outcomes: Vec<Mutex<TickOutcome>>,
+    /// Messages by (parity of the tick, sender's scheduler, receiver's scheduler): one side
+    /// fills those of its tick while the other empties those of the tick before.
+    links: Vec<Mutex<Vec<Envelope>>>,
+    leader: Mutex<Leader>,
+    slabs: Vec<Mutex<Option<Scheduler<A>>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A thread that died poisons the barrier, and nobody looks at what it left.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<A: Agent> Shared<A> {
+    /// A scheduler's life.
+    fn work(&self, number: usize, schedulers: usize) {
+        let Some(mut scheduler) = self.slabs.get(number).and_then(|slab| lock(slab).take()) else {
+            return self.barrier.poison();
+        };
+        let link = |tick: u64, from: usize, to: usize| {
+            let parity = (tick % 2) as usize;
+            self.links.get((parity * schedulers + from) * schedulers + to)
+        };
+        while self.barrier.wait(|| self.lead()).is_ok() {
+            let tick = self.next.load(Ordering::Acquire);
+            if tick == STOP {
+                break;
+            }
+            for from in 0..schedulers {
+                if let Some(link) = tick.checked_sub(1).and_then(|last| link(last, from, number)) {
+                    scheduler.inbox.append(&mut lock(link));
+                }
+            }
+            scheduler.run_tick(&self.plan, Tick(tick));
+            for (to, outbox) in scheduler.outbox.iter_mut().enumerate() {
+                if !outbox.is_empty()
+                    && let Some(link) = link(tick, number, to)
+                {
+                    std::mem::swap(&mut *lock(link), outbox);
+                }
+            }
+            if let Some(place) = self.outcomes.get(number) {
+                // Both sides keep their buffers: the leader cleared the one that comes back.
+                std::mem::swap(&mut *lock(place), &mut scheduler.outcome);
+            }
+        }
+        if let Some(slab) = self.slabs.get(number) {
+            *lock(slab) = Some(scheduler);
+        }
+    }
+
+    fn lead(&self) {
+        let mut leader = lock(&self.leader);
+        let next = match leader.between_ticks(&self.plan, &self.outcomes) {
+            Ok(next) => next,
+            Err(error) => {
+                leader.result = Some(Err(error));
+                None
+            }
+        };
+        self.next.store(next.map_or(STOP, |tick| tick.0), Ordering::Release);
+    }
+}
+
+/// What the serial part needs.
+struct Leader {
+    recorder: Recorder,
+    stop: Option<StopFile>,
+    interrupt: Arc<AtomicUsize>,
+    progress: Arc<Progress>,
+    window: RestartWindow,
+    intensity: Intensity,
+    /// The tick that just ran.
+    current: Option<Tick>,
+    result: Option<Result<(Ending, u64), RunError>>,
+    framing: Vec<u8>,
+}
+
+impl Leader {
+    /// Ends one tick and names the next; `None` when the run is over.
+    fn between_ticks<A>(
+        &mut self,
+        plan: &Plan<A>,
+        outcomes: &[Mutex<TickOutcome>],
+    ) -> Result<Option<Tick>, RunError> {
+        // First, and whatever else is the matter: STOP.
+        if self.stop.as_ref().is_some_and(StopFile::is_present) {
+            plan.gate.halt();
+            return Ok(self.end(Ending::Halted));
+        }
+        let next = match self.current {
+            None => Tick(0),
+            Some(tick) => {
+                let on_the_way = self.finish_tick(tick, plan, outcomes)?;
+                let next = Tick(tick.0 + 1);
+                if on_the_way == 0 && next >= plan.inputs.ends() {
+                    self.recorder.check_complete()?;
+                    self.current = Some(next);
+                    return Ok(self.end(Ending::Completed));
+                }
+                next
+            }
+        };
+        if let Some(failed) = self.recorder.writer().status().failure() {
+            return Err(failed.clone().into());
+        }
+        let signal = self.interrupt.load(Ordering::Relaxed) as u32;
+        if signal != 0 {
+            self.current = Some(next);
+            return Ok(self.end(Ending::Interrupted { signal }));
+        }
+        self.current = Some(next);
+        self.progress.tick.store(next.0, Ordering::Relaxed);
+        Ok(Some(next))
+    }
+
+    fn end(&mut self, ending: Ending) -> Option<Tick> {
+        self.result = Some(Ok((ending, self.current.map_or(0, |tick| tick.0))));
+        None
+    }
+
+    /// Brings a tick's records into the log; how many messages are on their way now.
+    fn finish_tick<A>(
+        &mut self,
+        tick: Tick,
+        plan: &Plan<A>,
+        outcomes: &[Mutex<TickOutcome>],
+    ) -> Result<u64, RunError> {
+        let batch = plan.inputs.released(tick);
+        self.framing.clear();
+        Record::Tick(tick).encode(&mut self.framing);
+        let released = batch.items.len() as u64;
+        if released > 0 {
+            Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
+        }
+        self.recorder.append(&self.framing, 1 + u32::from(released > 0))?;
+        let (mut sent, mut restarts) = (0, 0);
+        for outcome in outcomes {
+            let mut outcome = lock(outcome);
+            // The first in the order of serials, whatever the number of schedulers.
+            if let Some(error) = outcome.error.take() {
+                return Err(error);
+            }
+            self.recorder.append(&outcome.records, outcome.count)?;
+            sent += outcome.sent;
+            restarts += outcome.restarts;
+            outcome.records.clear();
+            (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
+        }
+        if !self.window.record(tick, restarts) {
+            return Err(RunError::IntensityExceeded { tick, intensity: self.intensity });
+        }
+        self.progress.inputs.fetch_add(released, Ordering::Relaxed);
+        self.progress.messages.fetch_add(sent, Ordering::Relaxed);
+        Ok(sent)
+    }
+}

@@ -1,0 +1,30 @@
+//! The actor runtime: agents, schedulers, supervision, ticks.
+//!
+//! An [`Agent`] is a pure step over a state of its own. Schedulers own slabs of agents and run
+//! their steps on threads of their own; each output passes the gate, each step becomes a record,
+//! and only then do its messages arrive, in the next tick. A step that panics leaves nothing
+//! behind but the record that it did; its supervisor decides what follows. The same scenario
+//! gives the same records and the same state for any number of schedulers.
+
+mod agent;
+mod barrier;
+mod chaos;
+pub mod codec;
+mod engine;
+mod input;
+mod panics;
+mod recorder;
+mod root;
+mod scheduler;
+mod services;
+mod supervision;
+
+pub use agent::{Agent, AgentKind, Context, Event, Failure, Payload, RestartFrom};
+pub use barrier::{Barrier, Poisoned};
+pub use chaos::Chaos;
+pub use engine::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, run};
+pub use input::{Batch, InputItem, InputSource};
+pub use panics::first_crash;
+pub use recorder::{RecordError, Recorder, wall_ms};
+pub use root::add_state;
+pub use supervision::{Exit, Intensity, Restart, RestartWindow};

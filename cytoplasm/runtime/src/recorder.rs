@@ -1,0 +1,296 @@
+//! The recorder: brings the run's records into the log, in tick order.
+//!
+//! The records of a run in tick mode are the same bytes in the same order for any number of
+//! schedulers: tick by tick, the agents in the order of their serials. So a resumed run is
+//! re-executed from its beginning, compared byte by byte with what is committed already, and
+//! only what is missing is appended.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use karyon_log::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX};
+use karyon_log::{
+    Block, Control, Damage, End, Lane, LogError, LogFailed, Record, Records, Walk, Writer,
+};
+
+/// Records that are younger than this may wait for more to share their block. Bounds what a
+/// crash can lose to this time plus one commit, and the padding of small commits.
+const SEAL_AFTER: Duration = Duration::from_millis(20);
+
+/// How many records pass between two looks at the clock: a look costs as much as a message.
+const CLOCK_EVERY: u32 = 64;
+
+/// Why a record could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The log gave up.
+    #[error(transparent)]
+    Log(#[from] LogFailed),
+    /// What is committed already cannot be read.
+    #[error(transparent)]
+    Committed(#[from] LogError),
+    /// The run does something else than is recorded.
+    #[error("the run does not repeat what is recorded: {0}")]
+    Diverged(Damage),
+    /// More was recorded than the run does.
+    #[error("the run ended, but {0} more records of it are committed")]
+    Short(u64),
+}
+
+/// The one place through which a run's records pass.
+pub struct Recorder {
+    writer: Writer,
+    committed: Option<Committed>,
+    open: Vec<u8>,
+    open_count: u32,
+    opened: Instant,
+    unlooked: u32,
+}
+
+impl Recorder {
+    /// A recorder for a new log.
+    pub fn new(writer: Writer) -> Recorder {
+        Recorder {
+            writer,
+            committed: None,
+            open: Vec::with_capacity(BLOCK_BYTES),
+            open_count: 0,
+            opened: Instant::now(),
+            unlooked: 0,
+        }
+    }
+
+    /// A recorder that compares with what `walk` reads, up to `end`, before it appends.
+    pub fn resuming(writer: Writer, walk: Walk, end: &End) -> Recorder {
+        let left = end.lane_records(Lane::Ticks);
+        let committed = (left > 0).then(|| Committed {
+            walk,
+            blocks: Vec::new().into_iter(),
+            body: Vec::new(),
+            read: 0,
+            place: None,
+            left,
+        });
+        Recorder { committed, ..Recorder::new(writer) }
+    }
+
+    /// The log's writer.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Whether everything so far repeats what was committed before this start.
+    pub fn is_repeating(&self) -> bool {
+        self.committed.is_some()
+    }
+
+    /// Records `count` whole records, in the order of the run.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn append(&mut self, records: &[u8], count: u32) -> Result<(), RecordError> {
+        let (records, count) = match &mut self.committed {
+            None => (records, count),
+            Some(committed) => {
+                let (rest, count) = committed.compare(records, count)?;
+                if committed.left == 0 {
+                    self.committed = None;
+                }
+                (rest, count)
+            }
+        };
+        if count == 0 {
+            return Ok(());
+        }
+        if self.open.len() + records.len() > BLOCK_BYTES_MAX {
+            self.seal()?;
+            return self.append_in_pieces(records);
+        }
+        if self.open_count == 0 {
+            self.opened = Instant::now();
+        }
+        self.open.extend_from_slice(records);
+        self.open_count += count;
+        self.unlooked += count;
+        if self.open.len() >= BLOCK_BYTES {
+            self.seal()?;
+        } else if self.unlooked >= CLOCK_EVERY {
+            self.unlooked = 0;
+            if self.opened.elapsed() >= SEAL_AFTER {
+                self.seal()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A tick that is larger than a block may be: cut between records.
+    fn append_in_pieces(&mut self, records: &[u8]) -> Result<(), RecordError> {
+        let mut walk = Records::new(records);
+        let mut start = 0;
+        let mut count = 0;
+        loop {
+            let more = walk.pass();
+            let at = records.len() - walk.rest().len();
+            count += u32::from(more);
+            if at - start >= BLOCK_BYTES || !more {
+                self.open.extend_from_slice(records.get(start..at).unwrap_or_default());
+                self.open_count += count;
+                (start, count) = (at, 0);
+                self.seal()?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands the open records to the writer.
+    ///
+    /// # Errors
+    /// When the log gave up.
+    pub fn seal(&mut self) -> Result<(), LogFailed> {
+        if self.open_count == 0 {
+            return Ok(());
+        }
+        let body = std::mem::replace(&mut self.open, Vec::with_capacity(BLOCK_BYTES));
+        let count = std::mem::take(&mut self.open_count);
+        self.writer.append(Block {
+            lane: Lane::Ticks,
+            count,
+            body,
+            wall_ms: wall_ms(),
+            seals: false,
+        })
+    }
+
+    /// Records control records in a block of their own, behind everything before.
+    ///
+    /// # Errors
+    /// When the log gave up.
+    pub fn control(&mut self, records: &[Control]) -> Result<(), LogFailed> {
+        self.seal()?;
+        let mut body = Vec::new();
+        for record in records {
+            Record::Control(Box::new(record.clone())).encode(&mut body);
+        }
+        let seals = matches!(records.last(), Some(Control::Seal(_)));
+        let count = records.len() as u32;
+        self.writer.append(Block { lane: Lane::Control, count, body, wall_ms: wall_ms(), seals })
+    }
+
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// When the log gave up.
+    pub fn flush(&mut self) -> Result<(), LogFailed> {
+        self.seal()?;
+        self.writer.flush()
+    }
+
+    /// Makes everything durable and ends the writer; where the log ends.
+    ///
+    /// # Errors
+    /// When the log gave up.
+    pub fn close(mut self) -> Result<End, LogFailed> {
+        self.seal()?;
+        self.writer.close()
+    }
+
+    /// Checks that the run repeated all that was committed.
+    ///
+    /// # Errors
+    /// [`RecordError::Short`].
+    pub fn check_complete(&self) -> Result<(), RecordError> {
+        match &self.committed {
+            Some(committed) => Err(RecordError::Short(committed.left)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Milliseconds since 1970, for block headers and control records only: nothing that is replayed
+/// reads it.
+pub fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// What an earlier start committed, read along.
+struct Committed {
+    walk: Walk,
+    blocks: std::vec::IntoIter<karyon_log::WalkedBlock>,
+    body: Vec<u8>,
+    /// How much of `body` was compared.
+    read: usize,
+    /// Block and first record of `body`, its records, its offset.
+    place: Option<(u64, u64, u32, u64)>,
+    /// Records that were not compared yet.
+    left: u64,
+}
+
+impl Committed {
+    /// Compares, and returns what lies behind the last committed record.
+    fn compare<'a>(
+        &mut self,
+        mut records: &'a [u8],
+        mut count: u32,
+    ) -> Result<(&'a [u8], u32), RecordError> {
+        while !records.is_empty() && self.left > 0 {
+            if self.read == self.body.len() && !self.next_body()? {
+                break;
+            }
+            let have = self.body.get(self.read..).unwrap_or_default();
+            let both = have.len().min(records.len());
+            let (mine, rest) = records.split_at(both);
+            if have.get(..both) != Some(mine) {
+                return Err(self.divergence());
+            }
+            // Both sides consist of whole records, so a common prefix that ends one of them
+            // ends a record.
+            let compared = count_records(mine);
+            self.left = self.left.saturating_sub(u64::from(compared));
+            count = count.saturating_sub(compared);
+            self.read += both;
+            records = rest;
+        }
+        Ok((records, count))
+    }
+
+    fn next_body(&mut self) -> Result<bool, RecordError> {
+        loop {
+            for block in self.blocks.by_ref() {
+                if block.header.lane == Lane::Ticks {
+                    self.place =
+                        Some((block.index, block.first_record.0, block.header.count, block.offset));
+                    self.body = block.body;
+                    self.read = 0;
+                    return Ok(true);
+                }
+            }
+            match self.walk.next_group()? {
+                Some(blocks) => self.blocks = blocks.into_iter(),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    fn divergence(&self) -> RecordError {
+        let (block, record, count, offset) = self.place.unwrap_or_default();
+        let before = count_records(self.body.get(..self.read).unwrap_or_default());
+        RecordError::Diverged(Damage {
+            what: "the first record that differs lies here",
+            first_block: block,
+            last_block: Some(block),
+            first_record: record + u64::from(before),
+            last_record: Some((record + u64::from(count)).saturating_sub(1)),
+            offset,
+        })
+    }
+}
+
+fn count_records(bytes: &[u8]) -> u32 {
+    let mut records = Records::new(bytes);
+    let mut count = 0;
+    while records.pass() {
+        count += 1;
+    }
+    count
+}

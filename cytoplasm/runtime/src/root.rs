@@ -1,0 +1,46 @@
+//! The canonical stream of a run's final state: what its root is computed from.
+//!
+//! Sorted by identity; the same for any number of schedulers, with and without chaos or kills.
+//! Not in it: log positions, slots, boots, wall time, attempts, crash counts, keys, signatures.
+
+use karyon_gate::Lease;
+use karyon_types::Hasher;
+
+use crate::agent::Agent;
+use crate::codec;
+use crate::engine::Outcome;
+
+/// Adds the agents and their lease terms to `hasher`.
+///
+/// A run that is complete has no undelivered message; another kind of ending has no root.
+pub fn add_state<A: Agent>(outcome: &Outcome<A>, names: &[String], hasher: &mut Hasher) {
+    hasher.field(A::KIND.name.as_bytes());
+    hasher.update(&(outcome.agents.len() as u64).to_le_bytes());
+    let mut state = Vec::new();
+    for (serial, (agent, name)) in (1u64..).zip(outcome.agents.iter().zip(names)) {
+        hasher.update(&serial.to_le_bytes()).field(name.as_bytes());
+        match agent {
+            None => hasher.update(&[0]),
+            Some(agent) => {
+                state.clear();
+                codec::encode(agent, &mut state);
+                hasher.update(&[1]).field(&state)
+            }
+        };
+    }
+    hasher.update(&(outcome.leases.len() as u64).to_le_bytes());
+    outcome.leases.iter().for_each(|lease| add_lease(lease, hasher));
+}
+
+fn add_lease(lease: &Lease, hasher: &mut Hasher) {
+    for number in [
+        lease.id.0,
+        lease.owner.0,
+        u64::from(lease.rights.0),
+        lease.scope.first,
+        lease.scope.last,
+        lease.expires.map_or(u64::MAX, |tick| tick.0),
+    ] {
+        hasher.update(&number.to_le_bytes());
+    }
+}

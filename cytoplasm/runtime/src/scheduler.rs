@@ -1,0 +1,391 @@
+//! A scheduler: owns a slab of agents and runs their steps, tick by tick.
+//!
+//! Its agents are a contiguous range of serials, so that what the schedulers write, put one
+//! behind the other, is in the order of serials for any number of them; and so that what arrives
+//! from them is ordered by sender already.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use karyon_gate::{Gate, Handle, Request, Rights};
+use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
+use karyon_types::{AgentId, Denial, LeaseId, Tick};
+
+use crate::agent::{Agent, Context, Event, Failure, Payload, RestartFrom, Wishes};
+use crate::chaos::Chaos;
+use crate::codec;
+use crate::engine::{Counts, Limits, RunError};
+use crate::input::{InputItem, InputSource};
+use crate::panics;
+use crate::supervision::Exit;
+
+/// A message on its way.
+pub(crate) struct Envelope {
+    to: AgentId,
+    message: Message,
+    /// The news that the sender's own message was denied; `to` is the sender then.
+    denial: Option<(Denial, AgentId)>,
+    payload: Payload,
+}
+
+struct Slot<A> {
+    /// `None`: it exited.
+    agent: Option<A>,
+    /// Events that it is done with.
+    steps: u64,
+    lease: Option<Handle>,
+}
+
+/// What a scheduler did in one tick.
+#[derive(Default)]
+pub(crate) struct TickOutcome {
+    /// Its records, encoded, and their number.
+    pub(crate) records: Vec<u8>,
+    pub(crate) count: u32,
+    /// Messages that it sent to be delivered in the next tick.
+    pub(crate) sent: u64,
+    pub(crate) restarts: u64,
+    pub(crate) error: Option<RunError>,
+}
+
+/// What all schedulers share and none changes.
+pub(crate) struct Plan<A> {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) inputs: Arc<dyn InputSource>,
+    pub(crate) init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
+    pub(crate) chaos: Chaos,
+    pub(crate) limits: Limits,
+    /// Agents are numbered from 1 to this.
+    pub(crate) agents: u64,
+}
+
+pub(crate) struct Scheduler<A> {
+    /// The serial of its first agent.
+    first: u64,
+    slots: Vec<Slot<A>>,
+    /// By scheduler.
+    pub(crate) outbox: Vec<Vec<Envelope>>,
+    share: u64,
+    pub(crate) inbox: Vec<Envelope>,
+    pub(crate) outcome: TickOutcome,
+    pub(crate) counts: Counts,
+    encoder: StepEncoder,
+    wishes: Wishes,
+    undo: Vec<u8>,
+    input: Vec<u8>,
+}
+
+/// One event, ready to be handled.
+struct Due<'a> {
+    cause: Cause,
+    event: Event<'a>,
+}
+
+/// How many agents each of `schedulers` owns (the last perhaps fewer).
+pub(crate) fn share(agents: u64, schedulers: usize) -> u64 {
+    agents.div_ceil(schedulers as u64).max(1)
+}
+
+impl<A: Agent> Scheduler<A> {
+    pub(crate) fn new(
+        plan: &Plan<A>,
+        number: usize,
+        schedulers: usize,
+        leases: &[Option<Handle>],
+    ) -> Scheduler<A> {
+        let share = share(plan.agents, schedulers);
+        let first = 1 + number as u64 * share;
+        let last = plan.agents.min(first + share - 1);
+        let slots = (first..=last)
+            .map(|serial| Slot {
+                agent: Some((plan.init)(AgentId(serial))),
+                steps: 0,
+                lease: leases.get(serial as usize - 1).copied().flatten(),
+            })
+            .collect();
+        Scheduler {
+            first,
+            slots,
+            outbox: (0..schedulers).map(|_| Vec::new()).collect(),
+            share,
+            inbox: Vec::new(),
+            outcome: TickOutcome::default(),
+            counts: Counts::default(),
+            encoder: StepEncoder::default(),
+            wishes: Wishes::default(),
+            undo: Vec::new(),
+            input: Vec::new(),
+        }
+    }
+
+    /// Its agents in the order of their serials; `None` for those that exited.
+    pub(crate) fn into_agents(self) -> Vec<Option<A>> {
+        self.slots.into_iter().map(|slot| slot.agent).collect()
+    }
+
+    /// Runs all that is due for its agents in `tick`: by receiver, external inputs first, then
+    /// by sender, sender's step and output. The inbox is ordered by sender already.
+    pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        inbox.sort_by_key(|envelope| envelope.to);
+        let released = plan.inputs.released(tick).items;
+        let behind = self.first + self.slots.len() as u64;
+        let from = released.partition_point(|item| item.receiver.0 < self.first);
+        let to = released.partition_point(|item| item.receiver.0 < behind);
+        let mut inputs = released.get(from..to).unwrap_or_default();
+        let mut mail = inbox.as_slice();
+        while self.outcome.error.is_none() {
+            let next = match (inputs.first(), mail.first()) {
+                (None, None) => break,
+                (Some(item), None) => item.receiver,
+                (None, Some(envelope)) => envelope.to,
+                (Some(item), Some(envelope)) => item.receiver.min(envelope.to),
+            };
+            let (now, later) = inputs.split_at(inputs.partition_point(|i| i.receiver == next));
+            inputs = later;
+            let (letters, later) = mail.split_at(mail.iter().take_while(|e| e.to == next).count());
+            mail = later;
+            self.run_agent(plan, tick, next, now, letters);
+        }
+        inbox.clear();
+        self.inbox = inbox;
+    }
+
+    fn run_agent(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        inputs: &[InputItem],
+        mail: &[Envelope],
+    ) {
+        let letters = mail.iter().filter(|envelope| envelope.denial.is_none()).count();
+        if letters as u64 > plan.limits.messages_per_tick {
+            self.outcome.error = Some(RunError::MailboxBound {
+                agent: id,
+                tick,
+                bound: plan.limits.messages_per_tick,
+            });
+            return;
+        }
+        let mut emptied = false;
+        let mut payload = std::mem::take(&mut self.input);
+        for item in inputs {
+            payload.clear();
+            plan.inputs.payload(item.index, &mut payload);
+            let event = Event::Input { payload: &payload };
+            let due = Due { cause: Cause::Input(item.index), event };
+            emptied = self.handle(plan, tick, id, &due, emptied);
+        }
+        self.input = payload;
+        for envelope in mail {
+            let due = match envelope.denial {
+                None => Due {
+                    cause: Cause::Message(envelope.message),
+                    event: Event::Message {
+                        from: envelope.message.from,
+                        payload: &envelope.payload,
+                    },
+                },
+                Some((denial, to)) => Due {
+                    cause: Cause::Denial(envelope.message),
+                    event: Event::Denied { to, denial },
+                },
+            };
+            emptied = self.handle(plan, tick, id, &due, emptied);
+        }
+    }
+
+    /// Runs one event to its end. Returns whether the rest of the agent's mailbox is gone.
+    fn handle(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        due: &Due<'_>,
+        emptied: bool,
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
+            return emptied;
+        };
+        if emptied || slot.agent.is_none() || self.outcome.error.is_some() {
+            let loss = if emptied { Loss::MailboxEmptied } else { Loss::ReceiverGone };
+            self.lose(id, due.cause, loss);
+            return emptied;
+        }
+        let redeliver = match A::KIND.restart_from {
+            RestartFrom::Init => None,
+            RestartFrom::LastGood { redeliver } => Some(redeliver),
+        };
+        if let (Some(_), Some(agent)) = (redeliver, &slot.agent) {
+            self.undo.clear();
+            codec::encode(agent, &mut self.undo);
+        }
+        let mut attempt = 0;
+        loop {
+            let Some(agent) = slot.agent.as_mut() else { return emptied };
+            self.wishes.sends.clear();
+            self.wishes.exit = false;
+            let mut context = Context { me: id, now: tick, wishes: &mut self.wishes };
+            let chaos = plan.chaos.kills(id, due.cause, attempt);
+            let Some(kind) = attempt_step(agent, due.event, &mut context, chaos) else {
+                let step = slot.steps;
+                slot.steps += 1;
+                let lease = slot.lease;
+                return self.admit(plan, tick, id, step, due.cause, lease);
+            };
+            // The step failed: nothing of it is left but the record that it did.
+            self.counts.crashes += 1;
+            let restarts = A::KIND.restart.restarts_after(Exit::Failure);
+            let again = redeliver.is_some_and(|most| attempt < most);
+            let decision = match (restarts, again) {
+                (false, _) => Decision::Stopped,
+                (true, true) => Decision::Redelivered,
+                (true, false) => Decision::Restarted,
+            };
+            let step = slot.steps;
+            slot.agent = match (decision, redeliver) {
+                (Decision::Stopped, _) => None,
+                (_, None) => Some((plan.init)(id)),
+                // What was encoded a moment ago decodes; should it not, begin anew.
+                (_, Some(_)) => codec::decode(&self.undo).or_else(|| Some((plan.init)(id))),
+            };
+            let record = Record::Crash { agent: id, step, attempt, kind, decision };
+            record.encode(&mut self.outcome.records);
+            self.outcome.count += 1;
+            if restarts {
+                self.counts.restarts += 1;
+                self.outcome.restarts += 1;
+            }
+            if decision == Decision::Redelivered {
+                attempt += 1;
+                continue;
+            }
+            slot.steps += 1;
+            self.lose(id, due.cause, Loss::Poison);
+            return decision == Decision::Restarted && redeliver.is_none();
+        }
+    }
+
+    /// Admits what a good step wants, and records the step. Returns whether the mailbox is gone.
+    fn admit(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        step: u64,
+        cause: Cause,
+        lease: Option<Handle>,
+    ) -> bool {
+        let limits = plan.limits;
+        let wished = self.wishes.sends.len() + usize::from(self.wishes.exit);
+        if wished as u64 > limits.outputs_per_step {
+            let bound = limits.outputs_per_step;
+            self.outcome.error = Some(RunError::OutputBound { agent: id, tick, bound });
+            return false;
+        }
+        self.encoder.begin(id, step, cause, wished);
+        let mut sends = std::mem::take(&mut self.wishes.sends);
+        for (index, (to, payload)) in sends.drain(..).enumerate() {
+            let message = Message { from: id, step, output: index as u16 };
+            let request = Request { agent: id, right: Rights::SEND, target: to.0, now: tick };
+            self.counts.sent += 1;
+            match plan.gate.check(lease, &request) {
+                Ok(lease) => self.post(lease, Envelope { to, message, denial: None, payload }),
+                Err(denial) => self.deny(denial, to, message, &payload),
+            }
+        }
+        self.wishes.sends = sends;
+        if self.wishes.exit {
+            self.encoder.output(&Output::Exit);
+        }
+        self.encoder.finish(&mut self.outcome.records);
+        self.outcome.count += 1;
+        self.counts.steps += 1;
+        if let Cause::Message(_) = cause {
+            self.counts.delivered += 1;
+        }
+        self.wishes.exit && self.exit(plan, id)
+    }
+
+    #[inline]
+    fn post(&mut self, lease: LeaseId, envelope: Envelope) {
+        let payload = &envelope.payload;
+        self.encoder.output(&Output::Sent { lease, to: envelope.to, payload });
+        // The gate's scope ends with the last agent, so the scheduler exists.
+        let scheduler = ((envelope.to.0 - 1) / self.share) as usize;
+        if let Some(outbox) = self.outbox.get_mut(scheduler) {
+            outbox.push(envelope);
+            self.outcome.sent += 1;
+        }
+    }
+
+    fn deny(&mut self, denial: Denial, to: AgentId, message: Message, payload: &[u8]) {
+        self.encoder.output(&Output::Denied { denial, to, payload });
+        self.counts.denied += 1;
+        let mine = ((message.from.0 - 1) / self.share) as usize;
+        if let Some(outbox) = self.outbox.get_mut(mine) {
+            let denial = Some((denial, to));
+            outbox.push(Envelope { to: message.from, message, denial, payload: Payload::new() });
+            self.outcome.sent += 1;
+        }
+    }
+
+    /// An agent ended itself. Returns whether its mailbox is gone because it began anew.
+    fn exit(&mut self, plan: &Plan<A>, id: AgentId) -> bool {
+        let again = A::KIND.restart.restarts_after(Exit::Normal);
+        if let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) {
+            slot.agent = again.then(|| (plan.init)(id));
+        }
+        if again {
+            self.counts.restarts += 1;
+            self.outcome.restarts += 1;
+        }
+        again
+    }
+
+    fn lose(&mut self, agent: AgentId, cause: Cause, loss: Loss) {
+        Record::DeadLetter { agent, cause, loss }.encode(&mut self.outcome.records);
+        self.outcome.count += 1;
+        if let Cause::Message(_) = cause {
+            self.counts.dead_lettered += 1;
+        }
+    }
+}
+
+/// What chaos throws: no message, no hook.
+struct ChaosStrikes;
+
+/// Runs a step; how it failed, if it did. What the agent and the context hold then is void.
+fn attempt_step<A: Agent>(
+    agent: &mut A,
+    event: Event<'_>,
+    context: &mut Context<'_>,
+    chaos: bool,
+) -> Option<CrashKind> {
+    let quiet = panics::quiet();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let outcome = agent.handle(event, context);
+        if chaos {
+            // After the step changed its state and made its outputs: the hardest moment.
+            resume_unwind(Box::new(ChaosStrikes));
+        }
+        outcome
+    }));
+    drop(quiet);
+    classify(outcome)
+}
+
+#[inline]
+fn classify(outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>) -> Option<CrashKind> {
+    match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => {
+            panics::note(&failure.0);
+            Some(CrashKind::Error)
+        }
+        Err(thrown) if thrown.is::<ChaosStrikes>() => Some(CrashKind::Chaos),
+        Err(_) => Some(CrashKind::Panic),
+    }
+}

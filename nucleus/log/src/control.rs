@@ -1,0 +1,214 @@
+//! Control records: rare, so they are written as MessagePack maps that explain themselves.
+
+use serde::{Deserialize, Serialize};
+
+/// What began this log: everything that is needed to run it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// The version of Karyon that wrote it.
+    pub karyon: String,
+    /// Milliseconds since 1970, UTC.
+    pub created_unix_ms: u64,
+    /// The scenario's name.
+    pub scenario_name: String,
+    /// The scenario as it was run, command-line changes included (TOML).
+    pub scenario: String,
+    /// Agent kinds and their versions.
+    pub kinds: Vec<(String, u32)>,
+    /// The inputs, each kept as a copy beside the log.
+    pub inputs: Vec<InputFile>,
+}
+
+/// An input file that genesis holds by digest and by copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputFile {
+    /// The copy's name in the folder `inputs` of the data directory.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its BLAKE3 hash.
+    pub hash: [u8; 32],
+}
+
+/// A start of the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boot {
+    /// Counted from 1.
+    pub boot: u32,
+    /// The version of Karyon that started.
+    pub karyon: String,
+    /// How many schedulers ran.
+    pub schedulers: u32,
+    /// Milliseconds since 1970, UTC.
+    pub at_unix_ms: u64,
+}
+
+/// A person who answers for grants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrincipalRecord {
+    /// Its serial.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its ed25519 public key.
+    pub public_key: [u8; 32],
+}
+
+/// Why something is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonRecord {
+    /// Its serial.
+    pub id: u64,
+    /// The reason above it.
+    pub parent: Option<u64>,
+    /// What it says.
+    pub label: String,
+}
+
+/// What a principal allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRecord {
+    /// Its serial.
+    pub id: u64,
+    /// Who answers for it.
+    pub principal: u64,
+    /// Why it was given.
+    pub reason: u64,
+    /// The rights, as bits.
+    pub rights: u32,
+    /// The first resource of its scope.
+    pub scope_first: u64,
+    /// The last resource of its scope.
+    pub scope_last: u64,
+    /// The first tick at which it no longer holds.
+    pub expires: Option<u64>,
+    /// The terms with the principal's signature, as they were signed.
+    pub signed: Vec<u8>,
+}
+
+/// An uncommitted tail was cut off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovered {
+    /// How many bytes behind the last commit were cut.
+    pub cut_bytes: u64,
+}
+
+/// A person ended safe mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// Their reason.
+    pub reason: String,
+    /// Seconds since 1970, UTC.
+    pub at_unix_s: u64,
+}
+
+/// A run was interrupted in good order and can be resumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interrupted {
+    /// The last tick that is recorded.
+    pub tick: u64,
+    /// The signal's number.
+    pub signal: u32,
+}
+
+/// The run is over; nothing follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// How many ticks ran.
+    pub ticks: u64,
+    /// The canonical root of the final state.
+    pub state_root: [u8; 32],
+}
+
+/// Any control record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// See [`Genesis`].
+    Genesis(Genesis),
+    /// See [`Boot`].
+    Boot(Boot),
+    /// See [`PrincipalRecord`].
+    Principal(PrincipalRecord),
+    /// See [`ReasonRecord`].
+    Reason(ReasonRecord),
+    /// See [`GrantRecord`].
+    Grant(GrantRecord),
+    /// See [`Recovered`].
+    Recovered(Recovered),
+    /// See [`Resume`].
+    Resume(Resume),
+    /// See [`Interrupted`].
+    Interrupted(Interrupted),
+    /// See [`Seal`].
+    Seal(Seal),
+}
+
+/// Numbers of the kinds in the log; never changed, never reused.
+pub(crate) mod kind {
+    pub(crate) const GENESIS: u8 = 1;
+    pub(crate) const BOOT: u8 = 2;
+    pub(crate) const PRINCIPAL: u8 = 3;
+    pub(crate) const REASON: u8 = 4;
+    pub(crate) const GRANT: u8 = 5;
+    pub(crate) const RECOVERED: u8 = 6;
+    pub(crate) const RESUME: u8 = 7;
+    pub(crate) const INTERRUPTED: u8 = 8;
+    pub(crate) const SEAL: u8 = 9;
+}
+
+impl Control {
+    /// Appends the record's kind and body, without its length.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Control::Genesis(body) => put(out, kind::GENESIS, body),
+            Control::Boot(body) => put(out, kind::BOOT, body),
+            Control::Principal(body) => put(out, kind::PRINCIPAL, body),
+            Control::Reason(body) => put(out, kind::REASON, body),
+            Control::Grant(body) => put(out, kind::GRANT, body),
+            Control::Recovered(body) => put(out, kind::RECOVERED, body),
+            Control::Resume(body) => put(out, kind::RESUME, body),
+            Control::Interrupted(body) => put(out, kind::INTERRUPTED, body),
+            Control::Seal(body) => put(out, kind::SEAL, body),
+        }
+    }
+
+    /// Reads a body of the given kind; `None` when it is not a control record or malformed.
+    pub(crate) fn decode(kind: u8, body: &[u8]) -> Option<Control> {
+        Some(match kind {
+            kind::GENESIS => Control::Genesis(get(body)?),
+            kind::BOOT => Control::Boot(get(body)?),
+            kind::PRINCIPAL => Control::Principal(get(body)?),
+            kind::REASON => Control::Reason(get(body)?),
+            kind::GRANT => Control::Grant(get(body)?),
+            kind::RECOVERED => Control::Recovered(get(body)?),
+            kind::RESUME => Control::Resume(get(body)?),
+            kind::INTERRUPTED => Control::Interrupted(get(body)?),
+            kind::SEAL => Control::Seal(get(body)?),
+            _ => return None,
+        })
+    }
+}
+
+fn put<T: Serialize>(out: &mut Vec<u8>, kind: u8, body: &T) {
+    out.push(kind);
+    #[expect(clippy::expect_used, reason = "plain structs into memory: nothing can refuse")]
+    rmp_serde::encode::write_named(out, body).expect("control records always encode");
+}
+
+fn get<T: Serialize + for<'a> Deserialize<'a>>(body: &[u8]) -> Option<T> {
+    let value: T = rmp_serde::from_slice(body).ok()?;
+    // One encoding for each record: whatever else decodes to the same value is refused.
+    let mut again = Vec::with_capacity(body.len());
+    rmp_serde::encode::write_named(&mut again, &value).ok()?;
+    (again == body).then_some(value)
+}

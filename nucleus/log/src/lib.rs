@@ -1,0 +1,48 @@
+//! The audit log: what happened, in an order that a cause precedes its effects, unchangeable
+//! without being found out.
+//!
+//! Records are gathered in blocks; a block is the unit of hashing. Blocks are made durable in
+//! groups by one signed commit: one write, one fdatasync. The block hashes are the entries of an
+//! RFC 6962 tree, so that a signed checkpoint of 150 bytes pins everything before it. The bytes
+//! are in `docs/formats.md`.
+//!
+//! # Invariants
+//! 1. Every committed prefix is causally closed: blocks are committed in the order in which they
+//!    were appended.
+//! 2. A group of blocks is there as a whole or not at all: its commit names each of its hashes.
+//! 3. No write touches a sector that an earlier commit used.
+//! 4. After a failed write or fdatasync nothing is written again ([`Writer`] stays failed).
+//! 5. In a log that is sealed or covered by a checkpoint every changed byte is found
+//!    ([`verify()`]).
+
+mod block;
+mod commit;
+mod control;
+mod damage;
+pub mod limits;
+mod record;
+mod segment;
+mod storage;
+mod tree;
+mod verify;
+mod walk;
+mod writer;
+
+pub use block::{Block, BlockHeader, Lane};
+pub use control::{
+    Boot, Control, Genesis, GrantRecord, InputFile, Interrupted, PrincipalRecord, ReasonRecord,
+    Recovered, Resume, Seal,
+};
+pub use damage::Damage;
+pub use record::{
+    Cause, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Records, StepEncoder,
+};
+pub use segment::SegmentHeader;
+pub use storage::{FileStorage, MemoryStorage, Storage};
+pub use tree::Tree;
+pub use verify::{KeyStatus, Report, Trust, VerifyError, origin, verify};
+pub use walk::{End, LogError, Walk, WalkedBlock};
+pub use writer::{LogFailed, Writer, WriterStatus};
+
+/// The version of the log's byte format.
+pub const FORMAT_VERSION: u16 = 1;

@@ -1,0 +1,28 @@
+//! Bounds of the log, each with its unit and its reason.
+
+/// The unit in which storage tears, bytes: groups of blocks begin at a multiple of it, so that a
+/// torn write cannot touch what an earlier commit holds.
+pub const SECTOR_BYTES: u64 = 4096;
+
+/// A block is sealed at this many bytes of records: large enough that hashing and the header
+/// cost little, small enough that damage is named closely.
+pub const BLOCK_BYTES: usize = 64 * 1024;
+
+/// The largest body of a block, bytes: bounds what a reader allocates for a damaged length.
+pub const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest single record, bytes: a step with its outputs and their payloads.
+pub const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The most blocks in one commit: bounds the commit's size (40 bytes a block).
+pub const COMMIT_BLOCKS_MAX: usize = 1024;
+
+/// The most bytes of blocks in one commit: bounds how long a single commit may take.
+pub const COMMIT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Sealed blocks that wait for the writer before the runtime waits for the disk.
+pub const QUEUE_BLOCKS: usize = 64;
+
+/// Space is reserved in steps of this many bytes, so that a commit rarely changes the file's
+/// size, and a full disk is met before a write.
+pub const ALLOCATE_BYTES: u64 = 4 * 1024 * 1024;

@@ -1,0 +1,14 @@
+//! Boundary types of the kernel: what every other part speaks in.
+//!
+//! Identities are serials that a log never reuses; slab slots and other addresses in memory
+//! never leave the part that owns them. A denial is a value with a stable code. Integers are
+//! written in one compact form ([`varint`]), hashes are BLAKE3 ([`Hash`]).
+
+mod denial;
+mod hash;
+mod ids;
+pub mod varint;
+
+pub use denial::Denial;
+pub use hash::{Hash, Hasher, hash};
+pub use ids::{AgentId, GrantId, LeaseId, LogId, Position, PrincipalId, ReasonId, Tick};
