@@ -415,7 +415,7 @@ impl Leader {
                 next
             }
         };
-        if let Some(failed) = self.recorder.writer().status().failure() {
+        if let Some(failed) = self.recorder.failure() {
             return Err(failed.clone().into());
         }
         let signal = self.interrupt.load(Ordering::Relaxed) as u32;

@@ -5,11 +5,13 @@
 //! re-executed from its beginning, compared byte by byte with what is committed already, and
 //! only what is missing is appended.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use karyon_log::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX};
 use karyon_log::{
     Block, Control, Damage, End, Lane, LogError, LogFailed, Record, Records, Walk, Writer,
+    WriterStatus,
 };
 
 /// Records that are younger than this may wait for more to share their block. Bounds what a
@@ -34,11 +36,15 @@ pub enum RecordError {
     /// More was recorded than the run does.
     #[error("the run ended, but {0} more records of it are committed")]
     Short(u64),
+    /// The run does more than a sealed log holds.
+    #[error("the log is sealed, but the run goes on behind its last record")]
+    Sealed,
 }
 
 /// The one place through which a run's records pass.
 pub struct Recorder {
-    writer: Writer,
+    /// `None`: the log is sealed, and all there is to do is to compare.
+    writer: Option<Writer>,
     committed: Option<Committed>,
     open: Vec<u8>,
     open_count: u32,
@@ -49,6 +55,10 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder for a new log.
     pub fn new(writer: Writer) -> Recorder {
+        Recorder::with(Some(writer))
+    }
+
+    fn with(writer: Option<Writer>) -> Recorder {
         Recorder {
             writer,
             committed: None,
@@ -59,8 +69,9 @@ impl Recorder {
         }
     }
 
-    /// A recorder that compares with what `walk` reads, up to `end`, before it appends.
-    pub fn resuming(writer: Writer, walk: Walk, end: &End) -> Recorder {
+    /// A recorder that compares with what `walk` reads, up to `end`, before it appends. Without
+    /// a writer it only compares.
+    pub fn resuming(writer: Option<Writer>, walk: Walk, end: &End) -> Recorder {
         let left = end.lane_records(Lane::Ticks);
         let committed = (left > 0).then(|| Committed {
             walk,
@@ -70,17 +81,17 @@ impl Recorder {
             place: None,
             left,
         });
-        Recorder { committed, ..Recorder::new(writer) }
+        Recorder { committed, ..Recorder::with(writer) }
     }
 
-    /// The log's writer.
-    pub fn writer(&self) -> &Writer {
-        &self.writer
+    /// Why nothing more is written, if that is so.
+    pub fn failure(&self) -> Option<&LogFailed> {
+        self.writer.as_ref().and_then(|writer| writer.status().failure())
     }
 
-    /// Whether everything so far repeats what was committed before this start.
-    pub fn is_repeating(&self) -> bool {
-        self.committed.is_some()
+    /// How far the log has come, for whoever shows it while the run goes on.
+    pub fn status(&self) -> Option<Arc<WriterStatus>> {
+        self.writer.as_ref().map(|writer| Arc::clone(writer.status()))
     }
 
     /// Records `count` whole records, in the order of the run.
@@ -100,6 +111,9 @@ impl Recorder {
         };
         if count == 0 {
             return Ok(());
+        }
+        if self.writer.is_none() {
+            return Err(RecordError::Sealed);
         }
         if self.open.len() + records.len() > BLOCK_BYTES_MAX {
             self.seal()?;
@@ -153,13 +167,17 @@ impl Recorder {
         }
         let body = std::mem::replace(&mut self.open, Vec::with_capacity(BLOCK_BYTES));
         let count = std::mem::take(&mut self.open_count);
-        self.writer.append(Block {
-            lane: Lane::Ticks,
-            count,
-            body,
-            wall_ms: wall_ms(),
-            seals: false,
-        })
+        self.hand_over(Block { lane: Lane::Ticks, count, body, wall_ms: wall_ms(), seals: false })
+    }
+
+    fn hand_over(&self, block: Block) -> Result<(), LogFailed> {
+        match &self.writer {
+            Some(writer) => writer.append(block),
+            None => Err(LogFailed {
+                kind: std::io::ErrorKind::ReadOnlyFilesystem,
+                message: "the log is sealed".into(),
+            }),
+        }
     }
 
     /// Records control records in a block of their own, behind everything before.
@@ -174,7 +192,7 @@ impl Recorder {
         }
         let seals = matches!(records.last(), Some(Control::Seal(_)));
         let count = records.len() as u32;
-        self.writer.append(Block { lane: Lane::Control, count, body, wall_ms: wall_ms(), seals })
+        self.hand_over(Block { lane: Lane::Control, count, body, wall_ms: wall_ms(), seals })
     }
 
     /// Makes everything durable.
@@ -183,16 +201,16 @@ impl Recorder {
     /// When the log gave up.
     pub fn flush(&mut self) -> Result<(), LogFailed> {
         self.seal()?;
-        self.writer.flush()
+        self.writer.as_ref().map_or(Ok(()), Writer::flush)
     }
 
-    /// Makes everything durable and ends the writer; where the log ends.
+    /// Makes everything durable and ends the writer; where the log ends now, if it was written.
     ///
     /// # Errors
     /// When the log gave up.
-    pub fn close(mut self) -> Result<End, LogFailed> {
+    pub fn close(mut self) -> Result<Option<End>, LogFailed> {
         self.seal()?;
-        self.writer.close()
+        self.writer.map(Writer::close).transpose()
     }
 
     /// Checks that the run repeated all that was committed.

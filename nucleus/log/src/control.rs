@@ -104,6 +104,10 @@ pub struct Recovered {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resume {
+    /// The number of the safety marker that they wrote.
+    pub n: u64,
+    /// What the marker said before.
+    pub before: String,
     /// Their reason.
     pub reason: String,
     /// Seconds since 1970, UTC.

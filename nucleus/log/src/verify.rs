@@ -14,7 +14,7 @@ use crate::control::{Control, Genesis, Seal};
 use crate::damage::Damage;
 use crate::record::{Record, Records};
 use crate::storage::FileStorage;
-use crate::walk::{LogError, Walk, WalkedBlock};
+use crate::walk::{End, LogError, Walk, WalkedBlock};
 
 /// What the caller knows from elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -41,24 +41,30 @@ pub struct Report {
     pub node_key: PublicKey,
     /// Whether that key is trusted.
     pub key: KeyStatus,
-    /// Commits, blocks and records.
-    pub commits: u64,
-    /// Blocks, the size of the tree.
-    pub blocks: u64,
-    /// Committed records.
-    pub records: u64,
-    /// The root of the tree.
-    pub root: [u8; 32],
-    /// The end of the last commit, bytes.
-    pub bytes: u64,
-    /// Uncommitted bytes behind it.
-    pub tail_bytes: u64,
-    /// The seal, when the run ended.
-    pub seal: Option<Seal>,
+    /// Where the log ends, with its tree.
+    pub end: End,
     /// The size that a checkpoint beside the log covers.
     pub checkpoint: Option<u64>,
+    /// All control records, in commit order.
+    pub controls: Vec<Control>,
+}
+
+impl Report {
     /// How the log began; `None`: nothing was committed.
-    pub genesis: Option<Genesis>,
+    pub fn genesis(&self) -> Option<&Genesis> {
+        self.controls.iter().find_map(|control| match control {
+            Control::Genesis(genesis) => Some(genesis),
+            _ => None,
+        })
+    }
+
+    /// The seal; `None`: the run has not ended.
+    pub fn seal(&self) -> Option<&Seal> {
+        self.controls.iter().find_map(|control| match control {
+            Control::Seal(seal) => Some(seal),
+            _ => None,
+        })
+    }
 }
 
 /// Why a log does not verify.
@@ -145,10 +151,10 @@ pub fn verify(
         None => KeyStatus::Unknown,
     };
     let checkpoint = read_checkpoint(checkpoint_file, &origin(header.log), &header.node_key)?;
-    let (mut genesis, mut seal, mut at_checkpoint) = (None, None, None);
+    let (mut controls, mut at_checkpoint) = (Vec::new(), None);
     while let Some(blocks) = walk.next_group()? {
         for block in &blocks {
-            check_records(block, &mut genesis, &mut seal)?;
+            check_records(block, &mut controls)?;
         }
         if checkpoint.as_ref().is_some_and(|c| c.size == walk.end().tree.size()) {
             at_checkpoint = Some(walk.end().tree.root());
@@ -170,23 +176,18 @@ pub fn verify(
             return Err(LogError::Damaged(damage).into());
         }
     }
-    if let Some(genesis) = &genesis {
-        check_inputs(genesis, inputs_folder)?;
-    }
-    Ok(Report {
+    let report = Report {
         log: header.log,
         node_key: header.node_key,
         key,
-        commits: end.commits,
-        blocks: end.tree.size(),
-        records: end.records,
-        root: end.tree.root(),
-        bytes: end.offset,
-        tail_bytes: end.tail_bytes,
-        seal,
+        end,
         checkpoint: checkpoint.map(|c| c.size),
-        genesis,
-    })
+        controls,
+    };
+    if let Some(genesis) = report.genesis() {
+        check_inputs(genesis, inputs_folder)?;
+    }
+    Ok(report)
 }
 
 fn read_checkpoint(
@@ -210,12 +211,9 @@ fn read_checkpoint(
 }
 
 /// Decodes every record; a block whose records cannot be read was not written by this format.
-fn check_records(
-    block: &WalkedBlock,
-    genesis: &mut Option<Genesis>,
-    seal: &mut Option<Seal>,
-) -> Result<(), LogError> {
+fn check_records(block: &WalkedBlock, controls: &mut Vec<Control>) -> Result<(), LogError> {
     let mut count = 0;
+    let mut seals = false;
     for record in Records::new(&block.body) {
         let Some(record) = record else { return Err(unreadable(block)) };
         count += 1;
@@ -223,20 +221,11 @@ fn check_records(
             if block.header.lane != Lane::Control {
                 return Err(unreadable(block));
             }
-            match *control {
-                Control::Genesis(found) => *genesis = Some(found),
-                Control::Seal(found) => *seal = Some(found),
-                Control::Boot(_)
-                | Control::Principal(_)
-                | Control::Reason(_)
-                | Control::Grant(_)
-                | Control::Recovered(_)
-                | Control::Resume(_)
-                | Control::Interrupted(_) => {}
-            }
+            seals = matches!(*control, Control::Seal(_));
+            controls.push(*control);
         }
     }
-    if count != block.header.count || block.header.seals != (seal.is_some()) {
+    if count != block.header.count || block.header.seals != seals {
         return Err(unreadable(block));
     }
     Ok(())

@@ -87,7 +87,7 @@ impl Writer {
     pub fn start(
         storage: Box<dyn Storage>,
         header: &SegmentHeader,
-        key: SecretKey,
+        key: Arc<SecretKey>,
         boot: u32,
         end: End,
     ) -> io::Result<Writer> {
@@ -168,7 +168,7 @@ impl Writer {
 struct Task {
     storage: Box<dyn Storage>,
     header: SegmentHeader,
-    key: SecretKey,
+    key: Arc<SecretKey>,
     boot: u32,
     reserved: u64,
     end: End,

@@ -73,7 +73,7 @@ fn recovers(mut storage: karyon_log::MemoryStorage, blocks: &[Block], have: usiz
     let mut copy = disk.clone();
     copy.write_at(0, &storage.bytes).unwrap();
     copy.sync().unwrap();
-    let writer = Writer::start(Box::new(copy), &header(), key(), 2, end).unwrap();
+    let writer = Writer::start(Box::new(copy), &header(), key().into(), 2, end).unwrap();
     for block in &blocks[have..] {
         writer.append(block.clone()).unwrap();
     }

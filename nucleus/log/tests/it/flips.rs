@@ -85,8 +85,9 @@ fn flip_every_byte(run: &Run, file: &Path, bits: &[u8]) {
 fn every_flipped_byte_of_a_sealed_log_its_inputs_and_its_checkpoint_is_found() {
     let run = Run::sealed();
     let report = run.verify(&Trust { node_key: Some(key().public_key()) }).unwrap();
-    assert_eq!((report.blocks, report.records, report.tail_bytes), (5, 17, 0));
-    assert_eq!(report.seal.unwrap().state_root, [3; 32]);
+    let end = &report.end;
+    assert_eq!((end.tree.size(), end.records, end.tail_bytes), (5, 17, 0));
+    assert_eq!(report.seal().unwrap().state_root, [3; 32]);
     assert_eq!(report.checkpoint, Some(5));
     for file in ["log", "inputs/contacts", "checkpoint"] {
         flip_every_byte(&run, &run.path(file), &[0x01, 0x80, 0x20, 0xff]);
@@ -128,8 +129,8 @@ fn without_seal_and_checkpoint_what_was_cut_is_a_tail() {
     let whole = fs::read(run.path("log")).unwrap();
     fs::write(run.path("log"), &whole[..whole.len() - 4000]).unwrap();
     let report = run.verify(&Trust::default()).unwrap();
-    assert_eq!((report.blocks, report.seal, report.checkpoint), (4, None, None));
-    assert!(report.tail_bytes > 0);
+    assert_eq!((report.end.tree.size(), report.seal(), report.checkpoint), (4, None, None));
+    assert!(report.end.tail_bytes > 0);
 }
 
 #[test]

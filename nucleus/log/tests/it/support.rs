@@ -149,7 +149,7 @@ impl Storage for Disk {
 pub fn start(mut storage: Box<dyn Storage>) -> io::Result<Writer> {
     storage.write_at(0, &header().encode())?;
     storage.sync()?;
-    Writer::start(storage, &header(), key(), 1, End::of_new_log())
+    Writer::start(storage, &header(), key().into(), 1, End::of_new_log())
 }
 
 /// Reads a log to its end: the bodies of its blocks, and how it ends.

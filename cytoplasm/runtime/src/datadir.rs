@@ -1,0 +1,186 @@
+//! A data directory: where a run's log, inputs, safety files and results lie.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Something is there already.
+    #[error("{} already holds {found}; go on with `karyon resume --data {}`, or choose another --data", path.display(), path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// Nothing is there.
+    #[error("there is no data directory {}", path.display())]
+    Missing {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Another process has it.
+    #[error("{} is in use by another process; wait for it, or stop it", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A data directory that no other process uses, for as long as this lives.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// Locked; the lock goes with the process, however it ends.
+    _lock: File,
+}
+
+/// What may lie in a directory that is not used yet: a person can put STOP there beforehand.
+const BEFOREHAND: [&str; 2] = ["safety", "lock"];
+
+impl DataDir {
+    /// Makes a new one, or takes an empty one.
+    ///
+    /// # Errors
+    /// See [`DataDirError`].
+    pub fn create(path: &Path) -> Result<DataDir, DataDirError> {
+        fs::create_dir_all(path).map_err(failed(path))?;
+        for entry in fs::read_dir(path).map_err(failed(path))? {
+            let name = entry.map_err(failed(path))?.file_name();
+            let name = name.to_string_lossy();
+            if !BEFOREHAND.contains(&name.as_ref()) {
+                let found = if name == "log" { "a run".into() } else { format!("\"{name}\"") };
+                return Err(DataDirError::NotEmpty { path: path.into(), found });
+            }
+        }
+        let dir = DataDir::lock(path)?;
+        for folder in [dir.log_folder(), dir.inputs()] {
+            fs::create_dir(&folder).map_err(failed(&folder))?;
+        }
+        sync_folder(path)?;
+        Ok(dir)
+    }
+
+    /// Takes one that is there.
+    ///
+    /// # Errors
+    /// See [`DataDirError`].
+    pub fn open(path: &Path) -> Result<DataDir, DataDirError> {
+        if !path.is_dir() {
+            return Err(DataDirError::Missing { path: path.into() });
+        }
+        DataDir::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<DataDir, DataDirError> {
+        let file = path.join("lock");
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&file)
+            .map_err(failed(&file))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(DataDir { path: path.into(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.into() }),
+            Err(TryLockError::Error(source)) => Err(failed(&file)(source)),
+        }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn log_folder(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// The copies of the inputs.
+    pub fn inputs(&self) -> PathBuf {
+        inputs(&self.path)
+    }
+
+    /// The log.
+    pub fn log_file(&self) -> PathBuf {
+        log_file(&self.path)
+    }
+
+    /// The checkpoint beside the log.
+    pub fn checkpoint_file(&self) -> PathBuf {
+        checkpoint_file(&self.path)
+    }
+
+    /// Durably writes a whole file: it is there complete or not at all.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn write(&self, file: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".new");
+        let new = PathBuf::from(name);
+        let write = || -> io::Result<()> {
+            let mut out = File::create(&new)?;
+            out.write_all(bytes)?;
+            out.sync_all()?;
+            fs::rename(&new, file)
+        };
+        write().map_err(failed(file))?;
+        file.parent().map_or(Ok(()), sync_folder)
+    }
+}
+
+/// The copies of a data directory's inputs.
+pub fn inputs(data: &Path) -> PathBuf {
+    data.join("inputs")
+}
+
+/// The log of a data directory.
+pub fn log_file(data: &Path) -> PathBuf {
+    data.join("log").join("00000000.log")
+}
+
+/// The checkpoint beside it.
+pub fn checkpoint_file(data: &Path) -> PathBuf {
+    data.join("log").join("checkpoint")
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> DataDirError + '_ {
+    |source| DataDirError::Io { path: path.into(), source }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), DataDirError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(failed(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_at_a_time_and_no_second_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").join("b");
+        fs::create_dir_all(path.join("safety")).unwrap();
+        let dir = DataDir::create(&path).unwrap();
+        assert!(matches!(DataDir::open(&path), Err(DataDirError::InUse { .. })));
+        drop(dir);
+        assert!(matches!(DataDir::create(&path), Err(DataDirError::NotEmpty { .. })));
+        let dir = DataDir::open(&path).unwrap();
+        dir.write(&path.join("x"), b"1").unwrap();
+        dir.write(&path.join("x"), b"22").unwrap();
+        assert_eq!(fs::read(path.join("x")).unwrap(), b"22");
+        let missing = folder.path().join("c");
+        assert!(matches!(DataDir::open(&missing), Err(DataDirError::Missing { .. })));
+    }
+}

@@ -1,0 +1,382 @@
+//! A node's life: a data directory, its safety marker, its log; from start to a clean end.
+//!
+//! The marker says `running` before anything runs and `clear` only after a clean end or an
+//! interruption in good order; everything else that a start finds is safe mode.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use karyon_identity::{Checkpoint, SecretKey};
+use karyon_log::{
+    Boot, Control, End, FileStorage, Genesis, InputFile, Interrupted, LogError, LogFailed,
+    Recovered, Report, Resume, Seal, SegmentHeader, Storage, Trust, VerifyError, Walk, Writer,
+    origin, verify,
+};
+use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
+use karyon_types::{LogId, hash};
+
+use crate::datadir::{DataDir, DataDirError};
+use crate::recorder::{Recorder, wall_ms};
+
+/// Why a node does not start, or does not end as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A person must look first.
+    #[error("{}", mode.message(data))]
+    SafeMode {
+        /// Which directory.
+        data: PathBuf,
+        /// Why.
+        mode: SafeMode,
+    },
+    /// STOP is there.
+    #[error("{} is there: nothing starts until a person removes it and runs `karyon safety resume --reason \"…\" --data {}`", data.join("safety").join("STOP").display(), data.display())]
+    Stop {
+        /// Which directory.
+        data: PathBuf,
+    },
+    /// It was ended before genesis was durable.
+    #[error("nothing was recorded in {}: the run was ended before its first record; start it anew with `karyon run`", data.display())]
+    NothingRecorded {
+        /// Which directory.
+        data: PathBuf,
+    },
+    /// The log does not verify.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// Another version wrote it.
+    #[error(
+        "the run was recorded with {what} {recorded}, and this is {here}; resume it with the version that began it"
+    )]
+    Mismatch {
+        /// Of what the versions differ.
+        what: String,
+        /// What the log says.
+        recorded: String,
+        /// What this program is.
+        here: String,
+    },
+    /// The log cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogFailed),
+    /// The safety marker cannot be written.
+    #[error(transparent)]
+    Marker(#[from] MarkerError),
+    /// A person's reason cannot be brought into the log.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The checkpoint cannot be signed, or there is no randomness for a new log's identity.
+    #[error("{0}")]
+    Sign(String),
+}
+
+/// What a new run begins with.
+pub struct Beginning {
+    /// What is recorded first; the inputs are added to the genesis here.
+    pub genesis: Genesis,
+    /// Principal, reason and grant.
+    pub authority: Vec<Control>,
+    /// The inputs, to be kept as copies.
+    pub inputs: Vec<(String, Vec<u8>)>,
+}
+
+/// A node that may run.
+pub struct Node {
+    dir: DataDir,
+    header: SegmentHeader,
+    key: Arc<SecretKey>,
+    marker_n: u64,
+    /// What all records pass through; taken by a run and given back.
+    pub recorder: Option<Recorder>,
+    /// The log's end when the node started, should it be sealed.
+    sealed: Option<End>,
+}
+
+impl Node {
+    /// Starts a new run in a new data directory.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub fn create(
+        dir: DataDir,
+        key: Arc<SecretKey>,
+        schedulers: usize,
+        mut beginning: Beginning,
+    ) -> Result<Node, NodeError> {
+        match karyon_safety::read(dir.path()) {
+            Found::Missing => karyon_safety::initialise(dir.path())?,
+            Found::Marker(_) | Found::Broken { .. } => {}
+        }
+        let marker_n = permit(&dir)?;
+        karyon_safety::replace(dir.path(), &Marker::Running { boot: 1, n: marker_n })?;
+        for (name, bytes) in &beginning.inputs {
+            dir.write(&dir.inputs().join(name), bytes)?;
+            beginning.genesis.inputs.push(InputFile {
+                name: name.clone(),
+                size: bytes.len() as u64,
+                hash: hash(bytes).0,
+            });
+        }
+        let log = karyon_identity::GrantTerms::random_nonce()
+            .map(LogId)
+            .map_err(|error| NodeError::Sign(error.to_string()))?;
+        let header = SegmentHeader { log, node_key: key.public_key() };
+        let path = dir.log_file();
+        let failed = |source| NodeError::Io { path: path.clone(), source };
+        let mut storage = FileStorage::create(&path).map_err(failed)?;
+        storage.write_at(0, &header.encode()).map_err(failed)?;
+        storage.sync().map_err(failed)?;
+        let boot = boot_record(1, &beginning.genesis.karyon, schedulers);
+        let mut records = vec![Control::Genesis(beginning.genesis)];
+        records.append(&mut beginning.authority);
+        records.extend(take_resumes(&dir)?.into_iter().map(Control::Resume));
+        records.push(boot);
+        let writer =
+            Writer::start(Box::new(storage), &header, Arc::clone(&key), 1, End::of_new_log())
+                .map_err(failed)?;
+        let mut recorder = Recorder::new(writer);
+        recorder.control(&records)?;
+        recorder.flush()?;
+        forget_resumes(&dir, &records)?;
+        Ok(Node { dir, header, key, marker_n, recorder: Some(recorder), sealed: None })
+    }
+
+    /// Starts again where a run was ended: verifies the log, cuts an uncommitted tail, and goes
+    /// on behind the last commit.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub fn resume(
+        dir: DataDir,
+        key: Arc<SecretKey>,
+        schedulers: usize,
+        karyon: &str,
+        kinds: &[(String, u32)],
+    ) -> Result<(Node, Report), NodeError> {
+        let data = || dir.path().to_path_buf();
+        let trust = Trust { node_key: Some(key.public_key()) };
+        let report = match verify(&dir.log_file(), &dir.checkpoint_file(), &dir.inputs(), &trust) {
+            Ok(report) if report.genesis().is_some() => report,
+            Err(VerifyError::Io { source, .. })
+                if source.kind() != std::io::ErrorKind::NotFound =>
+            {
+                return Err(NodeError::Io { path: dir.log_file(), source });
+            }
+            Ok(_) | Err(VerifyError::Io { .. } | VerifyError::Log(LogError::NotALog)) => {
+                return Err(NodeError::NothingRecorded { data: data() });
+            }
+            Err(other) => return Err(other.into()),
+        };
+        check_versions(&report, karyon, kinds)?;
+        let marker_n = permit(&dir)?;
+        let boot = 1 + report.controls.iter().filter(|c| matches!(c, Control::Boot(_))).count();
+        karyon_safety::replace(dir.path(), &Marker::Running { boot: boot as u64, n: marker_n })?;
+        let path = dir.log_file();
+        let failed = |source| NodeError::Io { path: path.clone(), source };
+        let header = SegmentHeader { log: report.log, node_key: report.node_key };
+        let end = report.end.clone();
+        let reader = FileStorage::open_read_only(&path).map_err(failed)?;
+        let walk = Walk::new(Box::new(reader)).map_err(VerifyError::Log)?;
+        if end.sealed {
+            let recorder = Recorder::resuming(None, walk, &end);
+            let sealed = Some(end);
+            let node = Node { dir, header, key, marker_n, recorder: Some(recorder), sealed };
+            return Ok((node, report));
+        }
+        let mut storage = FileStorage::open(&path).map_err(failed)?;
+        storage.set_len(end.offset).map_err(failed)?;
+        storage.sync().map_err(failed)?;
+        let mut records = Vec::new();
+        if end.tail_bytes > 0 {
+            records.push(Control::Recovered(Recovered { cut_bytes: end.tail_bytes }));
+        }
+        records.extend(take_resumes(&dir)?.into_iter().map(Control::Resume));
+        records.push(boot_record(boot as u32, karyon, schedulers));
+        let writer =
+            Writer::start(Box::new(storage), &header, Arc::clone(&key), boot as u32, end.clone())
+                .map_err(failed)?;
+        let mut recorder = Recorder::resuming(Some(writer), walk, &end);
+        recorder.control(&records)?;
+        recorder.flush()?;
+        forget_resumes(&dir, &records)?;
+        let node = Node { dir, header, key, marker_n, recorder: Some(recorder), sealed: None };
+        Ok((node, report))
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// What looks for STOP.
+    ///
+    /// # Errors
+    /// [`NodeError::Io`].
+    pub fn stop_file(&self) -> Result<StopFile, NodeError> {
+        StopFile::watch(self.dir.path())
+            .map_err(|source| NodeError::Io { path: self.dir.path().join("safety"), source })
+    }
+
+    /// The run is complete: seals the log, and declares the directory clear.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub fn complete(mut self, seal: Seal) -> Result<(DataDir, End), NodeError> {
+        let end = match self.sealed.take() {
+            Some(end) => end,
+            None => {
+                self.record(&[Control::Seal(seal)])?;
+                self.close()?
+            }
+        };
+        self.checkpoint(&end)?;
+        self.clear()?;
+        Ok((self.dir, end))
+    }
+
+    /// A signal ended the run in good order: everything so far is kept, and it can be resumed.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub fn interrupt(mut self, tick: u64, signal: u32) -> Result<(DataDir, End), NodeError> {
+        let end = match self.sealed.take() {
+            Some(end) => end,
+            None => {
+                self.record(&[Control::Interrupted(Interrupted { tick, signal })])?;
+                self.close()?
+            }
+        };
+        self.checkpoint(&end)?;
+        self.clear()?;
+        Ok((self.dir, end))
+    }
+
+    /// STOP was found: durably says so, and waits for nothing, the log least of all.
+    ///
+    /// # Errors
+    /// [`NodeError::Marker`]; the marker says `running` then, which is safe mode too.
+    pub fn halt(self, reason: &str) -> Result<(), NodeError> {
+        let halted = Marker::Halted { n: self.marker_n, reason: reason.into() };
+        Ok(karyon_safety::replace(self.dir.path(), &halted)?)
+    }
+
+    /// The run failed: keeps what was recorded, and leaves the marker as it is.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub fn abandon(mut self) -> Result<(), NodeError> {
+        match self.recorder.take() {
+            Some(recorder) => Ok(recorder.close().map(drop)?),
+            None => Ok(()),
+        }
+    }
+
+    fn record(&mut self, records: &[Control]) -> Result<(), NodeError> {
+        match &mut self.recorder {
+            Some(recorder) => Ok(recorder.control(records)?),
+            None => Err(NodeError::Sign("the run did not give its recorder back".into())),
+        }
+    }
+
+    fn close(&mut self) -> Result<End, NodeError> {
+        let end = self.recorder.take().map(Recorder::close).transpose()?.flatten();
+        end.ok_or_else(|| NodeError::Sign("the log was not open".into()))
+    }
+
+    fn checkpoint(&self, end: &End) -> Result<(), NodeError> {
+        let checkpoint = Checkpoint {
+            origin: origin(self.header.log),
+            size: end.tree.size(),
+            root: end.tree.root(),
+        };
+        let note =
+            checkpoint.to_note(&self.key).map_err(|error| NodeError::Sign(error.to_string()))?;
+        Ok(self.dir.write(&self.dir.checkpoint_file(), note.as_bytes())?)
+    }
+
+    fn clear(&self) -> Result<(), NodeError> {
+        Ok(karyon_safety::replace(self.dir.path(), &Marker::Clear { n: self.marker_n + 1 })?)
+    }
+}
+
+/// Whether a start is permitted: STOP is absent and the marker clear.
+fn permit(dir: &DataDir) -> Result<u64, NodeError> {
+    let data = dir.path().to_path_buf();
+    let stop = StopFile::watch(dir.path());
+    if stop.as_ref().is_ok_and(StopFile::is_present) {
+        return Err(NodeError::Stop { data });
+    }
+    let n = karyon_safety::permit_start(&karyon_safety::read(dir.path()))
+        .map_err(|mode| NodeError::SafeMode { data: data.clone(), mode })?;
+    stop.map_err(|source| NodeError::Io { path: data.join("safety"), source })?;
+    Ok(n)
+}
+
+fn check_versions(report: &Report, karyon: &str, kinds: &[(String, u32)]) -> Result<(), NodeError> {
+    let Some(genesis) = report.genesis() else { return Ok(()) };
+    let mismatch = |what: &str, recorded: &dyn std::fmt::Debug, here: &dyn std::fmt::Debug| {
+        Err(NodeError::Mismatch {
+            what: what.into(),
+            recorded: format!("{recorded:?}"),
+            here: format!("{here:?}"),
+        })
+    };
+    if genesis.karyon != karyon {
+        return mismatch("Karyon", &genesis.karyon, &karyon);
+    }
+    if genesis.kinds != kinds {
+        return mismatch("the agent kinds", &genesis.kinds, &kinds);
+    }
+    Ok(())
+}
+
+fn boot_record(boot: u32, karyon: &str, schedulers: usize) -> Control {
+    Control::Boot(Boot {
+        boot,
+        karyon: karyon.into(),
+        schedulers: schedulers as u32,
+        at_unix_ms: wall_ms(),
+    })
+}
+
+fn take_resumes(dir: &DataDir) -> Result<Vec<Resume>, NodeError> {
+    let pending = karyon_safety::pending_resumes(dir.path())?;
+    Ok(pending
+        .into_iter()
+        .map(|resume| Resume {
+            n: resume.n,
+            before: resume.before,
+            reason: resume.reason,
+            at_unix_s: resume.unix_seconds,
+        })
+        .collect())
+}
+
+/// The log holds the reasons durably now.
+fn forget_resumes(dir: &DataDir, records: &[Control]) -> Result<(), NodeError> {
+    let last = records.iter().filter_map(|record| match record {
+        Control::Resume(resume) => Some(resume.n),
+        _ => None,
+    });
+    match last.max() {
+        Some(n) => Ok(karyon_safety::resumes_recorded(dir.path(), n)?),
+        None => Ok(()),
+    }
+}
+
+/// Seconds since 1970, for a person's resume.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,38 @@
+# The commands that people repeat. `just` lists them.
+
+_default:
+    @just --list
+
+# The command line: `just run --help`
+run *arguments:
+    cargo run --release -- {{arguments}}
+
+# All tests; with a name, only those
+test *filter:
+    cargo test --workspace {{filter}}
+
+# Format, then what CI refuses
+lint:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Import arrows, forbidden crates, lines of code of the kernel
+house:
+    cargo test -p karyon --test house -- --nocapture
+
+# The measured claims, at full size; with a name, only those
+bench *filter:
+    cargo bench -p karyon-benches -- {{filter}}
+
+# Licences, bans, sources and advisories of the dependencies
+deny:
+    cargo deny check
+
+# Kill a run in the middle, resume it, compare the roots
+kill-test *arguments:
+    scripts/kill_resume.sh {{arguments}}
+
+# Everything that CI runs
+ci:
+    .ci/run

@@ -1,0 +1,107 @@
+//! Small texts that carry their own check, and free words made safe for one line of them.
+
+use karyon_types::hash;
+
+use crate::Damage;
+
+/// `body`, which ends with a line break, and behind it a line with its BLAKE3 hash.
+pub(crate) fn seal(body: &str) -> String {
+    format!("{body}blake3 {}\n", hash(body.as_bytes()))
+}
+
+/// The body of a sealed text.
+pub(crate) fn unseal(text: &str) -> Result<&str, Damage> {
+    let end = text.rfind("blake3 ").ok_or(Damage::Check)?;
+    let (body, _) = text.split_at_checked(end).ok_or(Damage::Check)?;
+    if seal(body) == text { Ok(body) } else { Err(Damage::Check) }
+}
+
+/// The words without line breaks, tabs and other control characters, each written as Rust
+/// would; a backslash is doubled.
+pub(crate) fn escape(words: &str) -> String {
+    let mut out = String::with_capacity(words.len());
+    for c in words.chars() {
+        match c {
+            '\\' | '\n' | '\r' | '\t' => out.extend(c.escape_default()),
+            '\u{2028}' | '\u{2029}' => out.extend(c.escape_unicode()),
+            c if c.is_control() => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The words that [`escape`] was given; `None` when it writes them in another way.
+pub(crate) fn unescape(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let mut chars = escaped.chars();
+        match chars.next()? {
+            '\\' => out.push('\\'),
+            'n' => out.push('\n'),
+            'r' => out.push('\r'),
+            't' => out.push('\t'),
+            'u' => {
+                let (digits, behind) = escaped.strip_prefix("u{")?.split_once('}')?;
+                out.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
+                chars = behind.chars();
+            }
+            _ => return None,
+        }
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    (escape(&out) == text).then_some(out)
+}
+
+/// The longest beginning of `words` that has at most `limit_bytes` bytes.
+pub(crate) fn cut(words: &str, limit_bytes: usize) -> &str {
+    words.get(..words.floor_char_boundary(limit_bytes)).unwrap_or(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_sees_every_flipped_bit() {
+        let sealed = seal("two\nlines\n");
+        assert_eq!(unseal(&sealed), Ok("two\nlines\n"));
+        for bit in 0..sealed.len() * 8 {
+            let mut bytes = sealed.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(text) = String::from_utf8(bytes) {
+                assert_eq!(unseal(&text), Err(Damage::Check), "bit {bit}");
+            }
+        }
+        for text in ["", "blake3 ", &sealed[1..], &format!("{sealed}\n"), sealed.trim_end()] {
+            assert_eq!(unseal(text), Err(Damage::Check), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_come_back() {
+        for (words, escaped) in [
+            ("", ""),
+            ("plain, é 🜁", "plain, é 🜁"),
+            ("a\nb\r\tc\\n", "a\\nb\\r\\tc\\\\n"),
+            ("\0\u{7f}\u{85}\u{2028}", "\\u{0}\\u{7f}\\u{85}\\u{2028}"),
+            ("blake3 \\u{41}", "blake3 \\\\u{41}"),
+        ] {
+            assert_eq!(escape(words), escaped);
+            assert_eq!(unescape(escaped).as_deref(), Some(words));
+        }
+        for text in ["\\", "\\x", "\\u{41}", "\\u{d800}", "\\u{+a}", "\\u", "a\nb", "\\u{00}"] {
+            assert_eq!(unescape(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_never_splits_a_character() {
+        for (limit, expected) in [(0, ""), (1, "a"), (2, "a"), (3, "aé"), (9, "aéb")] {
+            assert_eq!(cut("aéb", limit), expected);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The marker: how the last run of a data directory ended.
+//!
+//! `safety/marker` is one line `karyon-safety-marker-v1 <state>` and one with its BLAKE3 hash.
+//! States: `clear <n>`, `running <boot> <n>`, `halted <n> <reason>`.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::checked::{cut, escape, seal, unescape, unseal};
+use crate::files::{self, Damage, FileError};
+use crate::{HumanResume, MAX_REASON_BYTES};
+
+const NAME: &str = "marker";
+const VERSION: &str = "karyon-safety-marker-v1 ";
+
+/// What a marker says. `n` counts the times that a data directory was declared clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// The last run ended cleanly, or a person resumed: a start is permitted.
+    Clear {
+        /// Greater than in any marker before.
+        n: u64,
+    },
+    /// A run is under way, or ended without a word.
+    Running {
+        /// The boot that runs.
+        boot: u64,
+        /// That of the `clear` it started from.
+        n: u64,
+    },
+    /// A run was halted.
+    Halted {
+        /// That of the run.
+        n: u64,
+        /// Why; cut to 1,000 bytes when written.
+        reason: String,
+    },
+}
+
+impl Marker {
+    /// The number of this marker.
+    pub fn n(&self) -> u64 {
+        match self {
+            Marker::Clear { n } | Marker::Running { n, .. } | Marker::Halted { n, .. } => *n,
+        }
+    }
+
+    fn encode(&self) -> String {
+        let state = match self {
+            Marker::Clear { n } => format!("clear {n}"),
+            Marker::Running { boot, n } => format!("running {boot} {n}"),
+            Marker::Halted { n, reason } => {
+                format!("halted {n} {}", escape(cut(reason, MAX_REASON_BYTES)))
+            }
+        };
+        seal(&format!("{VERSION}{state}\n"))
+    }
+
+    fn decode(text: &str) -> Result<Marker, Damage> {
+        let line = unseal(text)?.strip_prefix(VERSION).and_then(|line| line.strip_suffix('\n'));
+        let mut words = line.ok_or(Damage::Form)?.splitn(3, ' ');
+        let marker = match (words.next(), words.next(), words.next()) {
+            (Some("clear"), Some(n), None) => number(n).map(|n| Marker::Clear { n }),
+            (Some("running"), Some(boot), Some(n)) => {
+                number(boot).zip(number(n)).map(|(boot, n)| Marker::Running { boot, n })
+            }
+            (Some("halted"), Some(n), Some(reason)) => {
+                number(n).zip(unescape(reason)).map(|(n, reason)| Marker::Halted { n, reason })
+            }
+            _ => None,
+        };
+        // One state has one text.
+        marker.filter(|marker| marker.encode() == text).ok_or(Damage::Form)
+    }
+}
+
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Marker::Clear { n } => write!(f, "clear({n})"),
+            Marker::Running { boot, n } => write!(f, "running(boot {boot}, {n})"),
+            Marker::Halted { n, reason } => write!(f, "halted({n}): {}", escape(reason)),
+        }
+    }
+}
+
+/// What is in the marker's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A marker.
+    Marker(Marker),
+    /// Nothing.
+    Missing,
+    /// Something that cannot be believed.
+    Broken {
+        /// What is wrong with it.
+        why: Damage,
+    },
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Found::Marker(marker) => marker.fmt(f),
+            Found::Missing => f.write_str("missing"),
+            Found::Broken { why } => write!(f, "broken: {why}"),
+        }
+    }
+}
+
+/// Why a marker was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum MarkerError {
+    /// This state does not follow that one. After anything but `clear` and a clean finish a
+    /// person resumes.
+    #[error("the safety marker is {present} and cannot become {next}")]
+    Order {
+        /// What is there.
+        present: Box<Found>,
+        /// What was to be written.
+        next: Marker,
+    },
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Reads the marker of a data directory. There is no error: whatever is wrong is a finding.
+pub fn read(data: &Path) -> Found {
+    let marker = match files::read(data, NAME) {
+        Ok(None) => return Found::Missing,
+        Ok(Some(text)) => Marker::decode(&text),
+        Err(damage) => Err(damage),
+    };
+    match marker {
+        Ok(marker) => Found::Marker(marker),
+        Err(why) => Found::Broken { why },
+    }
+}
+
+/// Makes `safety/` with `clear(0)` in a data directory that is new.
+///
+/// # Errors
+/// [`MarkerError::Order`] when anything is in the marker's place, [`MarkerError::File`].
+pub fn initialise(data: &Path) -> Result<(), MarkerError> {
+    let next = Marker::Clear { n: 0 };
+    files::create_folder(data)?;
+    match read(data) {
+        Found::Missing => Ok(write(data, &next)?),
+        present => Err(MarkerError::Order { present: Box::new(present), next }),
+    }
+}
+
+/// Durably replaces the marker by one that may follow it:
+///
+/// | present | next |
+/// |---|---|
+/// | `clear(n)` | `running(boot, n)` |
+/// | `running(boot, n)` | `clear(n+1)`: a clean finish |
+/// | anything but a greater `n` | `halted(n)` |
+///
+/// # Errors
+/// [`MarkerError::Order`] for any other step, [`MarkerError::File`].
+pub fn replace(data: &Path, next: &Marker) -> Result<(), MarkerError> {
+    let present = read(data);
+    let permitted = match (&present, next) {
+        (Found::Marker(Marker::Clear { n }), Marker::Running { n: next, .. }) => next == n,
+        (Found::Marker(Marker::Running { n, .. }), Marker::Clear { n: next }) => {
+            n.checked_add(1) == Some(*next)
+        }
+        (Found::Marker(marker), Marker::Halted { n, .. }) => *n >= marker.n(),
+        (Found::Missing | Found::Broken { .. }, Marker::Halted { .. }) => true,
+        (_, Marker::Clear { .. } | Marker::Running { .. }) => false,
+    };
+    if !permitted {
+        return Err(MarkerError::Order { present: Box::new(present), next: next.clone() });
+    }
+    Ok(write(data, next)?)
+}
+
+/// Writes the `clear` of a person's resume over whatever is there.
+pub(crate) fn write_resumed(data: &Path, resume: &HumanResume) -> Result<(), FileError> {
+    write(data, &Marker::Clear { n: resume.n })
+}
+
+fn write(data: &Path, marker: &Marker) -> Result<(), FileError> {
+    files::replace(data, NAME, &marker.encode())
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
+
+#[cfg(test)]
+#[path = "marker_tests.rs"]
+mod tests;

@@ -1,0 +1,208 @@
+//! Arguments, with the examples that `--help` shows.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// The version line: the program's and those of its formats.
+pub(crate) const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (log format 1, safety marker 1, grant 1, agent kinds: person 1)"
+);
+
+const CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the gate, 4 halted, \
+                     5 verification failed, 130 or 143 interrupted";
+
+/// A governed actor runtime for agents: every message passes a gate, every step is recorded
+/// before it counts, and a file called STOP ends it all.
+#[derive(Parser)]
+#[command(name = "karyon", version = VERSION, after_help = CODES, max_term_width = 100)]
+#[command(arg_required_else_help = true, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a principal: the person who answers for what agents do in their name
+    Init(Init),
+    /// Run a scenario to its end
+    Run(Run),
+    /// Go on with a run that was interrupted or killed
+    Resume(Resume),
+    /// Look into a run's log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Look at, or end, safe mode
+    #[command(subcommand)]
+    Safety(Safety),
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  karyon init --principal ada")]
+pub(crate) struct Init {
+    /// Its name: 1 to 64 of A-Z a-z 0-9 . _ -
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon run rumour
+  karyon run rumour --contacts messages.txt --source 9
+  karyon run my-scenario.toml --seed 7 --chaos 0.01 --data runs/chaos --json
+
+Stop it with Ctrl-C (`karyon resume` goes on), or for good with `touch DIR/safety/STOP`.")]
+pub(crate) struct Run {
+    /// A scenario file, or the name of a built-in one: rumour
+    pub(crate) scenario: String,
+    /// Contacts to use instead of the scenario's: lines `SRC DST TIME`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) contacts: Option<PathBuf>,
+    /// Who knows the rumour from the beginning [default: the first sender]
+    #[arg(long, value_name = "ID")]
+    pub(crate) source: Option<String>,
+    /// Seed of the generated network and of chaos [default: the scenario's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
+    /// Threads that run agents; the result is the same for any number [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) schedulers: Option<u16>,
+    /// Probability that an attempt of a step crashes, 0 to below 1 [default: the scenario's]
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub(crate) chaos: Option<f64>,
+    /// Where log and results go; must not hold a run [default: ./runs/SCENARIO-N]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Who answers for the run [default: the principal that was made first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
+    /// Print one JSON object, last
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  karyon resume --data runs/rumour-1
+
+The run is repeated from its beginning, compared record by record with its log, and goes on where
+the log ends. After a kill, a crash or a halt a person has to look first:
+  karyon safety resume --reason \"power was cut\" --data runs/rumour-1")]
+pub(crate) struct Resume {
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Threads that run agents; may differ from before [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) schedulers: Option<u16>,
+    /// Print one JSON object, last
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Audit {
+    /// Verify a run's log, its checkpoint and its input copies
+    Verify(Verify),
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon audit verify --data runs/rumour-1
+  karyon audit verify --data copied-run --key 9f2c… (64 hexadecimal digits, or a file with them)
+
+Exit code 0: the log is what was written. 5: it is not; blocks and records are named.")]
+pub(crate) struct Verify {
+    /// The run's data directory; only read
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The public key of the node that wrote it [default: this machine's node key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Safety {
+    /// Say whether a start is permitted, and why not
+    Status(Status),
+    /// End safe mode, with a reason that is recorded
+    Resume(SafetyResume),
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:\n  karyon safety status --data runs/rumour-1")]
+pub(crate) struct Status {
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  karyon safety resume --reason \"checked the cause: a full disk\" --data runs/rumour-1
+
+Refused while the file safety/STOP is there; remove it yourself first.")]
+pub(crate) struct SafetyResume {
+    /// Why it is safe to go on
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Args {
+    /// Whether the answer is for a machine.
+    pub(crate) fn json(&self) -> bool {
+        match &self.command {
+            Command::Init(args) => args.json,
+            Command::Run(args) => args.json,
+            Command::Resume(args) => args.json,
+            Command::Audit(Audit::Verify(args)) => args.json,
+            Command::Safety(Safety::Status(args)) => args.json,
+            Command::Safety(Safety::Resume(args)) => args.json,
+        }
+    }
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(p) if (0.0..1.0).contains(&p) => Ok(p),
+        Ok(_) | Err(_) => Err("expected a number from 0 to below 1, such as 0.01".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn probabilities() {
+        for (text, expected) in [("0", Some(0.0)), ("0.5", Some(0.5)), ("1", None)] {
+            assert_eq!(probability(text).ok(), expected, "{text}");
+        }
+        for text in ["-0.1", "NaN", "x", "1e9", ""] {
+            assert!(probability(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `karyon audit verify`: whether a run's log is what was written.
+
+use karyon_identity::{KeyDirectory, KeyError, PublicKey};
+use karyon_log::{KeyStatus, Report, Trust, verify};
+use karyon_runtime::datadir;
+use serde_json::json;
+
+use crate::args::Verify;
+use crate::error::{CliError, Code};
+use crate::output::{self, hex, size, thousands};
+
+pub(crate) fn execute(args: &Verify) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    if !data.is_dir() {
+        return Err(CliError::failure(format!("there is no data directory {}", data.display())));
+    }
+    let log = datadir::log_file(data);
+    if !log.exists() && !datadir::checkpoint_file(data).exists() {
+        return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));
+    }
+    let trust = Trust { node_key: trusted(args)? };
+    let report = verify(&log, &datadir::checkpoint_file(data), &datadir::inputs(data), &trust)?;
+    if args.json {
+        output::json(&as_json(&report));
+    } else {
+        show(&report);
+    }
+    Ok(Code::Ok)
+}
+
+/// The key of the node that is to have signed: given, or this machine's.
+fn trusted(args: &Verify) -> Result<Option<PublicKey>, CliError> {
+    match &args.key {
+        Some(given) => {
+            let text = std::fs::read_to_string(given).unwrap_or_else(|_| given.clone());
+            // A public key file is one line whose last word is the key.
+            let word = text.split_whitespace().last().unwrap_or_default();
+            PublicKey::from_hex(word).map(Some).ok_or_else(|| {
+                CliError::failure(format!(
+                    "--key {given}: expected 64 hexadecimal digits, or a file that holds them"
+                ))
+            })
+        }
+        None => match KeyDirectory::from_environment().and_then(|k| k.load_node_public_key()) {
+            Ok(key) => Ok(Some(key)),
+            Err(KeyError::Missing { .. } | KeyError::NoDirectory) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+fn state(report: &Report) -> &'static str {
+    match (report.seal(), report.checkpoint) {
+        (Some(_), _) => "sealed",
+        (None, Some(size)) if size == report.end.tree.size() => "interrupted",
+        (None, _) => "unsealed",
+    }
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    json!({
+        "verified": true,
+        "log_id": report.log.to_string(),
+        "state": state(report),
+        "records": report.end.records,
+        "blocks": report.end.tree.size(),
+        "commits": report.end.commits,
+        "log_bytes": report.end.offset,
+        "tail_bytes": report.end.tail_bytes,
+        "root": hex(&report.end.tree.root()),
+        "state_root": report.seal().map(|seal| hex(&seal.state_root)),
+        "checkpoint": report.checkpoint,
+        "node_key": report.node_key.to_string(),
+        "key": match report.key {
+            KeyStatus::Trusted => "trusted",
+            KeyStatus::Unknown => "unknown",
+        },
+    })
+}
+
+fn show(report: &Report) {
+    let end = &report.end;
+    output::line(&format!(
+        "verified    {} records in {} blocks and {} commits, {}",
+        thousands(end.records),
+        thousands(end.tree.size()),
+        thousands(end.commits),
+        size(end.offset)
+    ));
+    output::line(&format!("root        {}", hex(&end.tree.root())));
+    if let Some(seal) = report.seal() {
+        output::line(&format!("state root  {}", hex(&seal.state_root)));
+    }
+    output::line(&match report.key {
+        KeyStatus::Trusted => format!("signed by   {} (trusted)", report.node_key),
+        KeyStatus::Unknown => format!(
+            "signed by   {} (key unknown: the log brought it along, so it proves nothing; give \
+             the node's with --key)",
+            report.node_key
+        ),
+    });
+    match state(report) {
+        "sealed" => {}
+        "interrupted" => output::line("not sealed  the run was interrupted and can be resumed"),
+        _ => output::line("not sealed  the run has not ended, or was killed"),
+    }
+    if end.tail_bytes > 0 {
+        output::line(&format!(
+            "tail        {} bytes behind the last commit were never committed",
+            thousands(end.tail_bytes)
+        ));
+    }
+}

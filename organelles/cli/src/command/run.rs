@@ -1,0 +1,161 @@
+//! `karyon run`: runs a scenario to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use karyon_colony::contacts::Contacts;
+use karyon_colony::life::{self, LifeError, Settings};
+use karyon_colony::names::nearest;
+use karyon_colony::network;
+use karyon_colony::rumour::Rumour;
+use karyon_colony::scenario::{BUILTIN_NAMES, Scenario, Space, builtin};
+use karyon_identity::KeyDirectory;
+use karyon_runtime::{DataDir, Progress};
+
+use super::summary::{self, About};
+use crate::args::Run;
+use crate::error::Code;
+use crate::error::{CliError, words};
+use crate::{grant, progress, signals};
+
+pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
+    let keys = KeyDirectory::from_environment()?;
+    let authority = grant::received(&keys)?;
+    let (name, scenario) = scenario(args)?;
+    let raw = contacts(args, &scenario)?;
+    let Some(authority) = authority else {
+        let data = data_directory(args, &name)?;
+        return grant::sign_and_become_the_node(
+            &keys,
+            args.principal.as_deref(),
+            &name,
+            &scenario,
+            &raw,
+            &data,
+        )
+        .map(|never| match never {});
+    };
+    // From here on this is the node, and `--data` is given.
+    let interrupt = signals::listen()?;
+    let (contacts, notes) = Contacts::parse(raw).map_err(LifeError::from)?;
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    if args.contacts.is_some() && !builtin_expires(args).is_empty() {
+        eprintln!(
+            "note: --contacts replaces the scenario's network; its expiring leases do not apply"
+        );
+    }
+    let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
+    let data = args.data.clone().ok_or_else(|| CliError::failure("the node needs --data"))?;
+    let key = Arc::new(keys.load_node_key()?);
+    let settings = Settings {
+        schedulers: summary::schedulers(args.schedulers),
+        interrupt,
+        progress: Arc::new(Progress::default()),
+    };
+    let dir = DataDir::create(&data)?;
+    let bar = progress::show(Arc::clone(&settings.progress), rumour.contacts.list().len() as u64);
+    let begun = Instant::now();
+    let life = life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings);
+    drop(bar);
+    let about = About { name: &name, scenario: &scenario, rumour: &rumour, data: &data, begun };
+    summary::show(life?, &about, args.json)
+}
+
+/// The scenario with what the command line changes, and its name.
+fn scenario(args: &Run) -> Result<(String, Scenario), CliError> {
+    let (name, text) = scenario_text(&args.scenario)?;
+    let mut scenario = Scenario::parse(&text)
+        .map_err(|error| CliError::failure(format!("{}: {}", args.scenario, words(&error))))?;
+    if let Some(seed) = args.seed {
+        scenario.seed = seed;
+    }
+    if let Some(probability) = args.chaos {
+        scenario.chaos.probability = probability;
+    }
+    if let Some(source) = &args.source {
+        scenario.model.source = Some(source.clone());
+    }
+    if let Some(file) = &args.contacts {
+        // A lease that ends in the scenario's network means nothing in another.
+        scenario.authority.expires.clear();
+        scenario.space = Space::File(file.to_string_lossy().into_owned());
+    } else if let Space::File(file) = &scenario.space {
+        let folder = Path::new(&args.scenario).parent().unwrap_or(Path::new(""));
+        scenario.space = Space::File(folder.join(file).to_string_lossy().into_owned());
+    }
+    scenario.check().map_err(|error| CliError::failure(words(&error)))?;
+    Ok((name, scenario))
+}
+
+/// What `--contacts` made void.
+fn builtin_expires(args: &Run) -> Vec<karyon_colony::scenario::Expiry> {
+    scenario_text(&args.scenario)
+        .ok()
+        .and_then(|(_, text)| Scenario::parse(&text).ok())
+        .map(|scenario| scenario.authority.expires)
+        .unwrap_or_default()
+}
+
+fn scenario_text(given: &str) -> Result<(String, String), CliError> {
+    if let Some(text) = builtin(given) {
+        return Ok((given.to_owned(), text.to_owned()));
+    }
+    let path = Path::new(given);
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let name = path.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy());
+            Ok((name.into_owned(), text))
+        }
+        Err(error) => {
+            let near = nearest(given, BUILTIN_NAMES, 1);
+            let hint = match near.first() {
+                Some(name) => format!("did you mean the built-in scenario \"{name}\"?"),
+                None => format!(
+                    "give a scenario file, or a built-in name: {}",
+                    BUILTIN_NAMES.join(", ")
+                ),
+            };
+            Err(CliError::failure(format!("the scenario {given} cannot be read: {error}"))
+                .with_hint(hint))
+        }
+    }
+}
+
+/// The contacts as bytes: read, or generated.
+fn contacts(args: &Run, scenario: &Scenario) -> Result<Vec<u8>, CliError> {
+    let path = match (&args.contacts, &scenario.space) {
+        (Some(path), _) => path.clone(),
+        (None, Space::File(path)) => PathBuf::from(path),
+        (None, Space::ActivityDriven(parameters)) => {
+            return network::generate(scenario.population.people, parameters, scenario.seed)
+                .map(String::into_bytes)
+                .map_err(|error| CliError::failure(words(&error)));
+        }
+    };
+    std::fs::read(&path).map_err(|error| {
+        CliError::failure(format!("the contacts {} cannot be read: {error}", path.display()))
+    })
+}
+
+/// The directory that was asked for, or the first free `./runs/NAME-N`.
+fn data_directory(args: &Run, name: &str) -> Result<PathBuf, CliError> {
+    if let Some(data) = &args.data {
+        return Ok(data.clone());
+    }
+    let runs = Path::new("runs");
+    let failed = |error: std::io::Error| {
+        CliError::failure(format!("./runs cannot be made: {error}"))
+            .with_hint("choose another place with --data DIR")
+    };
+    std::fs::create_dir_all(runs).map_err(failed)?;
+    for number in 1u64.. {
+        let data = runs.join(format!("{name}-{number}"));
+        match std::fs::create_dir(&data) {
+            Ok(()) => return Ok(data),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(CliError::failure("./runs is full"))
+}

@@ -1,0 +1,185 @@
+//! What a run that ended leaves on the screen and in its directory.
+
+use std::path::Path;
+use std::time::Instant;
+
+use karyon_colony::life::{Completed, Life};
+use karyon_colony::report::{adoption_svg, arrivals_csv, series_csv};
+use karyon_colony::rumour::Rumour;
+use karyon_colony::scenario::Scenario;
+use serde_json::json;
+
+use crate::error::{CliError, Code};
+use crate::output::{self, hex, peak_rss_bytes, size, thousands};
+
+/// What was run.
+pub(crate) struct About<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) rumour: &'a Rumour,
+    pub(crate) data: &'a Path,
+    pub(crate) begun: Instant,
+}
+
+/// One scheduler a core, unless it was said otherwise.
+pub(crate) fn schedulers(asked: Option<u16>) -> usize {
+    asked.map_or_else(
+        || std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        usize::from,
+    )
+}
+
+/// Writes the results and shows the summary.
+pub(crate) fn show(life: Life, about: &About<'_>, as_json: bool) -> Result<Code, CliError> {
+    let data = about.data.display();
+    match life {
+        Life::Completed(completed) => {
+            write_results(&completed, about)?;
+            if as_json {
+                output::json(&completed_json(&completed, about));
+            } else {
+                completed_text(&completed, about);
+            }
+            Ok(Code::Ok)
+        }
+        Life::Interrupted { signal, tick } => {
+            let code = Code::Interrupted { signal };
+            if as_json {
+                output::json(&json!({
+                    "interrupted": signal,
+                    "tick": tick,
+                    "data": data.to_string(),
+                    "exit_code": code.number(),
+                }));
+            } else {
+                eprintln!(
+                    "interrupted before tick {tick}; everything so far is recorded. Go on with: \
+                     karyon resume --data {data}"
+                );
+            }
+            Ok(code)
+        }
+        Life::Halted => Err(CliError {
+            code: Code::Halted,
+            message: format!("halted: the file {data}/safety/STOP was found"),
+            hint: Some(format!(
+                "remove it, then `karyon safety resume --reason \"…\" --data {data}` and `karyon \
+                 resume --data {data}`"
+            )),
+        }),
+    }
+}
+
+fn write_results(completed: &Completed, about: &About<'_>) -> Result<(), CliError> {
+    let (contacts, arrivals) = (&about.rumour.contacts, &completed.arrivals);
+    let title = format!(
+        "{}: {} of {} people know",
+        about.name,
+        thousands(informed(completed)),
+        thousands(arrivals.len() as u64)
+    );
+    let svg = adoption_svg(&title, contacts, arrivals)
+        .map_err(|error| CliError::failure(error.to_string()))?;
+    for (name, text) in [
+        ("arrivals.csv", arrivals_csv(contacts, arrivals)),
+        ("series.csv", series_csv(contacts, arrivals)),
+        ("adoption.svg", svg),
+    ] {
+        let file = completed.dir.path().join(name);
+        completed.dir.write(&file, text.as_bytes()).map_err(|error| {
+            CliError::from(error).with_hint(format!(
+                "the run itself is complete; `karyon resume --data {}` writes its results anew",
+                about.data.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn informed(completed: &Completed) -> u64 {
+    completed.arrivals.iter().flatten().count() as u64
+}
+
+fn rate(completed: &Completed, elapsed_s: f64) -> f64 {
+    if elapsed_s > 0.0 { completed.counts.sent as f64 / elapsed_s } else { 0.0 }
+}
+
+fn completed_json(completed: &Completed, about: &About<'_>) -> serde_json::Value {
+    let counts = &completed.counts;
+    let elapsed_s = about.begun.elapsed().as_secs_f64();
+    json!({
+        "agents": completed.arrivals.len(),
+        "informed": informed(completed),
+        "messages": {
+            "sent": counts.sent,
+            "delivered": counts.delivered,
+            "denied": counts.denied,
+            "refused": counts.refused,
+            "dead_lettered": counts.dead_lettered,
+        },
+        "crashes": counts.crashes,
+        "restarts": counts.restarts,
+        "records": completed.end.records,
+        "log_bytes": completed.end.offset,
+        "elapsed_s": elapsed_s,
+        "messages_per_s": rate(completed, elapsed_s),
+        "peak_rss_bytes": peak_rss_bytes(),
+        "state_root": hex(&completed.state_root),
+        "data": about.data.display().to_string(),
+        "log": { "size": completed.end.tree.size(), "root": hex(&completed.end.tree.root()) },
+        "ticks": completed.ticks,
+        "seed": about.scenario.seed,
+        "source": about.rumour.contacts.name(about.rumour.source),
+    })
+}
+
+fn completed_text(completed: &Completed, about: &About<'_>) {
+    let counts = &completed.counts;
+    let elapsed_s = about.begun.elapsed().as_secs_f64();
+    let contacts = &about.rumour.contacts;
+    let people = completed.arrivals.len() as u64;
+    let heard = informed(completed);
+    output::line(&format!(
+        "{}: {} of {} people heard it ({:.0} %), from {} on",
+        about.name,
+        thousands(heard),
+        thousands(people),
+        100.0 * heard as f64 / people as f64,
+        contacts.name(about.rumour.source).unwrap_or("?"),
+    ));
+    output::line(&format!(
+        "messages    {} sent: {} delivered, {} denied, {} refused, {} dead letters",
+        thousands(counts.sent),
+        thousands(counts.delivered),
+        thousands(counts.denied),
+        thousands(counts.refused),
+        thousands(counts.dead_lettered),
+    ));
+    for (person, tick) in &about.rumour.expires {
+        output::line(&format!(
+            "denials     the lease of {} expired at tick {} (lease_expired)",
+            contacts.name(*person).unwrap_or("?"),
+            thousands(tick.0),
+        ));
+    }
+    output::line(&format!(
+        "crashes     {}, restarts {}",
+        thousands(counts.crashes),
+        thousands(counts.restarts)
+    ));
+    output::line(&format!(
+        "log         {} records in {} blocks, {}, root {}",
+        thousands(completed.end.records),
+        thousands(completed.end.tree.size()),
+        size(completed.end.offset),
+        hex(&completed.end.tree.root()),
+    ));
+    output::line(&format!("state root  {}", hex(&completed.state_root)));
+    output::line(&format!(
+        "time        {elapsed_s:.2} s, {} messages/s, {} memory at most",
+        thousands(rate(completed, elapsed_s) as u64),
+        peak_rss_bytes().map_or("unknown".into(), size),
+    ));
+    output::line("results     arrivals.csv, series.csv, adoption.svg");
+    output::line(&format!("data        {}", about.data.display()));
+}

@@ -1,0 +1,163 @@
+//! Errors at the edge: what happened, what to do, and the exit code.
+
+use std::process::ExitCode;
+
+use karyon_colony::life::LifeError;
+use karyon_log::{LogFailed, VerifyError};
+use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    Ok,
+    Failure,
+    Refused,
+    Halted,
+    VerificationFailed,
+    Interrupted { signal: u32 },
+}
+
+impl Code {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Code::Ok => 0,
+            Code::Failure => 1,
+            Code::Refused => 3,
+            Code::Halted => 4,
+            Code::VerificationFailed => 5,
+            Code::Interrupted { signal } => 128u8.saturating_add(signal as u8),
+        }
+    }
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> ExitCode {
+        ExitCode::from(code.number())
+    }
+}
+
+/// An error for a person.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl CliError {
+    /// A plain failure.
+    pub(crate) fn failure(message: impl Into<String>) -> CliError {
+        CliError { code: Code::Failure, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> CliError {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The error's words and those of its causes that are not in them already.
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl From<karyon_identity::KeyError> for CliError {
+    fn from(error: karyon_identity::KeyError) -> CliError {
+        CliError::failure(words(&error))
+    }
+}
+
+impl From<DataDirError> for CliError {
+    fn from(error: DataDirError) -> CliError {
+        CliError::failure(words(&error))
+    }
+}
+
+impl From<VerifyError> for CliError {
+    fn from(error: VerifyError) -> CliError {
+        let code = if error.is_refutation() { Code::VerificationFailed } else { Code::Failure };
+        CliError { code, message: words(&error), hint: None }
+    }
+}
+
+impl From<NodeError> for CliError {
+    fn from(error: NodeError) -> CliError {
+        let code = match &error {
+            NodeError::SafeMode { .. } | NodeError::Stop { .. } => Code::Halted,
+            NodeError::Verify(error) if error.is_refutation() => Code::VerificationFailed,
+            NodeError::DataDir(_)
+            | NodeError::NothingRecorded { .. }
+            | NodeError::Verify(_)
+            | NodeError::Mismatch { .. }
+            | NodeError::Log(_)
+            | NodeError::Marker(_)
+            | NodeError::Resume(_)
+            | NodeError::Io { .. }
+            | NodeError::Sign(_) => Code::Failure,
+        };
+        let hint = match &error {
+            NodeError::Log(failed) => Some(log_hint(failed)),
+            _ => None,
+        };
+        CliError { code, message: words(&error), hint }
+    }
+}
+
+impl From<LifeError> for CliError {
+    fn from(error: LifeError) -> CliError {
+        match error {
+            LifeError::Node(error) => error.into(),
+            LifeError::Run(error) => run_error(&error),
+            LifeError::Grant(_) | LifeError::OtherGrant { .. } => {
+                CliError { code: Code::Refused, message: words(&error), hint: None }
+            }
+            LifeError::Scenario(_)
+            | LifeError::Contacts(_)
+            | LifeError::Unknown(_)
+            | LifeError::Copy { .. } => CliError::failure(words(&error)),
+        }
+    }
+}
+
+fn run_error(error: &RunError) -> CliError {
+    let message = words(error);
+    let (code, hint) = match error {
+        RunError::Record(RecordError::Log(failed)) => (Code::Failure, Some(log_hint(failed))),
+        RunError::Record(
+            RecordError::Diverged(_)
+            | RecordError::Short(_)
+            | RecordError::Sealed
+            | RecordError::Committed(_),
+        ) => (Code::VerificationFailed, None),
+        RunError::Lease { .. } => (Code::Refused, None),
+        RunError::OutputBound { .. }
+        | RunError::MailboxBound { .. }
+        | RunError::IntensityExceeded { .. }
+        | RunError::Runtime(_) => (Code::Failure, karyon_runtime::first_crash().map(first)),
+    };
+    CliError { code, message, hint }
+}
+
+fn first(words: String) -> String {
+    format!("the first crash said: {words}")
+}
+
+fn log_hint(failed: &LogFailed) -> String {
+    let kept = "what was recorded before is intact (`karyon audit verify` tells)";
+    match failed.kind {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => format!(
+            "free some space, then `karyon safety resume --reason …` and `karyon resume`; {kept}"
+        ),
+        _ => format!("{kept}; look at the disk before `karyon safety resume` and `karyon resume`"),
+    }
+}

@@ -1,0 +1,29 @@
+//! The command line of Karyon.
+//!
+//! One file a command in `command/`; what they share is beside this file. Errors go to standard
+//! error with a hint what to do; with `--json` one object goes to standard output, last.
+
+mod args;
+mod command;
+mod error;
+mod grant;
+mod output;
+mod progress;
+mod signals;
+
+use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    let args = args::Args::parse();
+    let json = args.json();
+    match command::dispatch(args) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            output::error(&error, json);
+            error.code.into()
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What people and machines are shown.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+
+/// Shows an error: words on standard error, and an object for machines.
+pub(crate) fn error(error: &CliError, as_json: bool) {
+    eprintln!("error: {}", error.message);
+    if let Some(hint) = &error.hint {
+        eprintln!("  hint: {hint}");
+    }
+    if as_json {
+        json(&json!({
+            "error": error.message,
+            "hint": error.hint,
+            "exit_code": error.code.number(),
+        }));
+    }
+}
+
+/// Prints one object on a line of its own.
+pub(crate) fn json(value: &Value) {
+    line(&value.to_string());
+}
+
+/// Prints a line. A reader that went away is no reason to fail: the work is done.
+pub(crate) fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        // Nobody reads any more.
+    }
+}
+
+/// 12345678 as "12,345,678".
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes with a binary unit.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1024.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+/// Bytes as lowercase hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The most memory that this process held, bytes; `None` where the system does not tell.
+pub(crate) fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12345678, "12,345,678")] {
+            assert_eq!(thousands(number), text);
+        }
+        for (bytes, text) in [(17, "17 B"), (2048, "2.0 KiB"), (5 << 30, "5.0 GiB")] {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!(hex(&[0, 255]), "00ff");
+    }
+}

@@ -1,0 +1,93 @@
+//! The rules of the house, as tests: which way imports run, which outside crates may reach the
+//! kernel, how large it may become. Each rule is also tested against something that breaks it.
+//!
+//! `cargo test -p karyon --test house -- --nocapture` prints the sizes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot look must fail")]
+
+mod files;
+mod graph;
+mod lines;
+mod rules;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use graph::Graph;
+
+/// Lines of code in `nucleus/`, all crates together.
+const NUCLEUS_LINES: usize = 5_000;
+/// Lines of code in the whole trusted base: `nucleus/` and `cytoplasm/`.
+const TRUSTED_LINES: usize = 15_000;
+/// Lines of any kind in a Rust file.
+const FILE_LINES: usize = 600;
+/// Lines of any kind in README.md.
+const README_LINES: usize = 150;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// What cargo knows of the workspace; one platform, so that every machine judges the same.
+fn workspace() -> Graph {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Graph::read(&serde_json::from_slice(&output.stdout).unwrap()).unwrap()
+}
+
+fn assert_none(faults: Vec<String>) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn imports_run_one_way() {
+    assert_none(rules::wrong_arrows(&workspace()));
+}
+
+#[test]
+fn only_known_crates_reach_the_nucleus() {
+    assert_none(rules::strangers_in_nucleus(&workspace()));
+}
+
+#[test]
+fn heavy_libraries_have_one_owner() {
+    assert_none(rules::wrong_owners(&workspace()));
+}
+
+#[test]
+fn the_kernel_is_small() {
+    let nucleus = files::code_lines(&root().join("nucleus")).unwrap();
+    let trusted = nucleus + files::code_lines(&root().join("cytoplasm")).unwrap();
+    println!("lines of code, nucleus: {nucleus} of {NUCLEUS_LINES}");
+    println!("lines of code, trusted base (nucleus and cytoplasm): {trusted} of {TRUSTED_LINES}");
+    let sizes = [
+        rules::over_limit("nucleus", nucleus, NUCLEUS_LINES),
+        rules::over_limit("nucleus and cytoplasm", trusted, TRUSTED_LINES),
+    ];
+    assert_none(sizes.into_iter().flatten().collect());
+    assert!(nucleus > 500, "the counter found only {nucleus} lines: it looks in the wrong place");
+}
+
+#[test]
+fn files_are_short() {
+    let root = root();
+    let rust = files::rust_files(&root).unwrap();
+    assert!(rust.contains(&root.join("nucleus/types/src/lib.rs")), "the walk found {rust:?}");
+    let mut faults: Vec<String> = rust.iter().filter_map(|f| too_long(f, FILE_LINES)).collect();
+    let readme = root.join("README.md");
+    if readme.exists() {
+        faults.extend(too_long(&readme, README_LINES));
+    }
+    assert_none(faults);
+}
+
+fn too_long(path: &Path, limit: usize) -> Option<String> {
+    let lines = std::fs::read_to_string(path).unwrap().lines().count();
+    rules::over_limit(&path.display().to_string(), lines, limit)
+}

@@ -1,0 +1,314 @@
+//! A colony's life: from a scenario and its contacts to a sealed log and an answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use karyon_gate::{Grant, Rights, Scope};
+use karyon_identity::{GrantError, PublicKey, SecretKey, SignedGrant};
+use karyon_log::{Control, End, Genesis, GrantRecord, PrincipalRecord, ReasonRecord, Report, Seal};
+use karyon_runtime::{
+    Agent, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress, RunConfig,
+    RunError, run, wall_ms,
+};
+use karyon_types::{GrantId, Hash, PrincipalId, ReasonId, hash};
+
+use crate::contacts::{Contacts, ContactsError, Note};
+use crate::direct::Arrival;
+use crate::person::Person;
+use crate::rumour::{Rumour, UnknownPerson, runtime_settings};
+use crate::scenario::{Scenario, ScenarioError};
+
+/// The version of Karyon, as recorded.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The name of the input copy.
+const CONTACTS: &str = "contacts";
+
+/// What the principal allows a colony: that its people send to each other.
+pub const RIGHTS: Rights = Rights::SEND;
+
+/// Why a colony did not live to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LifeError {
+    /// The node did not start, or did not end as it should.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The grant is not a principal's.
+    #[error("refused: {0}")]
+    Grant(#[from] GrantError),
+    /// The grant allows something else than was asked for.
+    #[error("refused: the grant is for another {what}")]
+    OtherGrant {
+        /// What differs.
+        what: &'static str,
+    },
+    /// The scenario cannot be read.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The contacts cannot be read.
+    #[error(transparent)]
+    Contacts(#[from] ContactsError),
+    /// A name is not in the network.
+    #[error(transparent)]
+    Unknown(#[from] UnknownPerson),
+    /// The copy of the contacts cannot be read.
+    #[error("{path}: {source}")]
+    Copy {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What the principal signs: the scenario as it will run, and its contacts.
+pub fn terms_digest(scenario: &Scenario, contacts: &[u8]) -> Hash {
+    karyon_types::Hasher::for_domain("karyon scenario terms v1")
+        .field(scenario.to_toml().as_bytes())
+        .field(&hash(contacts).0)
+        .finish()
+}
+
+/// The resource that a colony's grant is for.
+pub fn resource(scenario_name: &str) -> String {
+    format!("colony/{scenario_name}")
+}
+
+/// How a colony is run; none of it changes what comes out.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Threads that run agents.
+    pub schedulers: usize,
+    /// The number of the signal that asks for an end; 0: none.
+    pub interrupt: Arc<AtomicUsize>,
+    /// Read by whoever shows progress.
+    pub progress: Arc<Progress>,
+}
+
+/// How it ended.
+pub enum Life {
+    /// It lived to its end.
+    Completed(Box<Completed>),
+    /// A signal ended it in good order.
+    Interrupted {
+        /// The signal's number.
+        signal: u32,
+        /// The tick at which it goes on.
+        tick: u64,
+    },
+    /// STOP was found.
+    Halted,
+}
+
+/// A life to its end.
+pub struct Completed {
+    /// What was counted, this start only.
+    pub counts: Counts,
+    /// Ticks that it took.
+    pub ticks: u64,
+    /// Who heard, when and from whom; by person.
+    pub arrivals: Vec<Option<Arrival>>,
+    /// The root of the final state.
+    pub state_root: [u8; 32],
+    /// Where the log ends.
+    pub end: End,
+    /// The data directory, still locked.
+    pub dir: DataDir,
+}
+
+/// Who signed what: checked before anything starts.
+pub struct Authority {
+    /// The grant.
+    pub signed: SignedGrant,
+    /// The principal's key as this machine knows it.
+    pub principal_key: PublicKey,
+}
+
+impl Authority {
+    fn check(&self, node: &PublicKey, name: &str, terms: Hash) -> Result<(), LifeError> {
+        self.signed.verify()?;
+        let signed = &self.signed.terms;
+        let other = |what| Err(LifeError::OtherGrant { what });
+        match () {
+            () if signed.principal_key != self.principal_key => other("principal's key"),
+            () if signed.node_key != *node => other("node"),
+            () if signed.scenario != terms => other("scenario, or for other contacts"),
+            () if signed.resource != resource(name) => other("resource"),
+            () if signed.rights & RIGHTS.0 != RIGHTS.0 => other("set of rights"),
+            () => Ok(()),
+        }
+    }
+}
+
+/// Begins a new life in a new data directory.
+///
+/// # Errors
+/// See [`LifeError`]. A refused grant leaves nothing behind but the directory.
+pub fn begin(
+    dir: DataDir,
+    key: Arc<SecretKey>,
+    scenario_name: &str,
+    scenario: &Scenario,
+    rumour: &Rumour,
+    authority: &Authority,
+    settings: &Settings,
+) -> Result<Life, LifeError> {
+    let contacts = rumour.contacts.raw();
+    authority.check(&key.public_key(), scenario_name, terms_digest(scenario, contacts))?;
+    let grant = grant(rumour);
+    let signed = &authority.signed;
+    let beginning = Beginning {
+        genesis: Genesis {
+            karyon: VERSION.into(),
+            created_unix_ms: wall_ms(),
+            scenario_name: scenario_name.into(),
+            scenario: scenario.to_toml(),
+            kinds: kinds(),
+            inputs: Vec::new(),
+        },
+        authority: vec![
+            Control::Principal(PrincipalRecord {
+                id: grant.principal.0,
+                name: signed.terms.principal.clone(),
+                public_key: signed.terms.principal_key.0,
+            }),
+            Control::Reason(ReasonRecord {
+                id: grant.reason.0,
+                parent: None,
+                label: signed.terms.reason.clone(),
+            }),
+            Control::Grant(GrantRecord {
+                id: grant.id.0,
+                principal: grant.principal.0,
+                reason: grant.reason.0,
+                rights: grant.rights.0,
+                scope_first: grant.scope.first,
+                scope_last: grant.scope.last,
+                expires: grant.expires.map(|tick| tick.0),
+                signed: signed.encode(),
+            }),
+        ],
+        inputs: vec![(CONTACTS.into(), contacts.to_vec())],
+    };
+    let node = Node::create(dir, key, settings.schedulers, beginning)?;
+    live(node, scenario, rumour, settings)
+}
+
+/// What a resumed life found in its log.
+pub struct Resumed {
+    /// The name of the scenario.
+    pub scenario_name: String,
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The people and their contacts.
+    pub rumour: Rumour,
+    /// What was remarkable about the contacts.
+    pub notes: Vec<Note>,
+    /// What the log held.
+    pub report: Report,
+    node: Node,
+}
+
+/// Opens a life that was ended, to go on with [`Resumed::live`].
+///
+/// # Errors
+/// See [`LifeError`].
+pub fn open(dir: DataDir, key: Arc<SecretKey>, settings: &Settings) -> Result<Resumed, LifeError> {
+    let data = dir.path().to_path_buf();
+    let (node, report) = Node::resume(dir, key, settings.schedulers, VERSION, &kinds())?;
+    let genesis =
+        report.genesis().ok_or(NodeError::NothingRecorded { data: data.clone() })?.clone();
+    let scenario = Scenario::parse(&genesis.scenario)?;
+    let (contacts, notes) = Contacts::parse(read_copy(&data)?)?;
+    let rumour = Rumour::new(&scenario, contacts)?;
+    let scenario_name = genesis.scenario_name;
+    Ok(Resumed { scenario_name, scenario, rumour, notes, report, node })
+}
+
+fn read_copy(data: &Path) -> Result<Vec<u8>, LifeError> {
+    let path = karyon_runtime::datadir::inputs(data).join(CONTACTS);
+    std::fs::read(&path)
+        .map_err(|source| LifeError::Copy { path: path.display().to_string(), source })
+}
+
+impl Resumed {
+    /// Goes on to the end; gives back what it consists of, for the report.
+    ///
+    /// # Errors
+    /// See [`LifeError`].
+    pub fn live(self, settings: &Settings) -> Result<(Life, Rumour), LifeError> {
+        let life = live(self.node, &self.scenario, &self.rumour, settings)?;
+        Ok((life, self.rumour))
+    }
+}
+
+fn kinds() -> Vec<(String, u32)> {
+    vec![(Person::KIND.name.into(), Person::KIND.version)]
+}
+
+/// The colony's grant, in the serials of its log.
+fn grant(rumour: &Rumour) -> Grant {
+    Grant {
+        id: GrantId(1),
+        principal: PrincipalId(1),
+        reason: ReasonId(1),
+        rights: RIGHTS,
+        scope: Scope { first: 1, last: rumour.contacts.names().len() as u64 },
+        expires: None,
+    }
+}
+
+fn live(
+    mut node: Node,
+    scenario: &Scenario,
+    rumour: &Rumour,
+    settings: &Settings,
+) -> Result<Life, LifeError> {
+    let (chaos, intensity, limits) = runtime_settings(scenario);
+    let config = RunConfig {
+        schedulers: settings.schedulers,
+        chaos,
+        intensity,
+        limits,
+        stop: Some(node.stop_file()?),
+        interrupt: Arc::clone(&settings.interrupt),
+        progress: Arc::clone(&settings.progress),
+    };
+    let population = rumour.population(grant(rumour));
+    let outcome = run(config, population, Arc::new(rumour.feeder()), &mut node.recorder);
+    let outcome: Outcome<Person> = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            // The error that ended the run is the one to tell; a log that failed says the same.
+            return match node.abandon() {
+                Ok(()) | Err(_) => Err(error.into()),
+            };
+        }
+    };
+    match outcome.ending {
+        Ending::Halted => {
+            node.halt("the file safety/STOP was found")?;
+            Ok(Life::Halted)
+        }
+        Ending::Interrupted { signal } => {
+            node.interrupt(outcome.ticks, signal)?;
+            Ok(Life::Interrupted { signal, tick: outcome.ticks })
+        }
+        Ending::Completed => {
+            let state_root = rumour.state_root(&outcome);
+            let (dir, end) = node.complete(Seal { ticks: outcome.ticks, state_root })?;
+            Ok(Life::Completed(Box::new(Completed {
+                counts: outcome.counts,
+                ticks: outcome.ticks,
+                arrivals: rumour.arrivals(&outcome),
+                state_root,
+                end,
+                dir,
+            })))
+        }
+    }
+}

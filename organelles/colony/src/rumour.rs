@@ -1,0 +1,170 @@
+//! The colony "rumour": people, contacts, and what came of them.
+
+use std::sync::Arc;
+
+use karyon_gate::Grant;
+use karyon_runtime::{Chaos, Intensity, Limits, Outcome, Population};
+use karyon_types::{Hasher, Tick};
+
+use crate::contacts::Contacts;
+use crate::direct::Arrival;
+use crate::feeder::{Feeder, TICKS_PER_LEVEL, agent_of};
+use crate::levels::{Levels, contact_levels};
+use crate::names::nearest;
+use crate::person::{Heard, Person};
+use crate::scenario::Scenario;
+
+/// Stands in a scenario for whoever sends most.
+const BUSIEST: &str = "busiest";
+
+/// Names that are suggested for one that is not there.
+const SUGGESTIONS: usize = 3;
+
+/// A name in the scenario that the network does not hold.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is \"{name}\", but nobody in the network is called that; {}", hint(suggestions))]
+pub struct UnknownPerson {
+    /// Where the name stands.
+    pub key: &'static str,
+    /// The name.
+    pub name: String,
+    /// Names that are close to it.
+    pub suggestions: Vec<String>,
+}
+
+fn hint(suggestions: &[String]) -> String {
+    if suggestions.is_empty() {
+        return "the contacts name who is there".into();
+    }
+    let quoted: Vec<_> = suggestions.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("nearest names: {}", quoted.join(", "))
+}
+
+/// A rumour that is ready to run.
+pub struct Rumour {
+    /// The contacts.
+    pub contacts: Contacts,
+    /// The person who knows from the beginning.
+    pub source: u32,
+    /// People whose lease ends before the run does, and when.
+    pub expires: Vec<(u32, Tick)>,
+    levels: Levels,
+}
+
+impl Rumour {
+    /// Brings a scenario and its contacts together.
+    ///
+    /// # Errors
+    /// [`UnknownPerson`] when a name in the scenario is not in the network.
+    pub fn new(scenario: &Scenario, contacts: Contacts) -> Result<Rumour, UnknownPerson> {
+        let find = |key, name: &str| {
+            contacts.find(name).ok_or_else(|| UnknownPerson {
+                key,
+                name: name.into(),
+                suggestions: nearest(
+                    name,
+                    contacts.names().iter().map(String::as_str),
+                    SUGGESTIONS,
+                )
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            })
+        };
+        let source = match &scenario.model.source {
+            Some(name) if name == BUSIEST => contacts.busiest(),
+            Some(name) => find("the source", name)?,
+            // The first sender: people are numbered in the order of their first appearance.
+            None => 0,
+        };
+        let mut expires = Vec::new();
+        for expiry in &scenario.authority.expires {
+            let person = match expiry.agent.as_str() {
+                BUSIEST => contacts.busiest(),
+                name => find("authority.expires.agent", name)?,
+            };
+            expires.push((person, Tick(expiry.tick)));
+        }
+        let levels = Levels::new(&contacts);
+        Ok(Rumour { contacts, source, expires, levels })
+    }
+
+    /// How many ticks it takes at most.
+    pub fn ticks(&self) -> u64 {
+        self.levels.len() as u64 * TICKS_PER_LEVEL
+    }
+
+    /// The people as agents.
+    pub fn population(&self, grant: Grant) -> Population<Person> {
+        let source = agent_of(self.source);
+        let began = self.contacts.list().first().map_or(0, |contact| contact.time);
+        Population {
+            names: self.contacts.names().to_vec(),
+            init: Arc::new(move |agent| Person {
+                heard: (agent == source).then_some(Heard { time: began, from: None }),
+                ..Person::default()
+            }),
+            grant,
+            expires: self.expires.iter().map(|(who, tick)| (agent_of(*who), *tick)).collect(),
+        }
+    }
+
+    /// What feeds them.
+    pub fn feeder(&self) -> Feeder {
+        Feeder::new(&self.contacts, &self.levels)
+    }
+
+    /// Whether a contact cannot pass the gate, because its sender's lease is over by then. What
+    /// the direct algorithm has to leave out.
+    pub fn blocked(&self) -> impl Fn(u32) -> bool + use<'_> {
+        let level = contact_levels(&self.contacts);
+        move |index| {
+            let place = index as usize;
+            let (Some(contact), Some(level)) = (self.contacts.list().get(place), level.get(place))
+            else {
+                return false;
+            };
+            self.expires.iter().any(|(who, tick)| {
+                *who == contact.source && u64::from(*level) * TICKS_PER_LEVEL >= tick.0
+            })
+        }
+    }
+
+    /// Who heard, when and from whom, as the people themselves hold it.
+    pub fn arrivals(&self, outcome: &Outcome<Person>) -> Vec<Option<Arrival>> {
+        outcome
+            .agents
+            .iter()
+            .map(|person| {
+                let heard = person.as_ref()?.heard?;
+                Some(Arrival {
+                    contact: heard.from.map(|(_, contact)| contact),
+                    from: heard.from.map(|(agent, _)| agent as u32 - 1),
+                    time: heard.time,
+                })
+            })
+            .collect()
+    }
+
+    /// The root of the final state, and nothing but the state.
+    pub fn state_root(&self, outcome: &Outcome<Person>) -> [u8; 32] {
+        let mut hasher = Hasher::for_domain("karyon state root v1");
+        karyon_runtime::add_state(outcome, self.contacts.names(), &mut hasher);
+        hasher.finish().0
+    }
+}
+
+/// What the runtime needs to know from the scenario.
+pub fn runtime_settings(scenario: &Scenario) -> (Chaos, Intensity, Limits) {
+    (
+        Chaos::new(scenario.seed, scenario.chaos.probability),
+        Intensity {
+            restarts: scenario.supervision.intensity.into(),
+            period_ticks: scenario.supervision.period_ticks.into(),
+        },
+        Limits {
+            outputs_per_step: scenario.limits.outputs_per_step.into(),
+            messages_per_tick: scenario.limits.messages_per_tick.into(),
+        },
+    )
+}

@@ -1,0 +1,273 @@
+//! Scenarios: what a colony simulates, as TOML text.
+//!
+//! Every key has a range and is refused outside it; unknown keys are refused with the nearest
+//! known one. Every section but `[model]` may be left out: its defaults are the values of the
+//! built-in example, but that nobody's lease expires. The keys are explained in `docs/rumour.md`.
+//!
+//! This module reads text and never the file system; paths stay as they are written.
+//!
+//! # Invariants
+//! 1. A parsed scenario is within all ranges, and so is its `to_toml` text.
+//! 2. `parse(to_toml(s)) == s`, but for the population beside a contact file, which is not read.
+
+mod error;
+mod keys;
+mod space;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::{Place, ScenarioError};
+pub use space::Space;
+
+use crate::contacts::MAX_ID_BYTES;
+use crate::network::OutOfRange;
+
+/// Longest scenario in bytes; a longer file is none.
+pub const MAX_SCENARIO_BYTES: usize = 1 << 20;
+
+/// Most expiring leases: a list for people to read and write.
+pub const MAX_EXPIRIES: usize = 1000;
+
+/// Names of the models.
+pub const MODEL_NAMES: [&str; 1] = ["rumour"];
+
+/// Names of the built-in scenarios.
+pub const BUILTIN_NAMES: [&str; 1] = ["rumour"];
+
+/// The text of a built-in scenario.
+pub fn builtin(name: &str) -> Option<&'static str> {
+    match name {
+        "rumour" => Some(include_str!("../../../examples/rumour.toml")),
+        _ => None,
+    }
+}
+
+/// A simulation: model, people, contacts, authority, supervision, limits and chaos.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// All random numbers follow from it: 0 to 9,223,372,036,854,775,807, the largest of TOML.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// What the agents do.
+    pub model: Model,
+    /// Who they are.
+    #[serde(default)]
+    pub population: Population,
+    /// Who meets whom.
+    #[serde(default)]
+    pub space: Space,
+    /// What they may do, and until when.
+    #[serde(default)]
+    pub authority: Authority,
+    /// How many restarts their supervisor allows.
+    #[serde(default)]
+    pub supervision: Supervision,
+    /// Bounds whose passing ends the run.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Crashes on purpose.
+    #[serde(default)]
+    pub chaos: Chaos,
+}
+
+/// `[model]`: what the agents do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// One of [`MODEL_NAMES`].
+    pub name: String,
+    /// The person who knows the rumour at first; if absent, the first sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// `[population]`: the people of a generated network. It is refused together with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Population {
+    /// How many, 2 to 10,000,000. With a contact file, the file decides and this is not read.
+    pub people: u32,
+}
+
+/// `[authority]`: what the agents may do, and until when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authority {
+    /// People whose lease to send expires, at most [`MAX_EXPIRIES`].
+    pub expires: Vec<Expiry>,
+}
+
+/// The end of one person's lease to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expiry {
+    /// The name of a person, or "busiest" for whoever sends most.
+    pub agent: String,
+    /// The first tick at which the person may no longer send. A contact of level n (from 0) is
+    /// sent at tick 2n.
+    pub tick: u64,
+}
+
+/// `[supervision]`: how many restarts the supervisor allows before it gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Supervision {
+    /// Restarts within the period, 0 to 4,294,967,295.
+    pub intensity: u32,
+    /// The period in ticks, 1 to 1,000,000.
+    pub period_ticks: u32,
+}
+
+/// `[limits]`: bounds whose passing ends the run with an error that names the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Outputs of one step, 1 to 1,024.
+    pub outputs_per_step: u32,
+    /// Messages for one agent in one tick, 1 to 65,536.
+    pub messages_per_tick: u32,
+}
+
+/// `[chaos]`: crashes on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chaos {
+    /// The probability that a step crashes, in [0, 1).
+    pub probability: f64,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+impl Default for Population {
+    fn default() -> Self {
+        Self { people: 10_000 }
+    }
+}
+
+impl Default for Supervision {
+    fn default() -> Self {
+        Self { intensity: 50_000, period_ticks: 10 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { outputs_per_step: 4, messages_per_tick: 64 }
+    }
+}
+
+impl Default for Chaos {
+    fn default() -> Self {
+        Self { probability: 0.0 }
+    }
+}
+
+impl Scenario {
+    /// Reads and checks a scenario.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and column; see [`ScenarioError`].
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        if text.len() > MAX_SCENARIO_BYTES {
+            return Err(ScenarioError::TooLong { size_bytes: text.len() });
+        }
+        let keys = keys::Keys::read(text)?;
+        let scenario: Self = toml::from_str(text).map_err(|error| keys.wrong_type(&error))?;
+        keys.check_names(&scenario)?;
+        scenario.check().map_err(|error| keys.out_of_range(error))?;
+        Ok(scenario)
+    }
+
+    /// Whether every value is in its range; for values that did not come from a text.
+    ///
+    /// # Errors
+    /// The first value that is not.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let name = |id: &str| !id.is_empty() && id.len() <= MAX_ID_BYTES;
+        const NAME: &str = "1 to 256 bytes";
+        OutOfRange::unless(
+            i64::try_from(self.seed).is_ok(),
+            "seed",
+            self.seed,
+            "0 to 9,223,372,036,854,775,807",
+        )?;
+        if let Some(source) = &self.model.source {
+            OutOfRange::unless(name(source), "model.source", source, NAME)?;
+        }
+        match &self.space {
+            Space::File(path) => {
+                let fits = !path.is_empty() && !path.contains('\0');
+                OutOfRange::unless(fits, "space.file", path, "the path of a contact file")?;
+            }
+            Space::ActivityDriven(parameters) => parameters.check(self.population.people)?,
+        }
+        let expires = &self.authority.expires;
+        OutOfRange::unless(
+            expires.len() <= MAX_EXPIRIES,
+            "authority.expires",
+            format!("{} entries", expires.len()),
+            "at most 1,000 entries",
+        )?;
+        for Expiry { agent, tick } in expires {
+            OutOfRange::unless(name(agent), "authority.expires.agent", agent, NAME)?;
+            let fits = i64::try_from(*tick).is_ok();
+            OutOfRange::unless(
+                fits,
+                "authority.expires.tick",
+                tick,
+                "0 to 9,223,372,036,854,775,807",
+            )?;
+        }
+        OutOfRange::unless(
+            (1..=1_000_000).contains(&self.supervision.period_ticks),
+            "supervision.period_ticks",
+            self.supervision.period_ticks,
+            "1 to 1,000,000",
+        )?;
+        let Limits { outputs_per_step, messages_per_tick } = self.limits;
+        let fits = (1..=1024).contains(&outputs_per_step);
+        OutOfRange::unless(fits, "limits.outputs_per_step", outputs_per_step, "1 to 1,024")?;
+        let fits = (1..=65_536).contains(&messages_per_tick);
+        OutOfRange::unless(fits, "limits.messages_per_tick", messages_per_tick, "1 to 65,536")?;
+        let probability = self.chaos.probability;
+        let fits = (0.0..1.0).contains(&probability);
+        OutOfRange::unless(fits, "chaos.probability", probability, "0 to below 1")
+    }
+
+    /// The scenario as TOML, all defaults written out. A file takes the place of the population.
+    pub fn to_toml(&self) -> String {
+        let Self { seed, model, population, space, authority, supervision, limits, chaos } = self;
+        let generated = matches!(space, Space::ActivityDriven(_));
+        let written = Written {
+            seed: *seed,
+            model,
+            population: generated.then_some(population),
+            space,
+            authority,
+            supervision,
+            limits,
+            chaos,
+        };
+        #[expect(clippy::expect_used, reason = "TOML can express numbers, texts and tables")]
+        toml::to_string(&written).expect("a scenario is plain data")
+    }
+}
+
+/// A scenario as it is written: without the section that the parser refuses beside a file.
+#[derive(Serialize)]
+struct Written<'a> {
+    seed: u64,
+    model: &'a Model,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    population: Option<&'a Population>,
+    space: &'a Space,
+    authority: &'a Authority,
+    supervision: &'a Supervision,
+    limits: &'a Limits,
+    chaos: &'a Chaos,
+}
