@@ -259,7 +259,8 @@ impl Committed {
             let both = have.len().min(records.len());
             let (mine, rest) = records.split_at(both);
             if have.get(..both) != Some(mine) {
-                return Err(self.divergence());
+                let same = have.iter().zip(mine).take_while(|(a, b)| a == b).count();
+                return Err(self.divergence(self.read + same));
             }
             // Both sides consist of whole records, so a common prefix that ends one of them
             // ends a record.
@@ -290,9 +291,10 @@ impl Committed {
         }
     }
 
-    fn divergence(&self) -> RecordError {
+    /// `same` bytes of the body are as recorded.
+    fn divergence(&self, same: usize) -> RecordError {
         let (block, record, count, offset) = self.place.unwrap_or_default();
-        let before = count_records(self.body.get(..self.read).unwrap_or_default());
+        let before = count_records(self.body.get(..same).unwrap_or_default());
         RecordError::Diverged(Damage {
             what: "the first record that differs lies here",
             first_block: block,

@@ -79,7 +79,8 @@ pub struct Scenario {
 pub struct Model {
     /// One of [`MODEL_NAMES`].
     pub name: String,
-    /// The person who knows the rumour at first; if absent, the first sender.
+    /// The person who knows the rumour at first, a name or [`Expiry::BUSIEST`]; if absent, the
+    /// first sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -104,11 +105,16 @@ pub struct Authority {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expiry {
-    /// The name of a person, or "busiest" for whoever sends most.
+    /// The name of a person, or [`Expiry::BUSIEST`].
     pub agent: String,
     /// The first tick at which the person may no longer send. A contact of level n (from 0) is
     /// sent at tick 2n.
     pub tick: u64,
+}
+
+impl Expiry {
+    /// Stands for whoever sends most, of several such the first to appear in the contacts.
+    pub const BUSIEST: &'static str = "busiest";
 }
 
 /// `[supervision]`: how many restarts the supervisor allows before it gives up.

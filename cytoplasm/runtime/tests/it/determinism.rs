@@ -1,0 +1,82 @@
+//! The same records and the same state, for any number of schedulers, with and without chaos.
+
+use karyon_runtime::{Chaos, Intensity, add_state};
+use karyon_types::Hasher;
+use proptest::prelude::*;
+
+use crate::support::*;
+use Order::{Add, Fail, Send};
+
+fn orders(depth: u32) -> impl Strategy<Value = Vec<Order>> {
+    let leaf = prop::collection::vec((1u64..50).prop_map(Add), 0..3);
+    leaf.prop_recursive(depth, 24, 3, |inner| {
+        prop::collection::vec(
+            prop_oneof![
+                4 => (1u64..13, inner).prop_map(|(to, orders)| Send(to, orders)),
+                2 => (1u64..50).prop_map(Add),
+                1 => Just(Fail),
+            ],
+            0..4,
+        )
+    })
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    prop::collection::vec((0u64..6, 1u64..12, orders(4)), 1..12).prop_map(Script::new)
+}
+
+fn stage(schedulers: usize, seed: u64, probability: f64) -> Stage {
+    Stage {
+        agents: 11,
+        schedulers,
+        chaos: Chaos::new(seed, probability),
+        intensity: Intensity { restarts: 100_000, period_ticks: 10 },
+        ..Stage::default()
+    }
+}
+
+fn root<const G: u32>(outcome: &karyon_runtime::Outcome<Puppet<0, G>>) -> String {
+    let names: Vec<_> = (1..12).map(|n| n.to_string()).collect();
+    let mut hasher = Hasher::for_domain("test");
+    add_state(outcome, &names, &mut hasher);
+    hasher.finish().to_string()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_number_of_schedulers(script in script(), seed: u64) {
+        for probability in [0.0, 0.2] {
+            let (one, records) = stage(1, seed, probability).complete::<0, 3>(&script);
+            for schedulers in [2, 3, 4, 16] {
+                let (other, others) = stage(schedulers, seed, probability).complete::<0, 3>(&script);
+                prop_assert_eq!(&others, &records, "{} schedulers", schedulers);
+                prop_assert_eq!(&other.agents, &one.agents);
+                prop_assert_eq!(other.counts, one.counts);
+                prop_assert_eq!(root(&other), root(&one));
+            }
+        }
+    }
+
+    /// Chaos that no message runs out of attempts under changes nothing but the crashes.
+    #[test]
+    fn chaos_leaves_no_trace_in_the_state(script in script(), seed: u64) {
+        let (calm, _) = stage(2, seed, 0.0).complete::<0, 60>(&script);
+        let (wild, _) = stage(2, seed, 0.3).complete::<0, 60>(&script);
+        prop_assert_eq!(&wild.agents, &calm.agents);
+        prop_assert_eq!(root(&wild), root(&calm));
+        prop_assert_eq!(wild.counts.delivered, calm.counts.delivered);
+        prop_assert_eq!(wild.counts.restarts, wild.counts.crashes);
+    }
+
+    #[test]
+    fn no_message_is_lost_or_counted_twice(script in script(), seed: u64) {
+        let (outcome, _) = stage(3, seed, 0.1).complete::<0, 0>(&script);
+        let counts = outcome.counts;
+        prop_assert_eq!(
+            counts.sent,
+            counts.delivered + counts.denied + counts.refused + counts.dead_lettered
+        );
+    }
+}

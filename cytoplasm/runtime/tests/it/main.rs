@@ -1,0 +1,10 @@
+//! The runtime as a whole: agents that do as they are told, on any number of schedulers.
+#![allow(unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod authority;
+mod bounds;
+mod crashes;
+mod determinism;
+mod repeating;
+mod support;

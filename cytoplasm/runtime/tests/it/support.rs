@@ -1,0 +1,284 @@
+//! Puppets, and a stage for them.
+
+use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+
+use karyon_gate::{Grant, Rights, Scope};
+use karyon_identity::SecretKey;
+use karyon_log::{
+    Cause, End, LogError, MemoryStorage, Record, Records, SegmentHeader, Storage, Walk, Writer,
+};
+use karyon_runtime::{
+    Agent, AgentKind, Batch, Chaos, Context, Event, Failure, InputItem, InputSource, Intensity,
+    Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig, RunError,
+    codec, run,
+};
+use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
+use serde::{Deserialize, Serialize};
+
+/// What a puppet is told to do, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Send these orders to this agent.
+    Send(u64, Vec<Order>),
+    /// Add to its sum.
+    Add(u64),
+    Panic,
+    Fail,
+    Exit,
+}
+
+/// Does what it is told; `R` is its restart (0 permanent, 1 transient, 2 temporary), `G` how
+/// often a message is given again (0: restarts from init).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Puppet<const R: u8, const G: u32> {
+    pub sum: u64,
+    pub denied: Vec<String>,
+}
+
+impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
+    const KIND: AgentKind = AgentKind {
+        name: "puppet",
+        version: 1,
+        restart: match R {
+            0 => Restart::Permanent,
+            1 => Restart::Transient,
+            _ => Restart::Temporary,
+        },
+        restart_from: if G == 0 {
+            RestartFrom::Init
+        } else {
+            RestartFrom::LastGood { redeliver: G }
+        },
+    };
+
+    fn handle(&mut self, event: Event<'_>, context: &mut Context<'_>) -> Result<(), Failure> {
+        let payload = match event {
+            Event::Input { payload } | Event::Message { payload, .. } => payload,
+            Event::Denied { denial, .. } => {
+                self.denied.push(denial.code().into());
+                return Ok(());
+            }
+        };
+        for order in codec::decode::<Vec<Order>>(payload).expect("orders") {
+            match order {
+                Order::Send(to, orders) => {
+                    let mut bytes = Vec::new();
+                    codec::encode(&orders, &mut bytes);
+                    context.send(AgentId(to), &bytes);
+                }
+                Order::Add(n) => self.sum += n,
+                Order::Panic => panic!("as ordered"),
+                Order::Fail => return Err(Failure("as ordered".into())),
+                Order::Exit => context.exit(),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Orders that come from outside: (tick, agent, orders), in any order.
+#[derive(Clone, Default)]
+#[derive(Debug)]
+pub struct Script {
+    items: Vec<(u64, InputItem)>,
+    orders: Vec<Vec<u8>>,
+    by_tick: Vec<Vec<InputItem>>,
+}
+
+impl Script {
+    pub fn new(entries: impl IntoIterator<Item = (u64, u64, Vec<Order>)>) -> Script {
+        let mut script = Script::default();
+        for (tick, agent, orders) in entries {
+            let mut bytes = Vec::new();
+            codec::encode(&orders, &mut bytes);
+            let index = script.orders.len() as u32;
+            script.items.push((tick, InputItem { receiver: AgentId(agent), index }));
+            script.orders.push(bytes);
+        }
+        let ends = script.items.iter().map(|(tick, _)| tick + 1).max().unwrap_or(0);
+        for tick in 0..ends {
+            let mut items: Vec<_> =
+                script.items.iter().filter(|(at, _)| *at == tick).map(|(_, item)| *item).collect();
+            items.sort_by_key(|item| item.receiver);
+            script.by_tick.push(items);
+        }
+        script
+    }
+}
+
+impl InputSource for Script {
+    fn released(&self, tick: Tick) -> Batch<'_> {
+        let items = self.by_tick.get(tick.0 as usize).map(Vec::as_slice).unwrap_or_default();
+        Batch { number: tick.0, items }
+    }
+
+    fn payload(&self, index: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.orders[index as usize]);
+    }
+
+    fn ends(&self) -> Tick {
+        Tick(self.by_tick.len() as u64)
+    }
+}
+
+/// A disk that can be looked at afterwards, and that fails from a given write on.
+#[derive(Clone, Default)]
+pub struct Disk {
+    pub storage: Arc<Mutex<MemoryStorage>>,
+    pub writes_left: Option<Arc<Mutex<u32>>>,
+}
+
+impl Storage for Disk {
+    fn len(&self) -> io::Result<u64> {
+        self.storage.lock().unwrap().len()
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.storage.lock().unwrap().read_at(offset, buffer)
+    }
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Some(left) = &self.writes_left {
+            let mut left = left.lock().unwrap();
+            if *left == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            *left -= 1;
+        }
+        self.storage.lock().unwrap().write_at(offset, bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.storage.lock().unwrap().set_len(len)
+    }
+    fn reserve(&mut self, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn key() -> Arc<SecretKey> {
+    Arc::new(SecretKey::from_seed([9; 32]).unwrap())
+}
+
+pub fn header() -> SegmentHeader {
+    SegmentHeader { log: LogId([1; 16]), node_key: key().public_key() }
+}
+
+pub fn recorder(disk: &Disk) -> Recorder {
+    let mut first = disk.clone();
+    first.write_at(0, &header().encode()).unwrap();
+    let writer =
+        Writer::start(Box::new(disk.clone()), &header(), key(), 1, End::of_new_log()).unwrap();
+    Recorder::new(writer)
+}
+
+/// How a stage differs from the usual.
+#[derive(Clone)]
+pub struct Stage {
+    pub agents: u64,
+    pub schedulers: usize,
+    pub chaos: Chaos,
+    pub intensity: Intensity,
+    pub limits: Limits,
+    pub expires: Vec<(AgentId, Tick)>,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Stage {
+            agents: 4,
+            schedulers: 2,
+            chaos: Chaos::new(0, 0.0),
+            intensity: Intensity { restarts: 1_000, period_ticks: 10 },
+            limits: Limits { outputs_per_step: 8, messages_per_tick: 64 },
+            expires: Vec::new(),
+        }
+    }
+}
+
+impl Stage {
+    pub fn play<const R: u8, const G: u32>(
+        &self,
+        script: &Script,
+        recorder: Recorder,
+    ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
+        let config = RunConfig {
+            schedulers: self.schedulers,
+            chaos: self.chaos,
+            intensity: self.intensity,
+            limits: self.limits,
+            stop: None,
+            interrupt: Arc::new(AtomicUsize::new(0)),
+            progress: Arc::new(Progress::default()),
+        };
+        let population = Population {
+            names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
+            init: Arc::new(|_| Puppet::default()),
+            grant: Grant {
+                id: GrantId(1),
+                principal: PrincipalId(1),
+                reason: ReasonId(1),
+                rights: Rights::SEND,
+                scope: Scope { first: 1, last: self.agents },
+                expires: None,
+            },
+            expires: self.expires.clone(),
+        };
+        let mut recorder = Some(recorder);
+        let outcome = run(config, population, Arc::new(script.clone()), &mut recorder);
+        (outcome, recorder)
+    }
+
+    /// Plays to the end; what came out, and the bytes of all records.
+    pub fn complete<const R: u8, const G: u32>(
+        &self,
+        script: &Script,
+    ) -> (Outcome<Puppet<R, G>>, Vec<u8>) {
+        let disk = Disk::default();
+        let (outcome, recorder) = self.play(script, recorder(&disk));
+        recorder.unwrap().close().unwrap();
+        (outcome.unwrap(), records(&disk).unwrap())
+    }
+}
+
+/// All committed records, one behind the other.
+pub fn records(disk: &Disk) -> Result<Vec<u8>, LogError> {
+    let mut walk = Walk::new(Box::new(disk.clone()))?;
+    let mut bytes = Vec::new();
+    while let Some(blocks) = walk.next_group()? {
+        blocks.iter().for_each(|block| bytes.extend_from_slice(&block.body));
+    }
+    Ok(bytes)
+}
+
+/// The records in words, those of life's beginning left out.
+pub fn in_words(bytes: &[u8]) -> Vec<String> {
+    Records::new(bytes)
+        .map(|record| record.expect("a whole record"))
+        .filter(|record| !matches!(record, Record::Lease(_) | Record::Spawn { .. }))
+        .map(|record| match record {
+            Record::Tick(tick) => tick.to_string(),
+            Record::Input { batch, count } => format!("input {batch}: {count}"),
+            Record::Step { agent, step, cause, outputs } => {
+                format!("{agent} step {step} on {} -> {}", cause_in_words(cause), outputs.len())
+            }
+            Record::Crash { agent, attempt, kind, decision, .. } => {
+                format!("{agent} attempt {attempt}: {kind:?}, {decision:?}")
+            }
+            Record::DeadLetter { agent, cause, loss } => {
+                format!("{agent} lost {}: {loss:?}", cause_in_words(cause))
+            }
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+fn cause_in_words(cause: Cause) -> String {
+    match cause {
+        Cause::Input(index) => format!("input {index}"),
+        Cause::Message(m) => format!("{}.{}.{}", m.from.0, m.step, m.output),
+        Cause::Denial(m) => format!("denial {}.{}", m.step, m.output),
+    }
+}
