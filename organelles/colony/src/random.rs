@@ -168,7 +168,7 @@ mod tests {
         let bound = 3u64 << 62;
         let mut sequence = Sequence::new(3, 0);
         let low = (0..40_000).filter(|_| sequence.below(bound) < bound / 2).count();
-        let thirds = (0..30_000).filter(|_| sequence.below(bound) % 3 == 0).count();
+        let thirds = (0..30_000).filter(|_| sequence.below(bound).is_multiple_of(3)).count();
         assert!((19_500..20_500).contains(&low), "{low}");
         assert!((9_600..10_400).contains(&thirds), "{thirds}");
     }

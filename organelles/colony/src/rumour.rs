@@ -12,10 +12,7 @@ use crate::feeder::{Feeder, TICKS_PER_LEVEL, agent_of};
 use crate::levels::{Levels, contact_levels};
 use crate::names::nearest;
 use crate::person::{Heard, Person};
-use crate::scenario::Scenario;
-
-/// Stands in a scenario for whoever sends most.
-const BUSIEST: &str = "busiest";
+use crate::scenario::{Expiry, Scenario};
 
 /// Names that are suggested for one that is not there.
 const SUGGESTIONS: usize = 3;
@@ -72,7 +69,7 @@ impl Rumour {
             })
         };
         let source = match &scenario.model.source {
-            Some(name) if name == BUSIEST => contacts.busiest(),
+            Some(name) if name == Expiry::BUSIEST => contacts.busiest(),
             Some(name) => find("the source", name)?,
             // The first sender: people are numbered in the order of their first appearance.
             None => 0,
@@ -80,7 +77,7 @@ impl Rumour {
         let mut expires = Vec::new();
         for expiry in &scenario.authority.expires {
             let person = match expiry.agent.as_str() {
-                BUSIEST => contacts.busiest(),
+                Expiry::BUSIEST => contacts.busiest(),
                 name => find("authority.expires.agent", name)?,
             };
             expires.push((person, Tick(expiry.tick)));

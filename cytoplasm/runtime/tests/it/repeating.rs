@@ -47,8 +47,7 @@ fn log_of(records: &[u8], per_block: usize) -> Disk {
 fn resume(disk: &Disk, schedulers: usize) -> Result<(), RunError> {
     let end = end_of(disk).unwrap();
     let walk = Walk::new(Box::new(disk.clone())).unwrap();
-    let writer =
-        Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
+    let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
     let recorder = Recorder::resuming(Some(writer), walk, &end);
     let stage = Stage { schedulers, ..Stage::default() };
     let (outcome, recorder) = stage.play::<0, 0>(&script(), recorder);

@@ -79,8 +79,7 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
 }
 
 /// Orders that come from outside: (tick, agent, orders), in any order.
-#[derive(Clone, Default)]
-#[derive(Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Script {
     items: Vec<(u64, InputItem)>,
     orders: Vec<Vec<u8>>,

@@ -73,28 +73,20 @@ fn scenario(args: &Run) -> Result<(String, Scenario), CliError> {
     if let Some(probability) = args.chaos {
         scenario.chaos.probability = probability;
     }
-    if let Some(source) = &args.source {
-        scenario.model.source = Some(source.clone());
-    }
     if let Some(file) = &args.contacts {
-        // A lease that ends in the scenario's network means nothing in another.
+        // Who is named for the scenario's own network means nothing in another.
         scenario.authority.expires.clear();
+        scenario.model.source = None;
         scenario.space = Space::File(file.to_string_lossy().into_owned());
     } else if let Space::File(file) = &scenario.space {
         let folder = Path::new(&args.scenario).parent().unwrap_or(Path::new(""));
         scenario.space = Space::File(folder.join(file).to_string_lossy().into_owned());
     }
+    if let Some(source) = &args.source {
+        scenario.model.source = Some(source.clone());
+    }
     scenario.check().map_err(|error| CliError::failure(words(&error)))?;
     Ok((name, scenario))
-}
-
-/// What `--contacts` made void.
-fn builtin_expires(args: &Run) -> Vec<karyon_colony::scenario::Expiry> {
-    scenario_text(&args.scenario)
-        .ok()
-        .and_then(|(_, text)| Scenario::parse(&text).ok())
-        .map(|scenario| scenario.authority.expires)
-        .unwrap_or_default()
 }
 
 fn scenario_text(given: &str) -> Result<(String, String), CliError> {

@@ -61,6 +61,12 @@ fn good_files() {
         ("#\nFrom,To,Unix_TS\na,b,1", 0, "a b 1", vec![header(2, "From,To,Unix_TS")]),
         ("a b 1\na b 1\na b 1", 0, "a b 1; a b 1; a b 1", vec![]),
         ("a b 2\nc d 1\ne f 2", 0, "c d 1; a b 2; e f 2", vec![Note::OutOfOrder { lines: 1 }]),
+        (
+            "z y 9\na c 2\nb a 2\na b 2",
+            0,
+            "a c 2; b a 2; a b 2; z y 9",
+            vec![Note::OutOfOrder { lines: 3 }],
+        ),
         ("a b 3\nc d 1\ne f 2", 0, "c d 1; e f 2; a b 3", vec![Note::OutOfOrder { lines: 2 }]),
         ("a b 1.0\na b 0.99", 2, "a b 99; a b 100", vec![Note::OutOfOrder { lines: 1 }]),
     ];

@@ -25,10 +25,10 @@ impl Default for Space {
 
 /// The parameters of the built-in scenario.
 const DEFAULT: ActivityDriven = ActivityDriven {
-    contacts: 62_000,
+    contacts: 150_000,
     contacts_per_activation: 1,
-    exponent: 2.8,
-    smallest_potential: 0.02,
+    exponent: 2.1,
+    smallest_potential: 0.001,
     activity_scale: 1.0,
 };
 

@@ -1,0 +1,305 @@
+//! The workload on Karyon, run as the product runs it: each output passes the gate, each step is
+//! recorded in hash-chained blocks under signed commits, STOP is looked for at every tick.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use karyon_gate::{Grant, Rights, Scope};
+use karyon_identity::SecretKey;
+use karyon_log::{Block, End, FileStorage, MemoryStorage, SegmentHeader, Storage, Writer};
+use karyon_runtime::{
+    Agent, AgentKind, Batch, Chaos, Context, Counts, Ending, Event, Failure, InputItem,
+    InputSource, Intensity, Limits, Population, Recorder, Restart, RestartFrom, RunConfig, run,
+};
+use karyon_safety::StopFile;
+use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use crate::hop::{Hop, Ring};
+
+/// Where a log is written.
+#[derive(Clone, Copy, Debug)]
+pub enum LogPlace {
+    /// To memory: nothing is durable. With room for this many bytes, so that growing is not
+    /// measured.
+    Memory(u64),
+    /// To a file, each commit made durable by fdatasync before the next one.
+    Durable,
+}
+
+/// A log without a run. Dropping it ends its thread and deletes its folder.
+pub struct LogAlone {
+    writer: Option<Writer>,
+    _folder: TempDir,
+}
+
+impl LogAlone {
+    /// A new log below `folder`.
+    pub fn new(place: LogPlace, folder: &str) -> LogAlone {
+        let folder = new_folder(folder);
+        LogAlone { writer: Some(start(place, folder.path())), _folder: folder }
+    }
+
+    /// Appends the blocks and waits until they are committed.
+    pub fn append_all(self, blocks: Vec<Block>) -> LogAlone {
+        let writer = self.writer.as_ref().expect("it is there until this is dropped");
+        for block in blocks {
+            writer.append(block).expect("the disk works");
+        }
+        writer.flush().expect("the disk works");
+        self
+    }
+}
+
+impl Drop for LogAlone {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.close().expect("the disk works");
+        }
+    }
+}
+
+fn new_folder(below: &str) -> TempDir {
+    TempDir::new_in(below).expect("cargo makes the folder for temporary files")
+}
+
+fn start(place: LogPlace, folder: &Path) -> Writer {
+    let key = Arc::new(SecretKey::from_seed([7; 32]).expect("a seed that is not zero"));
+    let header = SegmentHeader { log: LogId([0x11; 16]), node_key: key.public_key() };
+    let mut storage: Box<dyn Storage> = match place {
+        LogPlace::Memory(room) => {
+            Box::new(MemoryStorage { bytes: Vec::with_capacity(room as usize) })
+        }
+        LogPlace::Durable => {
+            Box::new(FileStorage::create(&folder.join("log")).expect("the folder is new"))
+        }
+    };
+    storage.write_at(0, &header.encode()).expect("the disk has room");
+    storage.sync().expect("the disk works");
+    Writer::start(storage, &header, key, 1, End::of_new_log()).expect("the system has threads")
+}
+
+/// An agent that passes hops on.
+#[derive(Serialize, Deserialize)]
+pub struct Hopper<const LAST_GOOD: bool> {
+    agents: u64,
+    handled: u64,
+}
+
+impl<const LAST_GOOD: bool> Agent for Hopper<LAST_GOOD> {
+    const KIND: AgentKind = AgentKind {
+        name: "hopper",
+        version: 1,
+        restart: Restart::Permanent,
+        restart_from: if LAST_GOOD {
+            RestartFrom::LastGood { redeliver: 8 }
+        } else {
+            RestartFrom::Init
+        },
+    };
+
+    fn handle(&mut self, event: Event<'_>, context: &mut Context<'_>) -> Result<(), Failure> {
+        if let Event::Input { payload } | Event::Message { payload, .. } = event {
+            self.handled += 1;
+            let hop = Hop::from_bytes(payload).ok_or_else(|| Failure("not a hop".into()))?;
+            if let Some((to, hop)) = hop.next(context.me().0, self.agents) {
+                context.send(AgentId(to), &hop.to_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An agent to which nothing happens.
+#[derive(Serialize, Deserialize)]
+pub struct Quiet;
+
+impl Agent for Quiet {
+    const KIND: AgentKind = AgentKind {
+        name: "quiet",
+        version: 1,
+        restart: Restart::Permanent,
+        restart_from: RestartFrom::Init,
+    };
+
+    fn handle(&mut self, _: Event<'_>, _: &mut Context<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Releases the first hop of each chain at tick 0.
+struct Kickoff {
+    items: Vec<InputItem>,
+    ring: Ring,
+}
+
+impl Kickoff {
+    fn new(ring: Ring) -> Kickoff {
+        let item = |index| InputItem { receiver: AgentId(u64::from(index) + 1), index };
+        Kickoff { items: (0..ring.agents as u32).map(item).collect(), ring }
+    }
+}
+
+impl InputSource for Kickoff {
+    fn released(&self, tick: Tick) -> Batch<'_> {
+        let items = if tick == Tick(0) { self.items.as_slice() } else { &[] };
+        Batch { number: tick.0, items }
+    }
+
+    fn payload(&self, index: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(&Hop::first(u64::from(index) + 1, self.ring).to_bytes());
+    }
+
+    fn ends(&self) -> Tick {
+        Tick(1)
+    }
+}
+
+/// Releases nothing, for so many ticks.
+struct Nothing(u64);
+
+impl InputSource for Nothing {
+    fn released(&self, _: Tick) -> Batch<'_> {
+        Batch::default()
+    }
+
+    fn payload(&self, _: u32, _: &mut Vec<u8>) {}
+
+    fn ends(&self) -> Tick {
+        Tick(self.0)
+    }
+}
+
+/// What allows `agents` agents to send to each other.
+pub fn grant(agents: u64) -> Grant {
+    Grant {
+        id: GrantId(1),
+        principal: PrincipalId(1),
+        reason: ReasonId(1),
+        rights: Rights::SEND,
+        scope: Scope { first: 1, last: agents },
+        expires: None,
+    }
+}
+
+/// A run that is ready to begin.
+pub struct Run<A> {
+    population: Population<A>,
+    inputs: Arc<dyn InputSource>,
+    config: RunConfig,
+    recorder: Recorder,
+    folder: TempDir,
+}
+
+/// What a run leaves. Dropping it ends the log's thread and deletes its folder.
+pub struct Done {
+    /// What was counted.
+    pub counts: Counts,
+    /// Ticks that ran.
+    pub ticks: u64,
+    recorder: Option<Recorder>,
+    _folder: TempDir,
+}
+
+impl<const LAST_GOOD: bool> Run<Hopper<LAST_GOOD>> {
+    /// The chains of `ring`; the log lies below `folder`.
+    pub fn hops(ring: Ring, schedulers: usize, place: LogPlace, folder: &str) -> Self {
+        let init = move |_| Hopper { agents: ring.agents, handled: 0 };
+        Run::new(ring.agents, init, Arc::new(Kickoff::new(ring)), schedulers, place, folder)
+    }
+}
+
+impl Run<Quiet> {
+    /// `agents` agents, and `ticks` ticks (at least one) in which nothing happens to them.
+    pub fn idle(
+        agents: u64,
+        ticks: u64,
+        schedulers: usize,
+        place: LogPlace,
+        folder: &str,
+    ) -> Run<Quiet> {
+        Run::new(agents, |_| Quiet, Arc::new(Nothing(ticks)), schedulers, place, folder)
+    }
+}
+
+impl<A: Agent> Run<A> {
+    fn new(
+        agents: u64,
+        init: impl Fn(AgentId) -> A + Send + Sync + 'static,
+        inputs: Arc<dyn InputSource>,
+        schedulers: usize,
+        place: LogPlace,
+        below: &str,
+    ) -> Run<A> {
+        let folder = new_folder(below);
+        std::fs::create_dir(folder.path().join("safety")).expect("the folder is empty");
+        let stop = StopFile::watch(folder.path()).expect("the folder exists");
+        Run {
+            population: Population {
+                names: (1..=agents).map(|serial| serial.to_string()).collect(),
+                init: Arc::new(init),
+                grant: grant(agents),
+                expires: Vec::new(),
+            },
+            inputs,
+            config: RunConfig {
+                schedulers,
+                chaos: Chaos::new(0, 0.0),
+                intensity: Intensity { restarts: 0, period_ticks: 1 },
+                limits: Limits { outputs_per_step: 1, messages_per_tick: agents },
+                stop: Some(stop),
+                interrupt: Arc::default(),
+                progress: Arc::default(),
+            },
+            recorder: Recorder::new(start(place, folder.path())),
+            folder,
+        }
+    }
+
+    /// Runs to the end, and until everything is in the log (a durable one: on the disk).
+    pub fn go(self) -> Done {
+        let agents = self.population.names.len() as u64;
+        let mut recorder = Some(self.recorder);
+        let outcome = run(self.config, self.population, self.inputs, &mut recorder)
+            .expect("nothing goes wrong");
+        recorder.as_mut().expect("a run gives it back").flush().expect("the disk works");
+        assert_eq!(outcome.ending, Ending::Completed);
+        let counts = outcome.counts;
+        assert_eq!(counts.denied + counts.dead_lettered + counts.crashes, 0);
+        // A lease and a spawn an agent, a record a tick and a step.
+        let records = recorder.as_ref().and_then(Recorder::status).map_or(0, |s| s.records());
+        assert!(records >= 2 * agents + outcome.ticks + counts.steps);
+        Done { counts, ticks: outcome.ticks, recorder, _folder: self.folder }
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.close().expect("the disk works");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hop_is_handled_and_recorded() {
+        let ring = Ring { agents: 7, hops: 30 };
+        let below = std::env::temp_dir();
+        let below = below.to_str().unwrap();
+        for (schedulers, place) in [(1, LogPlace::Memory(0)), (2, LogPlace::Durable)] {
+            for done in [
+                Run::<Hopper<false>>::hops(ring, schedulers, place, below).go(),
+                Run::<Hopper<true>>::hops(ring, schedulers, place, below).go(),
+            ] {
+                assert_eq!((done.counts.delivered, done.ticks), (ring.messages(), 31));
+            }
+        }
+        let done = Run::idle(3, 20, 2, LogPlace::Memory(0), below).go();
+        assert_eq!((done.counts.steps, done.ticks), (0, 20));
+    }
+}

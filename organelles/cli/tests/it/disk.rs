@@ -1,0 +1,186 @@
+//! Directories in use, disks that cannot be written, and disks that are full.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::support::{Place, skipped};
+
+#[test]
+fn one_process_at_a_time() {
+    let place = Place::new();
+    let mut running = place.start_long("d");
+    for args in
+        [&["resume", "--data", "d"][..], &["safety", "resume", "--reason", "x", "--data", "d"]]
+    {
+        place.karyon(args).expect(1).says(&["d is in use by another process"]);
+    }
+    let refused = place.karyon(&["run", "rumour", "--data", "d"]).expect(1);
+    assert!(["in use", "already holds a run"].iter().any(|w| refused.err.contains(w)));
+    let status = place.karyon(&["safety", "status", "--data", "d", "--json"]).expect(0).json();
+    assert_eq!((&status["running"], &status["start_permitted"]), (&true.into(), &false.into()));
+    assert!(!running.has_ended(), "the run outlives those that were refused");
+    running.signal("INT");
+    running.end().expect(130);
+    place.resumes_to_the_same_state("d");
+}
+
+#[test]
+fn of_two_resumes_one_goes_on() {
+    let place = Place::new();
+    let running = place.start_long("d");
+    running.signal("INT");
+    running.end().expect(130);
+    let both = [(); 2].map(|()| place.start(&["resume", "--data", "d", "--schedulers", "1"]));
+    let [a, b] = both.map(|running| running.end());
+    let (done, refused) = if a.code == Some(0) { (a, b) } else { (b, a) };
+    done.expect(0);
+    refused.expect(1).says(&["in use"]);
+    place.resumes_to_the_same_state("d");
+}
+
+#[test]
+fn a_running_log_can_be_verified() {
+    let place = Place::new();
+    let mut running = place.start_long("d");
+    let mut times = 0;
+    while !running.has_ended() {
+        place.verified("d");
+        times += 1;
+    }
+    running.end().expect(0);
+    assert!(times > 0);
+}
+
+/// A shell in a mount namespace of its own, with a small disk on `disk` in the place.
+struct Mounted {
+    shell: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Mounted {
+    /// `None`, and a visible word, where that is not permitted.
+    fn new(place: &Place, options: &str) -> Option<Mounted> {
+        std::fs::create_dir(place.path("disk")).unwrap();
+        // As root, or as an ordinary user in a user namespace.
+        ["-m", "-rm"].iter().find_map(|how| Mounted::by(how, place, options)).or_else(|| {
+            skipped("a small disk: no mount namespace is permitted here");
+            None
+        })
+    }
+
+    fn by(how: &str, place: &Place, options: &str) -> Option<Mounted> {
+        let mut shell = Command::new("unshare")
+            .args([how, "sh"])
+            .current_dir(place.path(""))
+            .env("KARYON_CONFIG_HOME", place.keys())
+            .env("KARYON", env!("CARGO_BIN_EXE_karyon"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let input = shell.stdin.take().unwrap();
+        let output = BufReader::new(shell.stdout.take().unwrap());
+        let mut mounted = Mounted { shell, input, output };
+        let mount = format!("mount -t tmpfs -o {options} tmpfs disk");
+        mounted.try_shell(&mount).is_some_and(|(code, _)| code == 0).then_some(mounted)
+    }
+
+    /// Runs a line; its exit code and what it said on both streams.
+    fn try_shell(&mut self, line: &str) -> Option<(i32, String)> {
+        writeln!(self.input, "{{ {line}\n}} 2>&1; echo \"=$?\"").ok()?;
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            match line.trim_end().strip_prefix('=').map(str::parse) {
+                Some(Ok(code)) => return Some((code, said)),
+                _ => said.push_str(&line),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn shell(&mut self, code: i32, line: &str) -> String {
+        let (found, said) = self.try_shell(line).unwrap();
+        assert_eq!(found, code, "{line}\n{said}");
+        said
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        self.shell.kill().unwrap();
+        self.shell.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_keeps_what_was_recorded() {
+    let place = Place::new();
+    let Some(mut disk) = Mounted::new(&place, "size=9m") else { return };
+    place.write("c.txt", &crate::support::contacts(200_000, 50));
+    let run = "\"$KARYON\" run rumour --contacts c.txt --json --data";
+    let whole = disk.shell(0, &format!("{run} whole"));
+    let said = disk.shell(1, &format!("{run} disk/d"));
+    for words in [
+        "the log cannot be written: No space left on device",
+        "free some space",
+        "karyon safety resume",
+        "karyon resume",
+    ] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let verify = "\"$KARYON\" audit verify --json --data disk/d";
+    let report: serde_json::Value = last(&disk.shell(0, verify));
+    assert_eq!(report["state"], "unsealed");
+    assert!(report["records"].as_u64().unwrap() > 1000, "{report}");
+    disk.shell(4, "\"$KARYON\" resume --data disk/d");
+    disk.shell(0, "mount -o remount,size=64m disk");
+    disk.shell(4, "\"$KARYON\" resume --data disk/d");
+    disk.shell(0, "\"$KARYON\" safety resume --reason \"a larger disk\" --data disk/d");
+    let resumed = last(&disk.shell(0, "\"$KARYON\" resume --json --data disk/d"));
+    assert_eq!(resumed["state_root"], last(&whole)["state_root"]);
+    assert_eq!(last(&disk.shell(0, verify))["state"], "sealed");
+}
+
+fn last(said: &str) -> serde_json::Value {
+    serde_json::from_str(said.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_disk_that_is_full_at_once_ends_the_run_with_a_word() {
+    for size in ["16k", "64k", "200k", "2m"] {
+        let place = Place::new();
+        let Some(mut disk) = Mounted::new(&place, &format!("size={size}")) else { return };
+        place.write("c.txt", &crate::support::contacts(5_000, 50));
+        let said = disk.shell(1, "\"$KARYON\" run rumour --contacts c.txt --data disk/d");
+        assert!(said.contains("No space left on device"), "{size}: {said}");
+        let (code, said) = disk.try_shell("\"$KARYON\" audit verify --data disk/d").unwrap();
+        assert!(code == 0 || code == 1 && said.contains("nothing was recorded"), "{size}: {said}");
+    }
+}
+
+#[test]
+fn a_read_only_disk_is_said_and_can_be_verified() {
+    let place = Place::new();
+    let Some(mut disk) = Mounted::new(&place, "size=64m") else { return };
+    place.write("c.txt", "a b 1\nb c 2\n");
+    let run = "\"$KARYON\" run rumour --contacts c.txt --data";
+    disk.shell(0, &format!("{run} disk/d"));
+    disk.shell(0, "mkdir disk/empty");
+    disk.shell(0, "mount -o remount,ro disk");
+    for line in [&format!("{run} disk/new"), &format!("{run} disk/empty")] {
+        let said = disk.shell(1, line);
+        assert!(said.contains("disk/") && said.contains("Read-only file system"), "{said}");
+    }
+    let said = disk.shell(1, "\"$KARYON\" resume --data disk/d");
+    assert!(said.contains("Read-only file system"), "{said}");
+    let said = disk.shell(0, "\"$KARYON\" audit verify --json --data disk/d");
+    assert_eq!(last(&said)["state"], "sealed");
+    let said = disk.shell(0, "\"$KARYON\" safety status --json --data disk/d");
+    assert_eq!(last(&said)["stop_present"], false);
+}

@@ -1,0 +1,23 @@
+//! The command line from outside: the real program, real files, real signals.
+//!
+//! Every test has a directory and keys of its own. What a machine cannot do is skipped with a
+//! line that begins with SKIPPED, on standard error even when the test passes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot look must fail"
+)]
+
+mod college;
+mod disk;
+mod help;
+mod input;
+mod interrupt;
+mod keys;
+mod kill;
+mod run;
+mod stop;
+mod support;
+mod tamper;

@@ -1,0 +1,254 @@
+"""Kills runs, resumes them, compares their state: see kill_resume.sh, which starts this."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+KARYON = os.environ["KARYON"]
+CHAOS = ["--chaos", "0.1"]  # Makes a run last longer; its state stays the same.
+PATIENCE_S = 300
+SECTOR = 4096
+
+# Where strace kills: the class, what it is, and what is injected. Calls are counted by thread;
+# the log has a thread of its own, which writes genesis first. A delay makes everything that is
+# left wait for one commit, which is the last one then.
+RENAMES, MKDIRS = "?rename,?renameat,?renameat2", "?mkdir,?mkdirat"
+LATE_SYNC = "fdatasync:delay_exit={}000000:when=2"
+LATE_WRITE = "pwrite64:delay_enter={}000000:when=2"
+DELAYS_S = [2, 5, 20]  # A busy machine needs the longer ones.
+BEFORE, BETWEEN, LAST, BEHIND = "before genesis", "between commits", "last commit", "behind seal"
+FORCED = [
+    (BEFORE, "no safety folder yet", [f"{MKDIRS}:signal=KILL:when=4"]),
+    (BEFORE, "the marker is not running", [f"{RENAMES}:signal=KILL:when=2"]),
+    (BEFORE, "no input copy yet", [f"{RENAMES}:signal=KILL:when=3"]),
+    (BEFORE, "the log is empty", ["pwrite64:signal=KILL:when=1"]),
+    (BEFORE, "the log is a header", ["fallocate:signal=KILL:when=1"]),
+    (BETWEEN, "right behind genesis", ["pwrite64:signal=KILL:when=2"]),
+    (LAST, "before its write", [LATE_SYNC, "pwrite64:signal=KILL:when=3"]),
+    (LAST, "before its sync", [LATE_WRITE, "fdatasync:signal=KILL:when=3"]),
+    (LAST, "torn in its write", [LATE_WRITE, "fdatasync:signal=KILL:when=3"]),
+    (BEHIND, "reserved space not cut", ["ftruncate:signal=KILL:when=1"]),
+    (BEHIND, "no checkpoint yet", [f"{RENAMES}:signal=KILL:when=4"]),
+    (BEHIND, "the marker is running", [f"{RENAMES}:signal=KILL:when=5"]),
+    (BEHIND, "no results yet", [f"{RENAMES}:signal=KILL:when=6"]),
+]
+SHORT = {"the log is a header", "right behind genesis", "before its write", "before its sync",
+         "torn in its write"}
+
+
+class Wrong(Exception):
+    """Something is not as promised."""
+
+
+def karyon(*args):
+    """Runs the program to its end: exit code, last object, words."""
+    done = subprocess.run([KARYON, *args, "--json"], capture_output=True, text=True,
+                          timeout=PATIENCE_S)
+    lines = done.stdout.splitlines()
+    try:
+        answer = json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        answer = {}
+    return done.returncode, answer, done.stderr.strip()
+
+
+def last_record(trace):
+    """Records up to the end of the commit that was written last, from the bytes of the write:
+    docs/formats.md shows them."""
+    writes = [line.split('"')[1] for line in trace.splitlines() if "pwrite64(" in line]
+    data = bytes.fromhex(writes[-1].replace("\\x", ""))
+    number = lambda at, size: int.from_bytes(data[at:at + size], "little")
+    entries = range(128, 128 + 40 * number(28, 4), 40)
+    return number(48, 8) + sum(number(at + 32, 4) for at in entries)
+
+
+def must(code, *args):
+    found, answer, words = karyon(*args)
+    if found != code:
+        raise Wrong(f"{' '.join(args)}: exit {found}, expected {code}: {words}")
+    return answer
+
+
+class Trial:
+    def __init__(self, work, network):
+        self.work, self.network = work, network
+        self.rows, self.failures, self.number = [], 0, 0
+        self.expected = must(0, *self.run("reference"))
+        begun = time.monotonic()
+        with_chaos = must(0, *self.run("with-chaos"), *CHAOS)
+        self.lasts_s = time.monotonic() - begun
+        self.same_root(with_chaos)
+
+    def run(self, data):
+        return ["run", "rumour", *self.network, "--data", str(self.work / data)]
+
+    def same_root(self, answer):
+        root = self.expected["state_root"]
+        if answer["state_root"] != root:
+            raise Wrong(f"state root {answer['state_root']}, expected {root}")
+
+    def new_data(self):
+        self.number += 1
+        return self.work / f"killed-{self.number}"
+
+    def random_kill(self, draw):
+        """A kill at a random moment; again when the run was faster than the kill."""
+        for _ in range(100):
+            data = self.new_data()
+            after_s = draw.uniform(0.02, 0.95) * self.lasts_s
+            command = [KARYON, *self.run(data.name), *CHAOS, "--schedulers", draw.choice("124")]
+            child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                child.wait(after_s)
+                shutil.rmtree(data)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+                return data, f"after {after_s * 1000:.0f} ms"
+        raise Wrong("runs end before they can be killed")
+
+    def strace(self, data, injections, delay_s):
+        trace = ",".join({injection.split(":")[0] for injection in injections} | {"pwrite64"})
+        output = self.work / "strace"
+        command = ["strace", "-f", "-qq", "-xx", "-s", "8192", "-o", str(output)]
+        command += ["-e", f"trace={trace}"]
+        for injection in injections:
+            command += ["-e", f"inject={injection.format(delay_s)}"]
+        command += [KARYON, *self.run(data.name), "--schedulers", "1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+        return done.returncode, output.read_text()
+
+    def unable_to_force(self):
+        """Why strace cannot be used here; `None`: it can."""
+        if not shutil.which("strace"):
+            return "there is no strace"
+        code, text = self.strace(self.new_data(), ["pwrite64:delay_enter=1:when=1"], 0)
+        return None if code == 0 and "INJECTED" in text or "DELAYED" in text else (
+            f"strace ends with {code} and injects nothing")
+
+    def forced_kill(self, kind, what, injections):
+        for delay_s in DELAYS_S:
+            data = self.new_data()
+            code, text = self.strace(data, injections, delay_s)
+            if code not in (-9, 137):
+                raise Wrong(f"was not killed: exit {code}")
+            if kind != LAST or last_record(text) == self.expected["records"]:
+                break
+            shutil.rmtree(data)
+        else:
+            raise Wrong("the last commit could not be met")
+        if what == "torn in its write":
+            # What a disk may keep of a write when the power goes: its beginning, then zeros.
+            log = data / "log" / "00000000.log"
+            end = must(0, "audit", "verify", "--data", str(data))["log_bytes"]
+            length = log.stat().st_size
+            os.truncate(log, end - 2 * SECTOR)
+            os.truncate(log, length)
+        return data, f"forced: {what}"
+
+    def recover(self, data, wanted, draw):
+        """Verifies, resumes, compares; says how it went."""
+        where = ["--data", str(data)]
+        code, report, words = karyon("audit", "verify", *where)
+        nothing = code == 1 and ("nothing was recorded" in words or not data.exists()
+                                 or "not a Karyon log" in words)
+        if not nothing and code != 0:
+            raise Wrong(f"verify: exit {code}: {words}")
+        tail, commits, records = (report.get(k, 0) for k in ("tail_bytes", "commits", "records"))
+        kind = self.kind(report, wanted)
+        self.shown = [kind, tail, commits, records]
+        if wanted and kind != wanted:
+            raise Wrong(f"the kill was {kind}, not {wanted}")
+        if kind == BEFORE:
+            if data.exists():
+                words = karyon("resume", *where)
+                if words[0] != 1 or "nothing was recorded" not in words[2]:
+                    raise Wrong(f"resume: exit {words[0]}: {words[2]}")
+            return "nothing was recorded, said so"
+        if not must(0, "safety", "status", *where)["start_permitted"]:
+            must(4, "resume", *where)
+            must(0, "safety", "resume", "--reason", f"kill {self.number}", *where)
+        schedulers = draw.choice("124")
+        resumed = must(0, "resume", *where, "--schedulers", schedulers)
+        self.same_root(resumed)
+        sealed = must(0, "audit", "verify", *where)
+        if sealed["state"] != "sealed":
+            raise Wrong(f"the log is {sealed['state']}")
+        self.same_root(sealed)
+        return f"equal, {schedulers} schedulers"
+
+    @staticmethod
+    def kind(report, wanted):
+        if report.get("commits", 0) == 0:
+            return BEFORE
+        if report["state"] == "sealed":
+            # Killed before the sync of the commit that the system kept nevertheless.
+            return LAST if wanted == LAST else BEHIND
+        if wanted == LAST:
+            return LAST  # As its bytes said when they were to be written.
+        return "in a commit" if report["tail_bytes"] else BETWEEN
+
+    def attempt(self, kill, wanted, draw, label=""):
+        self.shown = [wanted or "?", "", "", ""]
+        try:
+            data, label = kill()
+            result, ok = self.recover(data, wanted, draw), True
+            shutil.rmtree(data, ignore_errors=True)
+        except (Wrong, KeyError, subprocess.TimeoutExpired) as wrong:
+            result, ok = f"WRONG: {wrong}", False
+            self.failures += 1
+        print("{:>4}  {:34} {:16} {:>10} {:>7} {:>8}  {}".format(
+            len(self.rows) + 1, label, *map(str, self.shown), result), flush=True)
+        self.rows.append((self.shown[0], ok))
+
+
+def main(mode):
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"seed {seed} (repeat the choices with SEED={seed})")
+    draw = random.Random(seed)
+    work = Path(tempfile.mkdtemp(prefix="karyon-kill-"))
+    os.environ["KARYON_CONFIG_HOME"] = str(work / "keys")
+    os.environ.pop("KARYON_SIGNED_GRANT", None)
+    contacts = Path(os.environ["KARYON_DATASETS"]) / "college-msg.txt"
+    found = contacts.is_file()
+    network = ["--contacts", str(contacts.resolve())] if found else ["--seed", "1"]
+    print(f"contacts: {contacts.name if found else 'generated (college-msg.txt was not found)'}")
+    trial = Trial(work, network)
+    print(f"state root {trial.expected['state_root']}, {trial.lasts_s:.2f} s a run with chaos")
+    print("kill  moment                             class            tail bytes commits  records"
+          "  result")
+    missing = []
+    unable = trial.unable_to_force()
+    if unable:
+        missing = sorted({kind for kind, _, _ in FORCED})
+    else:
+        for kind, what, injections in FORCED:
+            if mode == "full" or what in SHORT:
+                kill = lambda: trial.forced_kill(kind, what, injections)
+                trial.attempt(kill, kind, draw, f"forced: {what}")
+    for _ in range(20 if mode == "full" else 6):
+        trial.attempt(lambda: trial.random_kill(draw), None, draw)
+
+    counts = {}
+    for kind, ok in trial.rows:
+        counts[kind] = counts.get(kind, 0) + 1
+    print("kills: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))
+    if trial.failures:
+        print(f"{trial.failures} of {len(trial.rows)} WRONG; their directories are in {work}")
+        return 1
+    shutil.rmtree(work)
+    if missing:
+        print(f"not forced ({unable}): {', '.join(missing)}")
+        return 2 if mode == "full" else 0
+    print(f"all {len(trial.rows)} came to the same state")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
