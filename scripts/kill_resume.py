@@ -129,8 +129,8 @@ class Trial:
         if not shutil.which("strace"):
             return "there is no strace"
         code, text = self.strace(self.new_data(), ["pwrite64:delay_enter=1:when=1"], 0)
-        return None if code == 0 and "INJECTED" in text or "DELAYED" in text else (
-            f"strace ends with {code} and injects nothing")
+        injected = "INJECTED" in text or "DELAYED" in text
+        return None if code == 0 and injected else f"strace injects nothing, exit {code}"
 
     def forced_kill(self, kind, what, injections):
         for delay_s in DELAYS_S:

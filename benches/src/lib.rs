@@ -28,7 +28,7 @@ pub fn criterion() -> Criterion {
     Criterion::default()
         .sample_size(12)
         .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3))
+        .measurement_time(Duration::from_secs(4))
         .nresamples(10_000)
         .without_plots()
         .configure_from_args()

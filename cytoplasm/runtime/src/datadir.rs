@@ -63,12 +63,15 @@ impl DataDir {
                 return Err(DataDirError::NotEmpty { path: path.into(), found });
             }
         }
-        let dir = DataDir::lock(path)?;
-        for folder in [dir.log_folder(), dir.inputs()] {
+        DataDir::lock(path)
+    }
+
+    /// Makes the folders of a run.
+    pub(crate) fn furnish(&self) -> Result<(), DataDirError> {
+        for folder in [self.log_folder(), self.inputs()] {
             fs::create_dir(&folder).map_err(failed(&folder))?;
         }
-        sync_folder(path)?;
-        Ok(dir)
+        sync_folder(&self.path)
     }
 
     /// Takes one that is there.
@@ -174,6 +177,7 @@ mod tests {
         fs::create_dir_all(path.join("safety")).unwrap();
         let dir = DataDir::create(&path).unwrap();
         assert!(matches!(DataDir::open(&path), Err(DataDirError::InUse { .. })));
+        dir.furnish().unwrap();
         drop(dir);
         assert!(matches!(DataDir::create(&path), Err(DataDirError::NotEmpty { .. })));
         let dir = DataDir::open(&path).unwrap();

@@ -3,7 +3,7 @@
 //! The marker says `running` before anything runs and `clear` only after a clean end or an
 //! interruption in good order; everything else that a start finds is safe mode.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -34,13 +34,15 @@ pub enum NodeError {
         mode: SafeMode,
     },
     /// STOP is there.
-    #[error("{} is there: nothing starts until a person removes it and runs `karyon safety resume --reason \"…\" --data {}`", data.join("safety").join("STOP").display(), data.display())]
+    #[error("{}: nothing starts until a person removes it{}", data.join("safety").join("STOP").display(), then(data, *halted))]
     Stop {
         /// Which directory.
         data: PathBuf,
+        /// Whether a person must also end safe mode.
+        halted: bool,
     },
     /// It was ended before genesis was durable.
-    #[error("nothing was recorded in {}: the run was ended before its first record; start it anew with `karyon run`", data.display())]
+    #[error("nothing was recorded in {}: the run was ended before its first record; remove the directory and start anew with `karyon run`", data.display())]
     NothingRecorded {
         /// Which directory.
         data: PathBuf,
@@ -82,6 +84,16 @@ pub enum NodeError {
     Sign(String),
 }
 
+fn then(data: &Path, halted: bool) -> String {
+    match halted {
+        true => format!(
+            ", and then runs `karyon safety resume --reason \"…\" --data {}`",
+            data.display()
+        ),
+        false => String::new(),
+    }
+}
+
 /// What a new run begins with.
 pub struct Beginning {
     /// What is recorded first; the inputs are added to the genesis here.
@@ -120,6 +132,7 @@ impl Node {
             Found::Marker(_) | Found::Broken { .. } => {}
         }
         let marker_n = permit(&dir)?;
+        dir.furnish()?;
         karyon_safety::replace(dir.path(), &Marker::Running { boot: 1, n: marker_n })?;
         for (name, bytes) in &beginning.inputs {
             dir.write(&dir.inputs().join(name), bytes)?;
@@ -314,12 +327,12 @@ impl Node {
 /// Whether a start is permitted: STOP is absent and the marker clear.
 fn permit(dir: &DataDir) -> Result<u64, NodeError> {
     let data = dir.path().to_path_buf();
+    let permitted = karyon_safety::permit_start(&karyon_safety::read(dir.path()));
     let stop = StopFile::watch(dir.path());
     if stop.as_ref().is_ok_and(StopFile::is_present) {
-        return Err(NodeError::Stop { data });
+        return Err(NodeError::Stop { data, halted: permitted.is_err() });
     }
-    let n = karyon_safety::permit_start(&karyon_safety::read(dir.path()))
-        .map_err(|mode| NodeError::SafeMode { data: data.clone(), mode })?;
+    let n = permitted.map_err(|mode| NodeError::SafeMode { data: data.clone(), mode })?;
     stop.map_err(|source| NodeError::Io { path: data.join("safety"), source })?;
     Ok(n)
 }

@@ -40,11 +40,11 @@ pub(crate) fn execute(args: &Resume) -> Result<Code, CliError> {
     if end.sealed {
         eprintln!("the run is complete: repeating it to check it and to write its results anew");
     } else {
-        eprintln!(
-            "going on behind record #{} ({} bytes of an uncommitted tail were cut)",
-            end.records.saturating_sub(1),
-            end.tail_bytes
-        );
+        let cut = match end.tail_bytes {
+            0 => String::new(),
+            bytes => format!("; {bytes} bytes behind it were never committed, and were cut"),
+        };
+        eprintln!("going on behind record #{}{cut}", end.records.saturating_sub(1));
     }
     let (name, scenario) = (opened.scenario_name.clone(), opened.scenario.clone());
     let contacts = opened.rumour.contacts.list().len() as u64;

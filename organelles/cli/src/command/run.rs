@@ -40,9 +40,10 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     let interrupt = signals::listen()?;
     let (contacts, notes) = Contacts::parse(raw).map_err(LifeError::from)?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
-    if args.contacts.is_some() && !builtin_expires(args).is_empty() {
+    if args.contacts.is_some() {
         eprintln!(
-            "note: --contacts replaces the scenario's network; its expiring leases do not apply"
+            "note: --contacts replaces the scenario's network, and with it the source and the \
+             expiring leases that were named for it"
         );
     }
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;

@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use crate::support::Place;
 
+/// Whether a value is of its type.
+type Fits = fn(&Value) -> bool;
+
 /// Every key of the promise, and its type.
-const PROMISED: [(&str, fn(&Value) -> bool); 21] = [
+const PROMISED: [(&str, Fits); 21] = [
     ("/agents", Value::is_u64),
     ("/informed", Value::is_u64),
     ("/messages/sent", Value::is_u64),

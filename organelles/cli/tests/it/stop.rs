@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::support::Place;
 
+/// Puts STOP in its place.
+type Put = fn(&Path);
+
 /// How STOP may be there.
-const WAYS: [(&str, fn(&Path)); 4] = [
+const WAYS: [(&str, Put); 4] = [
     ("a file", |path| fs::write(path, "").unwrap()),
     ("a directory", |path| fs::create_dir(path).unwrap()),
     ("a dangling link", |path| std::os::unix::fs::symlink("nowhere", path).unwrap()),
