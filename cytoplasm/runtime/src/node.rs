@@ -34,7 +34,7 @@ pub enum NodeError {
         mode: SafeMode,
     },
     /// STOP is there.
-    #[error("{}: nothing starts until a person removes it{}", data.join("safety").join("STOP").display(), then(data, *halted))]
+    #[error("{} is there: nothing starts until a person removes it{}", data.join("safety").join("STOP").display(), then(data, *halted))]
     Stop {
         /// Which directory.
         data: PathBuf,

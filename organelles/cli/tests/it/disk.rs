@@ -121,8 +121,9 @@ impl Drop for Mounted {
 #[test]
 fn a_full_disk_ends_the_run_and_keeps_what_was_recorded() {
     let place = Place::new();
-    let Some(mut disk) = Mounted::new(&place, "size=9m") else { return };
-    place.write("c.txt", &crate::support::contacts(200_000, 50));
+    // Half of what contacts and log need.
+    let Some(mut disk) = Mounted::new(&place, "size=8m") else { return };
+    place.write("c.txt", &crate::support::contacts(200_000, 2_000));
     let run = "\"$KARYON\" run rumour --contacts c.txt --json --data";
     let whole = disk.shell(0, &format!("{run} whole"));
     let said = disk.shell(1, &format!("{run} disk/d"));

@@ -27,12 +27,23 @@ fn bad_contacts_are_named() {
         place.write("c.txt", text);
         let ended = place.karyon(&CONTACTS).expect(1).says(words);
         assert!(!ended.err.contains("line 11, "), "at most ten are listed: {}", ended.err);
-        let left = place.path("runs").exists().then(|| fs::read_dir(place.path("runs")).unwrap());
-        assert_eq!(left.map_or(0, Iterator::count), 0, "{text:?}: a directory was left behind");
     }
     let place = Place::new();
     fs::write(place.path("c.txt"), b"a b 1\na \xff 2\n").unwrap();
     place.karyon(&CONTACTS).expect(1).says(&["line 2", "UTF-8"]);
+}
+
+#[test]
+fn bad_input_leaves_no_directory_behind() {
+    let place = Place::new();
+    place.write("c.txt", "a b 1\na b\n");
+    place.karyon(&CONTACTS).expect(1);
+    place.write("c.txt", "a b 1\n");
+    place.karyon(&[&CONTACTS[..], &["--source", "c"]].concat()).expect(1);
+    place.karyon(&[&CONTACTS[..], &["--data", "d", "--source", "c"]].concat()).expect(1);
+    let names = fs::read_dir(place.path("runs")).into_iter().flatten();
+    let left: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty() && !place.path("d").exists(), "{left:?}");
 }
 
 #[test]

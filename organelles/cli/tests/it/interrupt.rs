@@ -42,9 +42,8 @@ fn a_resumed_run_can_be_interrupted_again() {
 #[test]
 fn an_interrupted_run_answers_as_json() {
     let place = Place::new();
-    let contacts = crate::support::contacts(400_000, 50);
-    place.write("c.txt", &contacts);
-    let args = ["run", "rumour", "--contacts", "c.txt", "--data", "d", "--json"];
+    let contacts = crate::support::long_contacts();
+    let args = ["run", "rumour", "--contacts", contacts, "--data", "d", "--json"];
     let mut running = place.start(&args);
     running.wait_for_log(&place.path("d"), 8192);
     running.signal("INT");

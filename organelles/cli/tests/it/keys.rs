@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use karyon_colony::contacts::Contacts;
-use karyon_identity::{KeyDirectory, SignedGrant};
+use karyon_identity::{GrantTerms, KeyDirectory, SignedGrant};
+use karyon_log::{Control, Trust};
 
 use crate::support::{Ended, Place};
 
@@ -113,35 +113,26 @@ fn a_running_node_holds_no_principals_key() {
     assert!(!environment.windows(secret.len()).any(|part| part == secret));
 }
 
-/// A place with a grant as `run` would sign it for [`RUN`], which `change` may change before it
-/// is signed.
-fn granted(change: impl Fn(&mut karyon_identity::GrantTerms)) -> (Place, String) {
+/// A place with a grant as `run` signs it for [`RUN`], which `change` may change before it is
+/// signed anew.
+fn granted(change: impl Fn(&mut GrantTerms)) -> (Place, String) {
     let place = Place::new();
     place.write("c.txt", "a b 1\nb c 2\n");
     let first = ["run", "rumour", "--contacts", "c.txt", "--data", "first"];
     place.karyon(&first).expect(0);
+    let data = place.path("first");
+    let log = crate::support::log_file(&data);
+    let (checkpoint, inputs) = (data.join("log/checkpoint"), data.join("inputs"));
+    let report = karyon_log::verify(&log, &checkpoint, &inputs, &Trust::default()).unwrap();
+    let signed = report.controls.iter().find_map(|control| match control {
+        Control::Grant(grant) => Some(SignedGrant::decode(&grant.signed).unwrap()),
+        _ => None,
+    });
+    let mut terms = signed.unwrap().terms;
     let keys = KeyDirectory::at(place.keys());
-    let principal = keys.default_principal().unwrap().unwrap();
-    let key = keys.load_principal_key(&principal).unwrap();
-    let raw = fs::read(place.path("c.txt")).unwrap();
-    let (contacts, _) = Contacts::parse(raw).unwrap();
-    let text = karyon_colony::scenario::builtin("rumour").unwrap();
-    let mut scenario = karyon_colony::scenario::Scenario::parse(text).unwrap();
-    scenario.authority.expires.clear();
-    scenario.space = karyon_colony::scenario::Space::File("c.txt".into());
-    let mut terms = karyon_identity::GrantTerms {
-        principal,
-        principal_key: key.public_key(),
-        node_key: keys.load_node_public_key().unwrap(),
-        reason: "to see what is refused".into(),
-        rights: karyon_colony::life::RIGHTS.0,
-        resource: karyon_colony::life::resource("rumour"),
-        scenario: karyon_colony::life::terms_digest(&scenario, contacts.raw()),
-        expires_tick: None,
-        nonce: [7; 16],
-    };
+    let key = keys.load_principal_key(&terms.principal).unwrap();
     change(&mut terms);
-    let signed: SignedGrant = terms.sign(&key).unwrap();
+    let signed = terms.sign(&key).unwrap();
     let hex = signed.encode().iter().map(|byte| format!("{byte:02x}")).collect();
     (place, hex)
 }
@@ -190,10 +181,10 @@ fn a_grant_for_something_else_is_refused() {
     refused(&place, &grant, &[]);
 
     for change in [
-        |terms: &mut karyon_identity::GrantTerms| terms.rights = 0,
-        |terms: &mut karyon_identity::GrantTerms| terms.resource = "colony/other".into(),
-        |terms: &mut karyon_identity::GrantTerms| terms.node_key.0[0] ^= 1,
-        |terms: &mut karyon_identity::GrantTerms| terms.scenario.0[0] ^= 1,
+        |terms: &mut GrantTerms| terms.rights = 0,
+        |terms: &mut GrantTerms| terms.resource = "colony/other".into(),
+        |terms: &mut GrantTerms| terms.node_key.0[0] ^= 1,
+        |terms: &mut GrantTerms| terms.scenario.0[0] ^= 1,
     ] {
         let (place, grant) = granted(change);
         refused(&place, &grant, &[]);

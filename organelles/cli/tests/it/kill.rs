@@ -1,8 +1,10 @@
 //! kill -9: nothing committed is lost, and a person looks before it goes on.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 
-use crate::support::{Place, UNDER_WAY, log_file};
+use crate::support::{Place, UNDER_WAY, log_file, skipped};
 
 #[test]
 fn a_killed_run_waits_for_a_person_and_then_goes_on() {
@@ -121,9 +123,60 @@ fn killed_before_genesis() {
         place.karyon(&["resume", "--data", name]).expect(1).says(&["nothing was recorded"]);
         let verified = place.karyon(&["audit", "verify", "--data", name]);
         assert!(matches!(verified.code, Some(0 | 1)), "{name}: {verified:?}");
-        // As the message says: start it anew.
-        let args = ["run", "rumour", "--contacts", "c.txt", "--data", name];
-        let anew = place.karyon(&args);
-        assert_eq!(anew.code, Some(0), "{name}: it cannot be started anew: {}", anew.err);
     }
+}
+
+#[test]
+fn a_run_without_records_can_be_started_anew() {
+    // As the message says. Killed when the folders were made, and nothing else.
+    let place = Place::new();
+    place.write("c.txt", "a b 1\n");
+    for folder in ["log", "inputs"] {
+        fs::create_dir_all(place.path("d").join(folder)).unwrap();
+    }
+    place.karyon(&["run", "rumour", "--contacts", "c.txt"]).expect(0);
+    let said = place.karyon(&["resume", "--data", "d"]).expect(1).says(&["nothing was recorded"]);
+    if said.err.contains("remove the directory") {
+        fs::remove_dir_all(place.path("d")).unwrap();
+    }
+    place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "d"]).expect(0);
+}
+
+/// `karyon resume` at a terminal, on which a person types `answer`; `None` without `script`.
+fn resume_at_a_terminal(place: &Place, answer: &str) -> Option<(Option<i32>, String)> {
+    let program = format!("'{}' resume --data d", env!("CARGO_BIN_EXE_karyon"));
+    let mut terminal = Command::new("script")
+        .args(["-qec", &program, "/dev/null"])
+        .current_dir(place.path(""))
+        .env("KARYON_CONFIG_HOME", place.keys())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    // Kept open: at its end `script` would end what runs.
+    let mut keyboard = terminal.stdin.take().unwrap();
+    keyboard.write_all(answer.as_bytes()).unwrap();
+    let mut said = String::new();
+    terminal.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    Some((terminal.wait().unwrap().code(), said))
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked() {
+    let place = Place::new();
+    place.start_long("d").kill();
+    let Some((code, said)) = resume_at_a_terminal(&place, "\n") else {
+        return skipped("the question at a terminal: there is no `script`");
+    };
+    assert!(said.contains("safe mode") && said.contains("Why is it safe to go on?"), "{said}");
+    assert!(code.is_some_and(|code| code != 0), "no reason, no resume: {said}");
+    place.karyon(&["resume", "--data", "d"]).expect(4);
+
+    let reason = "the plug was out";
+    let (code, said) = resume_at_a_terminal(&place, &format!("{reason}\n")).unwrap();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("contacts") && said.contains('%'), "a bar was shown: {said}");
+    place.resumes_to_the_same_state("d");
+    let log = fs::read(log_file(&place.path("d"))).unwrap();
+    assert!(log.windows(reason.len()).any(|part| part == reason.as_bytes()));
 }

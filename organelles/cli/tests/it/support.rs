@@ -18,6 +18,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Contacts of a run that lasts long enough to be disturbed: about half a second, 13 MiB of log.
 const LONG_CONTACTS: u64 = 400_000;
 
+/// People in it: so many that many contacts fit in a tick, and waiting for ticks costs little.
+const LONG_PEOPLE: u64 = 2_000;
+
 /// How much of the log is written when a run is disturbed, bytes.
 pub(crate) const UNDER_WAY: u64 = 512 * 1024;
 
@@ -235,14 +238,14 @@ pub(crate) fn skipped(why: &str) {
     std::io::stderr().write_all(format!("SKIPPED {why}\n").as_bytes()).unwrap();
 }
 
-/// Contacts among 50 people, each line at a later time: made once, the same for all tests.
-fn long_contacts() -> &'static str {
+/// The contacts of the long run: made once, the same for all tests.
+pub(crate) fn long_contacts() -> &'static str {
     static FILE: OnceLock<String> = OnceLock::new();
     FILE.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let file = folder.join(format!("long-{LONG_CONTACTS}.txt"));
+        let file = folder.join(format!("long-{LONG_CONTACTS}-{LONG_PEOPLE}.txt"));
         let mut new = tempfile::NamedTempFile::new_in(folder).unwrap();
-        new.write_all(contacts(LONG_CONTACTS, 50).as_bytes()).unwrap();
+        new.write_all(contacts(LONG_CONTACTS, LONG_PEOPLE).as_bytes()).unwrap();
         new.persist(&file).unwrap();
         file.to_str().unwrap().to_owned()
     })
