@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -194,10 +194,8 @@ impl Task {
                 if bytes >= COMMIT_BYTES || blocks.len() >= COMMIT_BLOCKS_MAX {
                     break;
                 }
-                next = match jobs.try_recv() {
-                    Ok(job) => Some(job),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                // Empty or closed: commit what there is; a closed queue ends the outer loop.
+                next = jobs.try_recv().ok();
             }
             if !blocks.is_empty() {
                 let outcome = self.commit(&mut blocks);

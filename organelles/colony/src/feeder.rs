@@ -53,7 +53,7 @@ impl Feeder {
 impl InputSource for Feeder {
     fn released(&self, tick: Tick) -> Batch<'_> {
         let number = tick.0 / TICKS_PER_LEVEL;
-        let place = usize::try_from(number).ok().filter(|_| tick.0 % TICKS_PER_LEVEL == 0);
+        let place = usize::try_from(number).ok().filter(|_| tick.0.is_multiple_of(TICKS_PER_LEVEL));
         let items = place
             .and_then(|level| Some((*self.starts.get(level)?, *self.starts.get(level + 1)?)))
             .and_then(|(from, to)| self.items.get(from as usize..to as usize))

@@ -19,7 +19,9 @@ pub(crate) fn college_msg() -> Option<Contacts> {
     );
     let path = folder.join("college-msg.txt");
     if !path.exists() {
-        eprintln!("SKIPPED (datasets absent): {}", path.display());
+        // Straight to standard error: the test harness hides what passing tests print.
+        let skipped = format!("SKIPPED: {} is absent (set KARYON_DATASETS)\n", path.display());
+        std::io::Write::write_all(&mut std::io::stderr(), skipped.as_bytes()).unwrap();
         return None;
     }
     Some(Contacts::parse(std::fs::read(path).unwrap()).unwrap().0)
