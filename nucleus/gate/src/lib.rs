@@ -5,7 +5,8 @@
 //! [`Gate::check`] for each output. The check takes a few nanoseconds, no lock and no allocation.
 //!
 //! # Invariants
-//! 1. Default deny: without a live lease that covers the request the answer is a [`Denial`].
+//! 1. Default deny: without a live lease that covers the request the answer is a
+//!    [`Denial`](karyon_types::Denial).
 //! 2. A lease is never wider than its grant: not in rights, scope or time ([`Widening`]).
 //! 3. A lease answers for its owner alone.
 //! 4. While the gate is halted everything is denied.

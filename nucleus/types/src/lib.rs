@@ -2,7 +2,7 @@
 //!
 //! Identities are serials that a log never reuses; slab slots and other addresses in memory
 //! never leave the part that owns them. A denial is a value with a stable code. Integers are
-//! written in one compact form ([`varint`]), hashes are BLAKE3 ([`Hash`]).
+//! written in one compact form ([`varint`]), hashes are BLAKE3 ([`struct@Hash`]).
 
 mod denial;
 mod hash;
