@@ -80,3 +80,39 @@ proptest! {
         );
     }
 }
+
+#[test]
+fn messages_of_a_tick_come_by_receiver_sender_step_and_output() {
+    let greet = || vec![Send(3, vec![]), Send(1, vec![]), Send(3, vec![])];
+    // Agent 4 has two steps in tick 0; the inputs name agents out of order; in tick 1 an input
+    // and a denial come to agent 3 as well.
+    let script = Script::new([
+        (0, 4, greet()),
+        (0, 2, greet()),
+        (0, 4, vec![Send(3, vec![])]),
+        (0, 3, vec![Send(99, vec![])]),
+        (0, 1, vec![Send(3, vec![])]),
+        (1, 3, vec![]),
+    ]);
+    for schedulers in [1, 2, 4] {
+        let (_, records) = Stage { schedulers, ..Stage::default() }.complete::<0, 0>(&script);
+        let words = in_words(&records);
+        let second = words.iter().position(|word| word == "tick 1").unwrap();
+        assert_eq!(
+            words[second + 1..],
+            [
+                "input 1: 1",
+                "agent 1 step 1 on 2.0.1 -> 0",
+                "agent 1 step 2 on 4.0.1 -> 0",
+                "agent 3 step 1 on input 5 -> 0",
+                "agent 3 step 2 on 1.0.0 -> 0",
+                "agent 3 step 3 on 2.0.0 -> 0",
+                "agent 3 step 4 on 2.0.2 -> 0",
+                "agent 3 step 5 on denial 0.0 -> 0",
+                "agent 3 step 6 on 4.0.0 -> 0",
+                "agent 3 step 7 on 4.0.2 -> 0",
+                "agent 3 step 8 on 4.1.0 -> 0",
+            ]
+        );
+    }
+}

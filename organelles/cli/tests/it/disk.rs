@@ -86,8 +86,14 @@ impl Mounted {
         let input = shell.stdin.take().unwrap();
         let output = BufReader::new(shell.stdout.take().unwrap());
         let mut mounted = Mounted { shell, input, output };
-        let mount = format!("mount -t tmpfs -o {options} tmpfs disk");
-        mounted.try_shell(&mount).is_some_and(|(code, _)| code == 0).then_some(mounted)
+        // Twice: a user namespace may permit the first and not the second.
+        for line in [
+            format!("mount -t tmpfs -o {options} tmpfs disk"),
+            format!("mount -o remount,{options} disk"),
+        ] {
+            mounted.try_shell(&line).filter(|(code, _)| *code == 0)?;
+        }
+        Some(mounted)
     }
 
     /// Runs a line; its exit code and what it said on both streams.
