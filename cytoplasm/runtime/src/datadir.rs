@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Why a data directory cannot be used.
@@ -100,6 +101,21 @@ impl DataDir {
         }
     }
 
+    /// Whether a process uses the directory now, from the system's list of locks: taking the
+    /// lock to find out would be in the way of a start. `None`: the system does not tell.
+    pub fn is_in_use(path: &Path) -> Option<bool> {
+        let inode = fs::metadata(path.join("lock")).ok().map(|lock| lock.ino());
+        let locks = fs::read_to_string("/proc/locks").ok()?;
+        let suffix = inode.map(|inode| format!(":{inode}"));
+        let holds = |line: &str| {
+            line.contains(" FLOCK ")
+                && line.split_whitespace().any(|word| {
+                    suffix.as_ref().is_some_and(|suffix| word.ends_with(suffix.as_str()))
+                })
+        };
+        Some(locks.lines().any(holds))
+    }
+
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -177,8 +193,10 @@ mod tests {
         fs::create_dir_all(path.join("safety")).unwrap();
         let dir = DataDir::create(&path).unwrap();
         assert!(matches!(DataDir::open(&path), Err(DataDirError::InUse { .. })));
+        assert_ne!(DataDir::is_in_use(&path), Some(false));
         dir.furnish().unwrap();
         drop(dir);
+        assert_ne!(DataDir::is_in_use(&path), Some(true));
         assert!(matches!(DataDir::create(&path), Err(DataDirError::NotEmpty { .. })));
         let dir = DataDir::open(&path).unwrap();
         dir.write(&path.join("x"), b"1").unwrap();

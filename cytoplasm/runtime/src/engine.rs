@@ -72,14 +72,20 @@ pub struct Population<A> {
     pub init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
     /// What they may do at most. Their leases reach all agents of the run and nothing else.
     pub grant: Grant,
-    /// When an agent's lease ends, other than with the grant.
+    /// When an agent's lease ends, should that be before the grant does.
     pub expires: Vec<(AgentId, Tick)>,
 }
+
+/// The usual [`RunConfig::small_tick`]: waking another thread costs some 10 µs, an event less
+/// than a microsecond.
+pub const SMALL_TICK: u64 = 64;
 
 /// How a run is run.
 pub struct RunConfig {
     /// Threads that run agents; the result is the same for any number.
     pub schedulers: usize,
+    /// Ticks of fewer events are run by one thread while the others wait. Usually [`SMALL_TICK`].
+    pub small_tick: u64,
     /// Which steps die.
     pub chaos: Chaos,
     /// When the supervisor gives up.
@@ -214,10 +220,11 @@ pub fn run<A: Agent>(
         agents: population.names.len() as u64,
     };
     let slabs: Vec<_> = (0..schedulers)
-        .map(|number| Mutex::new(Some(Scheduler::new(&plan, number, schedulers, &handles))))
+        .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &handles)))
         .collect();
     let shared = Arc::new(Shared {
         barrier: Barrier::new(schedulers),
+        small_tick: config.small_tick,
         next: AtomicU64::new(0),
         outcomes: (0..schedulers).map(|_| Mutex::default()).collect(),
         links: (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect(),
@@ -238,7 +245,7 @@ pub fn run<A: Agent>(
     let jobs = (0..schedulers)
         .map(|number| {
             let shared = Arc::clone(&shared);
-            let job = move || shared.work(number, schedulers);
+            let job = move || shared.work(number);
             (format!("scheduler {number}"), Box::new(job) as services::Job)
         })
         .collect();
@@ -257,8 +264,6 @@ pub fn run<A: Agent>(
     let (mut counts, mut agents) = (Counts::default(), Vec::new());
     for slab in shared.slabs {
         let slab = slab.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let slab =
-            slab.ok_or_else(|| RunError::Runtime("a scheduler did not return its agents".into()))?;
         counts.add(&slab.counts);
         agents.extend(slab.into_agents());
     }
@@ -282,7 +287,8 @@ fn bring_to_life<A>(population: &Population<A>, recorder: &mut Recorder) -> Resu
             owner: agent,
             rights: population.grant.rights,
             scope: Scope { first: 1, last },
-            expires: own.or(population.grant.expires),
+            // Whichever comes first.
+            expires: [own, population.grant.expires].into_iter().flatten().min(),
         };
         let handle =
             gate.open(&population.grant, &lease).map_err(|rule| RunError::Lease { agent, rule })?;
@@ -310,6 +316,7 @@ const STOP: u64 = u64::MAX;
 struct Shared<A> {
     plan: Plan<A>,
     barrier: Barrier,
+    small_tick: u64,
     /// What all do next: a tick, or [`STOP`].
     next: AtomicU64,
     outcomes: Vec<Mutex<TickOutcome>>,
@@ -317,7 +324,7 @@ struct Shared<A> {
     /// fills those of its tick while the other empties those of the tick before.
     links: Vec<Mutex<Vec<Envelope>>>,
     leader: Mutex<Leader>,
-    slabs: Vec<Mutex<Option<Scheduler<A>>>>,
+    slabs: Vec<Mutex<Scheduler<A>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -327,53 +334,75 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl<A: Agent> Shared<A> {
     /// A scheduler's life.
-    fn work(&self, number: usize, schedulers: usize) {
-        let Some(mut scheduler) = self.slabs.get(number).and_then(|slab| lock(slab).take()) else {
-            return self.barrier.poison();
-        };
-        let link = |tick: u64, from: usize, to: usize| {
-            let parity = (tick % 2) as usize;
-            self.links.get((parity * schedulers + from) * schedulers + to)
-        };
+    fn work(&self, number: usize) {
         while self.barrier.wait(|| self.lead()).is_ok() {
             let tick = self.next.load(Ordering::Acquire);
             if tick == STOP {
                 break;
             }
-            for from in 0..schedulers {
-                if let Some(link) = tick.checked_sub(1).and_then(|last| link(last, from, number)) {
-                    scheduler.inbox.append(&mut lock(link));
-                }
-            }
-            scheduler.run_tick(&self.plan, Tick(tick));
-            for (to, outbox) in scheduler.outbox.iter_mut().enumerate() {
-                if !outbox.is_empty()
-                    && let Some(link) = link(tick, number, to)
-                {
-                    std::mem::swap(&mut *lock(link), outbox);
-                }
-            }
-            if let Some(place) = self.outcomes.get(number) {
-                // Both sides keep their buffers: the leader cleared the one that comes back.
-                std::mem::swap(&mut *lock(place), &mut scheduler.outcome);
-            }
-        }
-        if let Some(slab) = self.slabs.get(number) {
-            *lock(slab) = Some(scheduler);
+            self.run_share(number, tick);
         }
     }
 
+    /// Runs one scheduler's share of a tick.
+    fn run_share(&self, number: usize, tick: u64) {
+        let (Some(slab), Some(outcome)) = (self.slabs.get(number), self.outcomes.get(number))
+        else {
+            return self.barrier.poison();
+        };
+        let schedulers = self.slabs.len();
+        let link = |tick: u64, from: usize, to: usize| {
+            let parity = (tick % 2) as usize;
+            self.links.get((parity * schedulers + from) * schedulers + to)
+        };
+        let mut scheduler = lock(slab);
+        for from in 0..schedulers {
+            if let Some(link) = tick.checked_sub(1).and_then(|last| link(last, from, number)) {
+                scheduler.inbox.append(&mut lock(link));
+            }
+        }
+        scheduler.run_tick(&self.plan, Tick(tick));
+        for (to, outbox) in scheduler.outbox.iter_mut().enumerate() {
+            if !outbox.is_empty()
+                && let Some(link) = link(tick, number, to)
+            {
+                std::mem::swap(&mut *lock(link), outbox);
+            }
+        }
+        // Both sides keep their buffers: the leader cleared the one that comes back.
+        std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
+    }
+
+    /// The serial part. Small ticks are run here, all shares of them, while the others wait:
+    /// cheaper than waking them.
     fn lead(&self) {
         let mut leader = lock(&self.leader);
-        let next = match leader.between_ticks(&self.plan, &self.outcomes) {
-            Ok(next) => next,
-            Err(error) => {
-                leader.result = Some(Err(error));
-                None
+        loop {
+            let next = match leader.between_ticks(&self.plan, &self.outcomes) {
+                Ok(next) => next,
+                Err(error) => {
+                    leader.result = Some(Err(error));
+                    None
+                }
+            };
+            match next {
+                Some(next) if next.events < self.small_tick => {
+                    (0..self.slabs.len()).for_each(|number| self.run_share(number, next.tick.0));
+                }
+                next => {
+                    let tick = next.map_or(STOP, |next| next.tick.0);
+                    return self.next.store(tick, Ordering::Release);
+                }
             }
-        };
-        self.next.store(next.map_or(STOP, |tick| tick.0), Ordering::Release);
+        }
     }
+}
+
+/// A tick that is to run.
+struct Next {
+    tick: Tick,
+    /// Messages and inputs that are due in it.
+    events: u64,
 }
 
 /// What the serial part needs.
@@ -396,14 +425,14 @@ impl Leader {
         &mut self,
         plan: &Plan<A>,
         outcomes: &[Mutex<TickOutcome>],
-    ) -> Result<Option<Tick>, RunError> {
+    ) -> Result<Option<Next>, RunError> {
         // First, and whatever else is the matter: STOP.
         if self.stop.as_ref().is_some_and(StopFile::is_present) {
             plan.gate.halt();
             return Ok(self.end(Ending::Halted));
         }
-        let next = match self.current {
-            None => Tick(0),
+        let (next, on_the_way) = match self.current {
+            None => (Tick(0), 0),
             Some(tick) => {
                 let on_the_way = self.finish_tick(tick, plan, outcomes)?;
                 let next = Tick(tick.0 + 1);
@@ -412,7 +441,7 @@ impl Leader {
                     self.current = Some(next);
                     return Ok(self.end(Ending::Completed));
                 }
-                next
+                (next, on_the_way)
             }
         };
         if let Some(failed) = self.recorder.failure() {
@@ -425,10 +454,11 @@ impl Leader {
         }
         self.current = Some(next);
         self.progress.tick.store(next.0, Ordering::Relaxed);
-        Ok(Some(next))
+        let events = on_the_way + plan.inputs.released(next).items.len() as u64;
+        Ok(Some(Next { tick: next, events }))
     }
 
-    fn end(&mut self, ending: Ending) -> Option<Tick> {
+    fn end(&mut self, ending: Ending) -> Option<Next> {
         self.result = Some(Ok((ending, self.current.map_or(0, |tick| tick.0))));
         None
     }

@@ -25,7 +25,9 @@ pub use agent::{Agent, AgentKind, Context, Event, Failure, Payload, RestartFrom}
 pub use barrier::{Barrier, Poisoned};
 pub use chaos::Chaos;
 pub use datadir::{DataDir, DataDirError};
-pub use engine::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, run};
+pub use engine::{
+    Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, SMALL_TICK, run,
+};
 pub use input::{Batch, InputItem, InputSource};
 pub use node::{Beginning, Node, NodeError, unix_seconds};
 pub use panics::first_crash;

@@ -135,8 +135,21 @@ pub fn verify(
     inputs_folder: &Path,
     trust: &Trust,
 ) -> Result<Report, VerifyError> {
-    let storage = FileStorage::open_read_only(log_file)
-        .map_err(|source| VerifyError::Io { path: log_file.into(), source })?;
+    let storage = match FileStorage::open_read_only(log_file) {
+        Ok(storage) => storage,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && checkpoint_file.exists() => {
+            return Err(LogError::Damaged(Damage {
+                what: "the log is gone, but its checkpoint is there",
+                first_block: 0,
+                last_block: None,
+                first_record: 0,
+                last_record: None,
+                offset: 0,
+            })
+            .into());
+        }
+        Err(source) => return Err(VerifyError::Io { path: log_file.into(), source }),
+    };
     let mut walk = Walk::new(Box::new(storage)).map_err(|error| match error {
         // With a checkpoint beside it, a log without its first sector was damaged, not unborn.
         LogError::NotALog if checkpoint_file.exists() => LogError::Header,

@@ -149,7 +149,20 @@ impl Walk {
             return Ok(None);
         }
         let start = self.end.offset;
-        match self.read_group(start)? {
+        let mut group = self.read_group(start)?;
+        if let Err(problem) = group {
+            // Only what the rest of the file says tells a tail from damage; and should the log
+            // be written just now, the group may have come while the rest was searched.
+            let verdict = self.classify(start, problem);
+            self.len = self.storage.len()?;
+            group = self.read_group(start)?;
+            if group.is_err() {
+                self.done = true;
+                return verdict.map(|()| None);
+            }
+            (self.end.tail_bytes, self.end.tail) = (0, None);
+        }
+        match group {
             Ok((commit, digest, blocks)) => {
                 self.end.offset = start + commit.group_len();
                 self.end.commits += 1;
@@ -157,11 +170,7 @@ impl Walk {
                 self.end.last_commit = digest;
                 Ok(Some(blocks))
             }
-            Err(problem) => {
-                self.done = true;
-                self.classify(start, problem)?;
-                Ok(None)
-            }
+            Err(_) => Ok(None),
         }
     }
 
@@ -260,8 +269,12 @@ impl Walk {
             return Ok(None);
         }
         let mut bytes = vec![0; len as usize];
-        self.storage.read_at(offset, &mut bytes)?;
-        Ok(Some(bytes))
+        match self.storage.read_at(offset, &mut bytes) {
+            Ok(()) => Ok(Some(bytes)),
+            // A writer that ends gives reserved space back.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Tells a tail that was never committed from damage to what was.

@@ -118,7 +118,7 @@ impl From<LifeError> for CliError {
         match error {
             LifeError::Node(error) => error.into(),
             LifeError::Run(error) => run_error(&error),
-            LifeError::Grant(_) | LifeError::OtherGrant { .. } => {
+            LifeError::Grant(_) | LifeError::OtherGrant { .. } | LifeError::Expired => {
                 CliError { code: Code::Refused, message: words(&error), hint: None }
             }
             LifeError::Scenario(_)

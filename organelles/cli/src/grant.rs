@@ -4,20 +4,27 @@
 //! itself by the node (`exec`): the same process to the outside, but with nothing of the key
 //! left in its memory. The signature comes along in the environment; it is no secret.
 
-use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use karyon_colony::life::{Authority, RIGHTS, resource, terms_digest};
-use karyon_colony::scenario::Scenario;
+use karyon_colony::life::{Authority, RIGHTS, resource};
 use karyon_identity::{
     Created, GrantTerms, KeyDirectory, PublicKey, SignedGrant, is_principal_name,
 };
+use karyon_types::Hash;
 
 use crate::error::{CliError, Code};
 use crate::output::hex;
 
 const SIGNED_GRANT: &str = "KARYON_SIGNED_GRANT";
+/// Where the node works; the signer chose it.
+const DATA: &str = "KARYON_NODE_DATA";
+
+/// What the signer passed on to the node.
+pub(crate) struct Received {
+    pub(crate) authority: Authority,
+    pub(crate) data: Option<PathBuf>,
+}
 
 /// Makes the keys that are missing, and says so; who answers.
 fn principal(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliError> {
@@ -47,14 +54,13 @@ pub(crate) fn create_principal(keys: &KeyDirectory, name: &str) -> Result<Public
     Ok(public)
 }
 
-/// Signs a grant for this scenario and these contacts, and becomes the node. Returns only when
+/// Signs a grant for a scenario with its contacts, and becomes the node. Returns only when
 /// that fails.
 pub(crate) fn sign_and_become_the_node(
     keys: &KeyDirectory,
     asked: Option<&str>,
     scenario_name: &str,
-    scenario: &Scenario,
-    contacts: &[u8],
+    scenario: Hash,
     data: &Path,
 ) -> Result<std::convert::Infallible, CliError> {
     let (node, created) = keys.load_or_create_node_key()?;
@@ -71,7 +77,7 @@ pub(crate) fn sign_and_become_the_node(
         reason: format!("run the scenario {scenario_name}"),
         rights: RIGHTS.0,
         resource: resource(scenario_name),
-        scenario: terms_digest(scenario, contacts),
+        scenario,
         expires_tick: None,
         nonce: GrantTerms::random_nonce().map_err(random)?,
     };
@@ -79,43 +85,23 @@ pub(crate) fn sign_and_become_the_node(
     drop((node, key));
     let program = std::env::current_exe()
         .map_err(|error| CliError::failure(format!("this program cannot be found: {error}")))?;
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    arguments.push("--data".into());
-    arguments.push(data.into());
     let error = std::process::Command::new(program)
-        .args(without_data(arguments))
+        .args(std::env::args_os().skip(1))
         .env(SIGNED_GRANT, hex(&signed.encode()))
+        .env(DATA, data)
         .exec();
     Err(CliError::failure(format!("the node could not be started: {error}")))
 }
 
-/// Leaves only the last `--data`, which names the directory that was made.
-fn without_data(arguments: Vec<OsString>) -> Vec<OsString> {
-    let (kept, last) = arguments.split_at(arguments.len().saturating_sub(2));
-    let mut out = Vec::with_capacity(arguments.len());
-    let mut value_follows = false;
-    for argument in kept {
-        let text = argument.to_string_lossy();
-        if value_follows {
-            value_follows = false;
-        } else if text == "--data" {
-            value_follows = true;
-        } else if !text.starts_with("--data=") {
-            out.push(argument.clone());
-        }
-    }
-    out.extend_from_slice(last);
-    out
-}
-
-/// The grant that came along, if this process is the node.
-pub(crate) fn received(keys: &KeyDirectory) -> Result<Option<Authority>, CliError> {
+/// What came along, if this process is the node.
+pub(crate) fn received(keys: &KeyDirectory) -> Result<Option<Received>, CliError> {
     let Some(text) = std::env::var_os(SIGNED_GRANT) else { return Ok(None) };
     let bytes = decode_hex(&text.to_string_lossy())
         .ok_or_else(|| refused(format!("{SIGNED_GRANT} is not hexadecimal")))?;
     let signed = SignedGrant::decode(&bytes).map_err(refused)?;
-    let principal_key = keys.load_principal_public_key(&signed.terms.principal)?;
-    Ok(Some(Authority { signed, principal_key }))
+    let principal_key = keys.load_principal_public_key(&signed.terms.principal).map_err(refused)?;
+    let data = std::env::var_os(DATA).map(PathBuf::from);
+    Ok(Some(Received { authority: Authority { signed, principal_key }, data }))
 }
 
 fn refused(error: impl std::fmt::Display) -> CliError {
@@ -131,18 +117,6 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_directory_that_was_made_is_passed_on() {
-        for (given, expected) in [
-            (vec!["run", "rumour", "--data", "new"], vec!["run", "rumour", "--data", "new"]),
-            (vec!["run", "--data", "a", "x", "--data", "a"], vec!["run", "x", "--data", "a"]),
-            (vec!["run", "--data=a", "x", "--data", "a"], vec!["run", "x", "--data", "a"]),
-        ] {
-            let given = given.into_iter().map(OsString::from).collect();
-            assert_eq!(without_data(given), expected);
-        }
-    }
 
     #[test]
     fn hexadecimal() {

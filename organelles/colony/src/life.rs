@@ -9,9 +9,9 @@ use karyon_identity::{GrantError, PublicKey, SecretKey, SignedGrant};
 use karyon_log::{Control, End, Genesis, GrantRecord, PrincipalRecord, ReasonRecord, Report, Seal};
 use karyon_runtime::{
     Agent, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress, RunConfig,
-    RunError, run, wall_ms,
+    RunError, SMALL_TICK, run, wall_ms,
 };
-use karyon_types::{GrantId, Hash, PrincipalId, ReasonId, hash};
+use karyon_types::{GrantId, Hash, PrincipalId, ReasonId, Tick, hash};
 
 use crate::contacts::{Contacts, ContactsError, Note};
 use crate::direct::Arrival;
@@ -46,6 +46,9 @@ pub enum LifeError {
         /// What differs.
         what: &'static str,
     },
+    /// The grant allows nothing at any tick.
+    #[error("refused: the grant expired before the first tick")]
+    Expired,
     /// The scenario cannot be read.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
@@ -139,6 +142,7 @@ impl Authority {
             () if signed.scenario != terms => other("scenario, or for other contacts"),
             () if signed.resource != resource(name) => other("resource"),
             () if signed.rights & RIGHTS.0 != RIGHTS.0 => other("set of rights"),
+            () if signed.expires_tick == Some(0) => Err(LifeError::Expired),
             () => Ok(()),
         }
     }
@@ -159,8 +163,8 @@ pub fn begin(
 ) -> Result<Life, LifeError> {
     let contacts = rumour.contacts.raw();
     authority.check(&key.public_key(), scenario_name, terms_digest(scenario, contacts))?;
-    let grant = grant(rumour);
     let signed = &authority.signed;
+    let grant = grant(rumour, signed.terms.expires_tick.map(Tick));
     let beginning = Beginning {
         genesis: Genesis {
             karyon: VERSION.into(),
@@ -195,7 +199,7 @@ pub fn begin(
         inputs: vec![(CONTACTS.into(), contacts.to_vec())],
     };
     let node = Node::create(dir, key, settings.schedulers, beginning)?;
-    live(node, scenario, rumour, settings)
+    live(node, scenario, rumour, grant, settings)
 }
 
 /// What a resumed life found in its log.
@@ -241,7 +245,12 @@ impl Resumed {
     /// # Errors
     /// See [`LifeError`].
     pub fn live(self, settings: &Settings) -> Result<(Life, Rumour), LifeError> {
-        let life = live(self.node, &self.scenario, &self.rumour, settings)?;
+        let expires = self.report.controls.iter().find_map(|control| match control {
+            Control::Grant(grant) => grant.expires.map(Tick),
+            _ => None,
+        });
+        let grant = grant(&self.rumour, expires);
+        let life = live(self.node, &self.scenario, &self.rumour, grant, settings)?;
         Ok((life, self.rumour))
     }
 }
@@ -251,14 +260,14 @@ fn kinds() -> Vec<(String, u32)> {
 }
 
 /// The colony's grant, in the serials of its log.
-fn grant(rumour: &Rumour) -> Grant {
+fn grant(rumour: &Rumour, expires: Option<Tick>) -> Grant {
     Grant {
         id: GrantId(1),
         principal: PrincipalId(1),
         reason: ReasonId(1),
         rights: RIGHTS,
         scope: Scope { first: 1, last: rumour.contacts.names().len() as u64 },
-        expires: None,
+        expires,
     }
 }
 
@@ -266,11 +275,13 @@ fn live(
     mut node: Node,
     scenario: &Scenario,
     rumour: &Rumour,
+    grant: Grant,
     settings: &Settings,
 ) -> Result<Life, LifeError> {
     let (chaos, intensity, limits) = runtime_settings(scenario);
     let config = RunConfig {
         schedulers: settings.schedulers,
+        small_tick: SMALL_TICK,
         chaos,
         intensity,
         limits,
@@ -278,7 +289,7 @@ fn live(
         interrupt: Arc::clone(&settings.interrupt),
         progress: Arc::clone(&settings.progress),
     };
-    let population = rumour.population(grant(rumour));
+    let population = rumour.population(grant);
     let outcome = run(config, population, Arc::new(rumour.feeder()), &mut node.recorder);
     let outcome: Outcome<Person> = match outcome {
         Ok(outcome) => outcome,

@@ -49,8 +49,9 @@ proptest! {
     fn any_number_of_schedulers(script in script(), seed: u64) {
         for probability in [0.0, 0.2] {
             let (one, records) = stage(1, seed, probability).complete::<0, 3>(&script);
-            for schedulers in [2, 3, 4, 16] {
-                let (other, others) = stage(schedulers, seed, probability).complete::<0, 3>(&script);
+            for (schedulers, small_tick) in [(2, 0), (3, 0), (3, 5), (4, 1_000), (16, 0)] {
+                let stage = Stage { small_tick, ..stage(schedulers, seed, probability) };
+                let (other, others) = stage.complete::<0, 3>(&script);
                 prop_assert_eq!(&others, &records, "{} schedulers", schedulers);
                 prop_assert_eq!(&other.agents, &one.agents);
                 prop_assert_eq!(other.counts, one.counts);

@@ -178,6 +178,7 @@ pub fn recorder(disk: &Disk) -> Recorder {
 pub struct Stage {
     pub agents: u64,
     pub schedulers: usize,
+    pub small_tick: u64,
     pub chaos: Chaos,
     pub intensity: Intensity,
     pub limits: Limits,
@@ -189,6 +190,8 @@ impl Default for Stage {
         Stage {
             agents: 4,
             schedulers: 2,
+            // Every tick is shared, however small.
+            small_tick: 0,
             chaos: Chaos::new(0, 0.0),
             intensity: Intensity { restarts: 1_000, period_ticks: 10 },
             limits: Limits { outputs_per_step: 8, messages_per_tick: 64 },
@@ -205,6 +208,7 @@ impl Stage {
     ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
         let config = RunConfig {
             schedulers: self.schedulers,
+            small_tick: self.small_tick,
             chaos: self.chaos,
             intensity: self.intensity,
             limits: self.limits,

@@ -1,11 +1,12 @@
 //! `karyon run`: runs a scenario to its end.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use karyon_colony::contacts::Contacts;
-use karyon_colony::life::{self, LifeError, Settings};
+use karyon_colony::life::{self, LifeError, Settings, terms_digest};
 use karyon_colony::names::nearest;
 use karyon_colony::network;
 use karyon_colony::rumour::Rumour;
@@ -21,24 +22,23 @@ use crate::{grant, progress, signals};
 
 pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     let keys = KeyDirectory::from_environment()?;
-    let authority = grant::received(&keys)?;
+    let received = grant::received(&keys)?;
     let (name, scenario) = scenario(args)?;
-    let raw = contacts(args, &scenario)?;
-    let Some(authority) = authority else {
+    let (contacts, notes) = Contacts::parse(contacts(args, &scenario)?).map_err(LifeError::from)?;
+    let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
+    let Some(grant::Received { authority, data }) = received else {
         let data = data_directory(args, &name)?;
         return grant::sign_and_become_the_node(
             &keys,
             args.principal.as_deref(),
             &name,
-            &scenario,
-            &raw,
+            terms_digest(&scenario, rumour.contacts.raw()),
             &data,
         )
         .map(|never| match never {});
     };
-    // From here on this is the node, and `--data` is given.
+    // From here on this is the node.
     let interrupt = signals::listen()?;
-    let (contacts, notes) = Contacts::parse(raw).map_err(LifeError::from)?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     if args.contacts.is_some() {
         eprintln!(
@@ -46,8 +46,8 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
              expiring leases that were named for it"
         );
     }
-    let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
-    let data = args.data.clone().ok_or_else(|| CliError::failure("the node needs --data"))?;
+    let data = data.or_else(|| args.data.clone());
+    let data = data.ok_or_else(|| CliError::failure("the node was not told where to work"))?;
     let key = Arc::new(keys.load_node_key()?);
     let settings = Settings {
         schedulers: summary::schedulers(args.schedulers),
@@ -126,9 +126,15 @@ fn contacts(args: &Run, scenario: &Scenario) -> Result<Vec<u8>, CliError> {
                 .map_err(|error| CliError::failure(words(&error)));
         }
     };
-    std::fs::read(&path).map_err(|error| {
+    let unreadable = |error| {
         CliError::failure(format!("the contacts {} cannot be read: {error}", path.display()))
-    })
+    };
+    if std::fs::metadata(&path).map_err(unreadable)?.file_type().is_fifo() {
+        // The signer reads them, and then the node.
+        return Err(CliError::failure("the contacts come through a pipe, which reads only once")
+            .with_hint("save them to a file first"));
+    }
+    std::fs::read(&path).map_err(unreadable)
 }
 
 /// The directory that was asked for, or the first free `./runs/NAME-N`.

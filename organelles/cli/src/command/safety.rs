@@ -19,7 +19,7 @@ pub(crate) fn status(args: &Status) -> Result<Code, CliError> {
     let stop = StopFile::watch(data).map_or(true, |stop| stop.is_present());
     let found = karyon_safety::read(data);
     let permitted = karyon_safety::permit_start(&found);
-    let running = matches!(DataDir::open(data), Err(karyon_runtime::DataDirError::InUse { .. }));
+    let running = DataDir::is_in_use(data).unwrap_or(false);
     if args.json {
         output::json(&json!({
             "marker": found.to_string(),

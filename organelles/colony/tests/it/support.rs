@@ -13,7 +13,7 @@ use karyon_colony::scenario::Scenario;
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_identity::SecretKey;
 use karyon_log::{End, MemoryStorage, SegmentHeader, Storage, Writer};
-use karyon_runtime::{Ending, Outcome, Progress, Recorder, RunConfig, run};
+use karyon_runtime::{Ending, Outcome, Progress, Recorder, RunConfig, SMALL_TICK, run};
 use karyon_types::{GrantId, LogId, PrincipalId, ReasonId};
 
 pub fn scenario(source: &str) -> Scenario {
@@ -40,6 +40,8 @@ pub fn play(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Played {
     let (chaos, intensity, limits) = runtime_settings(scenario);
     let config = RunConfig {
         schedulers,
+        // With more than one, half of the runs let them share every tick.
+        small_tick: if schedulers % 2 == 0 { 0 } else { SMALL_TICK },
         chaos,
         intensity,
         limits,
