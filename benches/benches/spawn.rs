@@ -3,14 +3,15 @@
 //! Workload: 10,000 agents are made, and handle nothing.
 //! Durability: Karyon's log is in memory, hashed and signed. ractor keeps nothing.
 //! Unit: agents a second, from nothing to the point where all could handle a message. For Karyon
-//! this includes the schedulers' threads, two ticks' worth of barriers at most, and waiting until
-//! the log holds every record; for ractor its runtime is there already.
+//! this includes the schedulers' threads, one empty tick, and waiting until the log holds every
+//! record; for ractor its runtime is there already.
 //! Means: the cost of an agent in a population that is made at once.
 //! Does not mean: the cost of one more agent in a running population: Karyon 0.1.0 has no such
 //! thing. ractor makes an actor at any time, from anywhere, and supervises it alone.
 
 use criterion::{BatchSize, BenchmarkId, SamplingMode, Throughput};
 use karyon_benches::{LogPlace, Ractor, Ring, Run, size};
+use karyon_runtime::SMALL_TICK;
 
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
@@ -23,7 +24,7 @@ fn main() {
     for threads in [1, 2] {
         group.bench_function(BenchmarkId::new("karyon memory", threads), |bencher| {
             bencher.iter_batched(
-                || Run::idle(agents, 1, threads, memory, FOLDER),
+                || Run::idle(agents, 1, threads, SMALL_TICK, memory, FOLDER),
                 Run::go,
                 BatchSize::PerIteration,
             );

@@ -1,8 +1,10 @@
 //! Claim: a tick costs microseconds, so ticks may be fine-grained.
 //!
 //! Workload: "tick": 10,000 ticks of a run with 4 agents to which nothing happens, as the product
-//! runs it, with a look for STOP and a record a tick. "barrier": 10,000 rounds of the barrier
-//! alone, with nothing between them.
+//! runs it, with a look for STOP and a record a tick; one thread runs such ticks while the others
+//! wait. "tick, all meet": the same, but all schedulers meet at the barrier in each tick, as they
+//! do when there is more to do. "barrier": 10,000 rounds of the barrier alone, with nothing
+//! between them.
 //! Durability: the log is in memory.
 //! Unit: ticks or rounds a second; the inverse is the time of one. Starting the threads is
 //! included, a ten-thousandth of it in each tick.
@@ -14,7 +16,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, SamplingMode, Throughput};
 use karyon_benches::{LogPlace, Run, size};
-use karyon_runtime::Barrier;
+use karyon_runtime::{Barrier, SMALL_TICK};
 
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
@@ -25,13 +27,15 @@ fn main() {
     let mut group = criterion.benchmark_group("tick_barrier");
     group.throughput(Throughput::Elements(rounds)).sampling_mode(SamplingMode::Flat);
     for threads in [1, 2, 4] {
-        group.bench_function(BenchmarkId::new("tick", threads), |bencher| {
-            bencher.iter_batched(
-                || Run::idle(4, rounds, threads, memory, FOLDER),
-                Run::go,
-                BatchSize::PerIteration,
-            );
-        });
+        for (name, small_tick) in [("tick", SMALL_TICK), ("tick, all meet", 0)] {
+            group.bench_function(BenchmarkId::new(name, threads), |bencher| {
+                bencher.iter_batched(
+                    || Run::idle(4, rounds, threads, small_tick, memory, FOLDER),
+                    Run::go,
+                    BatchSize::PerIteration,
+                );
+            });
+        }
         group.bench_function(BenchmarkId::new("barrier", threads), |bencher| {
             bencher.iter(|| meet(threads, rounds));
         });

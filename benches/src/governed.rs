@@ -9,7 +9,8 @@ use karyon_identity::SecretKey;
 use karyon_log::{Block, End, FileStorage, MemoryStorage, SegmentHeader, Storage, Writer};
 use karyon_runtime::{
     Agent, AgentKind, Batch, Chaos, Context, Counts, Ending, Event, Failure, InputItem,
-    InputSource, Intensity, Limits, Population, Recorder, Restart, RestartFrom, RunConfig, run,
+    InputSource, Intensity, Limits, Population, Recorder, Restart, RestartFrom, RunConfig,
+    SMALL_TICK, run,
 };
 use karyon_safety::StopFile;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -211,15 +212,20 @@ impl<const LAST_GOOD: bool> Run<Hopper<LAST_GOOD>> {
 }
 
 impl Run<Quiet> {
-    /// `agents` agents, and `ticks` ticks (at least one) in which nothing happens to them.
+    /// `agents` agents, and `ticks` ticks (at least one) in which nothing happens to them. With
+    /// `small_tick` = 0 all schedulers meet in each.
     pub fn idle(
         agents: u64,
         ticks: u64,
         schedulers: usize,
+        small_tick: u64,
         place: LogPlace,
         folder: &str,
     ) -> Run<Quiet> {
-        Run::new(agents, |_| Quiet, Arc::new(Nothing(ticks)), schedulers, place, folder)
+        let mut run =
+            Run::new(agents, |_| Quiet, Arc::new(Nothing(ticks)), schedulers, place, folder);
+        run.config.small_tick = small_tick;
+        run
     }
 }
 
@@ -245,6 +251,7 @@ impl<A: Agent> Run<A> {
             inputs,
             config: RunConfig {
                 schedulers,
+                small_tick: SMALL_TICK,
                 chaos: Chaos::new(0, 0.0),
                 intensity: Intensity { restarts: 0, period_ticks: 1 },
                 limits: Limits { outputs_per_step: 1, messages_per_tick: agents },
@@ -299,7 +306,7 @@ mod tests {
                 assert_eq!((done.counts.delivered, done.ticks), (ring.messages(), 31));
             }
         }
-        let done = Run::idle(3, 20, 2, LogPlace::Memory(0), below).go();
+        let done = Run::idle(3, 20, 2, 0, LogPlace::Memory(0), below).go();
         assert_eq!((done.counts.steps, done.ticks), (0, 20));
     }
 }
