@@ -4,6 +4,7 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -276,12 +277,16 @@ type Life = (Gate, Vec<Lease>, Vec<Option<karyon_gate::Handle>>);
 fn bring_to_life<A>(population: &Population<A>, recorder: &mut Recorder) -> Result<Life, RunError> {
     let last = population.names.len() as u64;
     let (mut gate, mut leases, mut handles) = (Gate::default(), Vec::new(), Vec::new());
-    let mut expires = population.expires.clone();
-    expires.sort_unstable();
+    // The first end of each agent's lease.
+    let mut expires = BTreeMap::new();
+    for (agent, tick) in &population.expires {
+        let first = expires.entry(*agent).or_insert(*tick);
+        *first = (*first).min(*tick);
+    }
     let mut records = Vec::new();
     for (serial, name) in (1..).zip(&population.names) {
         let agent = AgentId(serial);
-        let own = expires.iter().find(|(whose, _)| *whose == agent).map(|(_, tick)| *tick);
+        let own = expires.get(&agent).copied();
         let lease = Lease {
             id: LeaseId(serial),
             owner: agent,

@@ -68,6 +68,8 @@ pub(crate) struct Scheduler<A> {
     pub(crate) outbox: Vec<Vec<Envelope>>,
     share: u64,
     pub(crate) inbox: Vec<Envelope>,
+    /// Receiver and place in the inbox, sorted.
+    order: Vec<(AgentId, u32)>,
     pub(crate) outcome: TickOutcome,
     pub(crate) counts: Counts,
     encoder: StepEncoder,
@@ -110,6 +112,7 @@ impl<A: Agent> Scheduler<A> {
             outbox: (0..schedulers).map(|_| Vec::new()).collect(),
             share,
             inbox: Vec::new(),
+            order: Vec::new(),
             outcome: TickOutcome::default(),
             counts: Counts::default(),
             encoder: StepEncoder::default(),
@@ -127,40 +130,48 @@ impl<A: Agent> Scheduler<A> {
     /// Runs all that is due for its agents in `tick`: by receiver, external inputs first, then
     /// by sender, sender's step and output. The inbox is ordered by sender already.
     pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick) {
-        let mut inbox = std::mem::take(&mut self.inbox);
-        inbox.sort_by_key(|envelope| envelope.to);
+        let inbox = std::mem::take(&mut self.inbox);
+        // What is sorted is 16 bytes a message rather than the message. Equal receivers stay in
+        // the order of arrival, since no two places are equal.
+        let mut order = std::mem::take(&mut self.order);
+        order.extend(inbox.iter().zip(0..).map(|(envelope, place)| (envelope.to, place)));
+        order.sort_unstable();
         let released = plan.inputs.released(tick).items;
         let behind = self.first + self.slots.len() as u64;
         let from = released.partition_point(|item| item.receiver.0 < self.first);
         let to = released.partition_point(|item| item.receiver.0 < behind);
         let mut inputs = released.get(from..to).unwrap_or_default();
-        let mut mail = inbox.as_slice();
+        let mut mail = order.as_slice();
         while self.outcome.error.is_none() {
             let next = match (inputs.first(), mail.first()) {
                 (None, None) => break,
                 (Some(item), None) => item.receiver,
-                (None, Some(envelope)) => envelope.to,
-                (Some(item), Some(envelope)) => item.receiver.min(envelope.to),
+                (None, Some((to, _))) => *to,
+                (Some(item), Some((to, _))) => item.receiver.min(*to),
             };
             let (now, later) = inputs.split_at(inputs.partition_point(|i| i.receiver == next));
             inputs = later;
-            let (letters, later) = mail.split_at(mail.iter().take_while(|e| e.to == next).count());
+            let (letters, later) =
+                mail.split_at(mail.iter().take_while(|(to, _)| *to == next).count());
             mail = later;
+            let letters = letters.iter().filter_map(|(_, place)| inbox.get(*place as usize));
             self.run_agent(plan, tick, next, now, letters);
         }
-        inbox.clear();
+        order.clear();
+        self.order = order;
         self.inbox = inbox;
+        self.inbox.clear();
     }
 
-    fn run_agent(
+    fn run_agent<'a>(
         &mut self,
         plan: &Plan<A>,
         tick: Tick,
         id: AgentId,
         inputs: &[InputItem],
-        mail: &[Envelope],
+        mail: impl Iterator<Item = &'a Envelope> + Clone,
     ) {
-        let letters = mail.iter().filter(|envelope| envelope.denial.is_none()).count();
+        let letters = mail.clone().filter(|envelope| envelope.denial.is_none()).count();
         if letters as u64 > plan.limits.messages_per_tick {
             self.outcome.error = Some(RunError::MailboxBound {
                 agent: id,
