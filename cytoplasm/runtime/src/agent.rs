@@ -86,8 +86,19 @@ pub trait Agent: Serialize + DeserializeOwned + Sized + Send + 'static {
 /// What one step wants.
 #[derive(Default)]
 pub(crate) struct Wishes {
+    /// At most as many as a step may have.
     pub(crate) sends: Vec<(AgentId, Payload)>,
     pub(crate) exit: bool,
+    /// All that were wished for, those beyond the bound included.
+    pub(crate) count: u64,
+}
+
+impl Wishes {
+    pub(crate) fn clear(&mut self) {
+        self.sends.clear();
+        self.exit = false;
+        self.count = 0;
+    }
 }
 
 /// An agent's only way out.
@@ -95,6 +106,7 @@ pub struct Context<'a> {
     pub(crate) me: AgentId,
     pub(crate) now: Tick,
     pub(crate) wishes: &'a mut Wishes,
+    pub(crate) bound: u64,
 }
 
 impl Context<'_> {
@@ -112,11 +124,16 @@ impl Context<'_> {
     /// arrives there as [`Event::Denied`].
     #[inline]
     pub fn send(&mut self, to: AgentId, payload: &[u8]) {
-        self.wishes.sends.push((to, Payload::from_slice(payload)));
+        self.wishes.count += 1;
+        // What is beyond the bound ends the run; there is no need to keep it.
+        if self.wishes.count <= self.bound {
+            self.wishes.sends.push((to, Payload::from_slice(payload)));
+        }
     }
 
     /// Ends this agent when the step returns.
     pub fn exit(&mut self) {
+        self.wishes.count += u64::from(!self.wishes.exit);
         self.wishes.exit = true;
     }
 }

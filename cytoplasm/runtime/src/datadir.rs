@@ -55,7 +55,7 @@ impl DataDir {
     /// # Errors
     /// See [`DataDirError`].
     pub fn create(path: &Path) -> Result<DataDir, DataDirError> {
-        fs::create_dir_all(path).map_err(failed(path))?;
+        create_durably(path)?;
         for entry in fs::read_dir(path).map_err(failed(path))? {
             let name = entry.map_err(failed(path))?.file_name();
             let name = name.to_string_lossy();
@@ -101,7 +101,8 @@ impl DataDir {
         }
     }
 
-    /// Whether a process uses the directory now, from the system's list of locks: taking the
+    /// Whether a process uses the directory now, from the system's list of locks (by inode
+    /// alone, so a lock of another file system may be taken for this one): taking the
     /// lock to find out would be in the way of a start. `None`: the system does not tell.
     pub fn is_in_use(path: &Path) -> Option<bool> {
         let inode = fs::metadata(path.join("lock")).ok().map(|lock| lock.ino());
@@ -176,6 +177,42 @@ pub fn checkpoint_file(data: &Path) -> PathBuf {
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> DataDirError + '_ {
     |source| DataDirError::Io { path: path.into(), source }
+}
+
+/// Makes a directory with all above it, each with a durable name.
+fn create_durably(path: &Path) -> Result<(), DataDirError> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().unwrap_or(Path::new(""));
+    create_durably(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(failed(path)(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    sync_folder(if above.as_os_str().is_empty() { Path::new(".") } else { above })
+}
+
+/// Makes the first directory of `names` that is not there yet, below `folder`.
+///
+/// # Errors
+/// [`DataDirError::Io`].
+pub fn create_first_free(
+    folder: &Path,
+    names: impl Iterator<Item = String>,
+) -> Result<Option<PathBuf>, DataDirError> {
+    create_durably(folder)?;
+    for name in names {
+        let path = folder.join(name);
+        match fs::create_dir(&path) {
+            Ok(()) => return sync_folder(folder).map(|()| Some(path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(&path)(error)),
+        }
+    }
+    Ok(None)
 }
 
 fn sync_folder(folder: &Path) -> Result<(), DataDirError> {

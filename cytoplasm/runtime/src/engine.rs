@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_gate::{Gate, Grant, Lease, Scope, Widening};
+use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{LeaseRecord, LogFailed, Record};
 use karyon_safety::StopFile;
 use karyon_types::{AgentId, LeaseId, Tick};
@@ -153,6 +154,22 @@ pub enum RunError {
         /// The bound.
         bound: u64,
     },
+    /// A step's outputs are longer than a record may be.
+    #[error("{agent} made outputs of more than {RECORD_BYTES_MAX} bytes in one step ({tick})")]
+    RecordBound {
+        /// Which agent.
+        agent: AgentId,
+        /// When.
+        tick: Tick,
+    },
+    /// An agent's state does not come back from its own encoding: a mistake in its type.
+    #[error("the last good state of {agent} cannot be read back ({tick})")]
+    State {
+        /// Which agent.
+        agent: AgentId,
+        /// When.
+        tick: Tick,
+    },
     /// The supervisor gave up.
     #[error("the supervisor gave up at {tick}: more than {} restarts within {} ticks; see [supervision] in the scenario", intensity.restarts, intensity.period_ticks)]
     IntensityExceeded {
@@ -210,7 +227,13 @@ pub fn run<A: Agent>(
     crate::panics::install();
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let (gate, leases, handles) = bring_to_life(&population, &mut owned)?;
+    let (gate, leases, handles) = match bring_to_life(&population, &mut owned) {
+        Ok(life) => life,
+        Err(error) => {
+            *recorder = Some(owned);
+            return Err(error);
+        }
+    };
     let schedulers = config.schedulers.max(1);
     let plan = Plan {
         gate: Arc::new(gate),
@@ -254,11 +277,13 @@ pub fn run<A: Agent>(
         let shared = Arc::clone(&shared);
         services::supervise(jobs, move || shared.barrier.poison())
     };
+    if let Err(failure) = failed {
+        return Err(RunError::Runtime(failure));
+    }
     let shared = Arc::try_unwrap(shared)
         .map_err(|_| RunError::Runtime("a scheduler outlived its supervisor".into()))?;
     let leader = shared.leader.into_inner().unwrap_or_else(PoisonError::into_inner);
     *recorder = Some(leader.recorder);
-    failed.map_err(RunError::Runtime)?;
     let (ending, ticks) = leader
         .result
         .ok_or_else(|| RunError::Runtime("the run ended without a result".into()))??;
@@ -475,6 +500,11 @@ impl Leader {
         plan: &Plan<A>,
         outcomes: &[Mutex<TickOutcome>],
     ) -> Result<u64, RunError> {
+        // An error keeps the whole tick out of the log, so that what is recorded does not depend
+        // on who came upon it. The first in the order of serials is the one to tell.
+        if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
+            return Err(error);
+        }
         let batch = plan.inputs.released(tick);
         self.framing.clear();
         Record::Tick(tick).encode(&mut self.framing);
@@ -486,16 +516,13 @@ impl Leader {
         let (mut sent, mut restarts) = (0, 0);
         for outcome in outcomes {
             let mut outcome = lock(outcome);
-            // The first in the order of serials, whatever the number of schedulers.
-            if let Some(error) = outcome.error.take() {
-                return Err(error);
-            }
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             restarts += outcome.restarts;
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
         }
+        self.recorder.end_of_tick()?;
         if !self.window.record(tick, restarts) {
             return Err(RunError::IntensityExceeded { tick, intensity: self.intensity });
         }

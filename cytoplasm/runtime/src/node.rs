@@ -14,7 +14,7 @@ use karyon_log::{
     origin, verify,
 };
 use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
-use karyon_types::{LogId, hash};
+use karyon_types::{Hash, LogId, hash};
 
 use crate::datadir::{DataDir, DataDirError};
 use crate::recorder::{Recorder, wall_ms};
@@ -79,6 +79,15 @@ pub enum NodeError {
         /// Why.
         source: std::io::Error,
     },
+    /// The repeated run ended in another state than the sealed one, though its records are the
+    /// same.
+    #[error("the repeated run ends in the state {found}, but the log was sealed with {sealed}")]
+    OtherState {
+        /// What the seal says.
+        sealed: Hash,
+        /// What came out now.
+        found: Hash,
+    },
     /// The checkpoint cannot be signed, or there is no randomness for a new log's identity.
     #[error("{0}")]
     Sign(String),
@@ -112,8 +121,8 @@ pub struct Node {
     marker_n: u64,
     /// What all records pass through; taken by a run and given back.
     pub recorder: Option<Recorder>,
-    /// The log's end when the node started, should it be sealed.
-    sealed: Option<End>,
+    /// The log's end and its seal when the node started, should it be sealed.
+    sealed: Option<(End, Seal)>,
 }
 
 impl Node {
@@ -154,7 +163,9 @@ impl Node {
         let boot = boot_record(1, &beginning.genesis.karyon, schedulers);
         let mut records = vec![Control::Genesis(beginning.genesis)];
         records.append(&mut beginning.authority);
-        records.extend(take_resumes(&dir)?.into_iter().map(Control::Resume));
+        let resumes = take_resumes(&dir)?;
+        let pending = resumes.iter().map(|resume| resume.n).max();
+        records.extend(resumes.into_iter().map(Control::Resume));
         records.push(boot);
         let writer =
             Writer::start(Box::new(storage), &header, Arc::clone(&key), 1, End::of_new_log())
@@ -162,7 +173,7 @@ impl Node {
         let mut recorder = Recorder::new(writer);
         recorder.control(&records)?;
         recorder.flush()?;
-        forget_resumes(&dir, &records)?;
+        forget_resumes(&dir, pending)?;
         Ok(Node { dir, header, key, marker_n, recorder: Some(recorder), sealed: None })
     }
 
@@ -204,7 +215,7 @@ impl Node {
         let walk = Walk::new(Box::new(reader)).map_err(VerifyError::Log)?;
         if end.sealed {
             let recorder = Recorder::resuming(None, walk, &end);
-            let sealed = Some(end);
+            let sealed = report.seal().map(|seal| (end, seal.clone()));
             let node = Node { dir, header, key, marker_n, recorder: Some(recorder), sealed };
             return Ok((node, report));
         }
@@ -215,7 +226,14 @@ impl Node {
         if end.tail_bytes > 0 {
             records.push(Control::Recovered(Recovered { cut_bytes: end.tail_bytes }));
         }
-        records.extend(take_resumes(&dir)?.into_iter().map(Control::Resume));
+        // A crash may have come between recording a resume and taking it off the list.
+        let is_recorded = |n| {
+            report.controls.iter().any(|c| matches!(c, Control::Resume(resume) if resume.n == n))
+        };
+        let resumes = take_resumes(&dir)?;
+        let pending = resumes.iter().map(|resume| resume.n).max();
+        let new = resumes.into_iter().filter(|resume| !is_recorded(resume.n));
+        records.extend(new.map(Control::Resume));
         records.push(boot_record(boot as u32, karyon, schedulers));
         let writer =
             Writer::start(Box::new(storage), &header, Arc::clone(&key), boot as u32, end.clone())
@@ -223,7 +241,7 @@ impl Node {
         let mut recorder = Recorder::resuming(Some(writer), walk, &end);
         recorder.control(&records)?;
         recorder.flush()?;
-        forget_resumes(&dir, &records)?;
+        forget_resumes(&dir, pending)?;
         let node = Node { dir, header, key, marker_n, recorder: Some(recorder), sealed: None };
         Ok((node, report))
     }
@@ -248,7 +266,13 @@ impl Node {
     /// See [`NodeError`].
     pub fn complete(mut self, seal: Seal) -> Result<(DataDir, End), NodeError> {
         let end = match self.sealed.take() {
-            Some(end) => end,
+            Some((end, sealed)) if sealed == seal => end,
+            Some((_, sealed)) => {
+                return Err(NodeError::OtherState {
+                    sealed: Hash(sealed.state_root),
+                    found: Hash(seal.state_root),
+                });
+            }
             None => {
                 self.record(&[Control::Seal(seal)])?;
                 self.close()?
@@ -265,7 +289,7 @@ impl Node {
     /// See [`NodeError`].
     pub fn interrupt(mut self, tick: u64, signal: u32) -> Result<(DataDir, End), NodeError> {
         let end = match self.sealed.take() {
-            Some(end) => end,
+            Some((end, _)) => end,
             None => {
                 self.record(&[Control::Interrupted(Interrupted { tick, signal })])?;
                 self.close()?
@@ -282,7 +306,11 @@ impl Node {
     /// [`NodeError::Marker`]; the marker says `running` then, which is safe mode too.
     pub fn halt(self, reason: &str) -> Result<(), NodeError> {
         let halted = Marker::Halted { n: self.marker_n, reason: reason.into() };
-        Ok(karyon_safety::replace(self.dir.path(), &halted)?)
+        let outcome = karyon_safety::replace(self.dir.path(), &halted);
+        // The log's thread may still be writing what was queued: the directory stays locked until
+        // the process is gone.
+        std::mem::forget(self.dir);
+        Ok(outcome?)
     }
 
     /// The run failed: keeps what was recorded, and leaves the marker as it is.
@@ -377,13 +405,9 @@ fn take_resumes(dir: &DataDir) -> Result<Vec<Resume>, NodeError> {
         .collect())
 }
 
-/// The log holds the reasons durably now.
-fn forget_resumes(dir: &DataDir, records: &[Control]) -> Result<(), NodeError> {
-    let last = records.iter().filter_map(|record| match record {
-        Control::Resume(resume) => Some(resume.n),
-        _ => None,
-    });
-    match last.max() {
+/// The log holds the reasons up to the last one durably now.
+fn forget_resumes(dir: &DataDir, last: Option<u64>) -> Result<(), NodeError> {
+    match last {
         Some(n) => Ok(karyon_safety::resumes_recorded(dir.path(), n)?),
         None => Ok(()),
     }

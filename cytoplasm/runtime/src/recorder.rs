@@ -14,12 +14,10 @@ use karyon_log::{
     WriterStatus,
 };
 
-/// Records that are younger than this may wait for more to share their block. Bounds what a
-/// crash can lose to this time plus one commit, and the padding of small commits.
+/// Records that are younger than this may wait for more to share their block: bounds the padding
+/// of small commits, and how long a record waits before it goes to the writer. Looked at once a
+/// tick.
 const SEAL_AFTER: Duration = Duration::from_millis(20);
-
-/// How many records pass between two looks at the clock: a look costs as much as a message.
-const CLOCK_EVERY: u32 = 64;
 
 /// Why a record could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +47,6 @@ pub struct Recorder {
     open: Vec<u8>,
     open_count: u32,
     opened: Instant,
-    unlooked: u32,
 }
 
 impl Recorder {
@@ -65,7 +62,6 @@ impl Recorder {
             open: Vec::with_capacity(BLOCK_BYTES),
             open_count: 0,
             opened: Instant::now(),
-            unlooked: 0,
         }
     }
 
@@ -89,7 +85,7 @@ impl Recorder {
         self.writer.as_ref().and_then(|writer| writer.status().failure())
     }
 
-    /// How far the log has come, for whoever shows it while the run goes on.
+    /// How far the log has come, for whoever looks while the run goes on.
     pub fn status(&self) -> Option<Arc<WriterStatus>> {
         self.writer.as_ref().map(|writer| Arc::clone(writer.status()))
     }
@@ -124,14 +120,19 @@ impl Recorder {
         }
         self.open.extend_from_slice(records);
         self.open_count += count;
-        self.unlooked += count;
         if self.open.len() >= BLOCK_BYTES {
             self.seal()?;
-        } else if self.unlooked >= CLOCK_EVERY {
-            self.unlooked = 0;
-            if self.opened.elapsed() >= SEAL_AFTER {
-                self.seal()?;
-            }
+        }
+        Ok(())
+    }
+
+    /// Hands over records that waited long enough for more to share their block.
+    ///
+    /// # Errors
+    /// When the log gave up.
+    pub fn end_of_tick(&mut self) -> Result<(), LogFailed> {
+        if self.open_count > 0 && self.opened.elapsed() >= SEAL_AFTER {
+            self.seal()?;
         }
         Ok(())
     }
@@ -151,8 +152,14 @@ impl Recorder {
                 (start, count) = (at, 0);
                 self.seal()?;
             }
-            if !more {
+            if !more && walk.rest().is_empty() {
                 return Ok(());
+            }
+            if !more {
+                return Err(RecordError::Log(LogFailed {
+                    kind: std::io::ErrorKind::InvalidData,
+                    message: "a record is longer than the log holds".into(),
+                }));
             }
         }
     }

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use karyon_gate::{Gate, Handle, Request, Rights};
+use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
 use karyon_types::{AgentId, Denial, LeaseId, Tick};
 
@@ -236,9 +237,9 @@ impl<A: Agent> Scheduler<A> {
         let mut attempt = 0;
         loop {
             let Some(agent) = slot.agent.as_mut() else { return emptied };
-            self.wishes.sends.clear();
-            self.wishes.exit = false;
-            let mut context = Context { me: id, now: tick, wishes: &mut self.wishes };
+            self.wishes.clear();
+            let bound = plan.limits.outputs_per_step;
+            let mut context = Context { me: id, now: tick, wishes: &mut self.wishes, bound };
             let chaos = plan.chaos.kills(id, due.cause, attempt);
             let Some(kind) = attempt_step(agent, due.event, &mut context, chaos) else {
                 let step = slot.steps;
@@ -259,8 +260,13 @@ impl<A: Agent> Scheduler<A> {
             slot.agent = match (decision, redeliver) {
                 (Decision::Stopped, _) => None,
                 (_, None) => Some((plan.init)(id)),
-                // What was encoded a moment ago decodes; should it not, begin anew.
-                (_, Some(_)) => codec::decode(&self.undo).or_else(|| Some((plan.init)(id))),
+                (_, Some(_)) => match codec::decode(&self.undo) {
+                    Some(last_good) => Some(last_good),
+                    None => {
+                        self.outcome.error = Some(RunError::State { agent: id, tick });
+                        return emptied;
+                    }
+                },
             };
             let record = Record::Crash { agent: id, step, attempt, kind, decision };
             record.encode(&mut self.outcome.records);
@@ -290,13 +296,13 @@ impl<A: Agent> Scheduler<A> {
         lease: Option<Handle>,
     ) -> bool {
         let limits = plan.limits;
-        let wished = self.wishes.sends.len() + usize::from(self.wishes.exit);
-        if wished as u64 > limits.outputs_per_step {
+        let wished = self.wishes.count;
+        if wished > limits.outputs_per_step {
             let bound = limits.outputs_per_step;
             self.outcome.error = Some(RunError::OutputBound { agent: id, tick, bound });
             return false;
         }
-        self.encoder.begin(id, step, cause, wished);
+        self.encoder.begin(id, step, cause, wished as usize);
         let mut sends = std::mem::take(&mut self.wishes.sends);
         for (index, (to, payload)) in sends.drain(..).enumerate() {
             let message = Message { from: id, step, output: index as u16 };
@@ -310,6 +316,10 @@ impl<A: Agent> Scheduler<A> {
         self.wishes.sends = sends;
         if self.wishes.exit {
             self.encoder.output(&Output::Exit);
+        }
+        if self.encoder.len() > RECORD_BYTES_MAX {
+            self.outcome.error = Some(RunError::RecordBound { agent: id, tick });
+            return false;
         }
         self.encoder.finish(&mut self.outcome.records);
         self.outcome.count += 1;

@@ -1,15 +1,12 @@
 //! Services: what runs beside the agents, under one root supervisor.
 //!
 //! Each scheduler's thread is owned by a ractor actor, linked to the root. A scheduler cannot be
-//! restarted, since its agents are gone with it, so the root's intensity is zero: the first
-//! failure of the runtime itself halts the node, and the node is resumed from its log.
+//! restarted, since its agents are gone with it: the first failure of the runtime itself ends the
+//! node, and the node is resumed from its log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use karyon_types::Tick;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-
-use crate::supervision::{Exit, Intensity, Restart, RestartWindow};
 
 /// What a service's thread does.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -45,7 +42,6 @@ struct Root;
 
 struct RootState {
     running: usize,
-    window: RestartWindow,
     on_failure: Box<dyn Fn() + Send + Sync>,
     report: Option<tokio::sync::oneshot::Sender<String>>,
 }
@@ -65,10 +61,14 @@ impl Actor for Root {
     ) -> Result<RootState, ActorProcessingErr> {
         let running = jobs.len();
         for (name, job) in jobs {
-            Actor::spawn_linked(None, Service, (name, job), myself.get_cell()).await?;
+            let begun = Actor::spawn_linked(None, Service, (name, job), myself.get_cell()).await;
+            if let Err(error) = begun {
+                // Those that began already must not wait for one that never comes.
+                on_failure();
+                return Err(error.into());
+            }
         }
-        let window = RestartWindow::new(Intensity { restarts: 0, period_ticks: u64::MAX });
-        Ok(RootState { running, window, on_failure, report: Some(report) })
+        Ok(RootState { running, on_failure, report: Some(report) })
     }
 
     async fn handle_supervisor_evt(
@@ -86,10 +86,7 @@ impl Actor for Root {
         };
         state.running -= 1;
         if let Some(failure) = failure {
-            let restart = Restart::Permanent.restarts_after(Exit::Failure);
-            if restart && !state.window.record(Tick(0), 1) {
-                (state.on_failure)();
-            }
+            (state.on_failure)();
             if let Some(report) = state.report.take() {
                 // Nobody listens any more: then nobody needs to know.
                 drop(report.send(failure));

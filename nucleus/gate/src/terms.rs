@@ -9,8 +9,6 @@ use karyon_types::{AgentId, GrantId, LeaseId, PrincipalId, ReasonId, Tick};
 pub struct Rights(pub u32);
 
 impl Rights {
-    /// No right at all.
-    pub const NONE: Rights = Rights(0);
     /// To send messages to agents.
     pub const SEND: Rights = Rights(1);
 

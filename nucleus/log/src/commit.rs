@@ -9,13 +9,16 @@ use karyon_identity::{PublicKey, SecretKey, Signature};
 use karyon_types::{Hash, Hasher, LogId};
 
 use crate::FORMAT_VERSION;
-use crate::block::take;
-use crate::limits::{BLOCK_BYTES_MAX, COMMIT_BLOCKS_MAX, SECTOR_BYTES};
+use crate::block::{BlockHeader, take};
+use crate::limits::{BLOCK_BYTES_MAX, COMMIT_BLOCKS_MAX, COMMIT_BYTES, SECTOR_BYTES};
 
 const MAGIC: [u8; 4] = *b"KCMT";
 const FIXED: usize = 4 + 2 + 2 + 16 + 4 + 4 + 8 + 8 + 8 + 8 + 32 + 32;
 const ENTRY: usize = 32 + 4 + 4;
 const SIGNATURE: usize = 64;
+/// The blocks of one commit: the last may cross the writer's mark by its whole length.
+const BODY_BYTES_MAX: u64 =
+    (COMMIT_BYTES + BLOCK_BYTES_MAX + COMMIT_BLOCKS_MAX * BlockHeader::BYTES) as u64;
 const DOMAIN: &str = "karyon log commit v1";
 
 /// One block in a commit.
@@ -139,8 +142,8 @@ impl Commit {
             });
         }
         let commit = Commit { log, number, tree_size, first_record, previous, root, entries };
-        let oversize = crate::block::BlockHeader::BYTES + BLOCK_BYTES_MAX;
-        if commit.entries.iter().any(|entry| entry.len as usize > oversize) {
+        // More than a writer ever puts into one commit is not read into memory either.
+        if commit.body_len() > BODY_BYTES_MAX {
             return None;
         }
         let unsigned = commit.unsigned();

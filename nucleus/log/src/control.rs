@@ -118,7 +118,7 @@ pub struct Resume {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interrupted {
-    /// The last tick that is recorded.
+    /// The tick at which it goes on; while a run is repeated this may lie before the log's end.
     pub tick: u64,
     /// The signal's number.
     pub signal: u32,

@@ -431,6 +431,16 @@ impl StepEncoder {
         frame(body, payload);
     }
 
+    /// The length of the record so far, bytes, for comparison with [`RECORD_BYTES_MAX`].
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether nothing was begun yet.
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// Appends the finished record.
     #[inline]
     pub fn finish(&mut self, out: &mut Vec<u8>) {

@@ -135,9 +135,12 @@ pub fn verify(
     inputs_folder: &Path,
     trust: &Trust,
 ) -> Result<Report, VerifyError> {
+    let has_checkpoint = checkpoint_file
+        .try_exists()
+        .map_err(|source| VerifyError::Io { path: checkpoint_file.into(), source })?;
     let storage = match FileStorage::open_read_only(log_file) {
         Ok(storage) => storage,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && checkpoint_file.exists() => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_checkpoint => {
             return Err(LogError::Damaged(Damage {
                 what: "the log is gone, but its checkpoint is there",
                 first_block: 0,
@@ -152,7 +155,7 @@ pub fn verify(
     };
     let mut walk = Walk::new(Box::new(storage)).map_err(|error| match error {
         // With a checkpoint beside it, a log without its first sector was damaged, not unborn.
-        LogError::NotALog if checkpoint_file.exists() => LogError::Header,
+        LogError::NotALog if has_checkpoint => LogError::Header,
         other => other,
     })?;
     let header = walk.header().clone();

@@ -112,7 +112,8 @@ impl Walk {
     /// Begins at the beginning.
     ///
     /// # Errors
-    /// [`LogError::NotALog`] also for a file that was cut off inside its first sector.
+    /// [`LogError::NotALog`] for a file that never was one: not longer than a first sector, and
+    /// without a whole one.
     pub fn new(storage: Box<dyn Storage>) -> Result<Walk, LogError> {
         let len = storage.len()?;
         if len < SECTOR_BYTES {
@@ -120,7 +121,13 @@ impl Walk {
         }
         let mut sector = vec![0; SECTOR_BYTES as usize];
         storage.read_at(0, &mut sector)?;
-        let header = SegmentHeader::decode(&sector)?;
+        // The first sector is durable before the file grows: a longer file had one.
+        let header = match SegmentHeader::decode(&sector) {
+            Ok(header) => header,
+            Err(LogError::NotALog) if len > SECTOR_BYTES => return Err(LogError::Header),
+            Err(LogError::Header) if len <= SECTOR_BYTES => return Err(LogError::NotALog),
+            Err(other) => return Err(other),
+        };
         Ok(Walk { storage, header, len, end: End::of_new_log(), done: false })
     }
 
@@ -207,7 +214,7 @@ impl Walk {
             if block_hash(&bytes) != entry.hash {
                 return Ok(Err(problem("the block does not match its hash")));
             }
-            let Some(block) = self.check_block(&bytes, entry, &mut lanes) else {
+            let Some(block) = self.check_block(bytes, entry, &mut lanes) else {
                 return Ok(Err(problem("the block does not follow the one before it")));
             };
             let (header, body) = block;
@@ -237,12 +244,13 @@ impl Walk {
 
     fn check_block(
         &self,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         entry: &Entry,
         lanes: &mut [LaneState; Lane::COUNT],
     ) -> Option<(BlockHeader, Vec<u8>)> {
-        let header = BlockHeader::decode(bytes)?;
-        let body = bytes.get(BlockHeader::BYTES..)?.to_vec();
+        let header = BlockHeader::decode(&bytes)?;
+        let mut body = bytes;
+        body.drain(..BlockHeader::BYTES);
         let lane = lanes.get_mut(header.lane as usize)?;
         let fits = header.log == self.header.log
             && header.count == entry.count

@@ -14,7 +14,9 @@ use karyon_identity::SecretKey;
 
 use crate::block::{Block, BlockHeader, LaneState, block_hash};
 use crate::commit::{Commit, Entry};
-use crate::limits::{ALLOCATE_BYTES, COMMIT_BLOCKS_MAX, COMMIT_BYTES, QUEUE_BLOCKS, SECTOR_BYTES};
+use crate::limits::{
+    ALLOCATE_BYTES, BLOCK_BYTES_MAX, COMMIT_BLOCKS_MAX, COMMIT_BYTES, QUEUE_BLOCKS, SECTOR_BYTES,
+};
 use crate::segment::SegmentHeader;
 use crate::storage::Storage;
 use crate::walk::End;
@@ -265,6 +267,9 @@ impl Task {
     /// Appends a block's bytes to the buffer.
     fn lay_out(&mut self, block: Block) -> io::Result<(Entry, bool)> {
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a block is too long");
+        if block.body.len() > BLOCK_BYTES_MAX {
+            return Err(too_long());
+        }
         let lane = self.end.lanes.get_mut(block.lane as usize).ok_or_else(too_long)?;
         let header = BlockHeader {
             log: self.header.log,

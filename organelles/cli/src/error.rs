@@ -86,7 +86,16 @@ impl From<DataDirError> for CliError {
 impl From<VerifyError> for CliError {
     fn from(error: VerifyError) -> CliError {
         let code = if error.is_refutation() { Code::VerificationFailed } else { Code::Failure };
-        CliError { code, message: words(&error), hint: None }
+        let hint = match &error {
+            VerifyError::WrongKey { .. } => Some(
+                "if another machine wrote it, give that node's public key with --key FILE".into(),
+            ),
+            VerifyError::Log(_)
+            | VerifyError::Input { .. }
+            | VerifyError::Checkpoint { .. }
+            | VerifyError::Io { .. } => None,
+        };
+        CliError { code, message: words(&error), hint }
     }
 }
 
@@ -95,6 +104,7 @@ impl From<NodeError> for CliError {
         let code = match &error {
             NodeError::SafeMode { .. } | NodeError::Stop { .. } => Code::Halted,
             NodeError::Verify(error) if error.is_refutation() => Code::VerificationFailed,
+            NodeError::OtherState { .. } => Code::VerificationFailed,
             NodeError::DataDir(_)
             | NodeError::NothingRecorded { .. }
             | NodeError::Verify(_)
@@ -141,6 +151,8 @@ fn run_error(error: &RunError) -> CliError {
         ) => (Code::VerificationFailed, None),
         RunError::Lease { .. } => (Code::Refused, None),
         RunError::OutputBound { .. }
+        | RunError::RecordBound { .. }
+        | RunError::State { .. }
         | RunError::MailboxBound { .. }
         | RunError::IntensityExceeded { .. }
         | RunError::Runtime(_) => (Code::Failure, karyon_runtime::first_crash().map(first)),

@@ -109,7 +109,7 @@ pub enum Life {
 
 /// A life to its end.
 pub struct Completed {
-    /// What was counted, this start only.
+    /// What was counted, of the whole run: a resumed one is repeated from its beginning.
     pub counts: Counts,
     /// Ticks that it took.
     pub ticks: u64,

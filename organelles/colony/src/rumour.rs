@@ -86,11 +86,6 @@ impl Rumour {
         Ok(Rumour { contacts, source, expires, levels })
     }
 
-    /// How many ticks it takes at most.
-    pub fn ticks(&self) -> u64 {
-        self.levels.len() as u64 * TICKS_PER_LEVEL
-    }
-
     /// The people as agents.
     pub fn population(&self, grant: Grant) -> Population<Person> {
         let source = agent_of(self.source);

@@ -4,7 +4,7 @@ use karyon_runtime::{Limits, RecordError, RunError};
 use karyon_types::{AgentId, Tick};
 
 use crate::support::*;
-use Order::{Add, Send};
+use Order::{Add, Say, Send};
 
 #[test]
 fn outputs_of_a_step() {
@@ -46,6 +46,45 @@ fn messages_of_a_tick() {
             }
         }
     }
+}
+
+#[test]
+fn a_step_record_that_no_reader_would_accept_is_not_written() {
+    // One send of five mebibytes.
+    let long = "x".repeat(5 << 20);
+    let script = Script::new([(0, 2, vec![Say(1, long)])]);
+    let disk = Disk::default();
+    let (outcome, recorder) = Stage::default().play::<0, 0>(&script, recorder(&disk));
+    match outcome {
+        Err(RunError::RecordBound { agent, tick }) => {
+            assert_eq!((agent, tick), (AgentId(2), Tick(0)));
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was written"),
+    }
+    recorder.unwrap().close().unwrap();
+    in_words(&records(&disk).unwrap());
+}
+
+#[test]
+fn a_run_that_fails_leaves_the_same_records_for_any_number_of_schedulers() {
+    let to = |receiver: u64, senders: std::ops::Range<u64>| {
+        senders.map(move |sender| (0, sender, vec![Send(receiver, vec![Add(1)])]))
+    };
+    let script = Script::new(to(9, 1..9));
+    let limits = Limits { outputs_per_step: 8, messages_per_tick: 4 };
+    let kept: Vec<_> = [(1, 0), (2, 0), (5, 0), (2, 1000)]
+        .map(|(schedulers, small_tick)| {
+            let stage = Stage { limits, schedulers, small_tick, agents: 10, ..Stage::default() };
+            let disk = Disk::default();
+            let (outcome, recorder) = stage.play::<0, 0>(&script, recorder(&disk));
+            assert!(matches!(outcome, Err(RunError::MailboxBound { .. })));
+            recorder.unwrap().close().unwrap();
+            in_words(&records(&disk).unwrap())
+        })
+        .into();
+    assert_eq!(kept[0].len(), 10, "the tick before it is whole");
+    assert!(kept.iter().all(|records| *records == kept[0]));
 }
 
 #[test]

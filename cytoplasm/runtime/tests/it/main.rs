@@ -6,5 +6,6 @@ mod authority;
 mod bounds;
 mod crashes;
 mod determinism;
+mod node;
 mod repeating;
 mod support;

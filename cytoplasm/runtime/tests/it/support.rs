@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 pub enum Order {
     /// Send these orders to this agent.
     Send(u64, Vec<Order>),
+    /// Send this text to this agent.
+    Say(u64, String),
     /// Add to its sum.
     Add(u64),
     Panic,
@@ -68,6 +70,7 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                     codec::encode(&orders, &mut bytes);
                     context.send(AgentId(to), &bytes);
                 }
+                Order::Say(to, text) => context.send(AgentId(to), text.as_bytes()),
                 Order::Add(n) => self.sum += n,
                 Order::Panic => panic!("as ordered"),
                 Order::Fail => return Err(Failure("as ordered".into())),

@@ -158,3 +158,31 @@ fn another_key_is_not_the_trusted_one() {
     let error = run.verify(&Trust { node_key: Some(other) }).unwrap_err();
     assert!(matches!(error, VerifyError::WrongKey { .. }) && error.is_refutation());
 }
+
+#[test]
+fn a_damaged_first_sector_is_damage_also_without_a_checkpoint() {
+    let run = Run::sealed();
+    fs::remove_file(run.path("checkpoint")).unwrap();
+    let whole = fs::read(run.path("log")).unwrap();
+    for at in [0, 7, 8, 20, 60, 90, 4000] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(run.path("log"), &bytes).unwrap();
+        let error = run.verify(&Trust::default()).unwrap_err();
+        assert!(error.is_refutation() && names_blocks_and_records(&error), "{at}: {error}");
+    }
+}
+
+#[test]
+fn a_first_sector_that_was_never_whole_is_no_log_yet() {
+    let run = Run::sealed();
+    fs::remove_file(run.path("checkpoint")).unwrap();
+    let whole = fs::read(run.path("log")).unwrap();
+    let mut torn = whole[..4096].to_vec();
+    torn[40..].fill(0);
+    for bytes in [&torn[..], &torn[..512], &[]] {
+        fs::write(run.path("log"), bytes).unwrap();
+        let error = run.verify(&Trust::default()).unwrap_err();
+        assert!(matches!(error, VerifyError::Log(LogError::NotALog)), "{error}");
+    }
+}

@@ -15,7 +15,10 @@ pub(crate) fn execute(args: &Verify) -> Result<Code, CliError> {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
     let log = datadir::log_file(data);
-    if !log.exists() && !datadir::checkpoint_file(data).exists() {
+    let there = |path: &std::path::Path| {
+        path.try_exists().map_err(|error| CliError::failure(format!("{}: {error}", path.display())))
+    };
+    if !there(&log)? && !there(&datadir::checkpoint_file(data))? {
         return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));
     }
     let trust = Trust { node_key: trusted(args)? };

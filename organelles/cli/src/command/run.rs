@@ -12,7 +12,7 @@ use karyon_colony::network;
 use karyon_colony::rumour::Rumour;
 use karyon_colony::scenario::{BUILTIN_NAMES, Scenario, Space, builtin};
 use karyon_identity::KeyDirectory;
-use karyon_runtime::{DataDir, Progress};
+use karyon_runtime::{DataDir, Progress, datadir};
 
 use super::summary::{self, About};
 use crate::args::Run;
@@ -142,19 +142,8 @@ fn data_directory(args: &Run, name: &str) -> Result<PathBuf, CliError> {
     if let Some(data) = &args.data {
         return Ok(data.clone());
     }
-    let runs = Path::new("runs");
-    let failed = |error: std::io::Error| {
-        CliError::failure(format!("./runs cannot be made: {error}"))
-            .with_hint("choose another place with --data DIR")
-    };
-    std::fs::create_dir_all(runs).map_err(failed)?;
-    for number in 1u64.. {
-        let data = runs.join(format!("{name}-{number}"));
-        match std::fs::create_dir(&data) {
-            Ok(()) => return Ok(data),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Err(CliError::failure("./runs is full"))
+    let names = (1u64..).map(|number| format!("{name}-{number}"));
+    let made = datadir::create_first_free(Path::new("runs"), names)
+        .map_err(|error| CliError::from(error).with_hint("choose another place with --data DIR"))?;
+    made.ok_or_else(|| CliError::failure("./runs is full"))
 }

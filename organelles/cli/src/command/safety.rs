@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use karyon_runtime::{DataDir, unix_seconds};
-use karyon_safety::{HumanResume, ResumeError, ResumeRequest, StopFile};
+use karyon_log::{Control, Trust, verify};
+use karyon_runtime::{DataDir, datadir, unix_seconds};
+use karyon_safety::{Found, HumanResume, ResumeError, ResumeRequest, StopFile};
 use serde_json::json;
 
 use crate::args::{SafetyResume, Status};
@@ -19,22 +20,26 @@ pub(crate) fn status(args: &Status) -> Result<Code, CliError> {
     let stop = StopFile::watch(data).map_or(true, |stop| stop.is_present());
     let found = karyon_safety::read(data);
     let permitted = karyon_safety::permit_start(&found);
-    let running = DataDir::is_in_use(data).unwrap_or(false);
+    let running = DataDir::is_in_use(data);
     if args.json {
         output::json(&json!({
             "marker": found.to_string(),
             "stop_present": stop,
             "running": running,
-            "start_permitted": permitted.is_ok() && !stop && !running,
+            "start_permitted": permitted.is_ok() && !stop && running == Some(false),
         }));
         return Ok(Code::Ok);
     }
     output::line(&format!("marker   {found}"));
     output::line(&format!("STOP     {}", if stop { "present" } else { "absent" }));
-    output::line(&format!("running  {}", if running { "yes, now" } else { "no" }));
-    match permitted {
-        Err(mode) if !running => output::line(&mode.message(data)),
-        _ => {}
+    let now = match running {
+        Some(true) => "yes, now",
+        Some(false) => "no",
+        None => "unknown: the system does not tell",
+    };
+    output::line(&format!("running  {now}"));
+    if let (Err(mode), Some(false) | None) = (permitted, running) {
+        output::line(&mode.message(data));
     }
     Ok(Code::Ok)
 }
@@ -61,7 +66,7 @@ pub(crate) fn resume(args: &SafetyResume) -> Result<Code, CliError> {
 /// Ends safe mode while nothing runs.
 pub(crate) fn end_safe_mode(data: &Path, reason: &str) -> Result<HumanResume, CliError> {
     let _nothing_runs = DataDir::open(data)?;
-    let request = ResumeRequest { reason, unix_seconds: unix_seconds(), least_n: 0 };
+    let request = ResumeRequest { reason, unix_seconds: unix_seconds(), least_n: least_n(data) };
     karyon_safety::resume(data, request).map_err(|error| {
         let code = match &error {
             ResumeError::Stop { .. } => Code::Halted,
@@ -69,4 +74,26 @@ pub(crate) fn end_safe_mode(data: &Path, reason: &str) -> Result<HumanResume, Cl
         };
         CliError { code, message: words(&error), hint: None }
     })
+}
+
+/// Below what the number of the next marker must not fall. A marker that can be read knows its
+/// own; for one that is gone the log tells, if it verifies.
+fn least_n(data: &Path) -> u64 {
+    match karyon_safety::read(data) {
+        Found::Marker(_) => 0,
+        Found::Missing | Found::Broken { .. } => {
+            let (log, checkpoint) = (datadir::log_file(data), datadir::checkpoint_file(data));
+            verify(&log, &checkpoint, &datadir::inputs(data), &Trust::default()).map_or(
+                0,
+                |report| {
+                    let numbers = report.controls.iter().map(|control| match control {
+                        Control::Resume(resume) => resume.n,
+                        Control::Boot(boot) => u64::from(boot.boot),
+                        _ => 0,
+                    });
+                    numbers.max().unwrap_or(0)
+                },
+            )
+        }
+    }
 }
