@@ -12,8 +12,7 @@
 //! 2. A group of blocks is there as a whole or not at all: its commit names each of its hashes.
 //! 3. No write touches a sector that an earlier commit used.
 //! 4. After a failed write or fdatasync nothing is written again ([`Writer`] stays failed).
-//! 5. In a log that is sealed or covered by a checkpoint every changed byte is found
-//!    ([`verify()`]).
+//! 5. In a log that is covered by a checkpoint every changed byte is found ([`verify()`]).
 
 mod block;
 mod commit;
