@@ -41,7 +41,7 @@ pub fn play(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Played {
     let config = RunConfig {
         schedulers,
         // With more than one, half of the runs let them share every tick.
-        small_tick: if schedulers % 2 == 0 { 0 } else { SMALL_TICK },
+        small_tick: if schedulers.is_multiple_of(2) { 0 } else { SMALL_TICK },
         chaos,
         intensity,
         limits,
