@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Why a data directory cannot be used.
@@ -92,6 +92,7 @@ impl DataDir {
             .write(true)
             .create(true)
             .truncate(false)
+            .custom_flags(karyon_log::NO_WAIT)
             .open(&file)
             .map_err(failed(&file))?;
         match lock.try_lock() {

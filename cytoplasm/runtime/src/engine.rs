@@ -47,6 +47,8 @@ pub struct Counts {
     pub refused: u64,
     /// Messages that nobody handled.
     pub dead_lettered: u64,
+    /// External inputs that nobody handled.
+    pub inputs_lost: u64,
     /// Steps that failed.
     pub crashes: u64,
     /// Agents that were started again.
@@ -61,6 +63,7 @@ impl Counts {
         self.denied += other.denied;
         self.refused += other.refused;
         self.dead_lettered += other.dead_lettered;
+        self.inputs_lost += other.inputs_lost;
         self.crashes += other.crashes;
         self.restarts += other.restarts;
     }

@@ -205,6 +205,8 @@ impl Node {
         };
         check_versions(&report, karyon, kinds)?;
         let marker_n = permit(&dir)?;
+        // Before anything is changed: a list that cannot be read leaves all as it is.
+        let resumes = take_resumes(&dir)?;
         let boot = 1 + report.controls.iter().filter(|c| matches!(c, Control::Boot(_))).count();
         karyon_safety::replace(dir.path(), &Marker::Running { boot: boot as u64, n: marker_n })?;
         let path = dir.log_file();
@@ -219,9 +221,7 @@ impl Node {
             let node = Node { dir, header, key, marker_n, recorder: Some(recorder), sealed };
             return Ok((node, report));
         }
-        let mut storage = FileStorage::open(&path).map_err(failed)?;
-        storage.set_len(end.offset).map_err(failed)?;
-        storage.sync().map_err(failed)?;
+        let storage = FileStorage::open(&path).map_err(failed)?;
         let mut records = Vec::new();
         if end.tail_bytes > 0 {
             records.push(Control::Recovered(Recovered { cut_bytes: end.tail_bytes }));
@@ -230,7 +230,6 @@ impl Node {
         let is_recorded = |n| {
             report.controls.iter().any(|c| matches!(c, Control::Resume(resume) if resume.n == n))
         };
-        let resumes = take_resumes(&dir)?;
         let pending = resumes.iter().map(|resume| resume.n).max();
         let new = resumes.into_iter().filter(|resume| !is_recorded(resume.n));
         records.extend(new.map(Control::Resume));

@@ -369,8 +369,11 @@ impl<A: Agent> Scheduler<A> {
     fn lose(&mut self, agent: AgentId, cause: Cause, loss: Loss) {
         Record::DeadLetter { agent, cause, loss }.encode(&mut self.outcome.records);
         self.outcome.count += 1;
-        if let Cause::Message(_) = cause {
-            self.counts.dead_lettered += 1;
+        match cause {
+            Cause::Message(_) => self.counts.dead_lettered += 1,
+            Cause::Input(_) => self.counts.inputs_lost += 1,
+            // The news of a denial; the denial itself is counted.
+            Cause::Denial(_) => {}
         }
     }
 }

@@ -37,7 +37,7 @@ pub use record::{
     Cause, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Records, StepEncoder,
 };
 pub use segment::SegmentHeader;
-pub use storage::{FileStorage, MemoryStorage, Storage};
+pub use storage::{FileStorage, MemoryStorage, NO_WAIT, Storage, open_regular, read_regular};
 pub use tree::Tree;
 pub use verify::{KeyStatus, Report, Trust, VerifyError, origin, verify};
 pub use walk::{End, LogError, Walk, WalkedBlock};

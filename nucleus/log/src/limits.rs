@@ -23,6 +23,9 @@ pub const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 /// Sealed blocks that wait for the writer before the runtime waits for the disk.
 pub const QUEUE_BLOCKS: usize = 64;
 
+/// The longest checkpoint, bytes: some 230 are used.
+pub const CHECKPOINT_BYTES_MAX: u64 = 4096;
+
 /// Space is reserved in steps of this many bytes, so that a commit rarely changes the file's
 /// size, and a full disk is met before a write.
 pub const ALLOCATE_BYTES: u64 = 4 * 1024 * 1024;

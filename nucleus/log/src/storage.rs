@@ -1,8 +1,8 @@
 //! Where the log's bytes go: a file, memory, or (in tests) a disk that fails.
 
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::Path;
 
 /// What the log asks of a disk.
@@ -31,6 +31,40 @@ pub trait Storage: Send {
     fn reserve(&mut self, len: u64) -> io::Result<()>;
 }
 
+/// Keeps an open from waiting: for the other end of a pipe, say.
+pub const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+
+/// Opens a regular file for reading; a pipe, a device or a directory in its place is an error,
+/// and at once.
+///
+/// # Errors
+/// The system's, or [`io::ErrorKind::InvalidInput`].
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().read(true).custom_flags(NO_WAIT).open(path)?)
+}
+
+fn regular(file: File) -> io::Result<File> {
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    }
+}
+
+/// Reads a regular file of at most `most` bytes.
+///
+/// # Errors
+/// The system's, [`io::ErrorKind::InvalidInput`] for anything but a regular file, or
+/// [`io::ErrorKind::FileTooLarge`].
+pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let message = format!("it is longer than {most} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
 /// A file, made durable by fdatasync.
 pub struct FileStorage {
     file: File,
@@ -48,13 +82,13 @@ impl FileStorage {
 
     /// Opens for reading and writing.
     pub fn open(path: &Path) -> io::Result<FileStorage> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(FileStorage { file })
+        let file = OpenOptions::new().read(true).write(true).custom_flags(NO_WAIT).open(path)?;
+        Ok(FileStorage { file: regular(file)? })
     }
 
     /// Opens for reading; every change is refused by the system.
     pub fn open_read_only(path: &Path) -> io::Result<FileStorage> {
-        Ok(FileStorage { file: File::open(path)? })
+        Ok(FileStorage { file: open_regular(path)? })
     }
 }
 

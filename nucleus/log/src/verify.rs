@@ -3,17 +3,18 @@
 //! Reads only, and believes nothing that the log brings along: signatures are checked against a
 //! key that the caller trusts, and where there is none the report says so.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use karyon_identity::{Checkpoint, PublicKey};
-use karyon_types::{LogId, hash};
+use karyon_types::{Hash, Hasher, LogId};
 
 use crate::block::Lane;
 use crate::control::{Control, Genesis, Seal};
 use crate::damage::Damage;
+use crate::limits::CHECKPOINT_BYTES_MAX;
 use crate::record::{Record, Records};
-use crate::storage::FileStorage;
+use crate::storage::{FileStorage, open_regular, read_regular};
 use crate::walk::{End, LogError, Walk, WalkedBlock};
 
 /// What the caller knows from elsewhere.
@@ -212,9 +213,10 @@ fn read_checkpoint(
     key: &PublicKey,
 ) -> Result<Option<Checkpoint>, VerifyError> {
     let invalid = |what: String| VerifyError::Checkpoint { path: path.into(), what };
-    let bytes = match std::fs::read(path) {
+    let bytes = match read_regular(path, CHECKPOINT_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_wrong_file(&error) => return Err(invalid(error.to_string())),
         Err(source) => return Err(VerifyError::Io { path: path.into(), source }),
     };
     let text = String::from_utf8(bytes).map_err(|_| invalid("it is not text".into()))?;
@@ -265,23 +267,44 @@ fn check_inputs(genesis: &Genesis, folder: &Path) -> Result<(), VerifyError> {
         if input.name.contains('/') || input.name.starts_with('.') {
             return Err(wrong("has a name that leaves the folder of inputs".into()));
         }
-        match std::fs::read(&path) {
-            Ok(bytes) if bytes.len() as u64 != input.size => {
-                return Err(wrong(format!(
-                    "has {} bytes, genesis says {}",
-                    bytes.len(),
-                    input.size
-                )));
+        match measure(&path, input.size) {
+            Ok((size, _)) if size != input.size => {
+                return Err(wrong(format!("has {size} bytes, genesis says {}", input.size)));
             }
-            Ok(bytes) if hash(&bytes).0 != input.hash => {
+            Ok((_, hash)) if hash.0 != input.hash => {
                 return Err(wrong("does not match the hash in genesis".into()));
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(wrong("is missing".into()));
             }
+            Err(error) if is_wrong_file(&error) => return Err(wrong(error.to_string())),
             Err(source) => return Err(VerifyError::Io { path: path.clone(), source }),
         }
     }
     Ok(())
+}
+
+/// Something lies there, but not a file of the kind that was written.
+fn is_wrong_file(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge)
+}
+
+/// The size and the hash of a regular file. One of another size than `expected` is not read.
+fn measure(path: &Path, expected: u64) -> io::Result<(u64, Hash)> {
+    let mut file = open_regular(path)?;
+    let size = file.metadata()?.len();
+    let mut hasher = Hasher::default();
+    if size == expected {
+        let mut buffer = vec![0; 1 << 20];
+        let mut left = expected;
+        while left > 0 {
+            let part = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let Some(part) = buffer.get_mut(..part) else { break };
+            file.read_exact(part)?;
+            hasher.update(part);
+            left -= part.len() as u64;
+        }
+    }
+    Ok((size, hasher.finish()))
 }

@@ -82,7 +82,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts writing behind `end`. Whatever lies there is overwritten: cut a tail before.
+    /// Starts writing behind `end`. A tail that lies there is overwritten by the first commit, and
+    /// what is left of it is cut right behind: so the commit that says so is durable before.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -104,6 +105,7 @@ impl Writer {
             key,
             boot,
             reserved: end.offset,
+            cuts_tail: end.tail_bytes > 0,
             end,
             status: Arc::clone(&status),
             buffer: Vec::new(),
@@ -173,6 +175,7 @@ struct Task {
     key: Arc<SecretKey>,
     boot: u32,
     reserved: u64,
+    cuts_tail: bool,
     end: End,
     status: Arc<WriterStatus>,
     buffer: Vec<u8>,
@@ -249,12 +252,16 @@ impl Task {
         }
         self.buffer.resize(self.buffer.len().next_multiple_of(SECTOR_BYTES as usize), 0);
         let behind = self.end.offset + self.buffer.len() as u64;
-        if behind > self.reserved {
+        if behind > self.reserved && !self.cuts_tail {
             self.reserved = behind.next_multiple_of(ALLOCATE_BYTES);
             self.storage.reserve(self.reserved)?;
         }
         self.storage.write_at(self.end.offset, &self.buffer)?;
         self.storage.sync()?;
+        if std::mem::take(&mut self.cuts_tail) {
+            self.storage.set_len(behind)?;
+            self.storage.sync()?;
+        }
         self.end.offset = behind;
         self.end.commits += 1;
         self.end.last_commit = digest;

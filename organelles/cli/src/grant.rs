@@ -5,7 +5,7 @@
 //! left in its memory. The signature comes along in the environment; it is no secret.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use karyon_colony::life::{Authority, RIGHTS, resource};
 use karyon_identity::{
@@ -14,7 +14,7 @@ use karyon_identity::{
 use karyon_types::Hash;
 
 use crate::error::{CliError, Code};
-use crate::output::hex;
+use crate::output::{self, hex};
 
 const SIGNED_GRANT: &str = "KARYON_SIGNED_GRANT";
 /// Where the node works; the signer chose it.
@@ -37,11 +37,11 @@ fn principal(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliErro
     let user = std::env::var("USER").unwrap_or_default();
     let name = if is_principal_name(&user) { user } else { "principal".to_owned() };
     let public = create_principal(keys, &name)?;
-    eprintln!(
+    output::note(&format!(
         "made the principal \"{name}\" ({public}), who answers for runs on this machine; \
          its key is in {}",
         keys.path().display()
-    );
+    ));
     Ok(name)
 }
 
@@ -61,11 +61,14 @@ pub(crate) fn sign_and_become_the_node(
     asked: Option<&str>,
     scenario_name: &str,
     scenario: Hash,
-    data: &Path,
+    make_data: impl FnOnce() -> Result<PathBuf, CliError>,
 ) -> Result<std::convert::Infallible, CliError> {
     let (node, created) = keys.load_or_create_node_key()?;
     if created == Created::Now {
-        eprintln!("made the node key ({}), which signs this machine's logs", node.public_key());
+        output::note(&format!(
+            "made the node key ({}), which signs this machine's logs",
+            node.public_key()
+        ));
     }
     let name = principal(keys, asked)?;
     let key = keys.load_principal_key(&name)?;
@@ -88,7 +91,7 @@ pub(crate) fn sign_and_become_the_node(
     let error = std::process::Command::new(program)
         .args(std::env::args_os().skip(1))
         .env(SIGNED_GRANT, hex(&signed.encode()))
-        .env(DATA, data)
+        .env(DATA, make_data()?)
         .exec();
     Err(CliError::failure(format!("the node could not be started: {error}")))
 }

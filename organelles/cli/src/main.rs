@@ -17,7 +17,15 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(usage) => {
+            if usage.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                output::usage(&usage.to_string());
+            }
+            usage.exit()
+        }
+    };
     let json = args.json();
     match command::dispatch(args) {
         Ok(code) => code.into(),

@@ -8,9 +8,9 @@ use crate::error::CliError;
 
 /// Shows an error: words on standard error, and an object for machines.
 pub(crate) fn error(error: &CliError, as_json: bool) {
-    eprintln!("error: {}", error.message);
+    note(&format!("error: {}", error.message));
     if let Some(hint) = &error.hint {
-        eprintln!("  hint: {hint}");
+        note(&format!("  hint: {hint}"));
     }
     if as_json {
         json(&json!({
@@ -19,6 +19,11 @@ pub(crate) fn error(error: &CliError, as_json: bool) {
             "exit_code": error.code.number(),
         }));
     }
+}
+
+/// Shows a usage error to a machine; the parser shows it to people.
+pub(crate) fn usage(words: &str) {
+    json(&json!({ "error": words.trim(), "exit_code": 2 }));
 }
 
 /// Prints one object on a line of its own.
@@ -31,6 +36,13 @@ pub(crate) fn line(text: &str) {
     let mut out = std::io::stdout().lock();
     if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
         // Nobody reads any more.
+    }
+}
+
+/// Says something to a person, on standard error. Nobody has to be there to hear it.
+pub(crate) fn note(text: &str) {
+    if writeln!(std::io::stderr().lock(), "{text}").is_err() {
+        // Nobody reads.
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use karyon_runtime::Progress;
 
+use crate::output;
+
 /// How often the bar is drawn anew.
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -43,7 +45,7 @@ impl Drop for Bar {
         if let Some((end, thread)) = self.shown.take() {
             drop(end);
             if thread.join().is_err() {
-                eprintln!("the progress bar failed; the run did not");
+                output::note("the progress bar failed; the run did not");
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Every key has a range and is refused outside it; unknown keys are refused with the nearest
 //! known one. Every section but `[model]` may be left out: its defaults are the values of the
-//! built-in example, but that nobody's lease expires. The keys are explained in `docs/rumour.md`.
+//! built-in example, but for the source and the expiring lease. The keys are explained in `docs/rumour.md`.
 //!
 //! This module reads text and never the file system; paths stay as they are written.
 //!

@@ -1,7 +1,9 @@
 //! `karyon audit verify`: whether a run's log is what was written.
 
+use std::path::Path;
+
 use karyon_identity::{KeyDirectory, KeyError, PublicKey};
-use karyon_log::{KeyStatus, Report, Trust, verify};
+use karyon_log::{KeyStatus, Report, Trust, read_regular, verify};
 use karyon_runtime::datadir;
 use serde_json::json;
 
@@ -9,13 +11,16 @@ use crate::args::Verify;
 use crate::error::{CliError, Code};
 use crate::output::{self, hex, size, thousands};
 
+/// The longest public key file, bytes: one short line.
+const KEY_FILE_BYTES_MAX: u64 = 4096;
+
 pub(crate) fn execute(args: &Verify) -> Result<Code, CliError> {
     let data = args.data.as_path();
     if !data.is_dir() {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
     let log = datadir::log_file(data);
-    let there = |path: &std::path::Path| {
+    let there = |path: &Path| {
         path.try_exists().map_err(|error| CliError::failure(format!("{}: {error}", path.display())))
     };
     if !there(&log)? && !there(&datadir::checkpoint_file(data))? {
@@ -35,14 +40,25 @@ pub(crate) fn execute(args: &Verify) -> Result<Code, CliError> {
 fn trusted(args: &Verify) -> Result<Option<PublicKey>, CliError> {
     match &args.key {
         Some(given) => {
-            let text = std::fs::read_to_string(given).unwrap_or_else(|_| given.clone());
-            // A public key file is one line whose last word is the key.
-            let word = text.split_whitespace().last().unwrap_or_default();
-            PublicKey::from_hex(word).map(Some).ok_or_else(|| {
-                CliError::failure(format!(
-                    "--key {given}: expected 64 hexadecimal digits, or a file that holds them"
-                ))
-            })
+            let wrong = || {
+                CliError::failure(
+                    "--key: expected 64 hexadecimal digits, or a public key file such as node.pub",
+                )
+            };
+            if let Some(key) = PublicKey::from_hex(given) {
+                return Ok(Some(key));
+            }
+            let bytes = read_regular(Path::new(given), KEY_FILE_BYTES_MAX).map_err(|error| {
+                CliError::failure(format!("--key {given}: {error}"))
+                    .with_hint("give 64 hexadecimal digits, or a public key file such as node.pub")
+            })?;
+            let text = String::from_utf8(bytes).map_err(|_| wrong())?;
+            // Nothing of the file is shown: it might be the secret key.
+            let hex = match text.split_whitespace().collect::<Vec<_>>()[..] {
+                ["karyon-public-key-v1", hex] | [hex] => hex,
+                _ => return Err(wrong()),
+            };
+            PublicKey::from_hex(hex).map(Some).ok_or_else(wrong)
         }
         None => match KeyDirectory::from_environment().and_then(|k| k.load_node_public_key()) {
             Ok(key) => Ok(Some(key)),
@@ -102,6 +118,11 @@ fn show(report: &Report) {
             report.node_key
         ),
     });
+    if report.seal().is_some() && report.checkpoint.is_none() {
+        output::line(
+            "checkpoint  missing: whoever removed it could also have changed the last commit",
+        );
+    }
     match state(report) {
         "sealed" => {}
         "interrupted" => output::line("not sealed  the run was interrupted and can be resumed"),

@@ -13,7 +13,7 @@ use super::safety;
 use super::summary::{self, About};
 use crate::args::Resume;
 use crate::error::{CliError, Code};
-use crate::{progress, signals};
+use crate::{output, progress, signals};
 
 pub(crate) fn execute(args: &Resume) -> Result<Code, CliError> {
     let keys = KeyDirectory::from_environment()?;
@@ -29,22 +29,22 @@ pub(crate) fn execute(args: &Resume) -> Result<Code, CliError> {
     let key = Arc::new(keys.load_node_key()?);
     let opened = match life::open(dir, Arc::clone(&key), &settings) {
         Err(LifeError::Node(NodeError::SafeMode { mode, .. })) if may_ask() => {
-            eprintln!("{}", mode.message(data));
+            output::note(&mode.message(data));
             ask_for_a_reason(data)?;
             life::open(DataDir::open(data)?, key, &settings)
         }
         other => other,
     }?;
-    opened.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    opened.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     let end = &opened.report.end;
     if end.sealed {
-        eprintln!("the run is complete: repeating it to check it and to write its results anew");
+        output::note("the run is complete: repeating it to check it and to write its results anew");
     } else {
         let cut = match end.tail_bytes {
             0 => String::new(),
             bytes => format!("; {bytes} bytes behind it were never committed, and were cut"),
         };
-        eprintln!("going on behind record #{}{cut}", end.records.saturating_sub(1));
+        output::note(&format!("going on behind record #{}{cut}", end.records.saturating_sub(1)));
     }
     let (name, scenario) = (opened.scenario_name.clone(), opened.scenario.clone());
     let contacts = opened.rumour.contacts.list().len() as u64;

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use karyon_colony::contacts::Contacts;
+use karyon_colony::contacts::{Contacts, MAX_FILE_BYTES};
 use karyon_colony::life::{self, LifeError, Settings, terms_digest};
 use karyon_colony::names::nearest;
 use karyon_colony::network;
 use karyon_colony::rumour::Rumour;
-use karyon_colony::scenario::{BUILTIN_NAMES, Scenario, Space, builtin};
+use karyon_colony::scenario::{BUILTIN_NAMES, MAX_SCENARIO_BYTES, Scenario, Space, builtin};
 use karyon_identity::KeyDirectory;
+use karyon_log::read_regular;
 use karyon_runtime::{DataDir, Progress, datadir};
 
 use super::summary::{self, About};
 use crate::args::Run;
 use crate::error::Code;
 use crate::error::{CliError, words};
-use crate::{grant, progress, signals};
+use crate::{grant, output, progress, signals};
 
 pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     let keys = KeyDirectory::from_environment()?;
@@ -27,24 +28,23 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     let (contacts, notes) = Contacts::parse(contacts(args, &scenario)?).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
     let Some(grant::Received { authority, data }) = received else {
-        let data = data_directory(args, &name)?;
         return grant::sign_and_become_the_node(
             &keys,
             args.principal.as_deref(),
             &name,
             terms_digest(&scenario, rumour.contacts.raw()),
-            &data,
+            || data_directory(args, &name),
         )
         .map(|never| match never {});
     };
     // From here on this is the node.
     let interrupt = signals::listen()?;
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     if args.contacts.is_some() {
-        eprintln!(
+        output::note(&format!(
             "note: --contacts replaces the scenario's network, and with it the source and the \
              expiring leases that were named for it"
-        );
+        ));
     }
     let data = data.or_else(|| args.data.clone());
     let data = data.ok_or_else(|| CliError::failure("the node was not told where to work"))?;
@@ -95,7 +95,12 @@ fn scenario_text(given: &str) -> Result<(String, String), CliError> {
         return Ok((given.to_owned(), text.to_owned()));
     }
     let path = Path::new(given);
-    match std::fs::read_to_string(path) {
+    let text = read_twice(path, MAX_SCENARIO_BYTES as u64).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| {
+            std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text")
+        })
+    });
+    match text {
         Ok(text) => {
             let name = path.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy());
             Ok((name.into_owned(), text))
@@ -126,15 +131,18 @@ fn contacts(args: &Run, scenario: &Scenario) -> Result<Vec<u8>, CliError> {
                 .map_err(|error| CliError::failure(words(&error)));
         }
     };
-    let unreadable = |error| {
+    read_twice(&path, MAX_FILE_BYTES as u64).map_err(|error| {
         CliError::failure(format!("the contacts {} cannot be read: {error}", path.display()))
-    };
-    if std::fs::metadata(&path).map_err(unreadable)?.file_type().is_fifo() {
-        // The signer reads them, and then the node.
-        return Err(CliError::failure("the contacts come through a pipe, which reads only once")
-            .with_hint("save them to a file first"));
+    })
+}
+
+/// Reads a file that the signer reads, and then the node: so it is none that reads only once.
+fn read_twice(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.file_type().is_fifo() {
+        let message = "it comes through a pipe, which reads only once; save it to a file first";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
     }
-    std::fs::read(&path).map_err(unreadable)
+    read_regular(path, most)
 }
 
 /// The directory that was asked for, or the first free `./runs/NAME-N`.

@@ -52,10 +52,10 @@ pub(crate) fn show(life: Life, about: &About<'_>, as_json: bool) -> Result<Code,
                     "exit_code": code.number(),
                 }));
             } else {
-                eprintln!(
+                output::note(&format!(
                     "interrupted before tick {tick}; everything so far is recorded. Go on with: \
                      karyon resume --data {data}"
-                );
+                ));
             }
             Ok(code)
         }
@@ -117,6 +117,7 @@ fn completed_json(completed: &Completed, about: &About<'_>) -> serde_json::Value
             "refused": counts.refused,
             "dead_lettered": counts.dead_lettered,
         },
+        "inputs_lost": counts.inputs_lost,
         "crashes": counts.crashes,
         "restarts": counts.restarts,
         "records": completed.end.records,
@@ -160,6 +161,14 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
             "denials     the lease of {} expired at tick {} (lease_expired)",
             contacts.name(*person).unwrap_or("?"),
             thousands(tick.0),
+        ));
+    }
+    if counts.dead_lettered + counts.inputs_lost > 0 {
+        output::line(&format!(
+            "warning     {} messages and {} contacts ran out of attempts: the answer is not that of \
+             an undisturbed run",
+            thousands(counts.dead_lettered),
+            thousands(counts.inputs_lost),
         ));
     }
     output::line(&format!(

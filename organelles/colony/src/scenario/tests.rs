@@ -228,6 +228,7 @@ fn defaults_are_the_values_of_the_example() {
         let mut example = Scenario::parse(builtin(name).unwrap()).unwrap();
         assert_eq!(example.authority.expires.len(), 1);
         example.authority = Authority::default();
+        assert_eq!(example.model.source.take().as_deref(), Some("2828"));
         assert_eq!(Scenario::parse(MODEL).unwrap(), example);
     }
     assert_eq!(builtin("chess"), None);
