@@ -44,10 +44,13 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 fn regular(file: File) -> io::Result<File> {
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
-    }
+    let kind = file.metadata()?.file_type();
+    let message = match (kind.is_file(), kind.is_dir()) {
+        (true, _) => return Ok(file),
+        (false, true) => "it is a directory, not a regular file",
+        (false, false) => "it is not a regular file",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 /// Reads a regular file of at most `most` bytes.

@@ -67,8 +67,8 @@ fn files_that_cannot_be_read() {
     fs::create_dir(place.path("folder")).unwrap();
     for (args, words) in [
         (&["run", "rumour", "--contacts", "none.txt"][..], &["none.txt", "No such file"][..]),
-        (&["run", "rumour", "--contacts", "folder"], &["folder", "Is a directory"]),
-        (&["run", "folder"], &["folder", "Is a directory"]),
+        (&["run", "rumour", "--contacts", "folder"], &["folder", "it is a directory"]),
+        (&["run", "folder"], &["folder", "it is a directory"]),
         (&["run", "none.toml"], &["none.toml", "built-in name: rumour"]),
         (&["run", "rumor"], &["rumor", "did you mean", "\"rumour\""]),
         (&["resume", "--data", "none"], &["there is no data directory none"]),

@@ -13,6 +13,7 @@
 mod college;
 mod disk;
 mod help;
+mod hostile;
 mod input;
 mod interrupt;
 mod keys;
