@@ -41,10 +41,10 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     let interrupt = signals::listen()?;
     notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     if args.contacts.is_some() {
-        output::note(&format!(
+        output::note(
             "note: --contacts replaces the scenario's network, and with it the source and the \
-             expiring leases that were named for it"
-        ));
+             expiring leases that were named for it",
+        );
     }
     let data = data.or_else(|| args.data.clone());
     let data = data.ok_or_else(|| CliError::failure("the node was not told where to work"))?;
