@@ -291,7 +291,8 @@ impl Walk {
         let mut offset = start;
         while offset < self.len {
             let sector = self.read(offset, SECTOR_BYTES.min(self.len - offset))?;
-            let sector = sector.unwrap_or_default();
+            // The file became shorter: a writer gave reserved space back.
+            let Some(sector) = sector else { break };
             if let Some(at) = sector.iter().rposition(|byte| *byte != 0) {
                 last_nonzero = Some(offset + at as u64);
                 let announced = offset > start && Commit::announced_len(&sector).is_some();

@@ -292,7 +292,7 @@ impl Task {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&header.encode());
         self.buffer.extend_from_slice(&block.body);
-        let bytes = self.buffer.get(start..).unwrap_or_default();
+        let bytes = self.buffer.get(start..).ok_or_else(too_long)?;
         let hash = block_hash(bytes);
         let len = u32::try_from(bytes.len()).map_err(|_| too_long())?;
         *lane = LaneState { records: lane.records + u64::from(block.count), last: hash };
