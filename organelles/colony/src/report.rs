@@ -135,6 +135,8 @@ fn draw(
         .configure_mesh()
         .x_desc("time, as in the input")
         .y_desc("people who know")
+        .label_style(("sans-serif", 14))
+        .axis_desc_style(("sans-serif", 16))
         .x_labels(6)
         .x_label_formatter(&|x| format!("{x}"))
         .y_label_formatter(&|y| format!("{y:.0}"))
