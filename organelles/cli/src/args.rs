@@ -10,7 +10,8 @@ pub(crate) const VERSION: &str = concat!(
     " (log format 1, safety marker 1, grant 1, agent kinds: person 1)"
 );
 
-const CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the gate, 4 halted, \
+const CODES: &str = "Examples:\n  karyon run rumour\n  karyon audit verify --data runs/rumour-1\n\n\
+                     Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the gate, 4 halted, \
                      5 verification failed, 130 or 143 interrupted";
 
 /// A governed actor runtime for agents: every message passes a gate, every step is recorded
@@ -32,10 +33,10 @@ pub(crate) enum Command {
     /// Go on with a run that was interrupted or killed
     Resume(Resume),
     /// Look into a run's log
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  karyon audit verify --data runs/rumour-1")]
     Audit(Audit),
     /// Look at, or end, safe mode
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  karyon safety status --data runs/rumour-1")]
     Safety(Safety),
 }
 
@@ -116,7 +117,9 @@ pub(crate) enum Audit {
   karyon audit verify --data runs/rumour-1
   karyon audit verify --data copied-run --key 9f2c… (64 hexadecimal digits, or a file with them)
 
-Exit code 0: the log is what was written. 5: it is not; blocks and records are named.")]
+Exit code 0: the log is what its signer wrote, and the answer says whether the signer's key is
+trusted or unknown. 5: it is not; blocks and records are named. Results (arrivals.csv and the
+like) are not covered; `karyon resume` writes them anew from a finished run.")]
 pub(crate) struct Verify {
     /// The run's data directory; only read
     #[arg(long, value_name = "DIR")]

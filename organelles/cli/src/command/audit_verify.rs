@@ -99,8 +99,12 @@ fn as_json(report: &Report) -> serde_json::Value {
 
 fn show(report: &Report) {
     let end = &report.end;
+    let word = match report.key {
+        KeyStatus::Trusted => "verified  ",
+        KeyStatus::Unknown => "consistent",
+    };
     output::line(&format!(
-        "verified    {} records in {} blocks and {} commits, {}",
+        "{word}  {} records in {} blocks and {} commits, {}",
         thousands(end.records),
         thousands(end.tree.size()),
         thousands(end.commits),
@@ -113,8 +117,8 @@ fn show(report: &Report) {
     output::line(&match report.key {
         KeyStatus::Trusted => format!("signed by   {} (trusted)", report.node_key),
         KeyStatus::Unknown => format!(
-            "signed by   {} (key unknown: the log brought it along, so it proves nothing; give \
-             the node's with --key)",
+            "signed by   {} (key unknown: the log brought it along, so it proves nothing about \
+             who wrote it; give the node's with --key)",
             report.node_key
         ),
     });

@@ -22,9 +22,10 @@ use crate::error::{CliError, words};
 use crate::{grant, output, progress, signals};
 
 pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
+    let begun = Instant::now();
     let keys = KeyDirectory::from_environment()?;
     let received = grant::received(&keys)?;
-    let (name, scenario) = scenario(args)?;
+    let Asked { name, scenario, dropped } = scenario(args)?;
     let (contacts, notes) = Contacts::parse(contacts(args, &scenario)?).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
     let Some(grant::Received { authority, data }) = received else {
@@ -40,7 +41,7 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     // From here on this is the node.
     let interrupt = signals::listen()?;
     notes.iter().for_each(|note| output::note(&format!("note: {note}")));
-    if args.contacts.is_some() {
+    if dropped {
         output::note(
             "note: --contacts replaces the scenario's network, and with it the source and the \
              expiring leases that were named for it",
@@ -56,15 +57,29 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     };
     let dir = DataDir::create(&data)?;
     let bar = progress::show(Arc::clone(&settings.progress), rumour.contacts.list().len() as u64);
-    let begun = Instant::now();
     let life = life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings);
     drop(bar);
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data: &data, begun };
-    summary::show(life?, &about, args.json)
+    let life = life.map_err(|error| {
+        let error = CliError::from(error);
+        match error.hint {
+            None => error.with_hint(format!("what was recorded is in {}", data.display())),
+            Some(_) => error,
+        }
+    })?;
+    summary::show(life, &about, args.json)
+}
+
+/// What is to be run.
+struct Asked {
+    name: String,
+    scenario: Scenario,
+    /// Whether `--contacts` made names in the scenario void.
+    dropped: bool,
 }
 
 /// The scenario with what the command line changes, and its name.
-fn scenario(args: &Run) -> Result<(String, Scenario), CliError> {
+fn scenario(args: &Run) -> Result<Asked, CliError> {
     let (name, text) = scenario_text(&args.scenario)?;
     let mut scenario = Scenario::parse(&text)
         .map_err(|error| CliError::failure(format!("{}: {}", args.scenario, words(&error))))?;
@@ -74,10 +89,11 @@ fn scenario(args: &Run) -> Result<(String, Scenario), CliError> {
     if let Some(probability) = args.chaos {
         scenario.chaos.probability = probability;
     }
+    let mut dropped = false;
     if let Some(file) = &args.contacts {
         // Who is named for the scenario's own network means nothing in another.
-        scenario.authority.expires.clear();
-        scenario.model.source = None;
+        let expires = std::mem::take(&mut scenario.authority.expires);
+        dropped = scenario.model.source.take().is_some() || !expires.is_empty();
         scenario.space = Space::File(file.to_string_lossy().into_owned());
     } else if let Space::File(file) = &scenario.space {
         let folder = Path::new(&args.scenario).parent().unwrap_or(Path::new(""));
@@ -87,7 +103,7 @@ fn scenario(args: &Run) -> Result<(String, Scenario), CliError> {
         scenario.model.source = Some(source.clone());
     }
     scenario.check().map_err(|error| CliError::failure(words(&error)))?;
-    Ok((name, scenario))
+    Ok(Asked { name, scenario, dropped })
 }
 
 fn scenario_text(given: &str) -> Result<(String, String), CliError> {

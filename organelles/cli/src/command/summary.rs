@@ -73,10 +73,11 @@ pub(crate) fn show(life: Life, about: &About<'_>, as_json: bool) -> Result<Code,
 fn write_results(completed: &Completed, about: &About<'_>) -> Result<(), CliError> {
     let (contacts, arrivals) = (&about.rumour.contacts, &completed.arrivals);
     let title = format!(
-        "{}: {} of {} people know",
+        "{}: {} of {} people know, begun by {}",
         about.name,
         thousands(informed(completed)),
-        thousands(arrivals.len() as u64)
+        thousands(arrivals.len() as u64),
+        contacts.name(about.rumour.source).unwrap_or("?"),
     );
     let svg = adoption_svg(&title, contacts, arrivals)
         .map_err(|error| CliError::failure(error.to_string()))?;
@@ -141,7 +142,7 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
     let people = completed.arrivals.len() as u64;
     let heard = informed(completed);
     output::line(&format!(
-        "{}: {} of {} people heard it ({:.0} %), from {} on",
+        "{}: {} of {} people heard it ({:.0} %), begun by {}",
         about.name,
         thousands(heard),
         thousands(people),
