@@ -152,14 +152,15 @@ impl Recorder {
                 (start, count) = (at, 0);
                 self.seal()?;
             }
-            if !more && walk.rest().is_empty() {
-                return Ok(());
-            }
-            if !more {
-                return Err(RecordError::Log(LogFailed {
-                    kind: std::io::ErrorKind::InvalidData,
-                    message: "a record is longer than the log holds".into(),
-                }));
+            match (more, walk.rest().is_empty()) {
+                (true, _) => {}
+                (false, true) => return Ok(()),
+                (false, false) => {
+                    return Err(RecordError::Log(LogFailed {
+                        kind: std::io::ErrorKind::InvalidData,
+                        message: "a record is longer than the log holds".into(),
+                    }));
+                }
             }
         }
     }

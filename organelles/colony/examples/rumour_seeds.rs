@@ -7,9 +7,10 @@ use std::error::Error;
 
 use karyon_colony::contacts::Contacts;
 use karyon_colony::direct::reach;
-use karyon_colony::levels::{Levels, contact_levels};
+use karyon_colony::levels::Levels;
 use karyon_colony::network;
-use karyon_colony::scenario::{Expiry, Scenario, Space, builtin};
+use karyon_colony::rumour::Rumour;
+use karyon_colony::scenario::{Scenario, Space, builtin};
 
 /// What one seed gave.
 struct Run {
@@ -59,33 +60,14 @@ fn measure(scenario: &Scenario) -> Result<Run, Box<dyn Error>> {
     };
     let text = network::generate(scenario.population.people, parameters, scenario.seed)?;
     let (contacts, _) = Contacts::parse(text.into_bytes())?;
-    let person = |name: &str| match name {
-        Expiry::BUSIEST => Some(contacts.busiest()),
-        name => contacts.find(name),
-    };
-    let source =
-        scenario.model.source.as_deref().map_or(Some(0), person).ok_or("no such source")?;
-    let expires: Vec<(Option<u32>, u64)> =
-        scenario.authority.expires.iter().map(|end| (person(&end.agent), end.tick)).collect();
-    let levels = contact_levels(&contacts);
-    let blocked: Vec<bool> = contacts
-        .list()
-        .iter()
-        .zip(&levels)
-        .map(|(contact, level)| {
-            let over = |(who, tick): &(Option<u32>, u64)| {
-                *who == Some(contact.source) && 2 * u64::from(*level) >= *tick
-            };
-            expires.iter().any(over)
-        })
-        .collect();
-    let arrivals =
-        reach(&contacts, source, |index| blocked.get(index as usize).copied().unwrap_or(false));
+    let rumour = Rumour::new(scenario, contacts)?;
+    let blocked = rumour.blocked();
+    let arrivals = reach(&rumour.contacts, rumour.source, &blocked);
     Ok(Run {
         // Who is in no contact counts as well: they are people of the scenario.
         share: arrivals.iter().flatten().count() as f64 / f64::from(scenario.population.people),
-        levels: Levels::new(&contacts).len(),
-        denials: blocked.iter().filter(|blocked| **blocked).count(),
+        levels: Levels::new(&rumour.contacts).len(),
+        denials: (0..parameters.contacts).filter(|index| blocked(*index)).count(),
     })
 }
 

@@ -17,8 +17,7 @@ use karyon_runtime::{DataDir, Progress, datadir};
 
 use super::summary::{self, About};
 use crate::args::Run;
-use crate::error::Code;
-use crate::error::{CliError, words};
+use crate::error::{CliError, Code, words};
 use crate::{grant, output, progress, signals};
 
 pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
@@ -61,11 +60,13 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     drop(bar);
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data: &data, begun };
     let life = life.map_err(|error| {
+        // A start that was refused has recorded nothing.
+        let ran = matches!(error, LifeError::Run(_));
         let error = CliError::from(error);
-        match error.hint {
-            None => error.with_hint(format!("what was recorded is in {}", data.display())),
-            Some(_) => error,
+        if ran && error.hint.is_none() {
+            return error.with_hint(format!("what was recorded is in {}", data.display()));
         }
+        error
     })?;
     summary::show(life, &about, args.json)
 }
