@@ -1,0 +1,104 @@
+//! What is written: an entity, from when on, and what it is like.
+
+use std::collections::BTreeSet;
+
+use karyon_types::AgentId;
+
+use crate::{Properties, Time};
+
+/// A vertex as whoever writes knows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Vertex {
+    /// An agent of the same log. Its vertex begins with its spawn record, which brings its name
+    /// and its kind, so an agent needs to know no more than the serial.
+    Agent(AgentId),
+    /// Anything else, by a name that is its identity.
+    Named(String),
+}
+
+/// What a memory is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entity {
+    /// A vertex itself.
+    Vertex(Vertex),
+    /// An edge: there is one for each triple.
+    Edge {
+        /// Where it begins.
+        from: Vertex,
+        /// Its type.
+        kind: String,
+        /// Where it ends.
+        to: Vertex,
+    },
+    /// A fact: there is one for each pair.
+    Fact {
+        /// Of whom.
+        subject: Vertex,
+        /// What kind of fact.
+        predicate: String,
+    },
+}
+
+/// An interval of valid time: the first moment belongs to it, the last does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Valid {
+    /// The first moment.
+    pub from: Time,
+    /// The first moment behind it; `None`: no end.
+    pub to: Option<Time>,
+}
+
+impl Valid {
+    /// From a moment on, without an end.
+    pub fn since(from: Time) -> Valid {
+        Valid { from, to: None }
+    }
+
+    /// Whether `moment` lies inside.
+    pub fn contains(&self, moment: Time) -> bool {
+        self.from <= moment && self.to.is_none_or(|to| moment < to)
+    }
+
+    /// Whether some moment of `first` to `last`, both included, lies inside. Source: SQL:2011,
+    /// `FOR SYSTEM_TIME BETWEEN`.
+    pub fn overlaps(&self, first: Time, last: Time) -> bool {
+        self.from <= last && self.to.is_none_or(|to| first < to)
+    }
+}
+
+/// What an entity is like.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// It is there.
+    Present {
+        /// Its labels; edges and facts usually have none beside their type.
+        labels: BTreeSet<String>,
+        /// Its properties, all of them: a version does not add to the one before.
+        properties: Properties,
+    },
+    /// It is no more. The versions before it stay in its history.
+    Ended,
+}
+
+impl Content {
+    /// There, with properties and no labels.
+    pub fn with(properties: impl IntoIterator<Item = (&'static str, crate::Value)>) -> Content {
+        let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Content::Present { labels: BTreeSet::new(), properties: properties.collect() }
+    }
+}
+
+/// One memory operation: from `valid.from` on (and up to `valid.to`, if it says so), `entity` is
+/// like `content`.
+///
+/// At a moment that lies in several versions the one that begins last holds; of equal beginnings
+/// the one that was recorded last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// What it is about.
+    pub entity: Entity,
+    /// When that is so.
+    pub valid: Valid,
+    /// What it is like then.
+    pub content: Content,
+}
