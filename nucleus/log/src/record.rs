@@ -24,6 +24,8 @@ mod output {
     pub(super) const SENT: u8 = 1;
     pub(super) const DENIED: u8 = 2;
     pub(super) const EXIT: u8 = 3;
+    pub(super) const REMEMBERED: u8 = 4;
+    pub(super) const FORGONE: u8 = 5;
 }
 
 /// A message's logical identity: its sender, the sender's step, the output's index in it.
@@ -124,6 +126,20 @@ pub enum Output<'a> {
     },
     /// The agent ended itself.
     Exit,
+    /// A memory that the gate admitted. The log keeps its bytes; the projector reads them.
+    Remembered {
+        /// The lease that allowed it.
+        lease: LeaseId,
+        /// What is written.
+        write: &'a [u8],
+    },
+    /// A memory that the gate denied.
+    Forgone {
+        /// Why.
+        denial: Denial,
+        /// What would have been written.
+        write: &'a [u8],
+    },
 }
 
 /// Any record.
@@ -377,6 +393,12 @@ fn read_output<'a>(b: &mut &'a [u8]) -> Option<Output<'a>> {
             payload: read_payload(b)?,
         },
         output::EXIT => Output::Exit,
+        output::REMEMBERED => {
+            Output::Remembered { lease: LeaseId(varint::read(b)?), write: read_payload(b)? }
+        }
+        output::FORGONE => {
+            Output::Forgone { denial: Denial::from_number(byte(b)?)?, write: read_payload(b)? }
+        }
         _ => return None,
     })
 }
@@ -426,6 +448,16 @@ impl StepEncoder {
             Output::Exit => {
                 body.push(output::EXIT);
                 return;
+            }
+            Output::Remembered { lease, write } => {
+                body.push(output::REMEMBERED);
+                varint::write(body, lease.0);
+                write
+            }
+            Output::Forgone { denial, write } => {
+                body.push(output::FORGONE);
+                body.push(*denial as u8);
+                write
             }
         };
         frame(body, payload);

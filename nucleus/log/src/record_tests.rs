@@ -27,6 +27,8 @@ enum Out {
     Sent(u64, u64, Vec<u8>),
     Denied(u8, u64, Vec<u8>),
     Exit,
+    Remembered(u64, Vec<u8>),
+    Forgone(u8, Vec<u8>),
 }
 
 fn out() -> impl Strategy<Value = Out> {
@@ -34,6 +36,8 @@ fn out() -> impl Strategy<Value = Out> {
         (any::<u64>(), any::<u64>(), any::<Vec<u8>>()).prop_map(|(a, b, c)| Out::Sent(a, b, c)),
         (1u8..9, any::<u64>(), any::<Vec<u8>>()).prop_map(|(a, b, c)| Out::Denied(a, b, c)),
         Just(Out::Exit),
+        (any::<u64>(), any::<Vec<u8>>()).prop_map(|(a, b)| Out::Remembered(a, b)),
+        (1u8..9, any::<Vec<u8>>()).prop_map(|(a, b)| Out::Forgone(a, b)),
     ]
 }
 
@@ -127,6 +131,9 @@ proptest! {
                 payload,
             },
             Out::Exit => Output::Exit,
+            Out::Remembered(lease, write) => Output::Remembered { lease: LeaseId(*lease), write },
+            Out::Forgone(denial, write) =>
+                Output::Forgone { denial: Denial::from_number(*denial).unwrap(), write },
         }).collect();
         check(&Record::Step { agent: AgentId(agent), step, cause, outputs });
     }

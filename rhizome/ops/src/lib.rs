@@ -20,4 +20,4 @@ mod write;
 pub use codec::WriteError;
 pub use time::{Time, TimeError};
 pub use value::{Properties, Value};
-pub use write::{Content, Entity, Valid, Vertex, Write};
+pub use write::{Content, Entity, Memory, Recorded, Valid, Vertex, Write};

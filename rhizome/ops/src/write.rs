@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use karyon_types::AgentId;
+use karyon_types::{AgentId, LeaseId, Position, Tick};
 
 use crate::{Properties, Time};
 
@@ -101,4 +101,35 @@ pub struct Write {
     pub valid: Valid,
     /// What it is like then.
     pub content: Content,
+}
+
+/// Where and by what a memory was recorded: its transaction time and its provenance, in the log
+/// that it comes from.
+///
+/// Position order is the order of transaction time. In tick mode the logical identity (tick,
+/// agent, step, output) sorts alike, and is the same for every way of running the same scenario,
+/// which positions are not: a crash is a record too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Recorded {
+    /// The record's position in commit order.
+    pub position: Position,
+    /// The tick in which it was written.
+    pub tick: Tick,
+    /// The agent that wrote it.
+    pub agent: AgentId,
+    /// Which of the agent's steps, counted from 0.
+    pub step: u64,
+    /// Which of the step's outputs; `None`: it is the agent's own vertex, made by its spawn record.
+    pub output: Option<u16>,
+    /// The lease that allowed it.
+    pub lease: LeaseId,
+}
+
+/// One version of an entity, with where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// What was written.
+    pub write: Write,
+    /// Where and by what.
+    pub recorded: Recorded,
 }
