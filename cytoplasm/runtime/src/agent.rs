@@ -51,13 +51,22 @@ pub enum Event<'a> {
         /// What it says.
         payload: &'a [u8],
     },
-    /// A message that this agent wanted to send was denied.
+    /// Something that this agent wanted to do was denied.
     Denied {
-        /// To whom it wanted to send.
-        to: AgentId,
+        /// What it wanted.
+        deed: Deed,
         /// Why not.
         denial: Denial,
     },
+}
+
+/// What an agent can be denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// To send to this agent.
+    Send(AgentId),
+    /// To write a memory.
+    Remember,
 }
 
 /// A step's own word that it failed; handled like a panic, but cheaper.
@@ -83,11 +92,22 @@ pub trait Agent: Serialize + DeserializeOwned + Sized + Send + 'static {
     fn handle(&mut self, event: Event<'_>, context: &mut Context<'_>) -> Result<(), Failure>;
 }
 
+/// One output that a step wants.
+pub(crate) enum Wish {
+    Send(AgentId, Payload),
+    /// Of [`Wishes::memory`], what lies before this end and behind the one before.
+    Remember {
+        end: usize,
+    },
+}
+
 /// What one step wants.
 #[derive(Default)]
 pub(crate) struct Wishes {
     /// At most as many as a step may have.
-    pub(crate) sends: Vec<(AgentId, Payload)>,
+    pub(crate) outputs: Vec<Wish>,
+    /// The bytes of all memories, one behind the other.
+    pub(crate) memory: Vec<u8>,
     pub(crate) exit: bool,
     /// All that were wished for, those beyond the bound included.
     pub(crate) count: u64,
@@ -95,7 +115,8 @@ pub(crate) struct Wishes {
 
 impl Wishes {
     pub(crate) fn clear(&mut self) {
-        self.sends.clear();
+        self.outputs.clear();
+        self.memory.clear();
         self.exit = false;
         self.count = 0;
     }
@@ -127,7 +148,19 @@ impl Context<'_> {
         self.wishes.count += 1;
         // What is beyond the bound ends the run; there is no need to keep it.
         if self.wishes.count <= self.bound {
-            self.wishes.sends.push((to, Payload::from_slice(payload)));
+            self.wishes.outputs.push(Wish::Send(to, Payload::from_slice(payload)));
+        }
+    }
+
+    /// Writes a memory, if the gate allows it: recorded with this step, and part of the memory
+    /// that is projected from the log. What its bytes mean the runtime does not know. A denial
+    /// arrives in the next tick as [`Event::Denied`].
+    pub fn remember(&mut self, write: &[u8]) {
+        self.wishes.count += 1;
+        if self.wishes.count <= self.bound {
+            self.wishes.memory.extend_from_slice(write);
+            let end = self.wishes.memory.len();
+            self.wishes.outputs.push(Wish::Remember { end });
         }
     }
 

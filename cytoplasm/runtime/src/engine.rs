@@ -43,6 +43,10 @@ pub struct Counts {
     pub delivered: u64,
     /// Messages that the gate denied.
     pub denied: u64,
+    /// Memories that were written.
+    pub remembered: u64,
+    /// Memories that the gate denied.
+    pub forgone: u64,
     /// Messages refused under pressure: none in tick mode.
     pub refused: u64,
     /// Messages that nobody handled.
@@ -61,6 +65,8 @@ impl Counts {
         self.sent += other.sent;
         self.delivered += other.delivered;
         self.denied += other.denied;
+        self.remembered += other.remembered;
+        self.forgone += other.forgone;
         self.refused += other.refused;
         self.dead_lettered += other.dead_lettered;
         self.inputs_lost += other.inputs_lost;

@@ -21,7 +21,7 @@ mod scheduler;
 mod services;
 mod supervision;
 
-pub use agent::{Agent, AgentKind, Context, Event, Failure, Payload, RestartFrom};
+pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom};
 pub use barrier::{Barrier, Poisoned};
 pub use chaos::Chaos;
 pub use datadir::{DataDir, DataDirError};

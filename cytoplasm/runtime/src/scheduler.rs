@@ -13,7 +13,7 @@ use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
 use karyon_types::{AgentId, Denial, LeaseId, Tick};
 
-use crate::agent::{Agent, Context, Event, Failure, Payload, RestartFrom, Wishes};
+use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
 use crate::chaos::Chaos;
 use crate::codec;
 use crate::engine::{Counts, Limits, RunError};
@@ -25,8 +25,8 @@ use crate::supervision::Exit;
 pub(crate) struct Envelope {
     to: AgentId,
     message: Message,
-    /// The news that the sender's own message was denied; `to` is the sender then.
-    denial: Option<(Denial, AgentId)>,
+    /// The news that what the sender wanted was denied; `to` is the sender then.
+    denial: Option<(Denial, Deed)>,
     payload: Payload,
 }
 
@@ -200,9 +200,9 @@ impl<A: Agent> Scheduler<A> {
                         payload: &envelope.payload,
                     },
                 },
-                Some((denial, to)) => Due {
+                Some((denial, deed)) => Due {
                     cause: Cause::Denial(envelope.message),
-                    event: Event::Denied { to, denial },
+                    event: Event::Denied { deed, denial },
                 },
             };
             emptied = self.handle(plan, tick, id, &due, emptied);
@@ -303,17 +303,30 @@ impl<A: Agent> Scheduler<A> {
             return false;
         }
         self.encoder.begin(id, step, cause, wished as usize);
-        let mut sends = std::mem::take(&mut self.wishes.sends);
-        for (index, (to, payload)) in sends.drain(..).enumerate() {
+        let mut outputs = std::mem::take(&mut self.wishes.outputs);
+        let mut memory = std::mem::take(&mut self.wishes.memory);
+        let mut begin = 0;
+        for (index, wish) in outputs.drain(..).enumerate() {
             let message = Message { from: id, step, output: index as u16 };
-            let request = Request { agent: id, right: Rights::SEND, target: to.0, now: tick };
-            self.counts.sent += 1;
-            match plan.gate.check(lease, &request) {
-                Ok(lease) => self.post(lease, Envelope { to, message, denial: None, payload }),
-                Err(denial) => self.deny(denial, to, message, &payload),
+            let (right, target) = match &wish {
+                Wish::Send(to, _) => (Rights::SEND, to.0),
+                // An agent remembers under its own name.
+                Wish::Remember { .. } => (Rights::REMEMBER, id.0),
+            };
+            let request = Request { agent: id, right, target, now: tick };
+            let decision = plan.gate.check(lease, &request);
+            match wish {
+                Wish::Send(to, payload) => self.send(decision, to, message, payload),
+                Wish::Remember { end } => {
+                    self.remember(decision, message, memory.get(begin..end).unwrap_or_default());
+                    begin = end;
+                }
             }
         }
-        self.wishes.sends = sends;
+        // Their space is used again by the next step.
+        memory.clear();
+        self.wishes.outputs = outputs;
+        self.wishes.memory = memory;
         if self.wishes.exit {
             self.encoder.output(&Output::Exit);
         }
@@ -331,23 +344,51 @@ impl<A: Agent> Scheduler<A> {
     }
 
     #[inline]
-    fn post(&mut self, lease: LeaseId, envelope: Envelope) {
-        let payload = &envelope.payload;
-        self.encoder.output(&Output::Sent { lease, to: envelope.to, payload });
-        // The gate's scope ends with the last agent, so the scheduler exists.
-        let scheduler = ((envelope.to.0 - 1) / self.share) as usize;
-        if let Some(outbox) = self.outbox.get_mut(scheduler) {
-            outbox.push(envelope);
-            self.outcome.sent += 1;
+    fn send(
+        &mut self,
+        decision: Result<LeaseId, Denial>,
+        to: AgentId,
+        message: Message,
+        payload: Payload,
+    ) {
+        self.counts.sent += 1;
+        match decision {
+            Ok(lease) => {
+                self.encoder.output(&Output::Sent { lease, to, payload: &payload });
+                // The gate's scope ends with the last agent, so the scheduler exists.
+                let scheduler = ((to.0 - 1) / self.share) as usize;
+                if let Some(outbox) = self.outbox.get_mut(scheduler) {
+                    outbox.push(Envelope { to, message, denial: None, payload });
+                    self.outcome.sent += 1;
+                }
+            }
+            Err(denial) => {
+                self.encoder.output(&Output::Denied { denial, to, payload: &payload });
+                self.counts.denied += 1;
+                self.tell(message, denial, Deed::Send(to));
+            }
         }
     }
 
-    fn deny(&mut self, denial: Denial, to: AgentId, message: Message, payload: &[u8]) {
-        self.encoder.output(&Output::Denied { denial, to, payload });
-        self.counts.denied += 1;
+    fn remember(&mut self, decision: Result<LeaseId, Denial>, message: Message, write: &[u8]) {
+        match decision {
+            Ok(lease) => {
+                self.encoder.output(&Output::Remembered { lease, write });
+                self.counts.remembered += 1;
+            }
+            Err(denial) => {
+                self.encoder.output(&Output::Forgone { denial, write });
+                self.counts.forgone += 1;
+                self.tell(message, denial, Deed::Remember);
+            }
+        }
+    }
+
+    /// Tells the agent in the next tick what it was denied.
+    fn tell(&mut self, message: Message, denial: Denial, deed: Deed) {
         let mine = ((message.from.0 - 1) / self.share) as usize;
         if let Some(outbox) = self.outbox.get_mut(mine) {
-            let denial = Some((denial, to));
+            let denial = Some((denial, deed));
             outbox.push(Envelope { to: message.from, message, denial, payload: Payload::new() });
             self.outcome.sent += 1;
         }

@@ -11,6 +11,15 @@ pub struct Rights(pub u32);
 impl Rights {
     /// To send messages to agents.
     pub const SEND: Rights = Rights(1);
+    /// To write memories, under the name of an agent.
+    pub const REMEMBER: Rights = Rights(2);
+    /// To bring memories from elsewhere into this one.
+    pub const IMPORT: Rights = Rights(4);
+
+    /// Both.
+    pub const fn and(self, other: Rights) -> Rights {
+        Rights(self.0 | other.0)
+    }
 
     /// Whether all of `other` is in this set.
     #[inline]

@@ -1,10 +1,11 @@
 //! No message without a lease that covers it; a denial is told and recorded.
 
+use karyon_gate::Rights;
 use karyon_log::{Output, Record, Records};
-use karyon_types::{AgentId, Denial, Tick};
+use karyon_types::{AgentId, Denial, LeaseId, Tick};
 
 use crate::support::*;
-use Order::{Add, Send};
+use Order::{Add, Panic, Remember, Say, Send};
 
 #[test]
 fn a_denied_message_does_not_arrive_and_its_sender_is_told() {
@@ -34,10 +35,62 @@ fn a_denied_message_does_not_arrive_and_its_sender_is_told() {
             .flatten()
             .filter_map(|output| match output {
                 Output::Denied { denial, to, .. } => Some((denial, to.0)),
-                Output::Sent { .. } | Output::Exit => None,
+                _ => None,
             })
             .collect();
         let (expired, scope) = (Denial::LeaseExpired, Denial::ExceedsCapabilityScope);
         assert_eq!(recorded, [(expired, 2), (expired, 5), (expired, 0), (scope, 99)]);
     }
+}
+
+/// Step by step, what the memory outputs of agent 1 were.
+fn memories(records: &[u8]) -> Vec<Vec<String>> {
+    let step = |record: Option<Record<'_>>| match record.unwrap() {
+        Record::Step { agent: AgentId(1), outputs, .. } => Some(
+            outputs
+                .iter()
+                .map(|output| match output {
+                    Output::Remembered { lease, write } => {
+                        assert_eq!(*lease, LeaseId(1));
+                        format!("+{}", String::from_utf8_lossy(write))
+                    }
+                    Output::Forgone { denial, write } => {
+                        format!("-{} {denial}", String::from_utf8_lossy(write))
+                    }
+                    other => format!("{other:?}").chars().take(4).collect(),
+                })
+                .collect(),
+        ),
+        _ => None,
+    };
+    Records::new(records).filter_map(step).collect()
+}
+
+#[test]
+fn memories_are_outputs_gated_and_recorded_in_their_order() {
+    let remember = |text: &str| Remember(text.into());
+    let script = Script::new([
+        (0, 1, vec![remember("a"), Say(2, String::new()), remember("bb"), remember("")]),
+        (1, 1, vec![remember("lost"), Panic]),
+        (2, 1, vec![Say(2, String::new()), remember("late")]),
+    ]);
+    let stage = Stage { expires: vec![(AgentId(1), Tick(2))], ..Stage::default() };
+    for schedulers in [1, 2, 4] {
+        let stage = Stage { schedulers, ..stage.clone() };
+        let (outcome, records) = stage.complete::<0, 1>(&script);
+        let counts = outcome.counts;
+        assert_eq!((counts.sent, counts.denied), (2, 1));
+        assert_eq!((counts.remembered, counts.forgone), (3, 1));
+        assert_eq!(outcome.agents[0].as_ref().unwrap().denied, ["lease_expired"; 2]);
+        // A step that crashed leaves nothing behind, its memories included; the last two are the
+        // agent's steps on the news of its denials.
+        let expected: [&[&str]; 4] =
+            [&["+a", "Sent", "+bb", "+"], &["Deni", "-late lease_expired"], &[], &[]];
+        assert_eq!(memories(&records), expected);
+    }
+    let stage = Stage { rights: Rights::SEND, ..Stage::default() };
+    let (outcome, records) = stage.complete::<0, 1>(&Script::new([(0, 1, vec![remember("a")])]));
+    assert_eq!(outcome.counts.forgone, 1);
+    let expected: [&[&str]; 2] = [&["-a capability_not_granted"], &[]];
+    assert_eq!(memories(&records), expected);
 }

@@ -24,6 +24,7 @@ pub enum Order {
     Send(u64, Vec<Order>),
     /// Send this text to this agent.
     Say(u64, String),
+    Remember(String),
     /// Add to its sum.
     Add(u64),
     Panic,
@@ -71,6 +72,7 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                     context.send(AgentId(to), &bytes);
                 }
                 Order::Say(to, text) => context.send(AgentId(to), text.as_bytes()),
+                Order::Remember(text) => context.remember(text.as_bytes()),
                 Order::Add(n) => self.sum += n,
                 Order::Panic => panic!("as ordered"),
                 Order::Fail => return Err(Failure("as ordered".into())),
@@ -186,6 +188,7 @@ pub struct Stage {
     pub intensity: Intensity,
     pub limits: Limits,
     pub expires: Vec<(AgentId, Tick)>,
+    pub rights: Rights,
 }
 
 impl Default for Stage {
@@ -199,6 +202,7 @@ impl Default for Stage {
             intensity: Intensity { restarts: 1_000, period_ticks: 10 },
             limits: Limits { outputs_per_step: 8, messages_per_tick: 64 },
             expires: Vec::new(),
+            rights: Rights::SEND.and(Rights::REMEMBER),
         }
     }
 }
@@ -226,7 +230,7 @@ impl Stage {
                 id: GrantId(1),
                 principal: PrincipalId(1),
                 reason: ReasonId(1),
-                rights: Rights::SEND,
+                rights: self.rights,
                 scope: Scope { first: 1, last: self.agents },
                 expires: None,
             },
