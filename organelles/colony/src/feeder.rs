@@ -3,6 +3,8 @@
 //! In the first tick of a level each sender is told to send, in the second the message arrives.
 //! Nobody is in two contacts of one level, so that equals processing the file line by line.
 
+use std::collections::HashMap;
+
 use karyon_runtime::{Batch, InputItem, InputSource, codec};
 use karyon_types::{AgentId, Tick};
 
@@ -29,12 +31,18 @@ pub struct Feeder {
 impl Feeder {
     /// A feeder of all contacts.
     pub fn new(contacts: &Contacts, levels: &Levels) -> Feeder {
+        let mut pairs = HashMap::new();
         let tells = (0..)
             .zip(contacts.list())
-            .map(|(index, contact)| Tell {
-                to: agent_of(contact.target).0,
-                time: contact.time,
-                contact: index,
+            .map(|(index, contact)| {
+                let nth = pairs.entry((contact.source, contact.target)).or_insert(0);
+                *nth += 1;
+                Tell {
+                    to: agent_of(contact.target).0,
+                    time: contact.time,
+                    contact: index,
+                    nth: *nth,
+                }
             })
             .collect();
         let mut items = Vec::with_capacity(contacts.list().len());

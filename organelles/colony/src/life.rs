@@ -25,8 +25,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The name of the input copy.
 const CONTACTS: &str = "contacts";
 
-/// What the principal allows a colony: that its people send to each other.
-pub const RIGHTS: Rights = Rights::SEND;
+/// What the principal allows a colony: that its people send to each other, and remember.
+pub const RIGHTS: Rights = Rights::SEND.and(Rights::REMEMBER);
 
 /// Why a colony did not live to its end.
 #[derive(Debug, thiserror::Error)]

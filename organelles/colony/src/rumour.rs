@@ -90,10 +90,12 @@ impl Rumour {
     pub fn population(&self, grant: Grant) -> Population<Person> {
         let source = agent_of(self.source);
         let began = self.contacts.list().first().map_or(0, |contact| contact.time);
+        let decimals = self.contacts.scale();
         Population {
             names: self.contacts.names().to_vec(),
             init: Arc::new(move |agent| Person {
                 heard: (agent == source).then_some(Heard { time: began, from: None }),
+                decimals,
                 ..Person::default()
             }),
             grant,

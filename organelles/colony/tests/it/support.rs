@@ -10,7 +10,7 @@ use karyon_colony::direct::{Arrival, reach};
 use karyon_colony::person::Person;
 use karyon_colony::rumour::{Rumour, runtime_settings};
 use karyon_colony::scenario::Scenario;
-use karyon_gate::{Grant, Rights, Scope};
+use karyon_gate::{Grant, Scope};
 use karyon_identity::SecretKey;
 use karyon_log::{End, MemoryStorage, SegmentHeader, Storage, Writer};
 use karyon_runtime::{Ending, Outcome, Progress, Recorder, RunConfig, SMALL_TICK, run};
@@ -53,7 +53,7 @@ pub fn play(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Played {
         id: GrantId(1),
         principal: PrincipalId(1),
         reason: ReasonId(1),
-        rights: Rights::SEND,
+        rights: karyon_colony::life::RIGHTS,
         scope: Scope { first: 1, last: rumour.contacts.names().len() as u64 },
         expires: None,
     };
