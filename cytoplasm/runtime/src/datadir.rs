@@ -123,8 +123,9 @@ impl DataDir {
         &self.path
     }
 
-    fn log_folder(&self) -> PathBuf {
-        self.path.join("log")
+    /// The folder of the log's segments.
+    pub fn log_folder(&self) -> PathBuf {
+        log_folder(&self.path)
     }
 
     /// The copies of the inputs.
@@ -132,7 +133,7 @@ impl DataDir {
         inputs(&self.path)
     }
 
-    /// The log.
+    /// The log's first segment, which holds the run.
     pub fn log_file(&self) -> PathBuf {
         log_file(&self.path)
     }
@@ -166,14 +167,24 @@ pub fn inputs(data: &Path) -> PathBuf {
     data.join("inputs")
 }
 
-/// The log of a data directory.
+/// The folder of a data directory's log: its segments, and the checkpoint beside them.
+pub fn log_folder(data: &Path) -> PathBuf {
+    data.join("log")
+}
+
+/// The memory: a projection of the log, which can be deleted and built again.
+pub fn memory_file(data: &Path) -> PathBuf {
+    data.join("memory").join("graph.redb")
+}
+
+/// The log's first segment, which holds the run.
 pub fn log_file(data: &Path) -> PathBuf {
-    data.join("log").join("00000000.log")
+    karyon_log::segment_file(&log_folder(data), 0)
 }
 
 /// The checkpoint beside it.
 pub fn checkpoint_file(data: &Path) -> PathBuf {
-    data.join("log").join("checkpoint")
+    log_folder(data).join("checkpoint")
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> DataDirError + '_ {

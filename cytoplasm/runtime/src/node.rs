@@ -11,7 +11,7 @@ use karyon_identity::{Checkpoint, SecretKey};
 use karyon_log::{
     Boot, Control, End, FileStorage, Genesis, InputFile, Interrupted, LogError, LogFailed,
     Recovered, Report, Resume, Seal, SegmentHeader, Storage, Trust, VerifyError, Walk, Writer,
-    origin, verify,
+    origin, segment_file, verify,
 };
 use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
 use karyon_types::{Hash, LogId, hash};
@@ -191,7 +191,8 @@ impl Node {
     ) -> Result<(Node, Report), NodeError> {
         let data = || dir.path().to_path_buf();
         let trust = Trust { node_key: Some(key.public_key()) };
-        let report = match verify(&dir.log_file(), &dir.checkpoint_file(), &dir.inputs(), &trust) {
+        let log = dir.log_folder();
+        let report = match verify(&log, &dir.checkpoint_file(), &dir.inputs(), &trust) {
             Ok(report) if report.genesis().is_some() => report,
             Err(VerifyError::Io { source, .. })
                 if source.kind() != std::io::ErrorKind::NotFound =>
@@ -209,12 +210,11 @@ impl Node {
         let resumes = take_resumes(&dir)?;
         let boot = 1 + report.controls.iter().filter(|c| matches!(c, Control::Boot(_))).count();
         karyon_safety::replace(dir.path(), &Marker::Running { boot: boot as u64, n: marker_n })?;
-        let path = dir.log_file();
-        let failed = |source| NodeError::Io { path: path.clone(), source };
         let header = SegmentHeader { log: report.log, node_key: report.node_key };
         let end = report.end.clone();
-        let reader = FileStorage::open_read_only(&path).map_err(failed)?;
-        let walk = Walk::new(Box::new(reader)).map_err(VerifyError::Log)?;
+        let path = segment_file(&log, end.segment);
+        let failed = |source| NodeError::Io { path: path.clone(), source };
+        let walk = Walk::open(&log).map_err(VerifyError::Log)?;
         if end.sealed {
             let recorder = Recorder::resuming(None, walk, &end);
             let sealed = report.seal().map(|seal| (end, seal.clone()));

@@ -124,7 +124,7 @@ pub struct Interrupted {
     pub signal: u32,
 }
 
-/// The run is over; nothing follows.
+/// The run is over; only imports follow, each in a segment of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
@@ -132,6 +132,26 @@ pub struct Seal {
     pub ticks: u64,
     /// The canonical root of the final state.
     pub state_root: [u8; 32],
+}
+
+/// A piece of another log's memory was taken in, after the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRecord {
+    /// The engram, kept as a copy beside the log.
+    pub file: InputFile,
+    /// The CID of its root.
+    pub root: Vec<u8>,
+    /// The log that it comes from.
+    pub origin: [u8; 16],
+    /// The ed25519 public key that signed it.
+    pub signer: [u8; 32],
+    /// The name under which that key is trusted here.
+    pub trusted_by: String,
+    /// The lease that allowed it.
+    pub lease: u64,
+    /// Milliseconds since 1970, UTC.
+    pub at_unix_ms: u64,
 }
 
 /// Any control record.
@@ -155,6 +175,8 @@ pub enum Control {
     Interrupted(Interrupted),
     /// See [`Seal`].
     Seal(Seal),
+    /// See [`ImportRecord`].
+    Import(ImportRecord),
 }
 
 /// Numbers of the kinds in the log; never changed, never reused.
@@ -168,6 +190,7 @@ pub(crate) mod kind {
     pub(crate) const RESUME: u8 = 7;
     pub(crate) const INTERRUPTED: u8 = 8;
     pub(crate) const SEAL: u8 = 9;
+    pub(crate) const IMPORT: u8 = 10;
 }
 
 impl Control {
@@ -183,6 +206,22 @@ impl Control {
             Control::Resume(body) => put(out, kind::RESUME, body),
             Control::Interrupted(body) => put(out, kind::INTERRUPTED, body),
             Control::Seal(body) => put(out, kind::SEAL, body),
+            Control::Import(body) => put(out, kind::IMPORT, body),
+        }
+    }
+
+    /// Whether it seals the log: nothing follows it in its segment.
+    pub fn seals(&self) -> bool {
+        match self {
+            Control::Seal(_) | Control::Import(_) => true,
+            Control::Genesis(_)
+            | Control::Boot(_)
+            | Control::Principal(_)
+            | Control::Reason(_)
+            | Control::Grant(_)
+            | Control::Recovered(_)
+            | Control::Resume(_)
+            | Control::Interrupted(_) => false,
         }
     }
 
@@ -198,6 +237,7 @@ impl Control {
             kind::RESUME => Control::Resume(get(body)?),
             kind::INTERRUPTED => Control::Interrupted(get(body)?),
             kind::SEAL => Control::Seal(get(body)?),
+            kind::IMPORT => Control::Import(get(body)?),
             _ => return None,
         })
     }

@@ -3,8 +3,9 @@
 //!
 //! Records are gathered in blocks; a block is the unit of hashing. Blocks are made durable in
 //! groups by one signed commit: one write, one fdatasync. The block hashes are the entries of an
-//! RFC 6962 tree, so that a signed checkpoint of 150 bytes pins everything before it. The bytes
-//! are in `docs/formats.md`.
+//! RFC 6962 tree, so that a signed checkpoint of 150 bytes pins everything before it. A log is a
+//! folder of segment files; the next one begins where the one before it was sealed. The bytes are
+//! in `docs/formats.md`.
 //!
 //! # Invariants
 //! 1. Every committed prefix is causally closed: blocks are committed in the order in which they
@@ -12,12 +13,17 @@
 //! 2. A group of blocks is there as a whole or not at all: its commit names each of its hashes.
 //! 3. No write touches a sector that an earlier commit used.
 //! 4. After a failed write or fdatasync nothing is written again ([`Writer`] stays failed).
-//! 5. In a log that is covered by a checkpoint every changed byte is found ([`verify()`]).
+//! 5. A segment that follows a seal is there as a whole or not at all ([`write_segment`]).
+//! 6. In a log that is covered by a checkpoint every changed byte is found ([`verify()`]).
 
+mod append;
 mod block;
 mod commit;
 mod control;
 mod damage;
+mod end;
+mod folder;
+mod group;
 pub mod limits;
 mod record;
 mod segment;
@@ -27,12 +33,15 @@ mod verify;
 mod walk;
 mod writer;
 
+pub use append::write_segment;
 pub use block::{Block, BlockHeader, Lane};
 pub use control::{
-    Boot, Control, Genesis, GrantRecord, InputFile, Interrupted, PrincipalRecord, ReasonRecord,
-    Recovered, Resume, Seal,
+    Boot, Control, Genesis, GrantRecord, ImportRecord, InputFile, Interrupted, PrincipalRecord,
+    ReasonRecord, Recovered, Resume, Seal,
 };
 pub use damage::Damage;
+pub use end::{End, Place};
+pub use folder::segment_file;
 pub use record::{
     Cause, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Records, StepEncoder,
 };
@@ -40,7 +49,7 @@ pub use segment::SegmentHeader;
 pub use storage::{FileStorage, MemoryStorage, NO_WAIT, Storage, open_regular, read_regular};
 pub use tree::Tree;
 pub use verify::{KeyStatus, Report, Trust, VerifyError, origin, verify};
-pub use walk::{End, LogError, Walk, WalkedBlock};
+pub use walk::{LogError, Walk, WalkedBlock};
 pub use writer::{LogFailed, Writer, WriterStatus};
 
 /// The version of the log's byte format.

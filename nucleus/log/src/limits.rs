@@ -4,6 +4,9 @@
 /// torn write cannot touch what an earlier commit holds.
 pub const SECTOR_BYTES: u64 = 4096;
 
+/// The number of the last segment that a log can have: its file's name has eight digits.
+pub const SEGMENT_MAX: u32 = 99_999_999;
+
 /// A block is sealed at this many bytes of records: large enough that hashing and the header
 /// cost little, small enough that damage is named closely.
 pub const BLOCK_BYTES: usize = 64 * 1024;

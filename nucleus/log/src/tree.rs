@@ -27,6 +27,15 @@ impl Tree {
         self.size += 1;
     }
 
+    /// The tree of that size with these peaks; `None` when their number does not fit the size.
+    pub(crate) fn from_parts(size: u64, peaks: Vec<[u8; 32]>) -> Option<Tree> {
+        (peaks.len() == size.count_ones() as usize).then_some(Tree { size, peaks })
+    }
+
+    pub(crate) fn peaks(&self) -> &[[u8; 32]] {
+        &self.peaks
+    }
+
     /// How many blocks it covers.
     pub fn size(&self) -> u64 {
         self.size

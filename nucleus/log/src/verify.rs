@@ -10,12 +10,14 @@ use karyon_identity::{Checkpoint, PublicKey};
 use karyon_types::{Hash, Hasher, LogId};
 
 use crate::block::Lane;
-use crate::control::{Control, Genesis, Seal};
+use crate::control::{Control, Genesis, ImportRecord, InputFile, Seal};
 use crate::damage::Damage;
+use crate::end::End;
+use crate::folder::segment_file;
 use crate::limits::CHECKPOINT_BYTES_MAX;
 use crate::record::{Record, Records};
-use crate::storage::{FileStorage, open_regular, read_regular};
-use crate::walk::{End, LogError, Walk, WalkedBlock};
+use crate::storage::{open_regular, read_regular};
+use crate::walk::{LogError, Walk, WalkedBlock};
 
 /// What the caller knows from elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +46,8 @@ pub struct Report {
     pub key: KeyStatus,
     /// Where the log ends, with its tree.
     pub end: End,
+    /// The committed bytes of all its files.
+    pub bytes: u64,
     /// The size that a checkpoint beside the log covers.
     pub checkpoint: Option<u64>,
     /// All control records, in commit order.
@@ -59,10 +63,18 @@ impl Report {
         })
     }
 
-    /// The seal; `None`: the run has not ended.
+    /// The run's seal; `None`: the run has not ended.
     pub fn seal(&self) -> Option<&Seal> {
         self.controls.iter().find_map(|control| match control {
             Control::Seal(seal) => Some(seal),
+            _ => None,
+        })
+    }
+
+    /// What was imported after the run, in commit order.
+    pub fn imports(&self) -> impl Iterator<Item = &ImportRecord> {
+        self.controls.iter().filter_map(|control| match control {
+            Control::Import(import) => Some(import),
             _ => None,
         })
     }
@@ -74,9 +86,13 @@ pub enum VerifyError {
     /// The log is damaged or cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// An input copy is missing or differs from what genesis holds.
-    #[error("block 0, record #0: the input copy {} {what}", path.display())]
+    /// An input copy is missing or differs from what the log holds.
+    #[error("block {block}, record #{record}: the input copy {} {what}", path.display())]
     Input {
+        /// The block that names it.
+        block: u64,
+        /// The record that names it: genesis, or an import.
+        record: u64,
         /// The copy.
         path: PathBuf,
         /// What is wrong.
@@ -113,11 +129,13 @@ pub enum VerifyError {
 impl VerifyError {
     /// Whether the answer is "this is not what was written", rather than "I could not look".
     pub fn is_refutation(&self) -> bool {
-        !matches!(
-            self,
-            VerifyError::Io { .. }
-                | VerifyError::Log(LogError::Io(_) | LogError::NotALog | LogError::Version { .. })
-        )
+        match self {
+            VerifyError::Log(error) => error.is_refutation(),
+            VerifyError::Io { .. } => false,
+            VerifyError::Input { .. }
+            | VerifyError::Checkpoint { .. }
+            | VerifyError::WrongKey { .. } => true,
+        }
     }
 }
 
@@ -126,12 +144,13 @@ pub fn origin(log: LogId) -> String {
     format!("karyon/{log}")
 }
 
-/// Verifies the log file, the checkpoint beside it and the input copies.
+/// Verifies all segments in the log's folder, the checkpoint beside them and the input copies.
 ///
 /// # Errors
-/// See [`VerifyError`]; each names blocks and records.
+/// See [`VerifyError`]; each names blocks and records. Where there is no log,
+/// [`VerifyError::Io`] of the kind [`NotFound`](io::ErrorKind::NotFound).
 pub fn verify(
-    log_file: &Path,
+    log_folder: &Path,
     checkpoint_file: &Path,
     inputs_folder: &Path,
     trust: &Trust,
@@ -139,10 +158,9 @@ pub fn verify(
     let has_checkpoint = checkpoint_file
         .try_exists()
         .map_err(|source| VerifyError::Io { path: checkpoint_file.into(), source })?;
-    let storage = match FileStorage::open_read_only(log_file) {
-        Ok(storage) => storage,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && has_checkpoint => {
-            return Err(LogError::Damaged(Damage {
+    let mut walk = Walk::open(log_folder).map_err(|error| match error {
+        LogError::Io(error) if error.kind() == io::ErrorKind::NotFound && has_checkpoint => {
+            LogError::Damaged(Damage {
                 what: "the log is gone, but its checkpoint is there",
                 first_block: 0,
                 last_block: None,
@@ -150,14 +168,12 @@ pub fn verify(
                 last_record: None,
                 offset: 0,
             })
-            .into());
+            .into()
         }
-        Err(source) => return Err(VerifyError::Io { path: log_file.into(), source }),
-    };
-    let mut walk = Walk::new(Box::new(storage)).map_err(|error| match error {
+        LogError::Io(source) => VerifyError::Io { path: segment_file(log_folder, 0), source },
         // With a checkpoint beside it, a log without its first sector was damaged, not unborn.
-        LogError::NotALog if has_checkpoint => LogError::Header,
-        other => other,
+        LogError::NotALog if has_checkpoint => LogError::Header.into(),
+        other => other.into(),
     })?;
     let header = walk.header().clone();
     let key = match trust.node_key {
@@ -168,43 +184,61 @@ pub fn verify(
         None => KeyStatus::Unknown,
     };
     let checkpoint = read_checkpoint(checkpoint_file, &origin(header.log), &header.node_key)?;
-    let (mut controls, mut at_checkpoint) = (Vec::new(), None);
-    while let Some(blocks) = walk.next_group()? {
+    let (mut controls, mut copies, mut at_checkpoint) = (Vec::new(), Vec::new(), None);
+    let (mut segment, mut bytes_before) = (0, 0);
+    loop {
+        let offset = walk.end().offset;
+        let Some(blocks) = walk.next_group()? else { break };
+        if walk.end().segment != segment {
+            segment = walk.end().segment;
+            bytes_before += offset;
+        }
         for block in &blocks {
-            check_records(block, &mut controls)?;
+            check_records(block, &mut controls, &mut copies)
+                .map_err(|damage| LogError::Damaged(damage).in_segment(block.segment))?;
         }
         if checkpoint.as_ref().is_some_and(|c| c.size == walk.end().tree.size()) {
             at_checkpoint = Some(walk.end().tree.root());
         }
     }
     let end = walk.into_end();
-    if let Some(checkpoint) = &checkpoint {
-        let what = "the log is shorter than its checkpoint, or does not extend it";
-        if at_checkpoint != Some(checkpoint.root) {
-            let mut damage = end.tail.clone().unwrap_or(Damage {
-                what,
+    if let Some(checkpoint) = &checkpoint
+        && at_checkpoint != Some(checkpoint.root)
+    {
+        return Err(beyond(&end, checkpoint).into());
+    }
+    for copy in &copies {
+        copy.check(inputs_folder)?;
+    }
+    Ok(Report {
+        log: header.log,
+        node_key: header.node_key,
+        key,
+        bytes: bytes_before + end.offset,
+        end,
+        checkpoint: checkpoint.map(|c| c.size),
+        controls,
+    })
+}
+
+/// The checkpoint covers what lies behind `end`: a tail was no tail then.
+fn beyond(end: &End, checkpoint: &Checkpoint) -> LogError {
+    let (segment, mut damage) = match &end.tail {
+        Some(tail) => (end.tail_segment(), tail.clone()),
+        None => {
+            let damage = Damage {
+                what: "the log is shorter than its checkpoint, or does not extend it",
                 first_block: end.tree.size().min(checkpoint.size.saturating_sub(1)),
                 last_block: None,
                 first_record: end.records,
                 last_record: None,
                 offset: end.offset,
-            });
-            damage.last_block.get_or_insert(checkpoint.size.saturating_sub(1));
-            return Err(LogError::Damaged(damage).into());
+            };
+            (end.segment, damage)
         }
-    }
-    let report = Report {
-        log: header.log,
-        node_key: header.node_key,
-        key,
-        end,
-        checkpoint: checkpoint.map(|c| c.size),
-        controls,
     };
-    if let Some(genesis) = report.genesis() {
-        check_inputs(genesis, inputs_folder)?;
-    }
-    Ok(report)
+    damage.last_block.get_or_insert(checkpoint.size.saturating_sub(1));
+    LogError::Damaged(damage).in_segment(segment)
 }
 
 fn read_checkpoint(
@@ -229,19 +263,35 @@ fn read_checkpoint(
 }
 
 /// Decodes every record; a block whose records cannot be read was not written by this format.
-fn check_records(block: &WalkedBlock, controls: &mut Vec<Control>) -> Result<(), LogError> {
+fn check_records(
+    block: &WalkedBlock,
+    controls: &mut Vec<Control>,
+    copies: &mut Vec<InputCopy>,
+) -> Result<(), Damage> {
     let mut count = 0;
     let mut seals = false;
     for record in Records::new(&block.body) {
         let Some(record) = record else { return Err(unreadable(block)) };
-        count += 1;
+        seals = false;
         if let Record::Control(control) = record {
             if block.header.lane != Lane::Control {
                 return Err(unreadable(block));
             }
-            seals = matches!(*control, Control::Seal(_));
+            seals = control.seals();
+            let position = block.first_record.0 + u64::from(count);
+            let files = match &*control {
+                Control::Genesis(genesis) => genesis.inputs.as_slice(),
+                Control::Import(import) => std::slice::from_ref(&import.file),
+                _ => &[],
+            };
+            copies.extend(files.iter().map(|file| InputCopy {
+                block: block.index,
+                record: position,
+                file: file.clone(),
+            }));
             controls.push(*control);
         }
+        count += 1;
     }
     if count != block.header.count || block.header.seals != seals {
         return Err(unreadable(block));
@@ -249,40 +299,48 @@ fn check_records(block: &WalkedBlock, controls: &mut Vec<Control>) -> Result<(),
     Ok(())
 }
 
-fn unreadable(block: &WalkedBlock) -> LogError {
-    LogError::Damaged(Damage {
+fn unreadable(block: &WalkedBlock) -> Damage {
+    Damage {
         what: "the block's records cannot be read",
         first_block: block.index,
         last_block: Some(block.index),
         first_record: block.first_record.0,
         last_record: Some((block.first_record.0 + u64::from(block.header.count)).saturating_sub(1)),
         offset: block.offset,
-    })
+    }
 }
 
-fn check_inputs(genesis: &Genesis, folder: &Path) -> Result<(), VerifyError> {
-    for input in &genesis.inputs {
-        let path = folder.join(&input.name);
-        let wrong = |what: String| VerifyError::Input { path: path.clone(), what };
-        if input.name.contains('/') || input.name.starts_with('.') {
-            return Err(wrong("has a name that leaves the folder of inputs".into()));
+/// A copy in the folder of inputs, and the record that names it.
+struct InputCopy {
+    block: u64,
+    record: u64,
+    file: InputFile,
+}
+
+impl InputCopy {
+    fn check(&self, folder: &Path) -> Result<(), VerifyError> {
+        let InputCopy { block, record, file } = self;
+        let path = folder.join(&file.name);
+        let wrong = |what: String| {
+            let (block, record, path) = (*block, *record, path.clone());
+            Err(VerifyError::Input { block, record, path, what })
+        };
+        if file.name.contains('/') || file.name.starts_with('.') {
+            return wrong("has a name that leaves the folder of inputs".into());
         }
-        match measure(&path, input.size) {
-            Ok((size, _)) if size != input.size => {
-                return Err(wrong(format!("has {size} bytes, genesis says {}", input.size)));
+        match measure(&path, file.size) {
+            Ok((size, _)) if size != file.size => {
+                wrong(format!("has {size} bytes, the log says {}", file.size))
             }
-            Ok((_, hash)) if hash.0 != input.hash => {
-                return Err(wrong("does not match the hash in genesis".into()));
+            Ok((_, hash)) if hash.0 != file.hash => {
+                wrong("does not match the hash in the log".into())
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(wrong("is missing".into()));
-            }
-            Err(error) if is_wrong_file(&error) => return Err(wrong(error.to_string())),
-            Err(source) => return Err(VerifyError::Io { path: path.clone(), source }),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => wrong("is missing".into()),
+            Err(error) if is_wrong_file(&error) => wrong(error.to_string()),
+            Err(source) => Err(VerifyError::Io { path, source }),
         }
     }
-    Ok(())
 }
 
 /// Something lies there, but not a file of the kind that was written.

@@ -1,16 +1,17 @@
 //! Walks a log from its beginning: each committed block once, in commit order, checked.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
-use karyon_types::{Hash, Position};
+use karyon_types::Position;
 
-use crate::block::{BlockHeader, Lane, LaneState, block_hash};
-use crate::commit::{Commit, Entry};
+use crate::block::BlockHeader;
 use crate::damage::Damage;
-use crate::limits::SECTOR_BYTES;
+use crate::end::{End, Place};
+use crate::folder::{list_segments, segment_file, segment_name};
+use crate::group::{Problem, SegmentReader};
 use crate::segment::SegmentHeader;
-use crate::storage::Storage;
-use crate::tree::Tree;
+use crate::storage::{FileStorage, Storage};
 
 /// Why a log cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,33 @@ pub enum LogError {
     /// Committed bytes are not as they were written.
     #[error("{0}")]
     Damaged(Damage),
+    /// Any of these, in another file than the log's first.
+    #[error("{source}, in its file {}", segment_name(*segment))]
+    Segment {
+        /// The number of the file.
+        segment: u32,
+        /// What is wrong there.
+        source: Box<LogError>,
+    },
+}
+
+impl LogError {
+    /// The same error, with the file in which it lies, should that not be the first.
+    pub(crate) fn in_segment(self, segment: u32) -> LogError {
+        match segment {
+            0 => self,
+            _ => LogError::Segment { segment, source: Box::new(self) },
+        }
+    }
+
+    /// Whether it says "this is not what was written", rather than "I could not look".
+    pub(crate) fn is_refutation(&self) -> bool {
+        match self {
+            LogError::Io(_) | LogError::NotALog | LogError::Version { .. } => false,
+            LogError::Header | LogError::Damaged(_) => true,
+            LogError::Segment { source, .. } => source.is_refutation(),
+        }
+    }
 }
 
 /// A committed block.
@@ -52,83 +80,85 @@ pub struct WalkedBlock {
     pub header: BlockHeader,
     /// Its records.
     pub body: Vec<u8>,
-    /// Where it begins in the file.
+    /// The segment file that holds it.
+    pub segment: u32,
+    /// Where it begins in that file.
     pub offset: u64,
-}
-
-/// Where a log ends, and how.
-#[derive(Clone, Debug)]
-pub struct End {
-    /// The end of the last commit: where the next one goes.
-    pub offset: u64,
-    /// How many commits there are.
-    pub commits: u64,
-    /// The number of committed records.
-    pub records: u64,
-    /// The tree over all committed blocks.
-    pub tree: Tree,
-    /// Whether the last record seals the log.
-    pub sealed: bool,
-    /// Bytes behind the last commit that are not zero and belong to no commit.
-    pub tail_bytes: u64,
-    /// What the tail looks like, should a checkpoint say that it was committed once.
-    pub tail: Option<Damage>,
-    pub(crate) last_commit: Hash,
-    pub(crate) lanes: [LaneState; Lane::COUNT],
-}
-
-impl End {
-    /// How many records of `lane` are committed.
-    pub fn lane_records(&self, lane: Lane) -> u64 {
-        self.lanes.get(lane as usize).map_or(0, |state| state.records)
-    }
-
-    /// The end of a log that holds nothing but its first sector.
-    pub fn of_new_log() -> End {
-        End {
-            offset: SECTOR_BYTES,
-            commits: 0,
-            records: 0,
-            tree: Tree::default(),
-            sealed: false,
-            tail_bytes: 0,
-            tail: None,
-            last_commit: Hash::ZERO,
-            lanes: [LaneState::default(); Lane::COUNT],
-        }
-    }
 }
 
 /// A reader that checks everything that it hands out.
 pub struct Walk {
-    storage: Box<dyn Storage>,
+    /// `None`: a single storage, behind which nothing can follow.
+    folder: Option<PathBuf>,
+    file: SegmentReader,
     header: SegmentHeader,
-    len: u64,
     end: End,
     done: bool,
 }
 
 impl Walk {
-    /// Begins at the beginning.
+    /// Begins at the beginning of the log in `folder`, whose segments are read in order.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] of the kind [`NotFound`](io::ErrorKind::NotFound) when there is no log;
+    /// [`LogError::Damaged`] when its first file is gone but others are there; otherwise as
+    /// [`new`](Walk::new).
+    pub fn open(folder: &Path) -> Result<Walk, LogError> {
+        let storage = match FileStorage::open_read_only(&segment_file(folder, 0)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && has_segments(folder) => {
+                let problem =
+                    Problem::unknown("the log's first file is gone, but others are there");
+                return Err(LogError::Damaged(problem.at(&End::of_new_log(), 0)));
+            }
+            other => other?,
+        };
+        Ok(Walk { folder: Some(folder.into()), ..Walk::new(Box::new(storage))? })
+    }
+
+    /// Begins at the beginning of a single segment.
     ///
     /// # Errors
     /// [`LogError::NotALog`] for a file that never was one: not longer than a first sector, and
     /// without a whole one.
     pub fn new(storage: Box<dyn Storage>) -> Result<Walk, LogError> {
-        let len = storage.len()?;
-        if len < SECTOR_BYTES {
-            return Err(LogError::NotALog);
+        let file = SegmentReader::new(storage)?;
+        let header = file.header()?;
+        Ok(Walk { folder: None, file, header, end: End::of_new_log(), done: false })
+    }
+
+    /// Goes on behind a place that was reached before; of what lies before it, only the last
+    /// commit is read again. `None`: the log in `folder` has no such place. It is another log, or
+    /// one that is shorter, or has another past; a walk from the beginning tells.
+    ///
+    /// # Errors
+    /// See [`open`](Walk::open).
+    pub fn resume(folder: &Path, place: &Place) -> Result<Option<Walk>, LogError> {
+        let mut walk = Walk::open(folder)?;
+        let end = place.end.without_tail();
+        if walk.header.log != place.log {
+            return Ok(None);
         }
-        let mut sector = vec![0; SECTOR_BYTES as usize];
-        storage.read_at(0, &mut sector)?;
-        // The first sector is durable before the file grows: a longer file had one.
-        let header = match SegmentHeader::decode(&sector) {
-            Ok(header) => header,
-            Err(LogError::NotALog) if len > SECTOR_BYTES => return Err(LogError::Header),
-            Err(LogError::Header) if len <= SECTOR_BYTES => return Err(LogError::NotALog),
-            Err(other) => return Err(other),
-        };
-        Ok(Walk { storage, header, len, end: End::of_new_log(), done: false })
+        if end.commits == 0 {
+            return Ok((end == End::of_new_log()).then_some(walk));
+        }
+        if end.segment > 0 {
+            let there = list_segments(folder)?;
+            if there.range(..=end.segment).count() as u64 != u64::from(end.segment) + 1 {
+                return Ok(None);
+            }
+            walk.file = open_segment(folder, end.segment)?;
+            match walk.file.header() {
+                Err(LogError::Io(error)) => {
+                    return Err(LogError::from(error).in_segment(end.segment));
+                }
+                Ok(header) if header == walk.header => {}
+                Ok(_) | Err(_) => return Ok(None),
+            }
+        }
+        let holds = walk.file.holds(&walk.header, &end);
+        let holds = holds.map_err(|error| error.in_segment(end.segment))?;
+        walk.end = end;
+        Ok(holds.then_some(walk))
     }
 
     /// Whose log it is.
@@ -141,6 +171,11 @@ impl Walk {
         &self.end
     }
 
+    /// Where the walk stands, to be kept for [`resume`](Walk::resume).
+    pub fn place(&self) -> Place {
+        Place { log: self.header.log, end: self.end.without_tail() }
+    }
+
     /// Gives up the walk for where it stands.
     pub fn into_end(self) -> End {
         self.end
@@ -149,207 +184,136 @@ impl Walk {
     /// The blocks of the next commit; `None` at the end.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] for a place that is followed by a valid commit, or that lies behind
-    /// a seal. Anything else behind the last commit is a tail, not an error.
+    /// [`LogError::Damaged`] for a place that is followed by a valid commit or by another
+    /// segment, or that lies behind a seal in its own file; in a [`LogError::Segment`] for all
+    /// files but the first. Anything else behind the last commit is a tail, not an error.
     pub fn next_group(&mut self) -> Result<Option<Vec<WalkedBlock>>, LogError> {
         if self.done {
             return Ok(None);
         }
-        let start = self.end.offset;
-        let mut group = self.read_group(start)?;
-        if let Err(problem) = group {
-            // Only what the rest of the file says tells a tail from damage; and should the log
-            // be written just now, the group may have come while the rest was searched.
-            let verdict = self.classify(start, problem);
-            self.len = self.storage.len()?;
-            group = self.read_group(start)?;
-            if group.is_err() {
-                self.done = true;
-                return verdict.map(|()| None);
-            }
-            (self.end.tail_bytes, self.end.tail) = (0, None);
-        }
-        match group {
-            Ok((commit, digest, blocks)) => {
-                self.end.offset = start + commit.group_len();
-                self.end.commits += 1;
-                self.end.records += commit.records();
-                self.end.last_commit = digest;
-                Ok(Some(blocks))
-            }
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Reads the group at `start`: `Err(problem)` inside when it is not whole and right.
-    #[expect(clippy::type_complexity, reason = "read once, right above")]
-    fn read_group(
-        &mut self,
-        start: u64,
-    ) -> Result<Result<(Commit, Hash, Vec<WalkedBlock>), Problem>, LogError> {
-        let Some((commit, digest)) = self.read_commit(start)? else {
-            return Ok(Err(Problem::unknown("no valid commit")));
+        let segment = self.end.segment;
+        let in_file = |error: LogError| error.in_segment(segment);
+        let group = self.file.read_group(&self.header, &self.end).map_err(in_file)?;
+        let problem = match group {
+            Ok(group) => return Ok(Some(self.step(group.end, group.blocks))),
+            Err(problem) => problem,
         };
-        let expected = (self.end.commits, self.end.last_commit, self.end.records);
-        if (commit.number, commit.previous, commit.first_record) != expected
-            || commit.first_block() != Some(self.end.tree.size())
-            || self.end.sealed
-        {
-            return Ok(Err(Problem::unknown("the commit does not follow the one before it")));
+        // Only what the rest of the log says tells a tail from damage; and should the log be
+        // written just now, the group may have come while the rest was searched.
+        let later = self.later_segments()?;
+        let tail = judge(&self.file, &self.header, &self.end, problem, self.end.offset);
+        self.file.refresh().map_err(|error| in_file(error.into()))?;
+        let group = self.file.read_group(&self.header, &self.end).map_err(in_file)?;
+        if let Ok(group) = group {
+            return Ok(Some(self.step(group.end, group.blocks)));
         }
-        let group_end = start + commit.group_len();
-        let mut blocks = Vec::with_capacity(commit.entries.len());
-        let (mut tree, mut lanes) = (self.end.tree.clone(), self.end.lanes);
-        let (mut sealed, mut record) = (false, commit.first_record);
-        let mut offset = start + Commit::len(commit.entries.len()) as u64;
-        for entry in &commit.entries {
-            let problem = |what| Problem {
-                what,
-                block: Some((tree.size(), record, u64::from(entry.count))),
-                group: Some((tree.size(), commit.tree_size, commit.records())),
-            };
-            let Some(bytes) = self.read(offset, u64::from(entry.len))? else {
-                return Ok(Err(problem("the block is cut off")));
-            };
-            if block_hash(&bytes) != entry.hash {
-                return Ok(Err(problem("the block does not match its hash")));
+        self.done = true;
+        (self.end.tail_bytes, self.end.tail) = tail.map_err(in_file)?;
+        self.next_segment(&later)
+    }
+
+    fn step(&mut self, end: End, blocks: Vec<WalkedBlock>) -> Vec<WalkedBlock> {
+        self.end = end;
+        self.done = false;
+        blocks
+    }
+
+    /// The numbers of the files behind the one that is read.
+    fn later_segments(&self) -> Result<Vec<u32>, LogError> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        let there = list_segments(folder)?;
+        Ok(there.range(self.end.segment.saturating_add(1)..).copied().collect())
+    }
+
+    /// Goes on in the next file, should there be one: the first group in it.
+    fn next_segment(&mut self, later: &[u32]) -> Result<Option<Vec<WalkedBlock>>, LogError> {
+        let (Some(folder), Some(first)) = (&self.folder, later.first()) else { return Ok(None) };
+        if !self.end.sealed {
+            let what = "the log does not end here with a seal, but goes on in another file";
+            let damage = self
+                .end
+                .tail
+                .take()
+                .unwrap_or_else(|| Problem::unknown(what).at(&self.end, self.end.offset));
+            return Err(LogError::Damaged(damage).in_segment(self.end.segment));
+        }
+        let begin = self.end.of_next_segment();
+        let in_file = |error: LogError| error.in_segment(begin.segment);
+        let damaged = |what| Err(in_file(LogError::Damaged(Problem::unknown(what).at(&begin, 0))));
+        if *first != begin.segment {
+            return damaged("the file is gone, but a later one is there");
+        }
+        let file = open_segment(folder, begin.segment)?;
+        let (problem, at) = match file.header() {
+            Ok(header) if header != self.header => {
+                return damaged("the file belongs to another log");
             }
-            let Some(block) = self.check_block(bytes, entry, &mut lanes) else {
-                return Ok(Err(problem("the block does not follow the one before it")));
-            };
-            let (header, body) = block;
-            sealed = header.seals;
-            let (index, first_record) = (tree.size(), Position(record));
-            blocks.push(WalkedBlock { index, first_record, header, body, offset });
-            tree.push(entry.hash);
-            record += u64::from(entry.count);
-            offset += u64::from(entry.len);
-        }
-        if tree.root() != commit.root {
-            return Ok(Err(Problem::unknown("the commit's root is not that of its blocks")));
-        }
-        let padding = self.read(offset, group_end - offset)?;
-        if !padding.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0)) {
-            return Ok(Err(Problem {
-                what: "the padding behind the blocks is not zero",
-                block: None,
-                group: Some((self.end.tree.size(), commit.tree_size, commit.records())),
-            }));
-        }
-        self.end.tree = tree;
-        self.end.lanes = lanes;
-        self.end.sealed = sealed;
-        Ok(Ok((commit, digest, blocks)))
-    }
-
-    fn check_block(
-        &self,
-        bytes: Vec<u8>,
-        entry: &Entry,
-        lanes: &mut [LaneState; Lane::COUNT],
-    ) -> Option<(BlockHeader, Vec<u8>)> {
-        let header = BlockHeader::decode(&bytes)?;
-        let mut body = bytes;
-        body.drain(..BlockHeader::BYTES);
-        let lane = lanes.get_mut(header.lane as usize)?;
-        let fits = header.log == self.header.log
-            && header.count == entry.count
-            && header.body_len as usize == body.len()
-            && header.first == lane.records
-            && header.previous == lane.last;
-        lane.records += u64::from(header.count);
-        lane.last = entry.hash;
-        fits.then_some((header, body))
-    }
-
-    fn read_commit(&self, offset: u64) -> Result<Option<(Commit, Hash)>, LogError> {
-        let ahead = SECTOR_BYTES.min(self.len.saturating_sub(offset));
-        let Some(first) = self.read(offset, ahead)? else { return Ok(None) };
-        let Some(len) = Commit::announced_len(&first) else { return Ok(None) };
-        let Some(bytes) = self.read(offset, len as u64)? else { return Ok(None) };
-        Ok(Commit::decode(&bytes, &self.header.node_key)
-            .filter(|(commit, _)| commit.log == self.header.log))
-    }
-
-    /// `None`: the file ends before.
-    fn read(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>, LogError> {
-        if offset.checked_add(len).is_none_or(|end| end > self.len) {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; len as usize];
-        match self.storage.read_at(offset, &mut bytes) {
-            Ok(()) => Ok(Some(bytes)),
-            // A writer that ends gives reserved space back.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Tells a tail that was never committed from damage to what was.
-    fn classify(&mut self, start: u64, problem: Problem) -> Result<(), LogError> {
-        let (mut last_nonzero, mut later) = (None, None);
-        let mut offset = start;
-        while offset < self.len {
-            let sector = self.read(offset, SECTOR_BYTES.min(self.len - offset))?;
-            // The file became shorter: a writer gave reserved space back.
-            let Some(sector) = sector else { break };
-            if let Some(at) = sector.iter().rposition(|byte| *byte != 0) {
-                last_nonzero = Some(offset + at as u64);
-                let announced = offset > start && Commit::announced_len(&sector).is_some();
-                if announced && let Some((commit, _)) = self.read_commit(offset)? {
-                    later = Some(commit);
-                    break;
+            Ok(_) => match file.read_group(&self.header, &begin).map_err(in_file)? {
+                Ok(group) => {
+                    self.file = file;
+                    return Ok(Some(self.step(group.end, group.blocks)));
                 }
+                Err(problem) => (problem, begin.offset),
+            },
+            Err(LogError::NotALog | LogError::Header) => {
+                (Problem::unknown("the file's first sector is not whole"), 0)
             }
-            offset += SECTOR_BYTES;
-        }
-        let Some(last_nonzero) = last_nonzero else { return Ok(()) };
-        let mut damage = problem.at(&self.end, start);
-        if let Some(commit) = later {
-            if damage.last_block.is_none() {
-                damage.last_block = commit.first_block().map(|b| b.saturating_sub(1));
-                damage.last_record = Some(commit.first_record.saturating_sub(1));
-            }
-            return Err(LogError::Damaged(damage));
-        }
-        if self.end.sealed {
-            // Nothing follows a seal; name the block that holds it.
-            let sealing = self.end.tree.size().saturating_sub(1);
-            (damage.first_block, damage.last_block) = (sealing, Some(sealing));
-            damage.first_record = self.end.records.saturating_sub(1);
-            damage.last_record = Some(damage.first_record);
-            damage.what = "bytes behind the seal are not zero";
-            return Err(LogError::Damaged(damage));
-        }
-        self.end.tail_bytes = last_nonzero + 1 - start;
-        self.end.tail = Some(damage);
-        Ok(())
-    }
-}
-
-/// What is wrong with a group.
-struct Problem {
-    what: &'static str,
-    /// Block, first record, records: where the commit tells them.
-    block: Option<(u64, u64, u64)>,
-    /// First block, block behind the last, records of the group.
-    group: Option<(u64, u64, u64)>,
-}
-
-impl Problem {
-    fn unknown(what: &'static str) -> Problem {
-        Problem { what, block: None, group: None }
-    }
-
-    fn at(self, end: &End, offset: u64) -> Damage {
-        let last = |first: u64, count: u64| Some((first + count).saturating_sub(1).max(first));
-        let (first_block, last_block, first_record, last_record) = match (self.block, self.group) {
-            (Some((block, record, count)), _) => (block, Some(block), record, last(record, count)),
-            (None, Some((first, behind, records))) => {
-                (first, Some(behind.saturating_sub(1)), end.records, last(end.records, records))
-            }
-            (None, None) => (end.tree.size(), None, end.records, None),
+            Err(other) => return Err(in_file(other)),
         };
-        Damage { what: self.what, first_block, last_block, first_record, last_record, offset }
+        if later.len() > 1 {
+            let damage = problem.at(&begin, at);
+            return Err(in_file(LogError::Damaged(damage)));
+        }
+        // Nothing of this file was ever committed: all of it is the log's tail.
+        let tail = judge(&file, &self.header, &End { offset: at, ..begin.clone() }, problem, 0);
+        (self.end.tail_bytes, self.end.tail) = tail.map_err(in_file)?;
+        Ok(None)
     }
+}
+
+/// Whether a log lies in `folder` without its first file. A folder that cannot be read, or is not
+/// there, holds none that could be told of.
+fn has_segments(folder: &Path) -> bool {
+    list_segments(folder).is_ok_and(|segments| !segments.is_empty())
+}
+
+fn open_segment(folder: &Path, segment: u32) -> Result<SegmentReader, LogError> {
+    FileStorage::open_read_only(&segment_file(folder, segment))
+        .and_then(|storage| SegmentReader::new(Box::new(storage)))
+        .map_err(|error| LogError::from(error).in_segment(segment))
+}
+
+/// Tells a tail that was never committed from damage to what was: the size of the tail, and what
+/// it looks like. What counts as tail begins at `from`.
+fn judge(
+    file: &SegmentReader,
+    header: &SegmentHeader,
+    end: &End,
+    problem: Problem,
+    from: u64,
+) -> Result<(u64, Option<Damage>), LogError> {
+    let rest = file.search(header, from, end.offset)?;
+    let Some(last_nonzero) = rest.last_nonzero else { return Ok((0, None)) };
+    let mut damage = problem.at(end, end.offset);
+    if end.sealed {
+        // Nothing follows a seal in its own file; name the block that holds it.
+        let sealing = end.tree.size().saturating_sub(1);
+        (damage.first_block, damage.last_block) = (sealing, Some(sealing));
+        damage.first_record = end.records.saturating_sub(1);
+        damage.last_record = Some(damage.first_record);
+        damage.what = "bytes behind the seal are not zero";
+        return Err(LogError::Damaged(damage));
+    }
+    // Whatever lies before a valid commit was committed too, also where that commit is not the
+    // next one.
+    if let Some(commit) = rest.later.or(problem.stray) {
+        if damage.last_block.is_none() {
+            let before = |next: u64, first: u64| Some(next.saturating_sub(1).max(first));
+            damage.last_block =
+                commit.first_block().and_then(|block| before(block, damage.first_block));
+            damage.last_record = before(commit.first_record, damage.first_record);
+        }
+        return Err(LogError::Damaged(damage));
+    }
+    Ok((last_nonzero + 1 - from, Some(damage)))
 }

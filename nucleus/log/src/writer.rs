@@ -14,12 +14,12 @@ use karyon_identity::SecretKey;
 
 use crate::block::{Block, BlockHeader, LaneState, block_hash};
 use crate::commit::{Commit, Entry};
+use crate::end::End;
 use crate::limits::{
     ALLOCATE_BYTES, BLOCK_BYTES_MAX, COMMIT_BLOCKS_MAX, COMMIT_BYTES, QUEUE_BLOCKS, SECTOR_BYTES,
 };
 use crate::segment::SegmentHeader;
 use crate::storage::Storage;
-use crate::walk::End;
 
 /// Why nothing more is written. The first failure stays the answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -262,6 +262,7 @@ impl Task {
             self.storage.set_len(behind)?;
             self.storage.sync()?;
         }
+        self.end.last_commit_offset = self.end.offset;
         self.end.offset = behind;
         self.end.commits += 1;
         self.end.last_commit = digest;

@@ -5,4 +5,5 @@
 mod crash;
 mod flips;
 mod golden;
+mod segments;
 mod support;

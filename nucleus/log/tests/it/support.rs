@@ -1,14 +1,16 @@
 //! A small log, and a disk that loses, tears and refuses.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use karyon_identity::SecretKey;
 use karyon_log::{
-    Block, Control, End, Genesis, Lane, LogError, MemoryStorage, Record, Seal, SegmentHeader,
-    Storage, Walk, Writer,
+    Block, Control, End, FileStorage, Genesis, ImportRecord, InputFile, Lane, LogError,
+    MemoryStorage, Record, Seal, SegmentHeader, Storage, Walk, WalkedBlock, Writer, segment_file,
+    write_segment,
 };
-use karyon_types::{LogId, Tick};
+use karyon_types::{LogId, Tick, hash};
 
 /// A key that everybody knows.
 pub fn key() -> SecretKey {
@@ -31,7 +33,7 @@ pub fn genesis() -> Genesis {
 }
 
 pub fn control(record: Control) -> Block {
-    let seals = matches!(record, Control::Seal(_));
+    let seals = record.seals();
     let mut body = Vec::new();
     Record::Control(Box::new(record)).encode(&mut body);
     Block { lane: Lane::Control, count: 1, body, wall_ms: 5, seals }
@@ -45,6 +47,47 @@ pub fn ticks(from: u64, count: u64) -> Block {
 
 pub fn seal() -> Block {
     control(Control::Seal(Seal { ticks: 9, state_root: [3; 32] }))
+}
+
+/// What an import writes, with a copy that holds `text`.
+pub fn import(text: &str) -> Block {
+    let size = text.len() as u64;
+    let file = InputFile { name: text.trim().into(), size, hash: hash(text.as_bytes()).0 };
+    control(Control::Import(ImportRecord {
+        file,
+        root: vec![1, 0x55, 0x1e, 32],
+        origin: [0x22; 16],
+        signer: [5; 32],
+        trusted_by: "ada".into(),
+        lease: 3,
+        at_unix_ms: 1_700_000_001_000,
+    }))
+}
+
+/// Writes a sealed run as the first file of `folder`: genesis, `commits` commits, the seal.
+pub fn write_run(folder: &Path, commits: u64) -> End {
+    let file = segment_file(folder, 0);
+    let writer = start(Box::new(FileStorage::create(&file).unwrap())).unwrap();
+    let blocks = (0..commits).map(|n| ticks(n * 5, 5));
+    for block in [control(Control::Genesis(genesis()))].into_iter().chain(blocks).chain([seal()]) {
+        writer.append(block).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap()
+}
+
+/// Writes an import behind `end`.
+pub fn write_import(folder: &Path, end: &End, text: &str) -> End {
+    write_segment(folder, &header(), key().into(), 2, end, import(text)).unwrap()
+}
+
+/// Walks to the end.
+pub fn rest_of(walk: &mut Walk) -> Result<Vec<WalkedBlock>, LogError> {
+    let mut all = Vec::new();
+    while let Some(blocks) = walk.next_group()? {
+        all.extend(blocks);
+    }
+    Ok(all)
 }
 
 /// A disk in memory whose operations are counted; the one numbered `fails_at` and all behind it

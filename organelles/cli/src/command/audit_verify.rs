@@ -1,9 +1,10 @@
 //! `karyon audit verify`: whether a run's log is what was written.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use karyon_identity::{KeyDirectory, KeyError, PublicKey};
-use karyon_log::{KeyStatus, Report, Trust, read_regular, verify};
+use karyon_log::{KeyStatus, Report, Trust, VerifyError, read_regular, verify};
 use karyon_runtime::datadir;
 use serde_json::json;
 
@@ -19,15 +20,14 @@ pub(crate) fn execute(args: &Verify) -> Result<Code, CliError> {
     if !data.is_dir() {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
-    let log = datadir::log_file(data);
-    let there = |path: &Path| {
-        path.try_exists().map_err(|error| CliError::failure(format!("{}: {error}", path.display())))
-    };
-    if !there(&log)? && !there(&datadir::checkpoint_file(data))? {
-        return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));
-    }
     let trust = Trust { node_key: trusted(args)? };
-    let report = verify(&log, &datadir::checkpoint_file(data), &datadir::inputs(data), &trust)?;
+    let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
+    let report = match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {
+        Err(VerifyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));
+        }
+        other => other?,
+    };
     if args.json {
         output::json(&as_json(&report));
     } else {
@@ -84,7 +84,7 @@ fn as_json(report: &Report) -> serde_json::Value {
         "records": report.end.records,
         "blocks": report.end.tree.size(),
         "commits": report.end.commits,
-        "log_bytes": report.end.offset,
+        "log_bytes": report.bytes,
         "tail_bytes": report.end.tail_bytes,
         "root": hex(&report.end.tree.root()),
         "state_root": report.seal().map(|seal| hex(&seal.state_root)),
@@ -108,7 +108,7 @@ fn show(report: &Report) {
         thousands(end.records),
         thousands(end.tree.size()),
         thousands(end.commits),
-        size(end.offset)
+        size(report.bytes)
     ));
     output::line(&format!("root        {}", hex(&end.tree.root())));
     if let Some(seal) = report.seal() {

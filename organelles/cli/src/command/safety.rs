@@ -82,7 +82,7 @@ fn least_n(data: &Path) -> u64 {
     match karyon_safety::read(data) {
         Found::Marker(_) => 0,
         Found::Missing | Found::Broken { .. } => {
-            let (log, checkpoint) = (datadir::log_file(data), datadir::checkpoint_file(data));
+            let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
             verify(&log, &checkpoint, &datadir::inputs(data), &Trust::default()).map_or(
                 0,
                 |report| {
