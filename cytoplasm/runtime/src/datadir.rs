@@ -70,7 +70,12 @@ impl DataDir {
     /// Makes the folders of a run.
     pub(crate) fn furnish(&self) -> Result<(), DataDirError> {
         for folder in [self.log_folder(), self.inputs()] {
-            fs::create_dir(&folder).map_err(failed(&folder))?;
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(failed(&folder)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         sync_folder(&self.path)
     }

@@ -7,6 +7,8 @@
 //! gives the same records and the same state for any number of schedulers.
 
 mod agent;
+mod annex;
+mod authority;
 mod barrier;
 mod chaos;
 pub mod codec;
@@ -22,6 +24,8 @@ mod services;
 mod supervision;
 
 pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom};
+pub use annex::Annex;
+pub use authority::Authority;
 pub use barrier::{Barrier, Poisoned};
 pub use chaos::Chaos;
 pub use datadir::{DataDir, DataDirError};

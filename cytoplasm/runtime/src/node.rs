@@ -50,6 +50,18 @@ pub enum NodeError {
     /// The log does not verify.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// Its run is not complete.
+    #[error("the run in {} is not complete; go on with it first: `karyon resume --data {}`", data.display(), data.display())]
+    Unfinished {
+        /// Which directory.
+        data: PathBuf,
+    },
+    /// Nothing ever ran there.
+    #[error("{} holds no run, only what was imported: there is nothing to resume", data.display())]
+    NoRun {
+        /// Which directory.
+        data: PathBuf,
+    },
     /// Another version wrote it.
     #[error(
         "the run was recorded with {what} {recorded}, and this is {here}; resume it with the version that began it"
@@ -204,6 +216,9 @@ impl Node {
             }
             Err(other) => return Err(other.into()),
         };
+        if report.genesis().is_some_and(|genesis| genesis.kinds.is_empty()) {
+            return Err(NodeError::NoRun { data: data() });
+        }
         check_versions(&report, karyon, kinds)?;
         let marker_n = permit(&dir)?;
         // Before anything is changed: a list that cannot be read leaves all as it is.
@@ -336,14 +351,7 @@ impl Node {
     }
 
     fn checkpoint(&self, end: &End) -> Result<(), NodeError> {
-        let checkpoint = Checkpoint {
-            origin: origin(self.header.log),
-            size: end.tree.size(),
-            root: end.tree.root(),
-        };
-        let note =
-            checkpoint.to_note(&self.key).map_err(|error| NodeError::Sign(error.to_string()))?;
-        Ok(self.dir.write(&self.dir.checkpoint_file(), note.as_bytes())?)
+        write_checkpoint(&self.dir, self.header.log, &self.key, end)
     }
 
     fn clear(&self) -> Result<(), NodeError> {
@@ -351,8 +359,21 @@ impl Node {
     }
 }
 
+/// Signs what the log holds now.
+pub(crate) fn write_checkpoint(
+    dir: &DataDir,
+    log: LogId,
+    key: &SecretKey,
+    end: &End,
+) -> Result<(), NodeError> {
+    let checkpoint =
+        Checkpoint { origin: origin(log), size: end.tree.size(), root: end.tree.root() };
+    let note = checkpoint.to_note(key).map_err(|error| NodeError::Sign(error.to_string()))?;
+    Ok(dir.write(&dir.checkpoint_file(), note.as_bytes())?)
+}
+
 /// Whether a start is permitted: STOP is absent and the marker clear.
-fn permit(dir: &DataDir) -> Result<u64, NodeError> {
+pub(crate) fn permit(dir: &DataDir) -> Result<u64, NodeError> {
     let data = dir.path().to_path_buf();
     let permitted = karyon_safety::permit_start(&karyon_safety::read(dir.path()));
     let stop = StopFile::watch(dir.path());
@@ -382,7 +403,7 @@ fn check_versions(report: &Report, karyon: &str, kinds: &[(String, u32)]) -> Res
     Ok(())
 }
 
-fn boot_record(boot: u32, karyon: &str, schedulers: usize) -> Control {
+pub(crate) fn boot_record(boot: u32, karyon: &str, schedulers: usize) -> Control {
     Control::Boot(Boot {
         boot,
         karyon: karyon.into(),

@@ -55,6 +55,15 @@ pub enum GrantError {
         /// The key at hand.
         signer: PublicKey,
     },
+    /// It is signed well, but for something else than it is used for.
+    #[error("the grant is for another {what}")]
+    Other {
+        /// What differs.
+        what: &'static str,
+    },
+    /// It allows nothing at any tick.
+    #[error("the grant expired before the first tick")]
+    Expired,
     /// The terms were changed after they were signed, or the signature is forged.
     #[error("the signature on the grant of {principal} does not belong to its terms")]
     Signature {
@@ -142,6 +151,21 @@ impl GrantTerms {
     }
 }
 
+/// What a node wants to do under a grant.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The principal's key, as this machine knows it.
+    pub principal_key: PublicKey,
+    /// The node's own key.
+    pub node_key: PublicKey,
+    /// The digest of what the principal is to have seen.
+    pub scenario: Hash,
+    /// What the rights are needed for.
+    pub resource: &'a str,
+    /// The rights that are needed.
+    pub rights: u32,
+}
+
 /// Terms and the signature of the principal who answers for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedGrant {
@@ -162,6 +186,25 @@ impl SignedGrant {
             Ok(())
         } else {
             Err(GrantError::Signature { principal: self.terms.principal.clone() })
+        }
+    }
+
+    /// Checks that the grant is valid, and allows what is asked for.
+    ///
+    /// # Errors
+    /// Those of [`SignedGrant::verify`], [`GrantError::Other`], [`GrantError::Expired`].
+    pub fn permits(&self, asked: &Asked<'_>) -> Result<(), GrantError> {
+        self.verify()?;
+        let terms = &self.terms;
+        let other = |what| Err(GrantError::Other { what });
+        match () {
+            () if terms.principal_key != asked.principal_key => other("principal's key"),
+            () if terms.node_key != asked.node_key => other("node"),
+            () if terms.scenario != asked.scenario => other("scenario, or for other contents"),
+            () if terms.resource != asked.resource => other("resource"),
+            () if terms.rights & asked.rights != asked.rights => other("set of rights"),
+            () if terms.expires_tick == Some(0) => Err(GrantError::Expired),
+            () => Ok(()),
         }
     }
 

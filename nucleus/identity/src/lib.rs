@@ -16,7 +16,7 @@ mod keystore;
 mod name;
 mod note;
 
-pub use grant::{GrantError, GrantTerms, SignedGrant};
+pub use grant::{Asked, GrantError, GrantTerms, SignedGrant};
 pub use keys::{PublicKey, RandomError, SecretKey, Signature};
 pub use keystore::{Created, KeyDirectory, KeyError, KeyKind};
 pub use name::is_principal_name;

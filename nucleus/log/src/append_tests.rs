@@ -220,3 +220,14 @@ fn a_crash_leaves_the_old_log_or_the_whole_new_one() {
         assert!(old > 100 && new > 20, "the crashes never hit: {old} old, {new} new");
     }
 }
+
+#[test]
+fn a_place_with_another_last_commit_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let end = End::of_new_log();
+    let end = write_segment(folder.path(), &header(), key(), 1, &end, seal(1)).unwrap();
+    let mut place = Place { log: header().log, end };
+    assert!(Walk::resume(folder.path(), &place).unwrap().is_some());
+    place.end.last_commit.0[0] ^= 1;
+    assert!(Walk::resume(folder.path(), &place).unwrap().is_none());
+}

@@ -78,8 +78,10 @@ impl SegmentReader {
             || commit.first_block() != Some(end.tree.size())
             || end.sealed
         {
+            // A copy of an earlier commit tells of nothing that is gone.
+            let stray = Some(commit).filter(|commit| commit.number >= end.commits);
             let problem = Problem::unknown("the commit does not follow the one before it");
-            return Ok(Err(Problem { stray: Some(commit), ..problem }));
+            return Ok(Err(Problem { stray, ..problem }));
         }
         let group_end = start + commit.group_len();
         let mut blocks = Vec::with_capacity(commit.entries.len());
@@ -236,7 +238,7 @@ pub(crate) struct Problem {
     block: Option<(u64, u64, u64)>,
     /// First block, block behind the last, records of the group.
     group: Option<(u64, u64, u64)>,
-    /// A valid commit that belongs elsewhere: what lay before it is gone.
+    /// A valid commit that belongs further behind: what lay before it is gone.
     pub(crate) stray: Option<Commit>,
 }
 

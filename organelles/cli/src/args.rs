@@ -1,13 +1,20 @@
 //! Arguments, with the examples that `--help` shows.
 
+mod memory;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub(crate) use memory::{
+    Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, Looking, Memory,
+    Neighbours, Plot, Rebuild, Why,
+};
+
 /// The version line: the program's and those of its formats.
 pub(crate) const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    " (log format 1, safety marker 1, grant 1, agent kinds: person 1)"
+    " (log format 1, safety marker 1, grant 1, agent kinds: person 2)"
 );
 
 const CODES: &str = "Examples:\n  karyon run rumour\n  karyon audit verify --data runs/rumour-1\n\n\
@@ -32,6 +39,20 @@ pub(crate) enum Command {
     Run(Run),
     /// Go on with a run that was interrupted or killed
     Resume(Resume),
+    /// Ask the memory of a run about any moment
+    #[command(
+        subcommand,
+        after_help = "Example:\n  karyon memory count heard --at 2004-05-01 --data runs/rumour-1"
+    )]
+    Memory(Memory),
+    /// Explain how something came to be, back to who answers for it
+    Why(Why),
+    /// Carry memories from one instance to another
+    #[command(
+        subcommand,
+        after_help = "Example:\n  karyon engram export --agent 9 --out 9.engram --data runs/rumour-1"
+    )]
+    Engram(Engram),
     /// Look into a run's log
     #[command(subcommand, after_help = "Example:\n  karyon audit verify --data runs/rumour-1")]
     Audit(Audit),
@@ -175,6 +196,9 @@ impl Args {
             Command::Init(args) => args.json,
             Command::Run(args) => args.json,
             Command::Resume(args) => args.json,
+            Command::Memory(args) => args.json(),
+            Command::Why(args) => args.json,
+            Command::Engram(args) => args.json(),
             Command::Audit(Audit::Verify(args)) => args.json,
             Command::Safety(Safety::Status(args)) => args.json,
             Command::Safety(Safety::Resume(args)) => args.json,

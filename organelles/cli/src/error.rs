@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use karyon_colony::life::LifeError;
-use karyon_log::{LogFailed, VerifyError};
+use karyon_graph::GraphError;
+use karyon_log::{LogError, LogFailed, VerifyError};
+use karyon_memory::{LineageError, TransplantError};
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
 
 /// How a command ends.
@@ -99,6 +101,52 @@ impl From<VerifyError> for CliError {
     }
 }
 
+impl From<LogError> for CliError {
+    fn from(error: LogError) -> CliError {
+        VerifyError::from(error).into()
+    }
+}
+
+impl From<GraphError> for CliError {
+    fn from(error: GraphError) -> CliError {
+        match error {
+            GraphError::Log(error) => error.into(),
+            other => CliError::failure(words(&other)),
+        }
+    }
+}
+
+impl From<LineageError> for CliError {
+    fn from(error: LineageError) -> CliError {
+        match error {
+            LineageError::Log(error) => error.into(),
+            LineageError::Graph(error) => error.into(),
+            LineageError::NoRecord { .. } | LineageError::NoCause { .. } => {
+                CliError::failure(words(&error))
+            }
+        }
+    }
+}
+
+impl From<TransplantError> for CliError {
+    fn from(error: TransplantError) -> CliError {
+        match error {
+            TransplantError::Graph(error) => error.into(),
+            TransplantError::Log(error) => error.into(),
+            TransplantError::Node(error) => error.into(),
+            TransplantError::Grant(_)
+            | TransplantError::Denied(_)
+            | TransplantError::UnknownSigner { .. } => {
+                CliError { code: Code::Refused, message: words(&error), hint: None }
+            }
+            TransplantError::Engram(_)
+            | TransplantError::OtherNode { .. }
+            | TransplantError::NoPrincipal
+            | TransplantError::OwnLog => CliError::failure(words(&error)),
+        }
+    }
+}
+
 impl From<NodeError> for CliError {
     fn from(error: NodeError) -> CliError {
         let code = match &error {
@@ -107,6 +155,8 @@ impl From<NodeError> for CliError {
             NodeError::OtherState { .. } => Code::VerificationFailed,
             NodeError::DataDir(_)
             | NodeError::NothingRecorded { .. }
+            | NodeError::NoRun { .. }
+            | NodeError::Unfinished { .. }
             | NodeError::Verify(_)
             | NodeError::Mismatch { .. }
             | NodeError::Log(_)
@@ -128,8 +178,18 @@ impl From<LifeError> for CliError {
         match error {
             LifeError::Node(error) => error.into(),
             LifeError::Run(error) => run_error(&error),
-            LifeError::Grant(_) | LifeError::OtherGrant { .. } | LifeError::Expired => {
+            LifeError::Grant(_) => {
                 CliError { code: Code::Refused, message: words(&error), hint: None }
+            }
+            LifeError::Memory(error) => {
+                let code = CliError::from(error);
+                CliError {
+                    message: format!(
+                        "the run is recorded, but its memory cannot be built: {}",
+                        code.message
+                    ),
+                    ..code
+                }
             }
             LifeError::Scenario(_)
             | LifeError::Contacts(_)

@@ -1,16 +1,17 @@
-//! Before a run: the principal signs what the node may do.
+//! Before a run or an import: the principal signs what the node may do.
 //!
-//! A running node never holds a principal's key. So `karyon run` signs first, and then replaces
+//! A running node never holds a principal's key. So the command signs first, and then replaces
 //! itself by the node (`exec`): the same process to the outside, but with nothing of the key
 //! left in its memory. The signature comes along in the environment; it is no secret.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 
-use karyon_colony::life::{Authority, RIGHTS, resource};
+use karyon_gate::Rights;
 use karyon_identity::{
     Created, GrantTerms, KeyDirectory, PublicKey, SignedGrant, is_principal_name,
 };
+use karyon_runtime::Authority;
 use karyon_types::Hash;
 
 use crate::error::{CliError, Code};
@@ -54,13 +55,21 @@ pub(crate) fn create_principal(keys: &KeyDirectory, name: &str) -> Result<Public
     Ok(public)
 }
 
-/// Signs a grant for a scenario with its contacts, and becomes the node. Returns only when
-/// that fails.
+/// What the principal is asked to allow.
+pub(crate) struct Terms {
+    /// Why.
+    pub(crate) reason: String,
+    pub(crate) rights: Rights,
+    pub(crate) resource: String,
+    /// The digest of what the principal is to have seen.
+    pub(crate) digest: Hash,
+}
+
+/// Signs a grant, and becomes the node. Returns only when that fails.
 pub(crate) fn sign_and_become_the_node(
     keys: &KeyDirectory,
     asked: Option<&str>,
-    scenario_name: &str,
-    scenario: Hash,
+    terms: Terms,
     make_data: impl FnOnce() -> Result<PathBuf, CliError>,
 ) -> Result<std::convert::Infallible, CliError> {
     let (node, created) = keys.load_or_create_node_key()?;
@@ -73,18 +82,18 @@ pub(crate) fn sign_and_become_the_node(
     let name = principal(keys, asked)?;
     let key = keys.load_principal_key(&name)?;
     let random = |error: karyon_identity::RandomError| CliError::failure(error.to_string());
-    let terms = GrantTerms {
+    let signed = GrantTerms {
         principal: name,
         principal_key: key.public_key(),
         node_key: node.public_key(),
-        reason: format!("run the scenario {scenario_name}"),
-        rights: RIGHTS.0,
-        resource: resource(scenario_name),
-        scenario,
+        reason: terms.reason,
+        rights: terms.rights.0,
+        resource: terms.resource,
+        scenario: terms.digest,
         expires_tick: None,
         nonce: GrantTerms::random_nonce().map_err(random)?,
     };
-    let signed = terms.sign(&key).map_err(refused)?;
+    let signed = signed.sign(&key).map_err(refused)?;
     drop((node, key));
     let program = std::env::current_exe()
         .map_err(|error| CliError::failure(format!("this program cannot be found: {error}")))?;

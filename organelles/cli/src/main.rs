@@ -7,6 +7,7 @@ mod args;
 mod command;
 mod error;
 mod grant;
+mod keys;
 mod output;
 mod progress;
 mod signals;

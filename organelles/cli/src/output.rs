@@ -26,6 +26,13 @@ pub(crate) fn usage(words: &str) {
     json(&json!({ "error": words.trim(), "exit_code": 2 }));
 }
 
+/// Puts a field into an object.
+pub(crate) fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value.into());
+    }
+}
+
 /// Prints one object on a line of its own.
 pub(crate) fn json(value: &Value) {
     line(&value.to_string());
@@ -76,6 +83,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A field of comma-separated values: in quotes where it has to be. Source: RFC 4180.
+pub(crate) fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
 /// The most memory that this process held, bytes; `None` where the system does not tell.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -96,5 +112,10 @@ mod tests {
             assert_eq!(size(bytes), text);
         }
         assert_eq!(hex(&[0, 255]), "00ff");
+        for (text, field) in
+            [("a b", "a b"), ("a,b", "\"a,b\""), ("say \"a\"", "\"say \"\"a\"\"\"")]
+        {
+            assert_eq!(csv_field(text), field);
+        }
     }
 }

@@ -50,3 +50,35 @@ impl Drop for Bar {
         }
     }
 }
+
+/// Shows that the log is being read, until it is dropped; on a terminal only.
+pub(crate) struct Spinner(Option<ProgressBar>);
+
+/// Begins to show it.
+pub(crate) fn reading() -> Spinner {
+    if !std::io::stderr().is_terminal() {
+        return Spinner(None);
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} reading the log: {pos} records") {
+        bar.set_style(style);
+    }
+    Spinner(Some(bar))
+}
+
+impl Spinner {
+    /// How many records were read.
+    pub(crate) fn set(&self, records: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(records);
+        }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -12,3 +12,4 @@ pub mod random;
 pub mod report;
 pub mod rumour;
 pub mod scenario;
+pub mod words;

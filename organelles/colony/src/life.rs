@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use karyon_gate::{Grant, Rights, Scope};
-use karyon_identity::{GrantError, PublicKey, SecretKey, SignedGrant};
-use karyon_log::{Control, End, Genesis, GrantRecord, PrincipalRecord, ReasonRecord, Report, Seal};
+use karyon_graph::GraphError;
+use karyon_identity::{GrantError, SecretKey};
+use karyon_log::{Control, End, Genesis, Report, Seal};
 use karyon_runtime::{
-    Agent, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress, RunConfig,
-    RunError, SMALL_TICK, run, wall_ms,
+    Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
+    RunConfig, RunError, SMALL_TICK, run, wall_ms,
 };
 use karyon_types::{GrantId, Hash, PrincipalId, ReasonId, Tick, hash};
 
@@ -37,18 +38,9 @@ pub enum LifeError {
     /// The run failed.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The grant is not a principal's.
+    /// The grant does not allow the run.
     #[error("refused: {0}")]
     Grant(#[from] GrantError),
-    /// The grant allows something else than was asked for.
-    #[error("refused: the grant is for another {what}")]
-    OtherGrant {
-        /// What differs.
-        what: &'static str,
-    },
-    /// The grant allows nothing at any tick.
-    #[error("refused: the grant expired before the first tick")]
-    Expired,
     /// The scenario cannot be read.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
@@ -58,6 +50,9 @@ pub enum LifeError {
     /// A name is not in the network.
     #[error(transparent)]
     Unknown(#[from] UnknownPerson),
+    /// The memory cannot be built from what was recorded.
+    #[error("the run is recorded, but its memory cannot be built")]
+    Memory(#[from] GraphError),
     /// The copy of the contacts cannot be read.
     #[error("{path}: {source}")]
     Copy {
@@ -115,37 +110,14 @@ pub struct Completed {
     pub ticks: u64,
     /// Who heard, when and from whom; by person.
     pub arrivals: Vec<Option<Arrival>>,
-    /// The root of the final state.
+    /// The root of the final state: the agents, and what holds in their memory.
     pub state_root: [u8; 32],
+    /// The root of the whole memory, with its history.
+    pub memory_root: Hash,
     /// Where the log ends.
     pub end: End,
     /// The data directory, still locked.
     pub dir: DataDir,
-}
-
-/// Who signed what: checked before anything starts.
-pub struct Authority {
-    /// The grant.
-    pub signed: SignedGrant,
-    /// The principal's key as this machine knows it.
-    pub principal_key: PublicKey,
-}
-
-impl Authority {
-    fn check(&self, node: &PublicKey, name: &str, terms: Hash) -> Result<(), LifeError> {
-        self.signed.verify()?;
-        let signed = &self.signed.terms;
-        let other = |what| Err(LifeError::OtherGrant { what });
-        match () {
-            () if signed.principal_key != self.principal_key => other("principal's key"),
-            () if signed.node_key != *node => other("node"),
-            () if signed.scenario != terms => other("scenario, or for other contacts"),
-            () if signed.resource != resource(name) => other("resource"),
-            () if signed.rights & RIGHTS.0 != RIGHTS.0 => other("set of rights"),
-            () if signed.expires_tick == Some(0) => Err(LifeError::Expired),
-            () => Ok(()),
-        }
-    }
 }
 
 /// Begins a new life in a new data directory.
@@ -162,9 +134,10 @@ pub fn begin(
     settings: &Settings,
 ) -> Result<Life, LifeError> {
     let contacts = rumour.contacts.raw();
-    authority.check(&key.public_key(), scenario_name, terms_digest(scenario, contacts))?;
-    let signed = &authority.signed;
-    let grant = grant(rumour, signed.terms.expires_tick.map(Tick));
+    let terms = terms_digest(scenario, contacts);
+    authority.permits(key.public_key(), terms, &resource(scenario_name), RIGHTS)?;
+    let expires = authority.signed.terms.expires_tick.map(Tick);
+    let grant = grant(rumour, expires);
     let beginning = Beginning {
         genesis: Genesis {
             karyon: VERSION.into(),
@@ -174,28 +147,7 @@ pub fn begin(
             kinds: kinds(),
             inputs: Vec::new(),
         },
-        authority: vec![
-            Control::Principal(PrincipalRecord {
-                id: grant.principal.0,
-                name: signed.terms.principal.clone(),
-                public_key: signed.terms.principal_key.0,
-            }),
-            Control::Reason(ReasonRecord {
-                id: grant.reason.0,
-                parent: None,
-                label: signed.terms.reason.clone(),
-            }),
-            Control::Grant(GrantRecord {
-                id: grant.id.0,
-                principal: grant.principal.0,
-                reason: grant.reason.0,
-                rights: grant.rights.0,
-                scope_first: grant.scope.first,
-                scope_last: grant.scope.last,
-                expires: grant.expires.map(|tick| tick.0),
-                signed: signed.encode(),
-            }),
-        ],
+        authority: authority.records(&grant),
         inputs: vec![(CONTACTS.into(), contacts.to_vec())],
     };
     let node = Node::create(dir, key, settings.schedulers, beginning)?;
@@ -233,7 +185,8 @@ pub fn open(dir: DataDir, key: Arc<SecretKey>, settings: &Settings) -> Result<Re
     Ok(Resumed { scenario_name, scenario, rumour, notes, report, node })
 }
 
-fn read_copy(data: &Path) -> Result<Vec<u8>, LifeError> {
+/// The copy of the contacts.
+pub(crate) fn read_copy(data: &Path) -> Result<Vec<u8>, LifeError> {
     let path = karyon_runtime::datadir::inputs(data).join(CONTACTS);
     std::fs::read(&path)
         .map_err(|source| LifeError::Copy { path: path.display().to_string(), source })
@@ -310,16 +263,34 @@ fn live(
             Ok(Life::Interrupted { signal, tick: outcome.ticks })
         }
         Ending::Completed => {
-            let state_root = rumour.state_root(&outcome);
+            // The memory is read from what is committed; so all of it is, by now.
+            if let Some(recorder) = &mut node.recorder {
+                recorder.flush().map_err(NodeError::from)?;
+            }
+            let (state_root, memory_root) = roots(node.dir().path(), rumour, &outcome)?;
             let (dir, end) = node.complete(Seal { ticks: outcome.ticks, state_root })?;
+            // Nothing but the seal is new; so whoever asks finds the memory up to date.
+            karyon_memory::open(dir.path(), &mut |_| ())?;
             Ok(Life::Completed(Box::new(Completed {
                 counts: outcome.counts,
                 ticks: outcome.ticks,
                 arrivals: rumour.arrivals(&outcome),
                 state_root,
+                memory_root,
                 end,
                 dir,
             })))
         }
     }
+}
+
+/// The roots of the final state and of the memory.
+fn roots(
+    data: &Path,
+    rumour: &Rumour,
+    outcome: &Outcome<Person>,
+) -> Result<([u8; 32], Hash), GraphError> {
+    let memory = karyon_memory::open(data, &mut |_| ())?.graph.read()?;
+    let state_root = rumour.state_root(outcome, |hasher| memory.add_current(hasher))?;
+    Ok((state_root, memory.memory_root()?))
 }

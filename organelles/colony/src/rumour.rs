@@ -140,11 +140,19 @@ impl Rumour {
             .collect()
     }
 
-    /// The root of the final state, and nothing but the state.
-    pub fn state_root(&self, outcome: &Outcome<Person>) -> [u8; 32] {
-        let mut hasher = Hasher::for_domain("karyon state root v1");
+    /// The root of the final state: of the agents, and of what `memory` adds.
+    ///
+    /// # Errors
+    /// Those of `memory`.
+    pub fn state_root<E>(
+        &self,
+        outcome: &Outcome<Person>,
+        memory: impl FnOnce(&mut Hasher) -> Result<(), E>,
+    ) -> Result<[u8; 32], E> {
+        let mut hasher = Hasher::for_domain("karyon state root v2");
         karyon_runtime::add_state(outcome, self.contacts.names(), &mut hasher);
-        hasher.finish().0
+        memory(&mut hasher)?;
+        Ok(hasher.finish().0)
     }
 }
 

@@ -311,3 +311,24 @@ fn without_a_checkpoint_over_it_a_torn_import_is_a_tail() {
     let error = refuted(&run, "the checkpoint covers the tail").to_string();
     assert!(error.contains("00000001.log"), "{error}");
 }
+
+#[test]
+fn a_copy_of_an_earlier_commit_is_a_tail_and_a_later_one_is_not() {
+    let run = Run::sealed();
+    fs::remove_file(run.path("checkpoint")).unwrap();
+    let whole = fs::read(run.segment(0)).unwrap();
+    let sector = |number: usize| &whole[number * 4096..(number + 1) * 4096];
+    // Header and genesis; behind them genesis again, or what follows the commit that is gone.
+    fs::write(run.segment(0), [sector(0), sector(1), sector(1)].concat()).unwrap();
+    let report = run.verify(&Trust::default()).unwrap();
+    assert!(report.end.commits == 1 && report.end.tail_bytes > 0);
+    let last = whole.len() / 4096 - 1;
+    fs::write(run.segment(0), [sector(0), sector(1), sector(last)].concat()).unwrap();
+    match run.verify(&Trust::default()).unwrap_err() {
+        VerifyError::Log(LogError::Damaged(damage)) => {
+            assert_eq!((damage.first_block, damage.last_block), (1, Some(3)));
+            assert_eq!((damage.first_record, damage.last_record), (1, Some(15)));
+        }
+        other => panic!("{other}"),
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use karyon_colony::contacts::{Contacts, MAX_FILE_BYTES};
-use karyon_colony::life::{self, LifeError, Settings, terms_digest};
+use karyon_colony::life::{self, LifeError, RIGHTS, Settings, resource, terms_digest};
 use karyon_colony::names::nearest;
 use karyon_colony::network;
 use karyon_colony::rumour::Rumour;
@@ -31,8 +31,12 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
         return grant::sign_and_become_the_node(
             &keys,
             args.principal.as_deref(),
-            &name,
-            terms_digest(&scenario, rumour.contacts.raw()),
+            grant::Terms {
+                reason: format!("run the scenario {name}"),
+                rights: RIGHTS,
+                resource: resource(&name),
+                digest: terms_digest(&scenario, rumour.contacts.raw()),
+            },
             || data_directory(args, &name),
         )
         .map(|never| match never {});

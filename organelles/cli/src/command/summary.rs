@@ -118,6 +118,7 @@ fn completed_json(completed: &Completed, about: &About<'_>) -> serde_json::Value
             "refused": counts.refused,
             "dead_lettered": counts.dead_lettered,
         },
+        "memories": { "written": counts.remembered, "denied": counts.forgone },
         "inputs_lost": counts.inputs_lost,
         "crashes": counts.crashes,
         "restarts": counts.restarts,
@@ -127,6 +128,7 @@ fn completed_json(completed: &Completed, about: &About<'_>) -> serde_json::Value
         "messages_per_s": rate(completed, elapsed_s),
         "peak_rss_bytes": peak_rss_bytes(),
         "state_root": hex(&completed.state_root),
+        "memory_root": completed.memory_root.to_string(),
         "data": about.data.display().to_string(),
         "log": { "size": completed.end.tree.size(), "root": hex(&completed.end.tree.root()) },
         "ticks": completed.ticks,
@@ -157,6 +159,11 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
         thousands(counts.refused),
         thousands(counts.dead_lettered),
     ));
+    output::line(&format!(
+        "memories    {} written, {} denied",
+        thousands(counts.remembered),
+        thousands(counts.forgone),
+    ));
     for (person, tick) in &about.rumour.expires {
         output::line(&format!(
             "denials     the lease of {} expired at tick {} (lease_expired)",
@@ -185,6 +192,7 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
         hex(&completed.end.tree.root()),
     ));
     output::line(&format!("state root  {}", hex(&completed.state_root)));
+    output::line(&format!("memory root {}", completed.memory_root));
     output::line(&format!(
         "time        {elapsed_s:.2} s, {} messages/s, {} memory at most",
         thousands(rate(completed, elapsed_s) as u64),

@@ -121,7 +121,7 @@ fn granted(change: impl Fn(&mut GrantTerms)) -> (Place, String) {
     let first = ["run", "rumour", "--contacts", "c.txt", "--data", "first"];
     place.karyon(&first).expect(0);
     let data = place.path("first");
-    let log = crate::support::log_file(&data);
+    let log = data.join("log");
     let (checkpoint, inputs) = (data.join("log/checkpoint"), data.join("inputs"));
     let report = karyon_log::verify(&log, &checkpoint, &inputs, &Trust::default()).unwrap();
     let signed = report.controls.iter().find_map(|control| match control {

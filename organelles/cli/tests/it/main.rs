@@ -12,13 +12,16 @@
 
 mod college;
 mod disk;
+mod engram;
 mod help;
 mod hostile;
 mod input;
 mod interrupt;
 mod keys;
 mod kill;
+mod memory;
 mod run;
 mod stop;
 mod support;
 mod tamper;
+mod why;

@@ -1,5 +1,6 @@
 //! Runs a rumour without files: the log in memory, through the gate all the same.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,10 +12,17 @@ use karyon_colony::person::Person;
 use karyon_colony::rumour::{Rumour, runtime_settings};
 use karyon_colony::scenario::Scenario;
 use karyon_gate::{Grant, Scope};
+use karyon_graph::Graph;
 use karyon_identity::SecretKey;
-use karyon_log::{End, MemoryStorage, SegmentHeader, Storage, Writer};
+use karyon_log::{
+    Control, End, FileStorage, Genesis, GrantRecord, MemoryStorage, PrincipalRecord, ReasonRecord,
+    SegmentHeader, Storage, Writer,
+};
+use karyon_memory::Journal;
+use karyon_runtime::datadir::{log_file, log_folder};
 use karyon_runtime::{Ending, Outcome, Progress, Recorder, RunConfig, SMALL_TICK, run};
 use karyon_types::{GrantId, LogId, PrincipalId, ReasonId};
+use tempfile::TempDir;
 
 pub fn scenario(source: &str) -> Scenario {
     Scenario::parse(&format!("[model]\nname = \"rumour\"\nsource = \"{source}\"\n")).unwrap()
@@ -32,11 +40,47 @@ pub struct Played {
 }
 
 pub fn play(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Played {
+    let (outcome, _) = run_on(Box::new(MemoryStorage::default()), rumour, scenario, schedulers);
+    // The memory is tested elsewhere; here it would cost more than the runs.
+    let state_root = rumour.state_root::<Infallible>(&outcome, |_| Ok(())).unwrap();
+    Played { arrivals: rumour.arrivals(&outcome), state_root, outcome }
+}
+
+/// A run with its log in a data directory.
+pub struct Kept {
+    pub folder: TempDir,
+    pub graph: Graph,
+    pub arrivals: Vec<Option<Arrival>>,
+    pub state_root: [u8; 32],
+}
+
+impl Kept {
+    pub fn journal(&self) -> Journal {
+        Journal::open(&log_folder(self.folder.path())).unwrap()
+    }
+}
+
+pub fn keep(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Kept {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(log_folder(folder.path())).unwrap();
+    let storage = FileStorage::create(&log_file(folder.path())).unwrap();
+    let (outcome, _) = run_on(Box::new(storage), rumour, scenario, schedulers);
+    let graph = karyon_memory::open(folder.path(), &mut |_| ()).unwrap().graph;
+    let memory = graph.read().unwrap();
+    let state_root = rumour.state_root(&outcome, |hasher| memory.add_current(hasher)).unwrap();
+    Kept { arrivals: rumour.arrivals(&outcome), state_root, graph, folder }
+}
+
+fn run_on(
+    mut storage: Box<dyn Storage>,
+    rumour: &Rumour,
+    scenario: &Scenario,
+    schedulers: usize,
+) -> (Outcome<Person>, End) {
     let key = Arc::new(SecretKey::from_seed([3; 32]).unwrap());
     let header = SegmentHeader { log: LogId([2; 16]), node_key: key.public_key() };
-    let mut storage = MemoryStorage::default();
     storage.write_at(0, &header.encode()).unwrap();
-    let writer = Writer::start(Box::new(storage), &header, key, 1, End::of_new_log()).unwrap();
+    let writer = Writer::start(storage, &header, key, 1, End::of_new_log()).unwrap();
     let (chaos, intensity, limits) = runtime_settings(scenario);
     let config = RunConfig {
         schedulers,
@@ -57,10 +101,12 @@ pub fn play(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Played {
         scope: Scope { first: 1, last: rumour.contacts.names().len() as u64 },
         expires: None,
     };
-    let mut recorder = Some(Recorder::new(writer));
+    let mut recorder = Recorder::new(writer);
+    recorder.control(&beginning()).unwrap();
+    let mut recorder = Some(recorder);
     let feeder = Arc::new(rumour.feeder());
     let outcome = run(config, rumour.population(grant), feeder, &mut recorder).unwrap();
-    recorder.unwrap().close().unwrap();
+    let end = recorder.unwrap().close().unwrap().unwrap();
     assert_eq!(outcome.ending, Ending::Completed);
     let counts = outcome.counts;
     assert_eq!(
@@ -68,7 +114,32 @@ pub fn play(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Played {
         counts.delivered + counts.denied + counts.refused + counts.dead_lettered
     );
     assert_eq!(counts.sent, rumour.contacts.list().len() as u64);
-    Played { arrivals: rumour.arrivals(&outcome), state_root: rumour.state_root(&outcome), outcome }
+    (outcome, end)
+}
+
+fn beginning() -> [Control; 4] {
+    [
+        Control::Genesis(Genesis {
+            karyon: "0.1.0".into(),
+            created_unix_ms: 0,
+            scenario_name: "rumour".into(),
+            scenario: String::new(),
+            kinds: vec![("person".into(), 2)],
+            inputs: Vec::new(),
+        }),
+        Control::Principal(PrincipalRecord { id: 1, name: "ada".into(), public_key: [9; 32] }),
+        Control::Reason(ReasonRecord { id: 1, parent: None, label: "to see".into() }),
+        Control::Grant(GrantRecord {
+            id: 1,
+            principal: 1,
+            reason: 1,
+            rights: karyon_colony::life::RIGHTS.0,
+            scope_first: 1,
+            scope_last: 1,
+            expires: None,
+            signed: Vec::new(),
+        }),
+    ]
 }
 
 /// What line-by-line processing says.

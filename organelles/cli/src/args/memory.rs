@@ -1,0 +1,307 @@
+//! Arguments of `karyon memory`, `karyon why` and `karyon engram`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+
+/// How moments are written; shown by each command that takes one.
+const MOMENTS: &str = "Moments (T) are numbers as in the input (1082040961, 6.5), dates in UTC \
+                       (2004-04-15, 2004-04-15T14:56:01Z) where the input counts seconds since \
+                       1970, or ticks (tick:120: what was recorded by the end of that tick).";
+
+#[derive(Subcommand)]
+pub(crate) enum Memory {
+    /// What is known of an agent, or of an edge between two
+    Get(Get),
+    /// Every version of an agent's facts, or of an edge between two
+    History(History),
+    /// Who is connected to an agent
+    Neighbours(Neighbours),
+    /// How many facts, edges or agents of a name there are
+    Count(Count),
+    /// Draw an agent's neighbourhood as SVG
+    Plot(Plot),
+    /// Build the memory anew from the log, and compare
+    Rebuild(Rebuild),
+}
+
+/// Where to look, and as of when.
+#[derive(ClapArgs)]
+pub(crate) struct Looking {
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// As of this moment [default: what holds now]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+    /// As it was recorded up to this record (#N) or the end of a tick (tick:N)
+    #[arg(long, value_name = "POS")]
+    pub(crate) as_recorded: Option<String>,
+    /// What held at some moment from T1 to T2, both included
+    #[arg(long, value_names = ["T1", "T2"], num_args = 2, conflicts_with = "at", allow_hyphen_values = true)]
+    pub(crate) between: Option<Vec<String>>,
+}
+
+/// In which form to answer.
+#[derive(ClapArgs)]
+#[group(multiple = false)]
+pub(crate) struct Form {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print comma-separated values with a header
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// Print a graph for Graphviz
+    #[arg(long)]
+    pub(crate) dot: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon memory get 9 --data runs/rumour-1
+  karyon memory get 9 3 --at 2004-05-01 --data runs/rumour-1   (the edge from 9 to 3)
+  karyon memory get 9 --as-recorded tick:120 --json --data runs/rumour-1
+
+{MOMENTS}"))]
+pub(crate) struct Get {
+    /// Its name
+    pub(crate) id: String,
+    /// Where the edge ends, if an edge is meant
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon memory history 9 --data runs/rumour-1
+  karyon memory history 9 3 --data runs/rumour-1   (the edge from 9 to 3)
+  karyon memory history 9 3 --between 2004-04-15 2004-05-15 --csv --data runs/rumour-1
+
+A version is shown with what made it: record, tick, agent and lease.
+
+{MOMENTS}"))]
+pub(crate) struct History {
+    /// Its name
+    pub(crate) id: String,
+    /// Where the edge ends, if an edge is meant
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// Along which edges to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// Those that begin here
+    Out,
+    /// Those that end here
+    In,
+    /// All of them
+    Both,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon memory neighbours 9 --data runs/rumour-1
+  karyon memory neighbours 9 --direction in --at 1082040961 --data runs/rumour-1
+  karyon memory neighbours 9 --dot --data runs/rumour-1 | dot -Tsvg -o 9.svg
+
+{MOMENTS}"))]
+pub(crate) struct Neighbours {
+    /// Its name
+    pub(crate) id: String,
+    /// Which edges
+    #[arg(long, value_enum, default_value = "both")]
+    pub(crate) direction: Direction,
+    /// Only edges of this type, such as contact
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon memory count heard --data runs/rumour-1
+  karyon memory count heard --at 2004-05-01 --data runs/rumour-1
+  karyon memory count contact --between 2004-05-01 2004-06-01 --data runs/rumour-1
+
+{MOMENTS}"))]
+pub(crate) struct Count {
+    /// A kind of fact (heard), a type of edge (contact), or a label (person)
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print comma-separated values with a header
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Example:
+  karyon memory plot 9 --at 2004-05-01 --out 9.svg --data runs/rumour-1
+
+{MOMENTS}"))]
+pub(crate) struct Plot {
+    /// Its name
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    /// The picture; replaced if it is there
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  karyon memory rebuild --data runs/rumour-1
+
+The memory is a projection of the log: it can be deleted and built again at any time. Prints the
+root of the memory as it was and as it is now; they are equal unless the file was damaged.")]
+pub(crate) struct Rebuild {
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon why 1624 --data runs/rumour-1
+  karyon why '#81234' --data runs/rumour-1
+  karyon why 1624 --dot --data runs/rumour-1 | dot -Tsvg -o why.svg
+
+For an agent: how it came to know what it knows, back to whoever knew first. For a record: what
+caused it, and what caused that. At the end stand lease, grant, reason and principal.")]
+pub(crate) struct Why {
+    /// An agent's name, or #N for a record
+    #[arg(value_name = "REF")]
+    pub(crate) reference: String,
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print a graph for Graphviz
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) dot: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Engram {
+    /// Write what agents remember to a signed file
+    Export(Export),
+    /// Verify an engram and say what it holds
+    Inspect(Inspect),
+    /// Bring an engram into another memory
+    Import(Import),
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon engram export --agent 9 --out 9.engram --data runs/rumour-1
+  karyon engram export --agent 9 3 --at 2004-05-01 --out both.engram --data runs/rumour-1
+
+An engram holds the agents themselves, their facts, and the edges that begin or end at them, with
+all versions that begin no later than T, and where each was recorded. This machine's node signs it.
+
+{MOMENTS}"))]
+pub(crate) struct Export {
+    /// Whose memory; several may follow
+    #[arg(long, value_name = "ID", num_args = 1.., required = true)]
+    pub(crate) agent: Vec<String>,
+    /// Only what was so by this moment [default: everything]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+    /// The file; must not be there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  karyon engram inspect 9.engram
+
+Every block, the signature and the contents are verified. Who signed is shown; whether to trust
+them is for whoever imports.")]
+pub(crate) struct Inspect {
+    /// The engram
+    pub(crate) file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon engram import 9.engram --data runs/elsewhere
+  karyon engram import from-ada.engram --data runs/rumour-2 --trust ada-node.pub
+
+A data directory that is not there is made, and holds nothing but what is imported. Memories from
+elsewhere stay marked as foreign: they answer beside the own ones, with their origin, and become
+no one's authority. What is there already is not added again; what contradicts is kept beside and
+reported. Without --trust only engrams signed by this machine's node are taken.")]
+pub(crate) struct Import {
+    /// The engram
+    pub(crate) file: PathBuf,
+    /// The data directory that takes it in; not of a run that is unfinished
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The public key of the node that signed it: 64 hexadecimal digits, or a file with them
+    #[arg(long, value_name = "KEY")]
+    pub(crate) trust: Option<String>,
+    /// Who answers for the import [default: the principal that was made first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Memory {
+    /// Whether the answer is for a machine.
+    pub(super) fn json(&self) -> bool {
+        match self {
+            Memory::Get(args) => args.form.json,
+            Memory::History(args) => args.form.json,
+            Memory::Neighbours(args) => args.form.json,
+            Memory::Count(args) => args.json,
+            Memory::Plot(args) => args.json,
+            Memory::Rebuild(args) => args.json,
+        }
+    }
+}
+
+impl Engram {
+    /// Whether the answer is for a machine.
+    pub(super) fn json(&self) -> bool {
+        match self {
+            Engram::Export(args) => args.json,
+            Engram::Inspect(args) => args.json,
+            Engram::Import(args) => args.json,
+        }
+    }
+}

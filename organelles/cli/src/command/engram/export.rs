@@ -1,0 +1,94 @@
+//! `karyon engram export`: what agents remember, as a signed file.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use karyon_graph::Reader;
+use karyon_identity::KeyDirectory;
+use karyon_log::{Trust, verify};
+use karyon_memory::{Moment, Selection, export};
+use karyon_memory_ops::Vertex;
+use karyon_runtime::datadir;
+use karyon_types::AgentId;
+use serde_json::json;
+
+use super::super::memory::{moment, named, open};
+use crate::args::Export;
+use crate::error::{CliError, Code};
+use crate::output::{self, size, thousands};
+
+pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    let at = match args.at.as_deref().map(|at| moment(at, "--at")).transpose()? {
+        None => None,
+        Some(Moment::Time(time)) => Some(time),
+        Some(Moment::Tick(_)) => {
+            return Err(CliError::failure("--at: a tick is a place in the record, not a time"));
+        }
+    };
+    let graph = open(data)?;
+    let key = KeyDirectory::from_environment()?.load_node_key()?;
+    // What is taken out is vouched for, so the log is verified first.
+    let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
+    let trust = Trust { node_key: None };
+    let report = verify(&log, &checkpoint, &datadir::inputs(data), &trust)?;
+    let reader = graph.read()?;
+    let agents =
+        args.agent.iter().map(|name| agent(&reader, name)).collect::<Result<Vec<_>, _>>()?;
+    let selection = Selection { agents: &agents, at };
+    let (bytes, memories) = export(&report, &reader, &selection, &key)?;
+    write_new(&args.out, &bytes)?;
+    if args.json {
+        output::json(&json!({
+            "out": args.out,
+            "agents": args.agent,
+            "memories": memories,
+            "bytes": bytes.len(),
+            "signer": key.public_key().to_string(),
+            "origin": report.log.to_string(),
+        }));
+    } else {
+        output::line(&format!(
+            "{} memories of {} in {}, {}; signed by {}",
+            thousands(memories as u64),
+            args.agent.join(", "),
+            args.out.display(),
+            size(bytes.len() as u64),
+            key.public_key(),
+        ));
+    }
+    Ok(Code::Ok)
+}
+
+/// The agent of a name.
+fn agent(reader: &Reader, name: &str) -> Result<AgentId, CliError> {
+    let vertices = named(reader, name)?;
+    let own = vertices.iter().find_map(|vertex| match (&vertex.vertex, vertex.origin) {
+        (Vertex::Agent(agent), None) => Some(*agent),
+        _ => None,
+    });
+    own.ok_or_else(|| {
+        CliError::failure(format!(
+            "{name} is known from elsewhere only; export it from the log that it comes from"
+        ))
+    })
+}
+
+/// Writes a file that was not there.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::failure(format!("{}: {error}", path.display()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
+        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let failed = failed(error);
+        if is_there { failed.with_hint("choose another file with --out") } else { failed }
+    })?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // Half an engram is of no use to anybody.
+        match std::fs::remove_file(path) {
+            Ok(()) => failed(error),
+            Err(_) => failed(error).with_hint("what is there is not whole; remove it"),
+        }
+    })
+}

@@ -1,0 +1,271 @@
+//! The four questions: get, history, neighbours, count.
+
+use std::path::Path;
+
+use karyon_colony::names::nearest;
+use karyon_graph::{At, EntityId, Graph, Kind, Reader, Version, VertexInfo, View};
+use karyon_memory::{Item, Journal, Moment, is_without_log};
+use karyon_runtime::datadir::log_folder;
+use karyon_types::{Position, Tick};
+use serde_json::{Value as Json, json};
+
+use super::show;
+use crate::args::{Count, Direction, Get, History, Looking, Neighbours};
+use crate::error::{CliError, Code, words};
+use crate::output::{self, put};
+use crate::progress;
+
+/// Names that are suggested for one that is not there.
+const SUGGESTIONS: usize = 3;
+
+/// Opens the memory of a data directory, brought up to its log.
+pub(crate) fn open(data: &Path) -> Result<Graph, CliError> {
+    if !data.is_dir() {
+        return Err(CliError::failure(format!("there is no data directory {}", data.display())));
+    }
+    let spinner = progress::reading();
+    let opened = karyon_memory::open(data, &mut |records| spinner.set(records));
+    drop(spinner);
+    let opened = opened.map_err(|error| match is_without_log(&error) {
+        true => CliError::failure(format!("nothing was recorded in {}", data.display())),
+        false => error.into(),
+    })?;
+    if let Some(why) = opened.caught_up.and_then(|caught_up| caught_up.rebuilt) {
+        output::note(&format!("note: the memory was built anew from the log: {why}"));
+    }
+    Ok(opened.graph)
+}
+
+/// A memory, and as of when it is asked.
+pub(crate) struct Asking {
+    pub(crate) reader: Reader,
+    pub(crate) view: View,
+    /// The question's moment, for the JSON answer.
+    about: Json,
+}
+
+impl Asking {
+    pub(crate) fn new(looking: &Looking) -> Result<Asking, CliError> {
+        let graph = open(&looking.data)?;
+        let (view, about) = view(looking)?;
+        Ok(Asking { reader: graph.read()?, view, about })
+    }
+
+    fn items(
+        &self,
+        versions: impl IntoIterator<Item = (EntityId, Version)>,
+    ) -> Result<Vec<Item>, CliError> {
+        versions
+            .into_iter()
+            .map(|(entity, version)| Ok(Item::read(&self.reader, &entity, version)?))
+            .collect()
+    }
+
+    fn about(&self, fields: &[(&str, Json)]) -> Json {
+        let mut about = self.about.clone();
+        for (name, value) in fields {
+            put(&mut about, name, value.clone());
+        }
+        about
+    }
+
+    /// The edges, of whatever type, from one name to another.
+    fn edges(&self, from: &str, to: &str) -> Result<Vec<EntityId>, CliError> {
+        let (starts, ends) = (named(&self.reader, from)?, named(&self.reader, to)?);
+        let mut edges = Vec::new();
+        for start in &starts {
+            for kind in self.reader.names(Kind::Edge)? {
+                for end in ends.iter().filter(|end| end.origin == start.origin) {
+                    let (from, to) = (start.id, end.id);
+                    edges.push(EntityId::Edge { from, kind: kind.clone(), to });
+                }
+            }
+        }
+        Ok(edges)
+    }
+
+    /// What is meant by one name or two: a vertex with its facts, or edges.
+    fn meant(&self, id: &str, to: Option<&str>) -> Result<Vec<EntityId>, CliError> {
+        if let Some(to) = to {
+            return self.edges(id, to);
+        }
+        let mut meant = Vec::new();
+        for vertex in named(&self.reader, id)? {
+            meant.push(EntityId::Vertex(vertex.id));
+            for predicate in self.reader.names(Kind::Fact)? {
+                meant.push(EntityId::Fact { subject: vertex.id, predicate });
+            }
+        }
+        Ok(meant)
+    }
+}
+
+/// The vertices of a name, the own ones first.
+pub(crate) fn named(reader: &Reader, name: &str) -> Result<Vec<VertexInfo>, CliError> {
+    let found = reader.vertices_named(name)?;
+    if found.is_empty() {
+        return Err(unknown("agent", name, all_names(reader)?.iter().map(String::as_str)));
+    }
+    Ok(found)
+}
+
+/// The names of all vertices.
+pub(crate) fn all_names(reader: &Reader) -> Result<Vec<String>, CliError> {
+    let mut names = Vec::new();
+    reader.vertex_names(&mut |name| names.push(name.to_owned()))?;
+    Ok(names)
+}
+
+/// The error for a name that is not there.
+fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> CliError {
+    let near = nearest(name, known, SUGGESTIONS);
+    let error = CliError::failure(format!("there is no {what} called \"{name}\" in this memory"));
+    match near[..] {
+        [] => error,
+        _ => {
+            let quoted: Vec<_> = near.iter().map(|name| format!("\"{name}\"")).collect();
+            error.with_hint(format!("nearest names: {}", quoted.join(", ")))
+        }
+    }
+}
+
+/// What the options ask for.
+fn view(looking: &Looking) -> Result<(View, Json), CliError> {
+    let mut about = json!({ "at": looking.at, "as_recorded": looking.as_recorded });
+    let mut view = View::NOW;
+    if let Some(position) = &looking.as_recorded {
+        view.as_recorded = Some(position_of(position, &looking.data)?);
+    }
+    if let Some(text) = &looking.at {
+        match moment(text, "--at")? {
+            Moment::Time(time) => view.at = At::Moment(time),
+            // A tick is a place in the record.
+            Moment::Tick(tick) => {
+                let end = end_of_tick(tick, &looking.data)?;
+                view.as_recorded = Some(view.as_recorded.map_or(end, |given| given.min(end)));
+            }
+        }
+    }
+    if let Some([first, last]) = looking.between.as_deref() {
+        put(&mut about, "between", json!([first, last]));
+        let time = |text: &str| match moment(text, "--between")? {
+            Moment::Time(time) => Ok(time),
+            Moment::Tick(_) => Err(CliError::failure(
+                "--between: ticks are places in the record, not times; use --as-recorded tick:N",
+            )),
+        };
+        let (first, last) = (time(first)?, time(last)?);
+        if last < first {
+            return Err(CliError::failure(format!("--between: {first} comes after {last}")));
+        }
+        view.at = At::Between(first, last);
+    }
+    Ok((view, about))
+}
+
+/// A moment, or an error that names the option.
+pub(crate) fn moment(text: &str, option: &str) -> Result<Moment, CliError> {
+    text.parse().map_err(|error| CliError::failure(format!("{option}: {}", words(&error))))
+}
+
+fn position_of(text: &str, data: &Path) -> Result<Position, CliError> {
+    if let Ok(number) = text.strip_prefix('#').unwrap_or(text).parse() {
+        return Ok(Position(number));
+    }
+    match text.strip_prefix("tick:").and_then(|tick| tick.parse().ok()) {
+        Some(tick) => end_of_tick(Tick(tick), data),
+        None => Err(CliError::failure(format!(
+            "--as-recorded: \"{text}\" is no place in the record: expected a record (#1234) or the \
+             end of a tick (tick:120)"
+        ))),
+    }
+}
+
+/// The last record of a tick.
+fn end_of_tick(tick: Tick, data: &Path) -> Result<Position, CliError> {
+    Ok(Journal::open(&log_folder(data))?.end_of_tick(tick)?)
+}
+
+/// `karyon memory get`.
+pub(crate) fn get(args: &Get) -> Result<Code, CliError> {
+    let asking = Asking::new(&args.looking)?;
+    let mut versions = Vec::new();
+    for entity in asking.meant(&args.id, args.to.as_deref())? {
+        if let Some(version) = asking.reader.get(&entity, &asking.view)? {
+            versions.push((entity, version));
+        }
+    }
+    let items = asking.items(versions)?;
+    let about = asking.about(&[("id", json!(args.id)), ("to", json!(args.to))]);
+    show::items(&items, &args.form, about, "nothing is known of it then");
+    Ok(Code::Ok)
+}
+
+/// `karyon memory history`.
+pub(crate) fn history(args: &History) -> Result<Code, CliError> {
+    let asking = Asking::new(&args.looking)?;
+    let mut versions = Vec::new();
+    for entity in asking.meant(&args.id, args.to.as_deref())? {
+        let history = asking.reader.history(&entity, &asking.view)?;
+        versions.extend(history.into_iter().map(|version| (entity.clone(), version)));
+    }
+    let items = asking.items(versions)?;
+    let about = asking.about(&[("id", json!(args.id)), ("to", json!(args.to))]);
+    show::items(&items, &args.form, about, "it has no history then");
+    Ok(Code::Ok)
+}
+
+/// `karyon memory neighbours`.
+pub(crate) fn neighbours(args: &Neighbours) -> Result<Code, CliError> {
+    let asking = Asking::new(&args.looking)?;
+    let direction = match args.direction {
+        Direction::Out => karyon_graph::Direction::Out,
+        Direction::In => karyon_graph::Direction::In,
+        Direction::Both => karyon_graph::Direction::Both,
+    };
+    if let Some(kind) = &args.kind {
+        let kinds = asking.reader.names(Kind::Edge)?;
+        if !kinds.contains(kind) {
+            return Err(unknown("type of edge", kind, kinds.iter().map(String::as_str)));
+        }
+    }
+    let mut versions = Vec::new();
+    for vertex in named(&asking.reader, &args.id)? {
+        let kind = args.kind.as_deref();
+        let found = asking.reader.neighbours(vertex.id, direction, kind, &asking.view)?;
+        versions.extend(found.into_iter().map(|neighbour| (neighbour.edge, neighbour.version)));
+    }
+    let items = asking.items(versions)?;
+    let about = asking.about(&[("id", json!(args.id)), ("count", json!(items.len()))]);
+    show::items(&items, &args.form, about, "it is connected to nobody then");
+    Ok(Code::Ok)
+}
+
+/// `karyon memory count`.
+pub(crate) fn count(args: &Count) -> Result<Code, CliError> {
+    let asking = Asking::new(&args.looking)?;
+    let kinds = [(Kind::Fact, "fact"), (Kind::Edge, "edge"), (Kind::Vertex, "vertex")];
+    let mut all = Vec::new();
+    for (kind, word) in kinds {
+        let names = asking.reader.names(kind)?;
+        if names.contains(&args.what) {
+            let count = asking.reader.count(kind, &args.what, &asking.view)?;
+            if args.json {
+                let about = asking.about(&[
+                    ("what", json!(args.what)),
+                    ("kind", json!(word)),
+                    ("count", json!(count)),
+                ]);
+                output::json(&about);
+            } else if args.csv {
+                output::line("what,kind,count");
+                output::line(&format!("{},{word},{count}", output::csv_field(&args.what)));
+            } else {
+                output::line(&count.to_string());
+            }
+            return Ok(Code::Ok);
+        }
+        all.extend(names);
+    }
+    Err(unknown("fact, edge or label", &args.what, all.iter().map(String::as_str)))
+}

@@ -1,0 +1,23 @@
+//! `karyon memory`: what is known, as of any moment.
+
+mod ask;
+mod plot;
+mod rebuild;
+pub(crate) mod show;
+
+use crate::args::Memory;
+use crate::error::{CliError, Code};
+
+pub(crate) use ask::{all_names, moment, named, open};
+
+/// Does what was asked for.
+pub(crate) fn execute(args: &Memory) -> Result<Code, CliError> {
+    match args {
+        Memory::Get(args) => ask::get(args),
+        Memory::History(args) => ask::history(args),
+        Memory::Neighbours(args) => ask::neighbours(args),
+        Memory::Count(args) => ask::count(args),
+        Memory::Plot(args) => plot::execute(args),
+        Memory::Rebuild(args) => rebuild::execute(args),
+    }
+}

@@ -1,0 +1,59 @@
+//! `karyon memory plot`: an agent's neighbourhood as a picture.
+
+use std::collections::BTreeMap;
+
+use karyon_graph::{At, Direction, EntityId, Kind, VertexId};
+use karyon_memory::{Picture, Ray, Readable, Spot};
+use karyon_memory_ops::Content;
+use serde_json::json;
+
+use super::ask::{Asking, named};
+use crate::args::Plot;
+use crate::error::{CliError, Code};
+use crate::output;
+
+pub(crate) fn execute(args: &Plot) -> Result<Code, CliError> {
+    let asking = Asking::new(&args.looking)?;
+    let reader = &asking.reader;
+    let Some(vertex) = named(reader, &args.id)?.into_iter().next() else {
+        return Err(CliError::failure(format!("there is nobody called {}", args.id)));
+    };
+    let spot = |id: VertexId, name: String| -> Result<Spot, CliError> {
+        let facts = reader.facts(id, &asking.view)?;
+        let knows = facts.iter().any(|(_, fact)| fact.content != Content::Ended);
+        Ok(Spot { name, knows })
+    };
+    let mut rays: BTreeMap<VertexId, (bool, bool)> = BTreeMap::new();
+    for neighbour in reader.neighbours(vertex.id, Direction::Both, None, &asking.view)? {
+        let EntityId::Edge { from, to, .. } = neighbour.edge else { continue };
+        let (out, inward) = rays.entry(neighbour.other).or_default();
+        *out |= from == vertex.id;
+        *inward |= to == vertex.id;
+    }
+    let mut around = Vec::with_capacity(rays.len());
+    for (id, (out, inward)) in rays {
+        let name = karyon_memory::name_of(reader, id)?;
+        around.push(Ray { spot: spot(id, name)?, out, inward });
+    }
+    let when = match asking.view.at {
+        At::Now => "now".to_owned(),
+        At::Moment(time) => format!("as of {}", Readable(time)),
+        At::Between(first, last) => format!("from {} to {}", Readable(first), Readable(last)),
+    };
+    let neighbours = around.len();
+    let picture = Picture {
+        title: format!("{}: {neighbours} neighbours, {when}", args.id),
+        centre: spot(vertex.id, args.id.clone())?,
+        around,
+        facts: reader.names(Kind::Fact)?,
+    };
+    let svg = picture.to_svg().map_err(|error| CliError::failure(error.to_string()))?;
+    std::fs::write(&args.out, svg)
+        .map_err(|error| CliError::failure(format!("{}: {error}", args.out.display())))?;
+    if args.json {
+        output::json(&json!({ "out": args.out, "id": args.id, "neighbours": neighbours }));
+    } else {
+        output::line(&format!("{neighbours} neighbours drawn in {}", args.out.display()));
+    }
+    Ok(Code::Ok)
+}

@@ -1,0 +1,60 @@
+//! `karyon memory rebuild`: the memory anew from the log, compared with the old one.
+
+use karyon_runtime::datadir::{inputs, log_folder, memory_file};
+use serde_json::json;
+
+use crate::args::Rebuild;
+use crate::error::{CliError, Code};
+use crate::output::{self, thousands};
+use crate::progress;
+
+pub(crate) fn execute(args: &Rebuild) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    if !data.is_dir() {
+        return Err(CliError::failure(format!("there is no data directory {}", data.display())));
+    }
+    let spinner = progress::reading();
+    let rebuilt = karyon_graph::rebuild(
+        &memory_file(data),
+        &log_folder(data),
+        &inputs(data),
+        &mut |records| spinner.set(records),
+    );
+    drop(spinner);
+    let rebuilt = rebuilt?;
+    let records = rebuilt.to.0;
+    let old = rebuilt.old.map(|(root, _)| root.to_string());
+    let new = rebuilt.new_root.to_string();
+    let same = old.as_ref().is_some_and(|old| *old == new);
+    if args.json {
+        output::json(&json!({
+            "old_root": old,
+            "old_records": rebuilt.old.map(|(_, to)| to.0),
+            "new_root": new,
+            "identical": same,
+            "records": records,
+        }));
+    } else {
+        let none = "none: there was no memory that could be read";
+        output::line(&format!("old root  {}", old.as_deref().unwrap_or(none)));
+        output::line(&format!("new root  {new}"));
+        let records = thousands(records);
+        output::line(&match (same, rebuilt.old) {
+            (true, _) => format!("identical, from {records} records"),
+            (false, None) => format!("built from {records} records"),
+            (false, Some((_, to))) if to < rebuilt.to => {
+                format!(
+                    "the old one was of {} records, the new one is of {records}",
+                    thousands(to.0)
+                )
+            }
+            (false, Some(_)) => {
+                format!(
+                    "different, though both are of {records} records: the old file was damaged, \
+                         or written by another version"
+                )
+            }
+        });
+    }
+    Ok(Code::Ok)
+}

@@ -1,0 +1,226 @@
+//! Memories on the screen: a table, JSON, CSV, a graph for Graphviz.
+
+use karyon_memory::{Item, Readable, Thing};
+use karyon_memory_ops::{Time, Value, Vertex};
+use serde_json::{Value as Json, json};
+
+use crate::args::Form;
+use crate::output::{self, csv_field, hex, put};
+
+/// Shows items in the form that was asked for.
+///
+/// `about` is what the answer is about, as the fields of the JSON object; `none` is said to people
+/// when there is nothing.
+pub(crate) fn items(items: &[Item], form: &Form, about: Json, none: &str) {
+    if form.json {
+        let mut answer = about;
+        put(&mut answer, "items", items.iter().map(as_json).collect::<Vec<_>>());
+        output::json(&answer);
+    } else if form.csv {
+        output::line(CSV_HEADER);
+        items.iter().for_each(|item| output::line(&csv_row(item)));
+    } else if form.dot {
+        dot(items);
+    } else if items.is_empty() {
+        output::line(none);
+    } else {
+        table(items);
+    }
+}
+
+/// A moment for a machine; the beginning and the end of time have none.
+pub(crate) fn moment(time: Time) -> Json {
+    match time {
+        Time::MIN | Time::MAX => Json::Null,
+        time => time.to_string().into(),
+    }
+}
+
+fn as_json(item: &Item) -> Json {
+    let mut out = match &item.thing {
+        Thing::Vertex { name } => json!({ "kind": "vertex", "id": name }),
+        Thing::Edge { from, kind, to } => {
+            json!({ "kind": "edge", "from": from, "type": kind, "to": to })
+        }
+        Thing::Fact { subject, predicate } => {
+            json!({ "kind": "fact", "id": subject, "fact": predicate })
+        }
+    };
+    put(&mut out, "valid_from", moment(item.valid.from));
+    put(&mut out, "valid_to", item.valid.to.map_or(Json::Null, moment));
+    match &item.content {
+        None => put(&mut out, "ended", true),
+        Some((labels, properties)) => {
+            if !labels.is_empty() {
+                put(&mut out, "labels", labels.iter().cloned().collect::<Vec<_>>());
+            }
+            put(&mut out, "properties", value_map(properties));
+        }
+    }
+    let recorded = &item.recorded;
+    let recorded = json!({
+        "record": recorded.position.0,
+        "tick": recorded.tick.0,
+        "agent": item.writer,
+        "step": recorded.step,
+        "output": recorded.output,
+        "lease": recorded.lease.0,
+    });
+    put(&mut out, "recorded", recorded);
+    if let Some(log) = item.origin {
+        put(&mut out, "origin", json!({ "log": log.to_string(), "imported": item.position.0 }));
+    }
+    out
+}
+
+fn value_map<'a>(map: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Json {
+    Json::Object(map.into_iter().map(|(name, value)| (name.clone(), value_json(value))).collect())
+}
+
+/// A value for a machine: moments and vertices as text, bytes in hexadecimal.
+pub(crate) fn value_json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Float(value) => (*value).into(),
+        Value::Text(value) => value.as_str().into(),
+        Value::Bytes(bytes) => hex(bytes).into(),
+        Value::Time(time) => moment(*time),
+        Value::Vertex(vertex) => vertex_name(vertex).into(),
+        Value::List(values) => values.iter().map(value_json).collect(),
+        Value::Map(map) => value_map(map),
+    }
+}
+
+/// Items hold every vertex by name.
+fn vertex_name(vertex: &Vertex) -> String {
+    match vertex {
+        Vertex::Named(name) => name.clone(),
+        Vertex::Agent(agent) => agent.to_string(),
+    }
+}
+
+/// A value for a person.
+pub(crate) fn value_words(value: &Value) -> String {
+    match value {
+        Value::Time(time) => Readable(*time).to_string(),
+        Value::Vertex(vertex) => vertex_name(vertex),
+        Value::Text(text) => format!("{text:?}"),
+        other => value_json(other).to_string(),
+    }
+}
+
+fn properties_words(item: &Item) -> String {
+    let Some((labels, properties)) = &item.content else { return "is no more".into() };
+    let labels = labels.iter().map(|label| format!(":{label}"));
+    let properties =
+        properties.iter().map(|(name, value)| format!("{name}={}", value_words(value)));
+    labels.chain(properties).collect::<Vec<_>>().join("  ")
+}
+
+fn thing_words(thing: &Thing) -> String {
+    match thing {
+        Thing::Vertex { name } => name.clone(),
+        Thing::Edge { from, kind, to } => format!("{from} -{kind}-> {to}"),
+        Thing::Fact { subject, predicate } => format!("{subject} {predicate}"),
+    }
+}
+
+fn valid_words(item: &Item) -> String {
+    let from = match item.valid.from {
+        Time::MIN => "always".into(),
+        from => format!("since {}", Readable(from)),
+    };
+    item.valid.to.map_or(from.clone(), |to| format!("{from} until {}", Readable(to)))
+}
+
+fn table(items: &[Item]) {
+    let rows: Vec<[String; 4]> = items
+        .iter()
+        .map(|item| {
+            let from = match item.origin {
+                None => format!("#{}", item.position.0),
+                Some(log) => format!(
+                    "#{} of log {log}, imported by #{}",
+                    item.recorded.position.0, item.position.0
+                ),
+            };
+            [thing_words(&item.thing), valid_words(item), properties_words(item), from]
+        })
+        .collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let [a, b, c] = [0, 1, 2].map(|column| width(column).unwrap_or(0));
+    for [thing, valid, properties, record] in &rows {
+        output::line(&format!("{thing:a$}  {valid:b$}  {properties:c$}  {record}"));
+    }
+}
+
+const CSV_HEADER: &str = "kind,id,name,to,valid_from,valid_to,labels,properties,record,tick,agent,\
+                          step,output,lease,origin";
+
+fn csv_row(item: &Item) -> String {
+    let (kind, id, name, to) = match &item.thing {
+        Thing::Vertex { name } => ("vertex", name.as_str(), "", ""),
+        Thing::Edge { from, kind, to } => ("edge", from.as_str(), kind.as_str(), to.as_str()),
+        Thing::Fact { subject, predicate } => ("fact", subject.as_str(), predicate.as_str(), ""),
+    };
+    let time = |time: Time| match time {
+        Time::MIN | Time::MAX => String::new(),
+        time => time.to_string(),
+    };
+    let (labels, properties) = match &item.content {
+        None => (String::new(), "ended".into()),
+        Some((labels, properties)) => {
+            let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+            (labels.join(" "), value_map(properties).to_string())
+        }
+    };
+    let recorded = &item.recorded;
+    [
+        csv_field(kind),
+        csv_field(id),
+        csv_field(name),
+        csv_field(to),
+        time(item.valid.from),
+        item.valid.to.map_or(String::new(), time),
+        csv_field(&labels),
+        csv_field(&properties),
+        recorded.position.0.to_string(),
+        recorded.tick.0.to_string(),
+        csv_field(&item.writer),
+        recorded.step.to_string(),
+        recorded.output.map_or(String::new(), |output| output.to_string()),
+        recorded.lease.0.to_string(),
+        item.origin.map_or(String::new(), |log| log.to_string()),
+    ]
+    .join(",")
+}
+
+/// A text in quotes for Graphviz.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+fn dot(items: &[Item]) {
+    output::line("digraph memory {");
+    for item in items {
+        let words = quoted(&format!("{}\n{}", properties_words(item), valid_words(item)));
+        output::line(&match &item.thing {
+            Thing::Vertex { name } => format!("  {};", quoted(name)),
+            Thing::Edge { from, to, .. } => {
+                format!("  {} -> {} [label={words}];", quoted(from), quoted(to))
+            }
+            Thing::Fact { subject, predicate } => {
+                let fact = quoted(&format!("{subject} {predicate}"));
+                format!(
+                    "  {fact} [shape=box];\n  {} -> {fact} [style=dashed, label={words}];",
+                    quoted(subject)
+                )
+            }
+        });
+    }
+    output::line("}");
+}

@@ -1,0 +1,22 @@
+//! What people ask of a memory: what was so at a moment, why, and how to carry it elsewhere.
+//!
+//! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
+
+mod item;
+mod journal;
+mod lineage;
+mod moment;
+mod open;
+mod picture;
+mod transplant;
+
+pub use item::{Item, Thing, name_of, named_all, spoken_of};
+pub use journal::{Found, Journal};
+pub use lineage::{Answerable, FROM, Lineage, LineageError, Link, Subject, What, explain};
+pub use moment::{Moment, NoMoment, Readable};
+pub use open::{Opened, is_without_log, open};
+pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
+pub use transplant::{
+    Contradiction, Import, Imported, RESOURCE, Selection, TransplantError, Trusted, export, import,
+    import_digest, trust,
+};

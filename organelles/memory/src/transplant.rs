@@ -1,0 +1,392 @@
+//! Engrams: taking out what agents remember, and bringing it in elsewhere.
+//!
+//! An import is an action like any other: a principal answers for it, the gate admits it, and the
+//! record stands in the log before the memory shows it. What is imported stays foreign.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use karyon_engram::{Engram, EngramError, Manifest, Opened, Origin, Principal};
+use karyon_gate::{Gate, Grant, Lease, Request, Rights, Scope};
+use karyon_graph::{Direction, EntityId, GraphError, Reader, VertexId, View};
+use karyon_identity::{GrantError, PublicKey, SecretKey};
+use karyon_log::{Control, Genesis, ImportRecord, LeaseRecord, LogError, Record, Report};
+use karyon_memory_ops::{Memory, Time, Vertex, Write};
+use karyon_runtime::datadir::log_folder;
+use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
+use karyon_types::{AgentId, Denial, GrantId, Hash, LeaseId, PrincipalId, ReasonId, Tick, hash};
+
+use crate::item::{name_of, spoken_of};
+use crate::journal::Journal;
+
+/// The node itself, where an agent is named: agents are numbered from 1.
+const NODE: AgentId = AgentId(0);
+
+/// What an import's grant is for.
+pub const RESOURCE: &str = "memory/foreign";
+
+/// Why nothing was taken out or brought in.
+#[derive(Debug, thiserror::Error)]
+pub enum TransplantError {
+    /// The engram is not made, or not believed.
+    #[error(transparent)]
+    Engram(#[from] EngramError),
+    /// The memory cannot be read.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The data directory cannot take anything in.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The grant does not allow the import.
+    #[error("refused: {0}")]
+    Grant(#[from] GrantError),
+    /// The gate does not allow the import.
+    #[error("refused: {0}")]
+    Denied(Denial),
+    /// Nobody here knows the key that signed the engram.
+    #[error("refused: the engram is signed by {signer}, a key that is not trusted here")]
+    UnknownSigner {
+        /// The key.
+        signer: PublicKey,
+    },
+    /// The log that is to be exported from was written by another node.
+    #[error("the log was written by the node {writer}, and this is {here}; export it there")]
+    OtherNode {
+        /// Who wrote it.
+        writer: PublicKey,
+        /// Who is here.
+        here: PublicKey,
+    },
+    /// Nobody answers for what is to be exported.
+    #[error("the log names no principal who answers for its memories")]
+    NoPrincipal,
+    /// The log was imported to itself.
+    #[error("the engram comes from this very log: there is nothing to bring in")]
+    OwnLog,
+}
+
+/// What is to be taken out.
+pub struct Selection<'a> {
+    /// The agents, by serial.
+    pub agents: &'a [AgentId],
+    /// Versions that begin later are left out.
+    pub at: Option<Time>,
+}
+
+/// Takes out what agents remember: the agents themselves, their facts, and the edges that begin
+/// or end at them, with every version that begins no later than the moment chosen.
+///
+/// `report` is of the log, verified a moment ago. Gives the file, and how many memories it holds.
+///
+/// # Errors
+/// See [`TransplantError`].
+pub fn export(
+    report: &Report,
+    reader: &Reader,
+    selection: &Selection<'_>,
+    key: &SecretKey,
+) -> Result<(Vec<u8>, usize), TransplantError> {
+    if report.node_key != key.public_key() {
+        return Err(TransplantError::OtherNode { writer: report.node_key, here: key.public_key() });
+    }
+    let memories = selected(reader, selection)?;
+    let names = Engram::mentioned(&memories)
+        .into_iter()
+        .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
+        .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
+    let agents = selection
+        .agents
+        .iter()
+        .map(|agent| Ok((*agent, spoken_of(reader, None, &Vertex::Agent(*agent))?)))
+        .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
+    let principal = report.controls.iter().find_map(|control| match control {
+        Control::Principal(principal) => Some(principal),
+        _ => None,
+    });
+    let reason = report.controls.iter().find_map(|control| match control {
+        Control::Reason(reason) => Some(reason.label.clone()),
+        _ => None,
+    });
+    let principal = principal.ok_or(TransplantError::NoPrincipal)?;
+    let manifest = Manifest {
+        origin: Origin {
+            log: report.log,
+            node_key: report.node_key,
+            tree_size: report.end.tree.size(),
+            tree_root: report.end.tree.root(),
+            records: report.end.records,
+        },
+        principal: Principal {
+            name: principal.name.clone(),
+            public_key: PublicKey(principal.public_key),
+        },
+        reason: reason.unwrap_or_default(),
+        created_unix_ms: wall_ms(),
+        at: selection.at,
+        agents,
+        names,
+    };
+    let bytes = Engram::seal(&manifest, &memories, key)?;
+    Ok((bytes, memories.len()))
+}
+
+/// Every version that is chosen.
+fn selected(reader: &Reader, selection: &Selection<'_>) -> Result<Vec<Memory>, GraphError> {
+    let view = selection.at.map_or(View::NOW, View::at);
+    let mut entities = BTreeSet::new();
+    for agent in selection.agents {
+        let Some(vertex) = reader.find_vertex(None, &Vertex::Agent(*agent))? else { continue };
+        entities.insert(EntityId::Vertex(vertex));
+        entities.extend(facts_ever(reader, vertex)?);
+        // Edges are seen at the end of all time too: one that has ended has a history still.
+        let ever = View::between(Time::MIN, Time::MAX);
+        for neighbour in reader.neighbours(vertex, Direction::Both, None, &ever)? {
+            entities.insert(neighbour.edge);
+        }
+    }
+    let mut memories = Vec::new();
+    for entity in &entities {
+        let spoken = reader.entity(entity)?;
+        for version in reader.history(entity, &view)? {
+            let (valid, content) = (version.valid, version.content);
+            memories.push(Memory {
+                write: Write { entity: spoken.clone(), valid, content },
+                recorded: version.recorded,
+            });
+        }
+    }
+    Ok(memories)
+}
+
+fn facts_ever(reader: &Reader, vertex: VertexId) -> Result<Vec<EntityId>, GraphError> {
+    let ever = View::between(Time::MIN, Time::MAX);
+    Ok(reader.facts(vertex, &ever)?.into_iter().map(|(entity, _)| entity).collect())
+}
+
+/// How the signer of an engram came to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// It is this machine's node.
+    ThisNode,
+    /// A person named its key.
+    Named,
+}
+
+/// Whether the signer is one of those who are trusted.
+///
+/// # Errors
+/// [`TransplantError::UnknownSigner`].
+pub fn trust(
+    signer: PublicKey,
+    node: Option<PublicKey>,
+    named: Option<PublicKey>,
+) -> Result<Trusted, TransplantError> {
+    match () {
+        () if named == Some(signer) => Ok(Trusted::Named),
+        () if node == Some(signer) => Ok(Trusted::ThisNode),
+        () => Err(TransplantError::UnknownSigner { signer }),
+    }
+}
+
+/// What the principal signs for an import.
+pub fn import_digest(engram: &[u8]) -> Hash {
+    karyon_types::Hasher::for_domain("karyon engram import v1").field(&hash(engram).0).finish()
+}
+
+/// An engram that is about to be brought in.
+pub struct Import<'a> {
+    /// The file.
+    pub bytes: &'a [u8],
+    /// What it holds.
+    pub opened: &'a Opened,
+    /// Why its signer is trusted.
+    pub trusted: Trusted,
+    /// Who answers.
+    pub authority: &'a Authority,
+    /// This version of Karyon, as recorded.
+    pub karyon: &'a str,
+}
+
+/// A fact that is told in two ways.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Contradiction {
+    /// Of whom, by name.
+    pub subject: String,
+    /// Which kind of fact.
+    pub predicate: String,
+}
+
+/// What came of an import.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// Memories that are new here.
+    pub new: usize,
+    /// Memories that were here already.
+    pub known: usize,
+    /// Facts of which something else was here already, for the same name and a moment that both
+    /// speak of; both are kept.
+    pub conflicts: BTreeSet<Contradiction>,
+    /// Whether anything was written: not when everything was here already.
+    pub written: bool,
+}
+
+/// Brings an engram into a data directory: new, or with a complete run.
+///
+/// # Errors
+/// See [`TransplantError`]. Nothing of it is there then.
+pub fn import(
+    dir: DataDir,
+    key: Arc<SecretKey>,
+    import: &Import<'_>,
+) -> Result<Imported, TransplantError> {
+    let digest = import_digest(import.bytes);
+    import.authority.permits(key.public_key(), digest, RESOURCE, Rights::IMPORT)?;
+    let annex = Annex::begin(dir, key)?;
+    let engram = &import.opened.engram;
+    let mut imported = Imported {
+        new: engram.memories.len(),
+        known: 0,
+        conflicts: BTreeSet::new(),
+        written: true,
+    };
+    if let Some(report) = annex.report() {
+        if report.log == engram.manifest.origin.log {
+            return Err(TransplantError::OwnLog);
+        }
+        let reader = crate::open(annex.dir().path(), &mut |_| ())?.graph.read()?;
+        imported.known = known(&reader, engram)?;
+        imported.new -= imported.known;
+        imported.conflicts = contradictions(&reader, engram)?;
+        if imported.new == 0 {
+            imported.written = false;
+            return Ok(imported);
+        }
+    }
+    let records = records(&annex, import)?;
+    let (dir, _) = annex.seal(import.karyon, &records)?;
+    crate::open(dir.path(), &mut |_| ())?;
+    Ok(imported)
+}
+
+fn known(reader: &Reader, engram: &Engram) -> Result<usize, GraphError> {
+    let mut known = 0;
+    for (cid, _) in &engram.memories {
+        known += usize::from(reader.is_known(&cid.to_bytes())?);
+    }
+    Ok(known)
+}
+
+fn contradictions(reader: &Reader, engram: &Engram) -> Result<BTreeSet<Contradiction>, GraphError> {
+    let mut found = BTreeSet::new();
+    for conflict in reader.conflicts(engram)? {
+        if let EntityId::Fact { subject, predicate } = conflict.entity {
+            found.insert(Contradiction { subject: name_of(reader, subject)?, predicate });
+        }
+    }
+    Ok(found)
+}
+
+/// The import's records: who answers, the lease, and what is brought in, once the gate admits it.
+fn records(annex: &Annex, import: &Import<'_>) -> Result<Vec<Record<'static>>, TransplantError> {
+    let controls = annex.report().map_or(&[][..], |report| &report.controls);
+    let terms = &import.authority.signed.terms;
+    let known = controls.iter().find_map(|control| match control {
+        Control::Principal(known)
+            if known.name == terms.principal && known.public_key == terms.principal_key.0 =>
+        {
+            Some(known.id)
+        }
+        _ => None,
+    });
+    let (mut principals, mut reasons, mut grants) = (0, 0, 0);
+    for control in controls {
+        match control {
+            Control::Principal(record) => principals = record.id.max(principals),
+            Control::Reason(record) => reasons = record.id.max(reasons),
+            Control::Grant(record) => grants = record.id.max(grants),
+            _ => {}
+        }
+    }
+    let grant = Grant {
+        id: GrantId(grants + 1),
+        principal: PrincipalId(known.unwrap_or(principals + 1)),
+        reason: ReasonId(reasons + 1),
+        rights: Rights::IMPORT,
+        scope: Scope { first: NODE.0, last: NODE.0 },
+        expires: terms.expires_tick.map(Tick),
+    };
+    let lease = Lease {
+        id: next_lease(annex)?,
+        owner: NODE,
+        rights: grant.rights,
+        scope: grant.scope,
+        expires: grant.expires,
+    };
+    admit(&grant, &lease)?;
+    let mut all = Vec::new();
+    if annex.report().is_none() {
+        all.push(Control::Genesis(Genesis {
+            karyon: import.karyon.into(),
+            created_unix_ms: wall_ms(),
+            scenario_name: String::new(),
+            scenario: String::new(),
+            kinds: Vec::new(),
+            inputs: Vec::new(),
+        }));
+    }
+    all.extend(
+        import
+            .authority
+            .records(&grant)
+            .into_iter()
+            .filter(|record| known.is_none() || !matches!(record, Control::Principal(_))),
+    );
+    let mut records: Vec<_> =
+        all.into_iter().map(|control| Record::Control(Box::new(control))).collect();
+    records.push(Record::Lease(LeaseRecord {
+        id: lease.id,
+        owner: lease.owner,
+        grant: grant.id,
+        rights: lease.rights.0,
+        scope: (lease.scope.first, lease.scope.last),
+        expires: lease.expires,
+    }));
+    let name = format!("{}.engram", hash(import.bytes));
+    let file = annex.keep(&name, import.bytes)?;
+    records.push(Record::Control(Box::new(Control::Import(ImportRecord {
+        file,
+        root: import.opened.root.to_bytes().to_vec(),
+        origin: import.opened.engram.manifest.origin.log.0,
+        signer: import.opened.signer.0,
+        trusted_by: match import.trusted {
+            Trusted::ThisNode => "this node".into(),
+            Trusted::Named => "a person who named the key".into(),
+        },
+        lease: lease.id.0,
+        at_unix_ms: wall_ms(),
+    }))));
+    Ok(records)
+}
+
+/// Leases are numbered on.
+fn next_lease(annex: &Annex) -> Result<LeaseId, TransplantError> {
+    if annex.report().is_none() {
+        return Ok(LeaseId(1));
+    }
+    let mut journal = Journal::open(&log_folder(annex.dir().path()))?;
+    Ok(LeaseId(journal.last_lease()?.map_or(0, |lease| lease.0) + 1))
+}
+
+/// The import passes the gate like every other action.
+fn admit(grant: &Grant, lease: &Lease) -> Result<(), TransplantError> {
+    let mut gate = Gate::default();
+    let handle = gate
+        .open(grant, lease)
+        .map_err(|_| TransplantError::Denied(Denial::CapabilityNotGranted))?;
+    let request = Request { agent: NODE, right: Rights::IMPORT, target: NODE.0, now: Tick(0) };
+    gate.check(Some(handle), &request).map_err(TransplantError::Denied)?;
+    Ok(())
+}

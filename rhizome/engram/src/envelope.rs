@@ -1,0 +1,79 @@
+//! The envelope: what is signed, the signature, and by which key.
+//! Source: DSSE v1, <https://github.com/secure-systems-lab/dsse>.
+//!
+//! Of the forms that DSSE allows only one is read: the fields in this order without spaces, base64
+//! with padding, one signature. So nobody but the signer can make another envelope of the same
+//! manifest.
+
+use data_encoding::BASE64;
+use karyon_identity::{PublicKey, SecretKey, Signature};
+use serde::{Deserialize, Serialize};
+
+use crate::error::EngramError;
+
+/// What the payload is.
+pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.karyon.engram.manifest.v1+dag-cbor";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Envelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<Signed>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    keyid: String,
+    sig: String,
+}
+
+/// Signs a payload.
+pub(crate) fn seal(payload: &[u8], key: &SecretKey) -> Result<Vec<u8>, EngramError> {
+    let signature = key.sign(&pre_authentication_encoding(payload));
+    encode(payload, &key.public_key(), &signature)
+}
+
+fn encode(payload: &[u8], key: &PublicKey, signature: &Signature) -> Result<Vec<u8>, EngramError> {
+    let envelope = Envelope {
+        payload: BASE64.encode(payload),
+        payload_type: PAYLOAD_TYPE.into(),
+        signatures: vec![Signed { keyid: key.to_string(), sig: BASE64.encode(&signature.0) }],
+    };
+    serde_json::to_vec(&envelope).map_err(|_| EngramError::Envelope { what: "cannot be written" })
+}
+
+/// The payload, and the key that signed it. Whether that key means anything is the caller's
+/// question.
+pub(crate) fn open(bytes: &[u8]) -> Result<(Vec<u8>, PublicKey), EngramError> {
+    let bad = |what| EngramError::Envelope { what };
+    let envelope: Envelope =
+        serde_json::from_slice(bytes).map_err(|_| bad("is not a DSSE envelope"))?;
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(bad("holds something else than an engram's manifest"));
+    }
+    let [signed] = &envelope.signatures[..] else {
+        return Err(bad("does not have one signature"));
+    };
+    let key = PublicKey::from_hex(&signed.keyid).ok_or(bad("names no key"))?;
+    let payload = BASE64.decode(envelope.payload.as_bytes());
+    let payload = payload.map_err(|_| bad("has a payload that is not base64"))?;
+    let signature = BASE64.decode(signed.sig.as_bytes()).ok().and_then(|sig| sig.try_into().ok());
+    let signature = Signature(signature.ok_or(bad("has no ed25519 signature"))?);
+    if encode(&payload, &key, &signature)? != bytes {
+        return Err(bad("is not in its one form"));
+    }
+    if !key.verify(&pre_authentication_encoding(&payload), &signature) {
+        return Err(EngramError::Signature { key });
+    }
+    Ok((payload, key))
+}
+
+/// What is signed: type and payload behind their lengths.
+fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
+    let mut out =
+        format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    out.extend_from_slice(payload);
+    out
+}

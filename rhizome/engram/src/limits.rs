@@ -1,0 +1,21 @@
+//! Bounds of an engram, each with its unit and its reason.
+
+/// The longest file, bytes: it is held in memory as a whole while it is checked.
+pub const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The most memories in one file: with them the envelope takes a fifth of the file.
+pub const MEMORIES_MAX: usize = 1_000_000;
+
+/// The longest block of a memory, bytes. A write has at most 64 KiB, and no value takes more than
+/// four times its bytes here (a reference to an agent: 2 bytes there, 8 here), so every memory
+/// fits.
+pub const BLOCK_BYTES_MAX: usize = 320 * 1024;
+
+/// The longest envelope, bytes: 41 for each memory and some 270 for each agent's name, in base64.
+pub const ENVELOPE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// The longest header of the file, bytes: 58 are used.
+pub const HEADER_BYTES_MAX: usize = 128;
+
+/// The longest reason for an export, bytes: a paragraph.
+pub const REASON_BYTES_MAX: usize = 4096;

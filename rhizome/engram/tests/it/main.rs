@@ -1,0 +1,9 @@
+//! Engrams against their own past, against flipped bytes, and against whoever makes them up.
+#![allow(unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod flips;
+mod forged;
+mod golden;
+mod round_trip;
+mod support;

@@ -1,0 +1,212 @@
+//! Reading on from the log, and building anew.
+
+use std::path::Path;
+
+use karyon_log::{Walk, WalkedBlock};
+use karyon_types::{Hash, Position};
+
+use crate::error::{GraphError, Rebuilt, guarded};
+use crate::file;
+use crate::graph::{Graph, Open};
+use crate::limits::BATCH_BYTES;
+
+/// What catching up did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// The first record that was read.
+    pub from: Position,
+    /// The next record to be read.
+    pub to: Position,
+    /// Why it began at the beginning of the log though a projection was there.
+    pub rebuilt: Option<Rebuilt>,
+}
+
+/// What building anew showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuild {
+    /// The root of the projection that was there, and the next record that it would have read;
+    /// `None` when there was none that could be read.
+    pub old: Option<(Hash, Position)>,
+    /// The root of the new one.
+    pub new_root: Hash,
+    /// The next record that the new one will read.
+    pub to: Position,
+}
+
+impl Rebuild {
+    /// Whether the projection that was there reached as far and says something else: then one of
+    /// both is wrong, or the program has changed.
+    pub fn differs(&self) -> bool {
+        self.old.is_some_and(|(root, to)| to == self.to && root != self.new_root)
+    }
+}
+
+impl Graph {
+    /// Reads the log from where the projection stands to its end. A projection that is not one
+    /// of this log is made anew. `progress` hears now and then how many records are read.
+    ///
+    /// # Errors
+    /// [`GraphError::ReadOnly`]; [`GraphError::Log`] for a log that cannot be read on, with
+    /// everything before that place projected; [`GraphError::Import`] for an import whose copy is
+    /// not there, likewise; [`GraphError::Record`]; [`GraphError::Io`].
+    pub fn catch_up(
+        &mut self,
+        log: &Path,
+        inputs: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<CaughtUp, GraphError> {
+        if matches!(self.database, Open::Reading(_)) {
+            return Err(GraphError::ReadOnly);
+        }
+        let outcome = match guarded(|| self.try_catch_up(log, inputs, progress)) {
+            // Met on the way, in a file that seemed to be whole.
+            Err(GraphError::Damaged { what }) if self.replaced.is_none() => {
+                self.begin_again(Rebuilt::Damaged { what })?;
+                self.try_catch_up(log, inputs, progress)
+            }
+            other => other,
+        };
+        outcome.map_err(|error| error.in_file(self.path.as_deref()))
+    }
+
+    fn try_catch_up(
+        &mut self,
+        log: &Path,
+        inputs: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<CaughtUp, GraphError> {
+        let mut walk = self.walk(log)?;
+        let mut projector = self.projector(inputs)?;
+        if projector.position() != walk.end().records {
+            return Err(GraphError::damaged("the state is not that of the place"));
+        }
+        let from = Position(projector.position());
+        loop {
+            let (blocks, failure) = next_batch(&mut walk);
+            if !blocks.is_empty() {
+                let bodies: Vec<&[u8]> = blocks.iter().map(|block| &*block.body).collect();
+                projector.project(&bodies, Some(&walk.place().encode()))?;
+                progress(projector.position());
+            }
+            if let Some(error) = failure {
+                return Err(error.into());
+            }
+            if blocks.is_empty() {
+                break;
+            }
+        }
+        let to = Position(projector.position());
+        Ok(CaughtUp { from, to, rebuilt: self.replaced.take() })
+    }
+
+    /// The log from where the projection stands; from its beginning if that is no place of it.
+    fn walk(&mut self, log: &Path) -> Result<Walk, GraphError> {
+        let place = self.place()?;
+        let why = match &place {
+            None if self.read()?.position().0 == 0 => return Ok(Walk::open(log)?),
+            None => Rebuilt::NotInLog,
+            Some(place) => match Walk::resume(log, place)? {
+                Some(walk) => return Ok(walk),
+                None if Walk::open(log)?.header().log != place.log => Rebuilt::OtherLog,
+                None => Rebuilt::NotInLog,
+            },
+        };
+        let walk = Walk::open(log)?;
+        self.begin_again(why)?;
+        Ok(walk)
+    }
+
+    /// Goes on with an empty graph.
+    fn begin_again(&mut self, why: Rebuilt) -> Result<(), GraphError> {
+        let database = match &self.path {
+            Some(path) => file::replace(path)?,
+            None => file::in_memory()?,
+        };
+        self.database = Open::Writing(database);
+        self.replaced = Some(why);
+        Ok(())
+    }
+
+    /// Whether the projection stands at the log's end, told without reading the log again.
+    ///
+    /// # Errors
+    /// [`GraphError::Log`] for a log that cannot be read; see [`GraphError`].
+    pub fn is_current(&self, log: &Path) -> Result<bool, GraphError> {
+        let Some(place) = self.place()? else { return Ok(false) };
+        Ok(match Walk::resume(log, &place)? {
+            Some(mut walk) => walk.next_group()?.is_none(),
+            None => false,
+        })
+    }
+}
+
+/// The next commits of the log, up to a batch; an import, which has a segment of its own, by
+/// itself, so that one that fails takes nothing with it. Where the log cannot be read on, the commits
+/// before that place are given beside the failure.
+fn next_batch(walk: &mut Walk) -> (Vec<WalkedBlock>, Option<karyon_log::LogError>) {
+    let (mut blocks, mut bytes) = (Vec::new(), 0);
+    while bytes < BATCH_BYTES {
+        match walk.next_group() {
+            Ok(Some(group)) => {
+                bytes += group.iter().map(|block| block.body.len()).sum::<usize>();
+                blocks.extend(group);
+                if walk.end().sealed {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => return (blocks, Some(error)),
+        }
+    }
+    (blocks, None)
+}
+
+/// Builds the projection of a log anew, beside the one that is there, and puts it in its place.
+///
+/// # Errors
+/// As for [`Graph::catch_up`], and [`GraphError::InUse`]; the one that is there stays then.
+pub fn rebuild(
+    file: &Path,
+    log: &Path,
+    inputs: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Rebuild, GraphError> {
+    // Held to the end, so that nobody else works on a file that is about to be replaced.
+    let there = if file.exists() { open_old(file)? } else { None };
+    let old = match &there {
+        Some(graph) => summary(graph)?,
+        None => None,
+    };
+    let mut new = in_file(file::create_beside(file)?, file);
+    new.try_catch_up(log, inputs, progress).map_err(|error| error.in_file(Some(file)))?;
+    let reader = new.read()?;
+    let (new_root, to) = (reader.memory_root()?, reader.position());
+    file::put_in_place(file)?;
+    Ok(Rebuild { old, new_root, to })
+}
+
+/// `None` for one that cannot be used.
+fn open_old(file: &Path) -> Result<Option<Graph>, GraphError> {
+    match guarded(|| file::open(file)) {
+        Ok(database) => Ok(Some(in_file(database, file))),
+        Err(GraphError::Damaged { .. } | GraphError::Unusable { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// Root and position; `None` for a graph that turns out to be damaged.
+fn summary(graph: &Graph) -> Result<Option<(Hash, Position)>, GraphError> {
+    let read = || {
+        let reader = graph.read()?;
+        Ok((reader.memory_root()?, reader.position()))
+    };
+    match guarded(read) {
+        Ok(summary) => Ok(Some(summary)),
+        Err(GraphError::Damaged { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+fn in_file(database: redb::Database, path: &Path) -> Graph {
+    Graph { database: Open::Writing(database), path: Some(path.to_owned()), replaced: None }
+}

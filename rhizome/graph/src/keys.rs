@@ -1,0 +1,316 @@
+//! Keys: fixed-width and big-endian, so that the order of bytes is the order of what they say.
+//! `docs` of the crate show the tables that they belong to.
+
+use karyon_memory_ops::{Time, Vertex};
+use karyon_types::{AgentId, LogId, Position};
+
+use crate::model::{Kind, VertexId};
+
+/// The number that stands where an entity has no name of its own.
+pub(crate) const NO_NAME: u32 = 0;
+
+/// An entity: subject (8), kind (1), name (4), other (8). All entities of a vertex, and all of
+/// its edges of one type, have a common beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EntityKey(pub(crate) [u8; EntityKey::BYTES]);
+
+impl EntityKey {
+    pub(crate) const BYTES: usize = 21;
+
+    pub(crate) fn vertex(id: VertexId) -> EntityKey {
+        EntityKey::new(id.0, Kind::Vertex, NO_NAME, 0)
+    }
+
+    pub(crate) fn edge(from: VertexId, name: u32, to: VertexId) -> EntityKey {
+        EntityKey::new(from.0, Kind::Edge, name, to.0)
+    }
+
+    pub(crate) fn fact(subject: VertexId, name: u32) -> EntityKey {
+        EntityKey::new(subject.0, Kind::Fact, name, 0)
+    }
+
+    pub(crate) fn new(subject: u64, kind: Kind, name: u32, other: u64) -> EntityKey {
+        let mut key = [0; EntityKey::BYTES];
+        let mut out = Bytes(&mut key);
+        out.put(&subject.to_be_bytes());
+        out.put(&[kind as u8]);
+        out.put(&name.to_be_bytes());
+        out.put(&other.to_be_bytes());
+        EntityKey(key)
+    }
+
+    pub(crate) fn subject(&self) -> VertexId {
+        VertexId(u64::from_be_bytes(part(&self.0, 0)))
+    }
+
+    /// `None` when the key is damaged.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        let [number] = part(&self.0, 8);
+        [Kind::Vertex, Kind::Edge, Kind::Fact].into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    pub(crate) fn name(&self) -> u32 {
+        u32::from_be_bytes(part(&self.0, 9))
+    }
+
+    pub(crate) fn other(&self) -> VertexId {
+        VertexId(u64::from_be_bytes(part(&self.0, 13)))
+    }
+
+    /// The key behind all versions of this entity; `None`: there is none.
+    pub(crate) fn next(&self) -> Option<EntityKey> {
+        let mut key = *self;
+        for byte in key.0.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                return Some(key);
+            }
+        }
+        None
+    }
+}
+
+/// A version: its entity, valid from (12), position (8), the output's number above 0 (4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct VersionKey(pub(crate) [u8; VersionKey::BYTES]);
+
+impl VersionKey {
+    pub(crate) const BYTES: usize = EntityKey::BYTES + 24;
+
+    pub(crate) fn new(entity: &EntityKey, from: Time, position: Position, seq: u32) -> VersionKey {
+        let mut key = [0; VersionKey::BYTES];
+        let mut out = Bytes(&mut key);
+        out.put(&entity.0);
+        out.put(&from.to_sortable());
+        out.put(&position.0.to_be_bytes());
+        out.put(&seq.to_be_bytes());
+        VersionKey(key)
+    }
+
+    /// The least key that any version of `entity` can have.
+    pub(crate) fn first(entity: &EntityKey) -> VersionKey {
+        VersionKey::new(entity, Time::MIN, Position(0), 0)
+    }
+
+    /// The greatest key of a version that begins at `from`.
+    pub(crate) fn last(entity: &EntityKey, from: Time) -> VersionKey {
+        VersionKey::new(entity, from, Position(u64::MAX), u32::MAX)
+    }
+
+    pub(crate) fn entity(&self) -> EntityKey {
+        EntityKey(part(&self.0, 0))
+    }
+
+    /// `None` when the key is damaged.
+    pub(crate) fn from(&self) -> Option<Time> {
+        Time::from_sortable(part(&self.0, EntityKey::BYTES))
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position(u64::from_be_bytes(part(&self.0, EntityKey::BYTES + 12)))
+    }
+
+    pub(crate) fn seq(&self) -> u32 {
+        u32::from_be_bytes(part(&self.0, EntityKey::BYTES + 20))
+    }
+}
+
+/// The row that leads from an edge's end back to it: to (8), type (4), from (8).
+pub(crate) fn incoming(to: u64, name: u32, from: u64) -> [u8; 20] {
+    let mut key = [0; 20];
+    let mut out = Bytes(&mut key);
+    out.put(&to.to_be_bytes());
+    out.put(&name.to_be_bytes());
+    out.put(&from.to_be_bytes());
+    key
+}
+
+/// The edge that a row of `incoming` leads to.
+pub(crate) fn edge_of_incoming(key: &[u8; 20]) -> EntityKey {
+    let (to, from) = (u64::from_be_bytes(part(key, 0)), u64::from_be_bytes(part(key, 12)));
+    EntityKey::new(from, Kind::Edge, u32::from_be_bytes(part(key, 8)), to)
+}
+
+/// The row of an entity under a name: kind (1), name (4), subject (8), other (8).
+pub(crate) fn by_name(kind: Kind, name: u32, subject: u64, other: u64) -> [u8; 21] {
+    let mut key = [0; 21];
+    let mut out = Bytes(&mut key);
+    out.put(&[kind as u8]);
+    out.put(&name.to_be_bytes());
+    out.put(&subject.to_be_bytes());
+    out.put(&other.to_be_bytes());
+    key
+}
+
+/// The name in a row of `by_name`.
+pub(crate) fn name_of_by_name(key: &[u8; 21]) -> u32 {
+    u32::from_be_bytes(part(key, 1))
+}
+
+/// The entity that a row of `by_name` leads to; a vertex stands under its labels.
+pub(crate) fn entity_of_by_name(kind: Kind, key: &[u8; 21]) -> EntityKey {
+    let name = match kind {
+        Kind::Vertex => NO_NAME,
+        Kind::Edge | Kind::Fact => name_of_by_name(key),
+    };
+    let other = u64::from_be_bytes(part(key, 13));
+    EntityKey::new(u64::from_be_bytes(part(key, 5)), kind, name, other)
+}
+
+/// Identities from here on are foreign ones.
+pub(crate) const FOREIGN_IDENTITIES: &[u8] = &[1];
+
+/// The identity of a vertex: own ones first, foreign ones by log; in each agents by serial, then
+/// the others by name.
+pub(crate) fn identity(origin: Option<LogId>, vertex: &Vertex) -> Vec<u8> {
+    let mut key = Vec::new();
+    match origin {
+        None => key.push(0),
+        Some(log) => {
+            key.push(1);
+            key.extend_from_slice(&log.0);
+        }
+    }
+    match vertex {
+        Vertex::Agent(agent) => {
+            key.push(0);
+            key.extend_from_slice(&agent.0.to_be_bytes());
+        }
+        Vertex::Named(name) => {
+            key.push(1);
+            key.extend_from_slice(name.as_bytes());
+        }
+    }
+    key
+}
+
+/// Reads what [`identity`] wrote; `None` when it is damaged.
+pub(crate) fn read_identity(key: &[u8]) -> Option<(Option<LogId>, Vertex)> {
+    let (origin, rest) = match key.split_first()? {
+        (0, rest) => (None, rest),
+        (1, rest) => {
+            let (log, rest) = rest.split_first_chunk::<16>()?;
+            (Some(LogId(*log)), rest)
+        }
+        _ => return None,
+    };
+    let vertex = match rest.split_first()? {
+        (0, serial) => Vertex::Agent(AgentId(u64::from_be_bytes(serial.try_into().ok()?))),
+        (1, name) => Vertex::Named(std::str::from_utf8(name).ok()?.to_owned()),
+        _ => return None,
+    };
+    Some((origin, vertex))
+}
+
+/// The row of a vertex under its name: the name's length (4), the name, the number (8).
+pub(crate) fn named(name: &str, id: u64) -> Vec<u8> {
+    let mut key = (name.len() as u32).to_be_bytes().to_vec();
+    key.extend_from_slice(name.as_bytes());
+    key.extend_from_slice(&id.to_be_bytes());
+    key
+}
+
+/// Reads what [`named`] wrote; `None` when it is damaged.
+pub(crate) fn read_named(key: &[u8]) -> Option<(&str, VertexId)> {
+    let (len, rest) = key.split_first_chunk::<4>()?;
+    let (name, id) = rest.split_last_chunk::<8>()?;
+    let name = (name.len() == u32::from_be_bytes(*len) as usize).then_some(name)?;
+    Some((std::str::from_utf8(name).ok()?, VertexId(u64::from_be_bytes(*id))))
+}
+
+/// What is left to fill of a key.
+struct Bytes<'a>(&'a mut [u8]);
+
+impl Bytes<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        let rest = std::mem::take(&mut self.0);
+        let (here, behind) = rest.split_at_mut(bytes.len());
+        here.copy_from_slice(bytes);
+        self.0 = behind;
+    }
+}
+
+/// `N` bytes of a key whose layout is known.
+fn part<const N: usize>(key: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    for (to, from) in out.iter_mut().zip(key.iter().skip(at)) {
+        *to = *from;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn versions() -> impl Strategy<Value = (u64, Kind, u32, u64, i64, u32, u64, u32)> {
+        let kinds = prop_oneof![Just(Kind::Vertex), Just(Kind::Edge), Just(Kind::Fact)];
+        let small = || prop_oneof![0..3u64, any::<u64>()];
+        (small(), kinds, 0..3u32, small(), -2..2i64, 0..3u32, small(), 0..3u32)
+    }
+
+    proptest! {
+        #[test]
+        fn keys_sort_as_their_parts(a in versions(), b in versions()) {
+            let key = |v: (u64, Kind, u32, u64, i64, u32, u64, u32)| {
+                let entity = EntityKey::new(v.0, v.1, v.2, v.3);
+                VersionKey::new(&entity, Time::new(v.4, v.5).unwrap(), Position(v.6), v.7)
+            };
+            prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
+            let entity = key(a).entity();
+            prop_assert_eq!(entity.subject().0, a.0);
+            prop_assert_eq!(entity.kind(), Some(a.1));
+            prop_assert_eq!((entity.name(), entity.other().0), (a.2, a.3));
+            prop_assert_eq!(key(a).from(), Time::new(a.4, a.5));
+            prop_assert_eq!((key(a).position().0, key(a).seq()), (a.6, a.7));
+            prop_assert!(VersionKey::first(&entity) <= key(a));
+            prop_assert!(key(a) <= VersionKey::last(&entity, Time::new(a.4, a.5).unwrap()));
+            if let Some(next) = entity.next() {
+                prop_assert!(key(a) < VersionKey::first(&next));
+            }
+        }
+
+        #[test]
+        fn index_rows_lead_back(a: u64, b: u64, name in 1..9u32) {
+            let edge = EntityKey::new(a, Kind::Edge, name, b);
+            prop_assert_eq!(edge_of_incoming(&incoming(b, name, a)), edge);
+            prop_assert_eq!(entity_of_by_name(Kind::Edge, &by_name(Kind::Edge, name, a, b)), edge);
+            let vertex = EntityKey::vertex(VertexId(a));
+            let row = by_name(Kind::Vertex, name, a, 0);
+            prop_assert_eq!(entity_of_by_name(Kind::Vertex, &row), vertex);
+            prop_assert_eq!(name_of_by_name(&row), name);
+        }
+    }
+
+    #[test]
+    fn the_last_entity_has_none_behind_it() {
+        assert_eq!(EntityKey([255; 21]).next(), None);
+        let one = EntityKey::new(0, Kind::Fact, 1, u64::MAX);
+        assert_eq!(one.next(), Some(EntityKey::new(0, Kind::Fact, 2, 0)));
+    }
+
+    #[test]
+    fn identities_sort_own_first_and_come_back() {
+        let named = |name: &str| Vertex::Named(name.into());
+        let log = |byte| Some(LogId([byte; 16]));
+        let all = [
+            (None, Vertex::Agent(AgentId(2))),
+            (None, Vertex::Agent(AgentId(256))),
+            (None, named("a")),
+            (None, named("ab")),
+            (None, named("b")),
+            (log(1), Vertex::Agent(AgentId(1))),
+            (log(1), named("a")),
+            (log(2), Vertex::Agent(AgentId(1))),
+        ];
+        let keys: Vec<_> = all.iter().map(|(origin, vertex)| identity(*origin, vertex)).collect();
+        assert!(keys.is_sorted());
+        for (key, identity) in keys.iter().zip(all) {
+            assert_eq!(read_identity(key), Some(identity));
+        }
+        for bad in [&[][..], &[2, 0], &[0], &[0, 0, 1], &[1, 0], &[0, 1, 0xff]] {
+            assert_eq!(read_identity(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The temporal graph: memory as a projection of the log, in redb.
+//!
+//! The log is the truth. A [`Graph`] holds what the memories in it say, in a form that answers
+//! questions; delete its file, read the log again ([`Graph::catch_up`]), and all answers and the
+//! [`memory_root`](Reader::memory_root) are the same. It is written by nobody else.
+//!
+//! # What is in it
+//! Each write is one version of an entity: a vertex, an edge (one for each pair of vertices and
+//! type), or a fact (one for each vertex and predicate). An agent's vertex begins with its spawn
+//! record: valid from always, labelled with the agent's kind. A memory whose bytes cannot be read
+//! is counted ([`Reader::unreadable`]) and left out. Nothing is ever overwritten or removed.
+//!
+//! # The rule of reading
+//! A [`View`] says which part of valid time is asked about, and up to which record what is
+//! recorded counts (transaction time, included).
+//!
+//! *At a moment T, as recorded up to R*: of the entity's versions whose position is at most R and
+//! whose valid time contains T, the one with the largest (valid from, position, output) is in
+//! force. If it says that the entity ended, the entity is not there. `Now` is the end of time.
+//!
+//! *Between T1 and T2*, both included (SQL:2011, `BETWEEN`): what held at some moment of it.
+//! [`get`](Reader::get) gives the version that held last, [`history`](Reader::history) all that
+//! were in force at some moment, [`neighbours`](Reader::neighbours), [`facts`](Reader::facts) and
+//! [`count`](Reader::count) the entities that held at some moment. A version is in force from its
+//! beginning until a version behind it begins, and again when that one has an end and reaches it.
+//! One that is not in force at any moment, since another with the same beginning was recorded
+//! later, is seen by asking as of the time when it was recorded.
+//!
+//! # Imports
+//! What an engram brings lies under vertices of its own, one namespace for each log of origin,
+//! and never changes an answer about own ones. The same memory comes once. A version's transaction
+//! time here is its import; where it was recorded in its own log stays with it.
+//!
+//! # Invariants
+//! 1. A transaction holds the rows of some records and the place behind them, or nothing.
+//! 2. What is projected depends on the log alone, not on how it was cut into transactions.
+//! 3. A file that is not a projection of this log up to a place of it is built anew, and whoever
+//!    asked hears why ([`Rebuilt`]).
+//! 4. Keys are fixed-width and binary: no name is ever mistaken for the beginning of another.
+//!
+//! # What it does not do
+//! It does not verify the log: it reads committed blocks, whose hashes and chain are checked
+//! while reading, but whether they are covered by a checkpoint is `karyon_log::verify`'s to say.
+//! Nor does the database check the bytes of its file when it reads them. A file that is damaged
+//! where that shows is built anew; a changed byte inside a row may go unnoticed, and one inside a
+//! page's frame may make a question panic. [`rebuild`] finds out: it compares the roots.
+
+mod catch_up;
+mod error;
+mod file;
+mod graph;
+mod import;
+mod keys;
+pub mod limits;
+mod model;
+mod pending;
+mod project;
+mod projector;
+mod reader;
+mod root;
+mod rows;
+mod state;
+mod tables;
+mod timeline;
+
+pub use catch_up::{CaughtUp, Rebuild, rebuild};
+pub use error::{GraphError, ImportError, Rebuilt};
+pub use graph::Graph;
+pub use import::Conflict;
+pub use model::{
+    At, Direction, EntityId, Kind, Neighbour, Origin, Version, VertexId, VertexInfo, View,
+};
+pub use projector::Projector;
+pub use reader::Reader;

@@ -1,0 +1,103 @@
+//! The projector: transactions of records, in order.
+
+use std::path::{Path, PathBuf};
+
+use redb::Database;
+
+use crate::GraphError;
+use crate::pending::{Known, Pending};
+use crate::project::Batch;
+use crate::state::State;
+use crate::tables::{Tables, meta};
+
+/// Reads records into a graph.
+///
+/// A transaction is there as a whole or not at all, with the place up to which it read. After an
+/// error the projector stands where it stood before.
+pub struct Projector<'g> {
+    database: &'g Database,
+    path: Option<&'g Path>,
+    inputs: PathBuf,
+    state: State,
+    known: Known,
+    pending: Pending,
+}
+
+impl<'g> Projector<'g> {
+    pub(crate) fn new(
+        database: &'g Database,
+        path: Option<&'g Path>,
+        inputs: &Path,
+        state: State,
+    ) -> Projector<'g> {
+        Projector {
+            database,
+            path,
+            inputs: inputs.to_owned(),
+            state,
+            known: Known::default(),
+            pending: Pending::default(),
+        }
+    }
+
+    /// Projects the records of blocks, next in order, as one durable transaction.
+    ///
+    /// # Errors
+    /// See [`GraphError`]; nothing of these blocks is there then.
+    pub fn apply(&mut self, blocks: &[&[u8]]) -> Result<(), GraphError> {
+        self.project(blocks, None)
+    }
+
+    /// The next record to be read.
+    pub(crate) fn position(&self) -> u64 {
+        self.state.position
+    }
+
+    /// Like [`apply`](Projector::apply), with the place in the log behind the blocks.
+    pub(crate) fn project(
+        &mut self,
+        blocks: &[&[u8]],
+        place: Option<&[u8]>,
+    ) -> Result<(), GraphError> {
+        let before = self.state.clone();
+        self.known.trim();
+        self.transact(blocks, place).map_err(|error| {
+            // What was numbered in the transaction is not in the file.
+            self.state = before;
+            (self.known, self.pending) = (Known::default(), Pending::default());
+            error.in_file(self.path)
+        })
+    }
+
+    fn transact(&mut self, blocks: &[&[u8]], place: Option<&[u8]>) -> Result<(), GraphError> {
+        let mut transaction = self.database.begin_write()?;
+        // After a kill the file opens at once instead of being read as a whole.
+        transaction.set_quick_repair(true);
+        self.fill(Tables::open(&transaction)?, blocks, place)?;
+        Ok(transaction.commit()?)
+    }
+
+    fn fill(
+        &mut self,
+        tables: Tables<'_>,
+        blocks: &[&[u8]],
+        place: Option<&[u8]>,
+    ) -> Result<(), GraphError> {
+        let mut batch = Batch {
+            state: &mut self.state,
+            known: &mut self.known,
+            pending: &mut self.pending,
+            tables,
+            inputs: &self.inputs,
+        };
+        blocks.iter().try_for_each(|body| batch.block(body))?;
+        let mut tables = batch.tables;
+        self.pending.insert(&mut tables)?;
+        tables.meta.insert(meta::STATE, &*self.state.encode())?;
+        match place {
+            Some(place) => tables.meta.insert(meta::PLACE, place)?,
+            None => tables.meta.remove(meta::PLACE)?,
+        };
+        Ok(())
+    }
+}

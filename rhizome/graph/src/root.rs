@@ -1,0 +1,193 @@
+//! Roots: the graph's content as one hash, in an order that every run shares.
+//!
+//! Vertices are ordered by identity (agents by serial, then the others by name); with each come
+//! its own versions, its edges by type and end, its facts by predicate. Numbers of this file
+//! (names, vertices) and positions of the log are not in it: positions differ between a run
+//! with crashes and one without.
+
+use karyon_memory_ops::{Time, Vertex};
+use karyon_types::{AgentId, Hash, Hasher, LogId};
+
+use crate::GraphError;
+use crate::keys::{self, EntityKey, VersionKey};
+use crate::model::{FIRST_NAMED, Kind, VertexId, View};
+use crate::reader::{Reader, decode};
+use crate::rows::Row;
+
+/// What each part of the stream begins with.
+mod tag {
+    pub(super) const NAME: u8 = 1;
+    pub(super) const VERSION: u8 = 2;
+    pub(super) const CURRENT: u8 = 3;
+    pub(super) const ORIGIN: u8 = 4;
+}
+
+impl Reader {
+    /// The root of the whole memory: all versions of all entities with their transaction times,
+    /// then all that was imported. Transaction time is (tick, agent, step, output) here, so the
+    /// root is the same for every way of running the same scenario.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn memory_root(&self) -> Result<Hash, GraphError> {
+        let mut hasher = Hasher::for_domain("karyon memory root v1");
+        self.each_own(|id| self.add_subject(&mut hasher, id, false))?;
+        let mut origin = None;
+        self.each_foreign(|log, id| {
+            if origin != Some(log) {
+                hasher.update(&[tag::ORIGIN]).update(&log.0);
+                origin = Some(log);
+            }
+            self.add_subject(&mut hasher, id, true)
+        })?;
+        Ok(hasher.finish())
+    }
+
+    /// Adds what holds at the end of time, without when it was recorded: the memory's part of
+    /// the root of a final state. Imported memories are not part of it.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn add_current(&self, hasher: &mut Hasher) -> Result<(), GraphError> {
+        self.each_own(|id| {
+            for entity in self.entities(id)? {
+                if let Some(stored) = self.holding(&entity, &View::NOW)? {
+                    hasher.update(&[tag::CURRENT]).field(decode(&stored.row)?.write);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a vertex with everything that begins at it.
+    fn add_subject(
+        &self,
+        hasher: &mut Hasher,
+        id: VertexId,
+        foreign: bool,
+    ) -> Result<(), GraphError> {
+        if let Some(name) = self.expect_vertex(id)?.name {
+            hasher.update(&[tag::NAME]).field(name.as_bytes());
+        }
+        for entity in self.entities(id)? {
+            if foreign {
+                self.add_foreign(hasher, &entity)?;
+            } else {
+                self.each_version(&entity, |key, row| {
+                    add_version(hasher, row, key.seq());
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The versions of one imported entity, in an order that does not depend on what was
+    /// imported first.
+    fn add_foreign(&self, hasher: &mut Hasher, entity: &EntityKey) -> Result<(), GraphError> {
+        let mut versions: Vec<(Time, [u64; 4], Vec<u8>)> = Vec::new();
+        self.each_version(entity, |key, row| {
+            let from = key.from().ok_or(GraphError::damaged("valid time"))?;
+            let (_, seq) = row.origin.ok_or(GraphError::damaged("no origin"))?;
+            let recorded = [row.tick, row.agent, row.step, u64::from(seq)];
+            let mut bytes = Vec::new();
+            row.encode(&mut bytes);
+            versions.push((from, recorded, bytes));
+            Ok(())
+        })?;
+        // Two versions alike in time and place of recording are told apart by what they say.
+        versions
+            .sort_unstable_by(|a, b| (a.0, a.1, write_of(&a.2)).cmp(&(b.0, b.1, write_of(&b.2))));
+        for (_, _, bytes) in &versions {
+            let row = decode(bytes)?;
+            add_version(hasher, &row, row.origin.map_or(0, |(_, seq)| seq));
+        }
+        Ok(())
+    }
+
+    fn each_version(
+        &self,
+        entity: &EntityKey,
+        mut visit: impl FnMut(&VersionKey, &Row<'_>) -> Result<(), GraphError>,
+    ) -> Result<(), GraphError> {
+        let range = (VersionKey::first(entity), VersionKey::last(entity, Time::MAX));
+        for version in self.tables.versions.range::<&[u8; 45]>(&range.0.0..=&range.1.0)? {
+            let (key, value) = version?;
+            visit(&VersionKey(*key.value()), &decode(value.value())?)?;
+        }
+        Ok(())
+    }
+
+    /// Own vertices that have entities, by identity.
+    fn each_own(
+        &self,
+        mut visit: impl FnMut(VertexId) -> Result<(), GraphError>,
+    ) -> Result<(), GraphError> {
+        let mut next = 0;
+        loop {
+            let at = EntityKey::new(next, Kind::Vertex, keys::NO_NAME, 0);
+            let Some(entity) = self.first_entity(&at)? else { break };
+            let serial = entity.subject().0;
+            if serial >= FIRST_NAMED {
+                break;
+            }
+            visit(entity.subject())?;
+            next = serial + 1;
+        }
+        for row in self.tables.identities.range::<&[u8]>(..keys::FOREIGN_IDENTITIES)? {
+            visit(VertexId(row?.1.value()))?;
+        }
+        Ok(())
+    }
+
+    /// Imported vertices by the log that they come from, then by identity.
+    fn each_foreign(
+        &self,
+        mut visit: impl FnMut(LogId, VertexId) -> Result<(), GraphError>,
+    ) -> Result<(), GraphError> {
+        for row in self.tables.identities.range::<&[u8]>(keys::FOREIGN_IDENTITIES..)? {
+            let (identity, id) = row?;
+            let origin = keys::read_identity(identity.value()).and_then(|(origin, _)| origin);
+            visit(origin.ok_or(GraphError::damaged("identity"))?, VertexId(id.value()))?;
+        }
+        Ok(())
+    }
+
+    /// Everything that begins at a vertex, in order: itself, edges, facts.
+    fn entities(&self, id: VertexId) -> Result<Vec<EntityKey>, GraphError> {
+        let vertex = EntityKey::vertex(id);
+        let mut entities = Vec::new();
+        if self.first_entity(&vertex)? == Some(vertex) {
+            entities.push((Kind::Vertex, String::new(), Vec::new(), vertex));
+        }
+        self.each_entity(id, Kind::Edge, None, |key| {
+            entities.push((Kind::Edge, self.text(key.name())?, self.identity(key.other())?, key));
+            Ok(())
+        })?;
+        self.each_entity(id, Kind::Fact, None, |key| {
+            entities.push((Kind::Fact, self.text(key.name())?, Vec::new(), key));
+            Ok(())
+        })?;
+        entities.sort_unstable();
+        Ok(entities.into_iter().map(|(_, _, _, key)| key).collect())
+    }
+
+    fn identity(&self, id: VertexId) -> Result<Vec<u8>, GraphError> {
+        if id.0 < FIRST_NAMED {
+            return Ok(keys::identity(None, &Vertex::Agent(AgentId(id.0))));
+        }
+        let info = self.expect_vertex(id)?;
+        Ok(keys::identity(info.origin, &info.vertex))
+    }
+}
+
+fn write_of(row: &[u8]) -> Option<&[u8]> {
+    Row::decode(row).map(|row| row.write)
+}
+
+fn add_version(hasher: &mut Hasher, row: &Row<'_>, seq: u32) {
+    hasher.update(&[tag::VERSION]).field(row.write);
+    for number in [row.tick, row.agent, row.step, u64::from(seq)] {
+        hasher.update(&number.to_le_bytes());
+    }
+}

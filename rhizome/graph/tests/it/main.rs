@@ -1,0 +1,11 @@
+//! The graph against a naive model, and its healing.
+#![allow(unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod against_model;
+mod healing;
+mod imports;
+mod model;
+mod records;
+mod rules;
+mod support;
