@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use karyon_graph::{EntityId, GraphError, Reader, Version, VertexId};
-use karyon_memory_ops::{Content, Properties, Recorded, Valid, Value, Vertex};
+use karyon_memory_ops::{Content, Properties, Recorded, Valid, Vertex, rename_all};
 use karyon_types::{LogId, Position};
 
 /// What a memory is about, by name.
@@ -127,20 +127,5 @@ pub fn named_all(
     origin: Option<LogId>,
     properties: Properties,
 ) -> Result<Properties, GraphError> {
-    properties.into_iter().map(|(name, value)| Ok((name, named(reader, origin, value)?))).collect()
-}
-
-/// The value with every vertex by its name.
-fn named(reader: &Reader, origin: Option<LogId>, value: Value) -> Result<Value, GraphError> {
-    Ok(match value {
-        Value::Vertex(vertex) => Value::Vertex(Vertex::Named(spoken_of(reader, origin, &vertex)?)),
-        Value::List(values) => Value::List(
-            values
-                .into_iter()
-                .map(|value| named(reader, origin, value))
-                .collect::<Result<_, _>>()?,
-        ),
-        Value::Map(map) => Value::Map(named_all(reader, origin, map)?),
-        plain => plain,
-    })
+    rename_all(properties, &mut |vertex| Ok(Vertex::Named(spoken_of(reader, origin, &vertex)?)))
 }

@@ -160,19 +160,36 @@ impl Reader {
                 Vertex::Agent(agent) => engram.manifest.names.get(agent),
             };
             let Some(name) = name else { continue };
+            let told = memory.write.content.clone().rename(&mut |vertex| {
+                let name = match &vertex {
+                    Vertex::Agent(agent) => engram.manifest.names.get(agent).cloned(),
+                    Vertex::Named(_) => None,
+                };
+                Ok::<_, GraphError>(name.map_or(vertex, Vertex::Named))
+            })?;
             let valid = &memory.write.valid;
             let view = View::between(valid.from, last_moment(valid));
             for info in self.vertices_named(name)?.iter().filter(|info| elsewhere(info)) {
                 let entity = EntityId::Fact { subject: info.id, predicate: predicate.clone() };
-                let history = self.history(&entity, &view)?.into_iter();
-                let others = history.filter(|version| version.content != memory.write.content);
-                conflicts.extend(others.map(|version| Conflict {
-                    memory: *cid,
-                    entity: entity.clone(),
-                    version,
-                }));
+                let history = self.history(&entity, &view)?;
+                for version in history {
+                    // Serials mean nothing elsewhere: what a value refers to is compared by name.
+                    let here = version.content.clone();
+                    let here = here.rename(&mut |vertex| self.by_name(info.origin, vertex))?;
+                    if here != told {
+                        let entity = entity.clone();
+                        conflicts.push(Conflict { memory: *cid, entity, version });
+                    }
+                }
             }
         }
         Ok(conflicts)
+    }
+
+    /// A vertex by its name, should it have one.
+    fn by_name(&self, origin: Option<LogId>, vertex: Vertex) -> Result<Vertex, GraphError> {
+        let Some(id) = self.find_vertex(origin, &vertex)? else { return Ok(vertex) };
+        let name = self.vertex(id)?.and_then(|info| info.name);
+        Ok(name.map_or(vertex, Vertex::Named))
     }
 }

@@ -19,5 +19,5 @@ mod write;
 
 pub use codec::WriteError;
 pub use time::{Time, TimeError};
-pub use value::{Properties, Value};
+pub use value::{Properties, Value, rename_all};
 pub use write::{Content, Entity, Memory, Recorded, Valid, Vertex, Write};

@@ -32,3 +32,32 @@ pub enum Value {
     /// Values by name.
     Map(Properties),
 }
+
+impl Value {
+    /// The value with every vertex in it replaced by what `name` says, however deep it lies.
+    ///
+    /// # Errors
+    /// Those of `name`.
+    pub fn rename<E>(self, name: &mut impl FnMut(Vertex) -> Result<Vertex, E>) -> Result<Value, E> {
+        Ok(match self {
+            Value::Vertex(vertex) => Value::Vertex(name(vertex)?),
+            Value::List(values) => {
+                let values = values.into_iter().map(|value| value.rename(name));
+                Value::List(values.collect::<Result<_, _>>()?)
+            }
+            Value::Map(map) => Value::Map(rename_all(map, name)?),
+            plain => plain,
+        })
+    }
+}
+
+/// The properties with every vertex in them replaced by what `name` says.
+///
+/// # Errors
+/// Those of `name`.
+pub fn rename_all<E>(
+    properties: Properties,
+    name: &mut impl FnMut(Vertex) -> Result<Vertex, E>,
+) -> Result<Properties, E> {
+    properties.into_iter().map(|(key, value)| Ok((key, value.rename(name)?))).collect()
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use karyon_types::{AgentId, LeaseId, Position, Tick};
 
+use crate::value::rename_all;
 use crate::{Properties, Time};
 
 /// A vertex as whoever writes knows it.
@@ -85,6 +86,24 @@ impl Content {
     pub fn with(properties: impl IntoIterator<Item = (&'static str, crate::Value)>) -> Content {
         let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), value));
         Content::Present { labels: BTreeSet::new(), properties: properties.collect() }
+    }
+}
+
+impl Content {
+    /// The content with every vertex in its values replaced by what `name` says.
+    ///
+    /// # Errors
+    /// Those of `name`.
+    pub fn rename<E>(
+        self,
+        name: &mut impl FnMut(Vertex) -> Result<Vertex, E>,
+    ) -> Result<Content, E> {
+        Ok(match self {
+            Content::Present { labels, properties } => {
+                Content::Present { labels, properties: rename_all(properties, name)? }
+            }
+            Content::Ended => Content::Ended,
+        })
     }
 }
 

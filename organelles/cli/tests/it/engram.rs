@@ -155,6 +155,18 @@ fn into_a_filled_instance_and_again() {
 }
 
 #[test]
+fn who_says_the_same_does_not_contradict() {
+    let place = place();
+    // The same as in `d`, but everybody has another serial; then as `d`, but from somebody else.
+    for (data, first, conflicts) in [("f", "zoe ada 5\n", 0), ("g", "zoe bob 5\n", 1)] {
+        let source = if conflicts == 0 { "ada" } else { "zoe" };
+        run(&place, data, &format!("{first}{CONTACTS}"), source);
+        let imported = import(&place, data);
+        assert_eq!(imported["conflicts"].as_array().unwrap().len(), conflicts, "{imported}");
+    }
+}
+
+#[test]
 fn as_of_a_moment_and_more_later() {
     let place = place();
     export(&place, &["--agent", "bob", "--at", "1082040985", "--out", "early.engram"]);
