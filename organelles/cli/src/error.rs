@@ -111,6 +111,8 @@ impl From<GraphError> for CliError {
     fn from(error: GraphError) -> CliError {
         match error {
             GraphError::Log(error) => error.into(),
+            damaged @ GraphError::Damaged { .. } => CliError::failure(words(&damaged))
+                .with_hint("`karyon memory rebuild --data DIR` builds it anew from the log"),
             other => CliError::failure(words(&other)),
         }
     }

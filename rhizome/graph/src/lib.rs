@@ -19,12 +19,13 @@
 //! force. If it says that the entity ended, the entity is not there. `Now` is the end of time.
 //!
 //! *Between T1 and T2*, both included (SQL:2011, `BETWEEN`): what held at some moment of it.
-//! [`get`](Reader::get) gives the version that held last, [`history`](Reader::history) all that
-//! were in force at some moment, [`neighbours`](Reader::neighbours), [`facts`](Reader::facts) and
-//! [`count`](Reader::count) the entities that held at some moment. A version is in force from its
-//! beginning until a version behind it begins, and again when that one has an end and reaches it.
-//! One that is not in force at any moment, since another with the same beginning was recorded
-//! later, is seen by asking as of the time when it was recorded.
+//! [`get`](Reader::get) gives the version that held last, [`neighbours`](Reader::neighbours),
+//! [`facts`](Reader::facts) and [`count`](Reader::count) the entities that held at some moment. A
+//! version is in force from its beginning until a version behind it begins, and again when that
+//! one has an end and reaches it.
+//!
+//! A [`history`](Reader::history) is about versions rather than moments: of `Now` all of them, of
+//! a moment those that had begun, of a part of time those that began in it or were in force.
 //!
 //! # Imports
 //! What an engram brings lies under vertices of its own, one namespace for each log of origin,

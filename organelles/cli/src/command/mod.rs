@@ -19,11 +19,28 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Init(args) => init::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Resume(args) => resume::execute(&args),
-        Command::Memory(args) => memory::execute(&args),
-        Command::Why(args) => why::execute(&args),
-        Command::Engram(args) => engram::execute(&args),
+        Command::Memory(args) => guarded(|| memory::execute(&args)),
+        Command::Why(args) => guarded(|| why::execute(&args)),
+        Command::Engram(args) => guarded(|| engram::execute(&args)),
         Command::Audit(Audit::Verify(args)) => audit_verify::execute(&args),
         Command::Safety(Safety::Status(args)) => safety::status(&args),
         Command::Safety(Safety::Resume(args)) => safety::resume(&args),
     }
+}
+
+/// Runs a command that reads the memory's file. The database under it does not check its bytes,
+/// and a damaged page can make it panic: that is damage, to be told like any other.
+fn guarded(command: impl FnOnce() -> Result<Code, CliError>) -> Result<Code, CliError> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command));
+    std::panic::set_hook(hook);
+    outcome.unwrap_or_else(|thrown| {
+        let words = thrown.downcast_ref::<String>().map(String::as_str);
+        let words = words.or(thrown.downcast_ref::<&str>().copied()).unwrap_or("no words");
+        Err(CliError::failure(format!(
+            "the memory cannot be read, its file may be damaged: {words}"
+        ))
+        .with_hint("`karyon memory rebuild --data DIR` builds it anew from the log"))
+    })
 }
