@@ -89,9 +89,9 @@ class Trial:
         return ["run", "rumour", *self.network, "--data", str(self.work / data)]
 
     def same_root(self, answer):
-        root = self.expected["state_root"]
-        if answer["state_root"] != root:
-            raise Wrong(f"state root {answer['state_root']}, expected {root}")
+        for root in ("state_root", "memory_root"):
+            if answer[root] != self.expected[root]:
+                raise Wrong(f"{root} {answer[root]}, expected {self.expected[root]}")
 
     def new_data(self):
         self.number += 1

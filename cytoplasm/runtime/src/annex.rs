@@ -33,8 +33,9 @@ impl Annex {
     /// [`NodeError::Unfinished`], [`NodeError::Verify`], and those of a start that is not
     /// permitted.
     pub fn begin(dir: DataDir, key: Arc<SecretKey>) -> Result<Annex, NodeError> {
+        let is_new = dir.is_unused()?;
         if let Found::Missing = karyon_safety::read(dir.path())
-            && !dir.log_folder().exists()
+            && is_new
         {
             karyon_safety::initialise(dir.path())?;
         }
@@ -43,9 +44,12 @@ impl Annex {
         let report = verify(&dir.log_folder(), &dir.checkpoint_file(), &dir.inputs(), &trust);
         let report = match report {
             Ok(report) if report.end.sealed => Some(report),
+            Ok(report) if report.end.commits == 0 => {
+                return Err(NodeError::NothingRecorded { data: dir.path().into() });
+            }
             Ok(_) => return Err(NodeError::Unfinished { data: dir.path().into() }),
             Err(VerifyError::Io { source, .. } | VerifyError::Log(LogError::Io(source)))
-                if source.kind() == std::io::ErrorKind::NotFound =>
+                if source.kind() == std::io::ErrorKind::NotFound && is_new =>
             {
                 dir.furnish()?;
                 None

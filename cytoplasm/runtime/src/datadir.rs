@@ -46,6 +46,9 @@ pub struct DataDir {
     _lock: File,
 }
 
+/// What a write of a segment that was cut off leaves.
+const TEMPORARY_SEGMENT: &str = "segment.new";
+
 /// What may lie in a directory that is not used yet: a person can put STOP there beforehand.
 const BEFOREHAND: [&str; 2] = ["safety", "lock"];
 
@@ -65,6 +68,41 @@ impl DataDir {
             }
         }
         DataDir::lock(path)
+    }
+
+    /// Whether nothing was ever recorded here: there is nothing but what may lie there beforehand
+    /// and what an import that was ended early leaves, a copy of its file.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotEmpty`] for a directory that is used for something else.
+    pub(crate) fn is_unused(&self) -> Result<bool, DataDirError> {
+        let names = |folder: &Path| -> io::Result<Vec<String>> {
+            match fs::read_dir(folder) {
+                Ok(entries) => entries
+                    .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                    .collect(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+                Err(error) => Err(error),
+            }
+        };
+        let log = names(&self.log_folder()).map_err(failed(&self.path))?;
+        if log.iter().any(|name| name != TEMPORARY_SEGMENT) {
+            return Ok(false);
+        }
+        let inputs = names(&self.inputs()).map_err(failed(&self.path))?;
+        let all = names(&self.path).map_err(failed(&self.path))?;
+        let own = |name: &String| {
+            BEFOREHAND.contains(&name.as_str()) || ["log", "inputs"].contains(&name.as_str())
+        };
+        let foreign = all.into_iter().find(|name| !own(name));
+        let input = inputs.into_iter().find(|name| !name.contains(".engram"));
+        match foreign.or(input.map(|name| format!("inputs/{name}"))) {
+            None => Ok(true),
+            Some(name) => {
+                let found = format!("\"{name}\", but no log");
+                Err(DataDirError::NotEmpty { path: self.path.clone(), found })
+            }
+        }
     }
 
     /// Makes the folders of a run.

@@ -146,7 +146,7 @@ pub struct ImportRecord {
     pub origin: [u8; 16],
     /// The ed25519 public key that signed it.
     pub signer: [u8; 32],
-    /// The name under which that key is trusted here.
+    /// How that key came to be trusted here: "this node", or "named" by a person.
     pub trusted_by: String,
     /// The lease that allowed it.
     pub lease: u64,

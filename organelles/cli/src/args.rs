@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub(crate) use memory::{
-    Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, Looking, Memory,
+    Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
     Neighbours, Plot, Rebuild, Why,
 };
 
@@ -17,12 +17,15 @@ pub(crate) const VERSION: &str = concat!(
     " (log format 1, safety marker 1, grant 1, agent kinds: person 2)"
 );
 
-const CODES: &str = "Examples:\n  karyon run rumour\n  karyon audit verify --data runs/rumour-1\n\n\
+const CODES: &str = "Examples:\n  karyon run rumour\n  \
+                     karyon memory count heard --at 2000 --data runs/rumour-1\n  \
+                     karyon why 1276 --data runs/rumour-1\n  \
+                     karyon audit verify --data runs/rumour-1\n\n\
                      Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the gate, 4 halted, \
                      5 verification failed, 130 or 143 interrupted";
 
 /// A governed actor runtime for agents: every message passes a gate, every step is recorded
-/// before it counts, and a file called STOP ends it all.
+/// before it counts, the memory answers as of any moment, and a file called STOP ends it all.
 #[derive(Parser)]
 #[command(name = "karyon", version = VERSION, after_help = CODES, max_term_width = 100)]
 #[command(arg_required_else_help = true, propagate_version = true)]
@@ -42,7 +45,7 @@ pub(crate) enum Command {
     /// Ask the memory of a run about any moment
     #[command(
         subcommand,
-        after_help = "Example:\n  karyon memory count heard --at 2004-05-01 --data runs/rumour-1"
+        after_help = "Example:\n  karyon memory count heard --at 2000 --data runs/rumour-1"
     )]
     Memory(Memory),
     /// Explain how something came to be, back to who answers for it
@@ -50,7 +53,7 @@ pub(crate) enum Command {
     /// Carry memories from one instance to another
     #[command(
         subcommand,
-        after_help = "Example:\n  karyon engram export --agent 9 --out 9.engram --data runs/rumour-1"
+        after_help = "Example:\n  karyon engram export --agent 1276 --out 1276.engram --data runs/rumour-1"
     )]
     Engram(Engram),
     /// Look into a run's log

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use karyon_colony::life::LifeError;
 use karyon_graph::GraphError;
 use karyon_log::{LogError, LogFailed, VerifyError};
-use karyon_memory::{LineageError, TransplantError};
+use karyon_memory::{JournalError, LineageError, TransplantError};
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
 
 /// How a command ends.
@@ -118,10 +118,21 @@ impl From<GraphError> for CliError {
     }
 }
 
+impl From<JournalError> for CliError {
+    fn from(error: JournalError) -> CliError {
+        match error {
+            JournalError::Log(error) => error.into(),
+            JournalError::Changed { .. } | JournalError::Unreadable { .. } => {
+                CliError::failure(words(&error))
+            }
+        }
+    }
+}
+
 impl From<LineageError> for CliError {
     fn from(error: LineageError) -> CliError {
         match error {
-            LineageError::Log(error) => error.into(),
+            LineageError::Journal(error) => error.into(),
             LineageError::Graph(error) => error.into(),
             LineageError::NoRecord { .. } | LineageError::NoCause { .. } => {
                 CliError::failure(words(&error))
@@ -134,7 +145,7 @@ impl From<TransplantError> for CliError {
     fn from(error: TransplantError) -> CliError {
         match error {
             TransplantError::Graph(error) => error.into(),
-            TransplantError::Log(error) => error.into(),
+            TransplantError::Journal(error) => error.into(),
             TransplantError::Node(error) => error.into(),
             TransplantError::Grant(_)
             | TransplantError::Denied(_)
@@ -142,6 +153,7 @@ impl From<TransplantError> for CliError {
                 CliError { code: Code::Refused, message: words(&error), hint: None }
             }
             TransplantError::Engram(_)
+            | TransplantError::NotInLog { .. }
             | TransplantError::OtherNode { .. }
             | TransplantError::NoPrincipal
             | TransplantError::OwnLog => CliError::failure(words(&error)),

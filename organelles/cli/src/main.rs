@@ -29,6 +29,7 @@ fn main() -> std::process::ExitCode {
     };
     let json = args.json();
     match command::dispatch(args) {
+        Ok(error::Code::Ok) if output::is_lost() => error::Code::Failure.into(),
         Ok(code) => code.into(),
         Err(error) => {
             output::error(&error, json);

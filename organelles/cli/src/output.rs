@@ -1,6 +1,7 @@
 //! What people and machines are shown.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -38,12 +39,23 @@ pub(crate) fn json(value: &Value) {
     line(&value.to_string());
 }
 
-/// Prints a line. A reader that went away is no reason to fail: the work is done.
+/// Whether something that was to be printed is lost, though somebody wants it.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a line. A reader that went away is no reason to fail: the work is done. A full disk is.
 pub(crate) fn line(text: &str) {
     let mut out = std::io::stdout().lock();
-    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-        // Nobody reads any more.
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        note(&format!("error: the answer cannot be written: {error}"));
     }
+}
+
+/// Whether an answer was lost.
+pub(crate) fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Says something to a person, on standard error. Nobody has to be there to hear it.

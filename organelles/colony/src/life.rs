@@ -8,6 +8,7 @@ use karyon_gate::{Grant, Rights, Scope};
 use karyon_graph::GraphError;
 use karyon_identity::{GrantError, SecretKey};
 use karyon_log::{Control, End, Genesis, Report, Seal};
+use karyon_memory::Fresh;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
     RunConfig, RunError, SMALL_TICK, run, wall_ms,
@@ -114,6 +115,8 @@ pub struct Completed {
     pub state_root: [u8; 32],
     /// The root of the whole memory, with its history.
     pub memory_root: Hash,
+    /// Why the memory is not ready to be asked, should it not be: it is built when asked.
+    pub memory_error: Option<GraphError>,
     /// Where the log ends.
     pub end: End,
     /// The data directory, still locked.
@@ -263,20 +266,25 @@ fn live(
             Ok(Life::Interrupted { signal, tick: outcome.ticks })
         }
         Ending::Completed => {
-            // The memory is read from what is committed; so all of it is, by now.
-            if let Some(recorder) = &mut node.recorder {
-                recorder.flush().map_err(NodeError::from)?;
-            }
-            let (state_root, memory_root) = roots(node.dir().path(), rumour, &outcome)?;
+            let (memory, state_root, memory_root) = match remembered(&mut node, rumour, &outcome) {
+                Ok(remembered) => remembered,
+                Err(error) => {
+                    // As for a run that failed: the error is the one to tell.
+                    return match node.abandon() {
+                        Ok(()) | Err(_) => Err(error),
+                    };
+                }
+            };
             let (dir, end) = node.complete(Seal { ticks: outcome.ticks, state_root })?;
-            // Nothing but the seal is new; so whoever asks finds the memory up to date.
-            karyon_memory::open(dir.path(), &mut |_| ())?;
+            // The run is complete; its memory can be built again whenever somebody asks.
+            let memory_error = memory.install().err();
             Ok(Life::Completed(Box::new(Completed {
                 counts: outcome.counts,
                 ticks: outcome.ticks,
                 arrivals: rumour.arrivals(&outcome),
                 state_root,
                 memory_root,
+                memory_error,
                 end,
                 dir,
             })))
@@ -284,13 +292,19 @@ fn live(
     }
 }
 
-/// The roots of the final state and of the memory.
-fn roots(
-    data: &Path,
+/// The memory with the roots that it makes: of the final state, and its own. It is built from
+/// the committed log and nothing else, since the state root is about to be signed.
+fn remembered(
+    node: &mut Node,
     rumour: &Rumour,
     outcome: &Outcome<Person>,
-) -> Result<([u8; 32], Hash), GraphError> {
-    let memory = karyon_memory::open(data, &mut |_| ())?.graph.read()?;
-    let state_root = rumour.state_root(outcome, |hasher| memory.add_current(hasher))?;
-    Ok((state_root, memory.memory_root()?))
+) -> Result<(Fresh, [u8; 32], Hash), LifeError> {
+    if let Some(recorder) = &mut node.recorder {
+        recorder.flush().map_err(NodeError::from)?;
+    }
+    let memory = Fresh::build(node.dir().path())?;
+    let reader = memory.read()?;
+    let state_root = rumour.state_root(outcome, |hasher| reader.add_current(hasher))?;
+    let memory_root = reader.memory_root()?;
+    Ok((memory, state_root, memory_root))
 }

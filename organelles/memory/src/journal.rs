@@ -1,13 +1,33 @@
 //! A log that records can be looked up in: by position, and an agent's step by its number.
 //!
-//! One walk through the log notes where each block begins, some 40 bytes a block; what is looked
-//! up is read again, and checked again.
+//! One walk through the log notes where each commit and each block begins, some 700 bytes a commit
+//! and 40 a block; what is looked up is read again, and checked again.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use karyon_log::{Control, LeaseRecord, LogError, Place, Record, Records, Walk, WalkedBlock};
 use karyon_types::{AgentId, LeaseId, Position, Tick};
+
+/// Why a record cannot be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Another log lies there than a moment ago.
+    #[error("the log was changed while it was read, at record {position}; ask again")]
+    Changed {
+        /// The first record that was looked for.
+        position: Position,
+    },
+    /// A committed record is not of this version's format.
+    #[error("record {position} cannot be read by this version of Karyon")]
+    Unreadable {
+        /// Which record.
+        position: Position,
+    },
+}
 
 /// Commits that are kept in memory, some 8 MiB each at most: causes lie close together.
 const CACHED_COMMITS: usize = 4;
@@ -22,6 +42,9 @@ pub struct Journal {
     cached: VecDeque<(usize, Vec<WalkedBlock>)>,
     /// All control records.
     controls: Vec<(Position, Control)>,
+    /// The highest number that a lease has.
+    last_lease: Option<LeaseId>,
+    last_tick: Option<Tick>,
     end: Position,
 }
 
@@ -70,7 +93,7 @@ impl Journal {
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
-    pub fn open(folder: &Path) -> Result<Journal, LogError> {
+    pub fn open(folder: &Path) -> Result<Journal, JournalError> {
         let mut walk = Walk::open(folder)?;
         let mut journal = Journal {
             folder: folder.into(),
@@ -78,6 +101,8 @@ impl Journal {
             blocks: Vec::new(),
             cached: VecDeque::new(),
             controls: Vec::new(),
+            last_lease: None,
+            last_tick: None,
             end: Position(0),
         };
         let mut tick = None;
@@ -92,14 +117,22 @@ impl Journal {
                 for (position, record) in (first.0..).zip(Records::new(&block.body)) {
                     match record {
                         Some(Record::Tick(now)) => tick = Some(now),
+                        Some(Record::Lease(lease)) => {
+                            journal.last_lease = journal.last_lease.max(Some(lease.id));
+                        }
                         Some(Record::Control(control)) => {
                             journal.controls.push((Position(position), *control));
                         }
-                        Some(_) | None => {}
+                        Some(_) => {}
+                        None => {
+                            let position = Position(position);
+                            return Err(JournalError::Unreadable { position });
+                        }
                     }
                 }
             }
         }
+        journal.last_tick = tick;
         journal.end = Position(walk.end().records);
         Ok(journal)
     }
@@ -113,7 +146,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn end_of_tick(&mut self, tick: Tick) -> Result<Position, LogError> {
+    pub fn end_of_tick(&mut self, tick: Tick) -> Result<Position, JournalError> {
         // The first record of a later tick lies in the block before the first that begins later.
         let later = self.blocks.partition_point(|mark| mark.tick.is_none_or(|begun| begun <= tick));
         for block in later.saturating_sub(1)..self.blocks.len() {
@@ -128,6 +161,11 @@ impl Journal {
         Ok(Position(self.end.0.saturating_sub(1)))
     }
 
+    /// The last tick; `None`: there was none.
+    pub fn last_tick(&self) -> Option<Tick> {
+        self.last_tick
+    }
+
     /// All control records with their positions.
     pub fn controls(&self) -> &[(Position, Control)] {
         &self.controls
@@ -137,7 +175,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn record(&mut self, position: Position) -> Result<Option<Found>, LogError> {
+    pub fn record(&mut self, position: Position) -> Result<Option<Found>, JournalError> {
         let block = self.blocks.partition_point(|mark| mark.first <= position);
         match block.checked_sub(1) {
             Some(block) if position < self.end => self.last_in_block(block, |at, _| at == position),
@@ -154,12 +192,13 @@ impl Journal {
         agent: AgentId,
         step: u64,
         before: Position,
-    ) -> Result<Option<Found>, LogError> {
+    ) -> Result<Option<Found>, JournalError> {
         let behind = self.blocks.partition_point(|mark| mark.first < before);
         // A cause lies shortly before its effect.
         for block in (0..behind).rev() {
-            let found = self.last_in_block(block, |_, record| {
-                matches!(record, Record::Step { agent: a, step: s, .. } if (*a, *s) == (agent, step))
+            let found = self.last_in_block(block, |position, record| {
+                position < before
+                    && matches!(record, Record::Step { agent: a, step: s, .. } if (*a, *s) == (agent, step))
             })?;
             if found.is_some() {
                 return Ok(found);
@@ -172,7 +211,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn last_step(&mut self, agent: AgentId) -> Result<Option<Found>, LogError> {
+    pub fn last_step(&mut self, agent: AgentId) -> Result<Option<Found>, JournalError> {
         for block in (0..self.blocks.len()).rev() {
             let found = self.last_in_block(
                 block,
@@ -192,7 +231,7 @@ impl Journal {
     pub fn lease(
         &mut self,
         is_it: impl Fn(&LeaseRecord) -> bool,
-    ) -> Result<Option<LeaseRecord>, LogError> {
+    ) -> Result<Option<LeaseRecord>, JournalError> {
         // Leases are opened before anything is done under them.
         for block in 0..self.blocks.len() {
             let found = self.first_in_block(
@@ -209,20 +248,8 @@ impl Journal {
     }
 
     /// The highest number that a lease has.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn last_lease(&mut self) -> Result<Option<LeaseId>, LogError> {
-        let mut last = None;
-        for block in 0..self.blocks.len() {
-            self.scan(block, |_, record| {
-                if let Record::Lease(lease) = record {
-                    last = last.max(Some(lease.id));
-                }
-                true
-            })?;
-        }
-        Ok(last)
+    pub fn last_lease(&self) -> Option<LeaseId> {
+        self.last_lease
     }
 
     /// The last record of a block for which `is_it` holds.
@@ -230,7 +257,7 @@ impl Journal {
         &mut self,
         block: usize,
         is_it: impl Fn(Position, &Record<'_>) -> bool,
-    ) -> Result<Option<Found>, LogError> {
+    ) -> Result<Option<Found>, JournalError> {
         let mut last = None;
         self.scan(block, |found, record| {
             if is_it(found.position, record) {
@@ -246,7 +273,7 @@ impl Journal {
         &mut self,
         block: usize,
         is_it: impl Fn(Position, &Record<'_>) -> bool,
-    ) -> Result<Option<Found>, LogError> {
+    ) -> Result<Option<Found>, JournalError> {
         let mut first = None;
         self.scan(block, |found, record| {
             if is_it(found.position, record) {
@@ -262,15 +289,17 @@ impl Journal {
         &mut self,
         block: usize,
         mut look: impl FnMut(&Seen<'_>, &Record<'_>) -> bool,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), JournalError> {
         let Some(mark) = self.blocks.get(block) else { return Ok(()) };
         let (group, number, mut position, mut tick) =
             (mark.group, mark.block, mark.first, mark.tick);
-        let Some(body) = self.body(group, number)? else { return Ok(()) };
+        let changed = JournalError::Changed { position };
+        let body = self.body(group, number)?.ok_or(changed)?;
         let mut records = Records::new(body);
         loop {
             let before = records.rest();
-            let Some(Some(record)) = records.next() else { return Ok(()) };
+            let Some(record) = records.next() else { return Ok(()) };
+            let record = record.ok_or(JournalError::Unreadable { position })?;
             if let Record::Tick(now) = record {
                 tick = Some(now);
             }

@@ -2,6 +2,7 @@
 //!
 //! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
 
+mod checksum;
 mod item;
 mod journal;
 mod lineage;
@@ -11,10 +12,10 @@ mod picture;
 mod transplant;
 
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
-pub use journal::{Found, Journal};
+pub use journal::{Found, Journal, JournalError};
 pub use lineage::{Answerable, FROM, Lineage, LineageError, Link, Subject, What, explain};
 pub use moment::{Moment, NoMoment, Readable};
-pub use open::{Opened, is_without_log, open};
+pub use open::{Fresh, Opened, is_without_log, open, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
 pub use transplant::{
     Contradiction, Import, Imported, RESOURCE, Selection, TransplantError, Trusted, export, import,

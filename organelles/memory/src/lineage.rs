@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, GraphError, Reader, View};
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LogError, Loss, Message, Output, PrincipalRecord, Record,
+    Cause, Control, CrashKind, Decision, Loss, Message, Output, PrincipalRecord, Record,
 };
 use karyon_memory_ops::{Content, Properties, Valid, Value, Vertex};
 use karyon_types::{AgentId, Denial, GrantId, LeaseId, Position, Tick};
 
-use crate::journal::{Found, Journal};
+use crate::journal::{Found, Journal, JournalError};
 
 /// The property of a fact that says from whom it came.
 pub const FROM: &str = "from";
@@ -35,7 +35,7 @@ pub enum Subject {
 pub enum LineageError {
     /// The log cannot be read.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Journal(#[from] JournalError),
     /// The memory cannot be read.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -243,7 +243,8 @@ impl Chain<'_> {
                 continue;
             };
             let position = version.recorded.position;
-            if version.origin.is_some()
+            // What others wrote about the agent is not what it knew.
+            if version.recorded.agent != agent
                 || self.told.contains(&(agent, position))
                 || latest.as_ref().is_some_and(|latest| latest.link.position > position)
             {
@@ -273,15 +274,20 @@ impl Chain<'_> {
             if ends {
                 return Ok(());
             }
-            let Some(found) = self.journal.record(position)? else { return Ok(()) };
-            let Some(Record::Step { cause, .. }) = found.record() else { return Ok(()) };
+            let missing = || JournalError::Changed { position };
+            let found = self.journal.record(position)?.ok_or_else(missing)?;
+            // A fact is an output of a step, whatever the memory's file says.
+            let Some(Record::Step { cause, .. }) = found.record() else {
+                return Err(missing().into());
+            };
             next = self.cause(agent, cause, position)?;
         }
         Ok(())
     }
 
     fn record(&mut self, found: &Found) -> Result<(), LineageError> {
-        let Some(record) = found.record() else { return Ok(()) };
+        let position = found.position;
+        let record = found.record().ok_or(JournalError::Unreadable { position })?;
         let link = |agent, what| Link {
             position: found.position,
             tick: found.tick,

@@ -32,15 +32,15 @@ impl FromStr for Moment {
     type Err = NoMoment;
 
     fn from_str(text: &str) -> Result<Moment, NoMoment> {
-        if let Some(tick) = text.strip_prefix("tick:").and_then(|tick| tick.trim().parse().ok()) {
+        if let Some(tick) = text.strip_prefix("tick:").and_then(|tick| tick.parse().ok()) {
             return Ok(Moment::Tick(Tick(tick)));
         }
         if let Ok(time) = text.parse() {
             return Ok(Moment::Time(time));
         }
-        date(text)
-            .map(Moment::Time)
-            .ok_or_else(|| NoMoment { text: text.chars().take(64).collect() })
+        // A name of a zone behind a date would be passed over.
+        let date = if text.contains('[') { None } else { date(text) };
+        date.map(Moment::Time).ok_or_else(|| NoMoment { text: text.chars().take(64).collect() })
     }
 }
 
@@ -92,6 +92,7 @@ mod tests {
             ("2004-04-15T16:56:01+02:00", time(1_082_040_961, 0)),
             ("1969-12-31T23:59:59.5Z", time(-1, 500_000_000)),
             ("tick:120", Some(Moment::Tick(Tick(120)))),
+            ("2004-04-15T12:00:00[America/New_York]", None),
             ("tick:", None),
             ("tick:-1", None),
             ("2004-13-01", None),

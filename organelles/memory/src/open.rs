@@ -1,11 +1,13 @@
 //! Opening the memory of a data directory: brought up to its log, whatever it was before.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use karyon_graph::{CaughtUp, Graph, GraphError};
+use karyon_graph::{CaughtUp, Graph, GraphError, Reader, Rebuild, Rebuilt};
 use karyon_log::{LogError, segment_file};
 use karyon_runtime::datadir::{inputs, log_folder, memory_file};
+
+use crate::checksum::{self, Checked, failed};
 
 /// How long to wait for another process that is bringing the memory up to the log.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,7 +24,8 @@ pub struct Opened {
 }
 
 /// Opens the memory of `data`, and reads what is new in the log. A memory that is missing,
-/// damaged or not of this log is built anew.
+/// damaged or not of this log is built anew: its file is hashed before anything is answered from
+/// it, since the database under it does not check what it reads.
 ///
 /// `progress` is called with the number of records read.
 ///
@@ -33,9 +36,85 @@ pub fn open(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, GraphE
     // Where there is no log, no memory is made.
     let first = segment_file(&log, 0);
     first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
+    wait(|| attempt(&file, &log, &inputs, progress))
+}
+
+/// Builds the memory of `data` anew from the log.
+///
+/// # Errors
+/// See [`GraphError`].
+pub fn rebuild(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Rebuild, GraphError> {
+    let (file, log, inputs) = (memory_file(data), log_folder(data), inputs(data));
+    let first = segment_file(&log, 0);
+    first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
+    let rebuilt = wait(|| {
+        checksum::forget(&file)?;
+        karyon_graph::rebuild(&file, &log, &inputs, progress)
+    })?;
+    let _held = Graph::open_read_only(&file)?;
+    checksum::remember(&file)?;
+    Ok(rebuilt)
+}
+
+/// A memory built from nothing but the log, in a file of its own that nobody asks: for whoever
+/// signs what comes of it.
+pub struct Fresh {
+    data: PathBuf,
+    own: PathBuf,
+    graph: Graph,
+}
+
+impl Fresh {
+    /// Reads the log of `data` from its beginning. The caller holds the directory's lock.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn build(data: &Path) -> Result<Fresh, GraphError> {
+        let own = memory_file(data).with_file_name("run.redb");
+        match std::fs::remove_file(&own) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(&own)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let mut graph = Graph::open(&own)?;
+        graph.catch_up(&log_folder(data), &inputs(data), &mut |_| ())?;
+        Ok(Fresh { data: data.into(), own, graph })
+    }
+
+    /// What is in it.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn read(&self) -> Result<Reader, GraphError> {
+        self.graph.read()
+    }
+
+    /// Reads what is new in the log, and makes it the memory that is asked. Who asks the old one
+    /// just now keeps it.
+    ///
+    /// # Errors
+    /// See [`GraphError`]. Whoever asks next builds the memory then.
+    pub fn install(mut self) -> Result<(), GraphError> {
+        self.graph.catch_up(&log_folder(&self.data), &inputs(&self.data), &mut |_| ())?;
+        drop(self.graph);
+        let file = memory_file(&self.data);
+        checksum::forget(&file)?;
+        std::fs::rename(&self.own, &file).map_err(failed(&file))?;
+        match Graph::open_read_only(&file) {
+            Ok(_held) => checksum::remember(&file),
+            // Somebody brings it up to the log already, and notes what it is then.
+            Err(GraphError::InUse { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// Tries again while another process has the file.
+fn wait<T>(mut attempt: impl FnMut() -> Result<T, GraphError>) -> Result<T, GraphError> {
     let begun = Instant::now();
     loop {
-        match attempt(&file, &log, &inputs, progress) {
+        match attempt() {
             Err(GraphError::InUse { .. }) if begun.elapsed() < PATIENCE => {
                 std::thread::sleep(EVERY);
             }
@@ -50,16 +129,34 @@ fn attempt(
     inputs: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Opened, GraphError> {
+    let mut damaged = false;
     match Graph::open_read_only(file) {
-        Ok(graph) if graph.is_current(log)? => return Ok(Opened { graph, caught_up: None }),
-        Ok(_)
-        | Err(
-            GraphError::Missing { .. } | GraphError::Unusable { .. } | GraphError::Damaged { .. },
-        ) => {}
+        // While it is open for reading nobody writes to it.
+        Ok(graph) => match checksum::check(file)? {
+            Checked::Same if graph.is_current(log)? => {
+                return Ok(Opened { graph, caught_up: None });
+            }
+            Checked::Same | Checked::Unknown => {}
+            Checked::Differs => damaged = true,
+        },
+        Err(GraphError::Unusable { .. } | GraphError::Damaged { .. }) => damaged = true,
+        Err(GraphError::Missing { .. }) => {}
         Err(other) => return Err(other),
     }
+    if damaged {
+        std::fs::remove_file(file).map_err(failed(file))?;
+    }
     let mut graph = Graph::open(file)?;
-    let caught_up = graph.catch_up(log, inputs, progress)?;
+    // From here on the file changes; should this be killed, the next one knows no checksum.
+    checksum::forget(file)?;
+    let mut caught_up = graph.catch_up(log, inputs, progress)?;
+    if damaged && caught_up.rebuilt.is_none() {
+        let what = "it is not as it was written".into();
+        caught_up.rebuilt = Some(Rebuilt::Damaged { what });
+    }
+    drop(graph);
+    let graph = Graph::open_read_only(file)?;
+    checksum::remember(file)?;
     Ok(Opened { graph, caught_up: Some(caught_up) })
 }
 

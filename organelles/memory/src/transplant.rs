@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use karyon_engram::{Engram, EngramError, Manifest, Opened, Origin, Principal};
 use karyon_gate::{Gate, Grant, Lease, Request, Rights, Scope};
-use karyon_graph::{Direction, EntityId, GraphError, Reader, VertexId, View};
+use karyon_graph::{EntityId, GraphError, Reader, View};
 use karyon_identity::{GrantError, PublicKey, SecretKey};
-use karyon_log::{Control, Genesis, ImportRecord, LeaseRecord, LogError, Record, Report};
-use karyon_memory_ops::{Memory, Time, Vertex, Write};
+use karyon_log::{Control, Genesis, ImportRecord, LeaseRecord, Output, Record, Report};
+use karyon_memory_ops::{Entity, Memory, Time, Vertex, Write};
 use karyon_runtime::datadir::log_folder;
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
-use karyon_types::{AgentId, Denial, GrantId, Hash, LeaseId, PrincipalId, ReasonId, Tick, hash};
+use karyon_types::{
+    AgentId, Denial, GrantId, Hash, LeaseId, Position, PrincipalId, ReasonId, Tick, hash,
+};
 
 use crate::item::{name_of, spoken_of};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 
 /// The node itself, where an agent is named: agents are numbered from 1.
 const NODE: AgentId = AgentId(0);
@@ -36,7 +38,16 @@ pub enum TransplantError {
     Graph(#[from] GraphError),
     /// The log cannot be read.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Journal(#[from] JournalError),
+    /// The memory says something that the log does not.
+    #[error(
+        "the memory says something else than record {position} of the log; build it anew with \
+         `karyon memory rebuild`, and verify the log"
+    )]
+    NotInLog {
+        /// The record.
+        position: Position,
+    },
     /// The data directory cannot take anything in.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -79,20 +90,29 @@ pub struct Selection<'a> {
 /// Takes out what agents remember: the agents themselves, their facts, and the edges that begin
 /// or end at them, with every version that begins no later than the moment chosen.
 ///
-/// `report` is of the log, verified a moment ago. Gives the file, and how many memories it holds.
+/// `report` is of the log, verified a moment ago, and `journal` reads it: each memory is compared
+/// with its record before it is signed. Gives the file, and how many memories it holds.
 ///
 /// # Errors
 /// See [`TransplantError`].
 pub fn export(
     report: &Report,
     reader: &Reader,
+    journal: &mut Journal,
     selection: &Selection<'_>,
     key: &SecretKey,
 ) -> Result<(Vec<u8>, usize), TransplantError> {
     if report.node_key != key.public_key() {
         return Err(TransplantError::OtherNode { writer: report.node_key, here: key.public_key() });
     }
-    let memories = selected(reader, selection)?;
+    let mut memories = selected(reader, selection)?;
+    // In the order of the log, so that each block is read once.
+    memories.sort_by_key(|memory| (memory.recorded.position, memory.recorded.output));
+    for memory in &memories {
+        if !is_recorded(journal, memory)? {
+            return Err(TransplantError::NotInLog { position: memory.recorded.position });
+        }
+    }
     let names = Engram::mentioned(&memories)
         .into_iter()
         .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
@@ -133,18 +153,39 @@ pub fn export(
     Ok((bytes, memories.len()))
 }
 
+/// Whether the log says what the memory says.
+fn is_recorded(journal: &mut Journal, memory: &Memory) -> Result<bool, JournalError> {
+    let recorded = &memory.recorded;
+    let Some(found) = journal.record(recorded.position)? else { return Ok(false) };
+    if found.tick.unwrap_or(Tick(0)) != recorded.tick {
+        return Ok(false);
+    }
+    Ok(match (found.record(), recorded.output) {
+        (Some(Record::Step { agent, step, outputs, .. }), Some(index)) => {
+            let same = |output: &Output<'_>| match output {
+                Output::Remembered { lease, write } => {
+                    *lease == recorded.lease && Write::decode(write).as_ref() == Some(&memory.write)
+                }
+                _ => false,
+            };
+            (agent, step) == (recorded.agent, recorded.step)
+                && outputs.get(usize::from(index)).is_some_and(same)
+        }
+        (Some(Record::Spawn { agent, lease, .. }), None) => {
+            memory.write.entity == Entity::Vertex(Vertex::Agent(agent))
+                && (agent, lease) == (recorded.agent, recorded.lease)
+        }
+        _ => false,
+    })
+}
+
 /// Every version that is chosen.
 fn selected(reader: &Reader, selection: &Selection<'_>) -> Result<Vec<Memory>, GraphError> {
     let view = selection.at.map_or(View::NOW, View::at);
     let mut entities = BTreeSet::new();
     for agent in selection.agents {
-        let Some(vertex) = reader.find_vertex(None, &Vertex::Agent(*agent))? else { continue };
-        entities.insert(EntityId::Vertex(vertex));
-        entities.extend(facts_ever(reader, vertex)?);
-        // Edges are seen at the end of all time too: one that has ended has a history still.
-        let ever = View::between(Time::MIN, Time::MAX);
-        for neighbour in reader.neighbours(vertex, Direction::Both, None, &ever)? {
-            entities.insert(neighbour.edge);
+        if let Some(vertex) = reader.find_vertex(None, &Vertex::Agent(*agent))? {
+            entities.extend(reader.entities_of(vertex)?);
         }
     }
     let mut memories = Vec::new();
@@ -159,11 +200,6 @@ fn selected(reader: &Reader, selection: &Selection<'_>) -> Result<Vec<Memory>, G
         }
     }
     Ok(memories)
-}
-
-fn facts_ever(reader: &Reader, vertex: VertexId) -> Result<Vec<EntityId>, GraphError> {
-    let ever = View::between(Time::MIN, Time::MAX);
-    Ok(reader.facts(vertex, &ever)?.into_iter().map(|(entity, _)| entity).collect())
 }
 
 /// How the signer of an engram came to be trusted.
@@ -220,7 +256,7 @@ pub struct Contradiction {
 }
 
 /// What came of an import.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Imported {
     /// Memories that are new here.
     pub new: usize,
@@ -231,12 +267,15 @@ pub struct Imported {
     pub conflicts: BTreeSet<Contradiction>,
     /// Whether anything was written: not when everything was here already.
     pub written: bool,
+    /// Why the memory does not show it yet, though it is in the log: it is built when asked.
+    pub memory_error: Option<GraphError>,
 }
 
 /// Brings an engram into a data directory: new, or with a complete run.
 ///
 /// # Errors
-/// See [`TransplantError`]. Nothing of it is there then.
+/// See [`TransplantError`]. The memory shows nothing of it then; should the checkpoint be what
+/// cannot be written, the import is in the log, and the same call says that nothing changes.
 pub fn import(
     dir: DataDir,
     key: Arc<SecretKey>,
@@ -251,6 +290,7 @@ pub fn import(
         known: 0,
         conflicts: BTreeSet::new(),
         written: true,
+        memory_error: None,
     };
     if let Some(report) = annex.report() {
         if report.log == engram.manifest.origin.log {
@@ -267,14 +307,14 @@ pub fn import(
     }
     let records = records(&annex, import)?;
     let (dir, _) = annex.seal(import.karyon, &records)?;
-    crate::open(dir.path(), &mut |_| ())?;
+    imported.memory_error = crate::open(dir.path(), &mut |_| ()).err();
     Ok(imported)
 }
 
 fn known(reader: &Reader, engram: &Engram) -> Result<usize, GraphError> {
     let mut known = 0;
     for (cid, _) in &engram.memories {
-        known += usize::from(reader.is_known(&cid.to_bytes())?);
+        known += usize::from(reader.is_known(engram.manifest.origin.log, &cid.to_bytes())?);
     }
     Ok(known)
 }
@@ -314,14 +354,15 @@ fn records(annex: &Annex, import: &Import<'_>) -> Result<Vec<Record<'static>>, T
         id: GrantId(grants + 1),
         principal: PrincipalId(known.unwrap_or(principals + 1)),
         reason: ReasonId(reasons + 1),
-        rights: Rights::IMPORT,
+        // What the principal signed; the gate refuses a lease that is wider.
+        rights: Rights(terms.rights),
         scope: Scope { first: NODE.0, last: NODE.0 },
         expires: terms.expires_tick.map(Tick),
     };
     let lease = Lease {
         id: next_lease(annex)?,
         owner: NODE,
-        rights: grant.rights,
+        rights: Rights::IMPORT,
         scope: grant.scope,
         expires: grant.expires,
     };
@@ -363,7 +404,7 @@ fn records(annex: &Annex, import: &Import<'_>) -> Result<Vec<Record<'static>>, T
         signer: import.opened.signer.0,
         trusted_by: match import.trusted {
             Trusted::ThisNode => "this node".into(),
-            Trusted::Named => "a person who named the key".into(),
+            Trusted::Named => "named".into(),
         },
         lease: lease.id.0,
         at_unix_ms: wall_ms(),
@@ -376,8 +417,8 @@ fn next_lease(annex: &Annex) -> Result<LeaseId, TransplantError> {
     if annex.report().is_none() {
         return Ok(LeaseId(1));
     }
-    let mut journal = Journal::open(&log_folder(annex.dir().path()))?;
-    Ok(LeaseId(journal.last_lease()?.map_or(0, |lease| lease.0) + 1))
+    let journal = Journal::open(&log_folder(annex.dir().path()))?;
+    Ok(LeaseId(journal.last_lease().map_or(0, |lease| lease.0) + 1))
 }
 
 /// The import passes the gate like every other action.

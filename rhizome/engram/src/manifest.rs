@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipld_core::cid::Cid as Link;
 use karyon_identity::{PublicKey, is_principal_name};
-use karyon_memory_ops::Time;
-use karyon_memory_ops::limits::NAME_BYTES_MAX;
+use karyon_memory_ops::{Time, is_name};
 use karyon_types::{AgentId, LogId};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
@@ -48,7 +47,7 @@ pub struct Manifest {
     pub origin: Origin,
     /// Who answers for them.
     pub principal: Principal,
-    /// Why they were taken out.
+    /// Why they were recorded: the reason of the grant under which that was done.
     pub reason: String,
     /// When, in milliseconds since 1970, UTC.
     pub created_unix_ms: u64,
@@ -190,8 +189,11 @@ impl Manifest {
         if self.reason.len() > REASON_BYTES_MAX {
             return bad("gives a reason that is too long");
         }
+        if self.reason.contains(char::is_control) {
+            return bad("gives a reason with control characters");
+        }
         for (agent, name) in self.agents.iter().chain(&self.names) {
-            if agent.0 == 0 || name.is_empty() || name.len() > NAME_BYTES_MAX {
+            if agent.0 == 0 || !is_name(name) {
                 return bad("names an agent whose serial or name is none");
             }
         }

@@ -1,6 +1,7 @@
 //! Reading on from the log, and building anew.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use karyon_log::{Walk, WalkedBlock};
 use karyon_types::{Hash, Position};
@@ -75,7 +76,16 @@ impl Graph {
         inputs: &Path,
         progress: &mut dyn FnMut(u64),
     ) -> Result<CaughtUp, GraphError> {
-        let mut walk = self.walk(log)?;
+        let walk = self.walk(log)?;
+        self.read_on(walk, inputs, progress)
+    }
+
+    fn read_on(
+        &mut self,
+        mut walk: Walk,
+        inputs: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<CaughtUp, GraphError> {
         let mut projector = self.projector(inputs)?;
         if projector.position() != walk.end().records {
             return Err(GraphError::damaged("the state is not that of the place"));
@@ -103,7 +113,7 @@ impl Graph {
     fn walk(&mut self, log: &Path) -> Result<Walk, GraphError> {
         let place = self.place()?;
         let why = match &place {
-            None if self.read()?.position().0 == 0 => return Ok(Walk::open(log)?),
+            None if self.read()?.end().0 == 0 => return Ok(Walk::open(log)?),
             None => Rebuilt::NotInLog,
             Some(place) => match Walk::resume(log, place)? {
                 Some(walk) => return Ok(walk),
@@ -122,7 +132,7 @@ impl Graph {
             Some(path) => file::replace(path)?,
             None => file::in_memory()?,
         };
-        self.database = Open::Writing(database);
+        self.database = Open::Writing(Arc::new(database));
         self.replaced = Some(why);
         Ok(())
     }
@@ -171,6 +181,8 @@ pub fn rebuild(
     inputs: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Rebuild, GraphError> {
+    // Before anything is made: there may be no log.
+    let walk = Walk::open(log)?;
     // Held to the end, so that nobody else works on a file that is about to be replaced.
     let there = if file.exists() { open_old(file)? } else { None };
     let old = match &there {
@@ -178,9 +190,9 @@ pub fn rebuild(
         None => None,
     };
     let mut new = in_file(file::create_beside(file)?, file);
-    new.try_catch_up(log, inputs, progress).map_err(|error| error.in_file(Some(file)))?;
+    new.read_on(walk, inputs, progress).map_err(|error| error.in_file(Some(file)))?;
     let reader = new.read()?;
-    let (new_root, to) = (reader.memory_root()?, reader.position());
+    let (new_root, to) = (reader.memory_root()?, reader.end());
     file::put_in_place(file)?;
     Ok(Rebuild { old, new_root, to })
 }
@@ -198,7 +210,7 @@ fn open_old(file: &Path) -> Result<Option<Graph>, GraphError> {
 fn summary(graph: &Graph) -> Result<Option<(Hash, Position)>, GraphError> {
     let read = || {
         let reader = graph.read()?;
-        Ok((reader.memory_root()?, reader.position()))
+        Ok((reader.memory_root()?, reader.end()))
     };
     match guarded(read) {
         Ok(summary) => Ok(Some(summary)),
@@ -208,5 +220,6 @@ fn summary(graph: &Graph) -> Result<Option<(Hash, Position)>, GraphError> {
 }
 
 fn in_file(database: redb::Database, path: &Path) -> Graph {
-    Graph { database: Open::Writing(database), path: Some(path.to_owned()), replaced: None }
+    let database = Open::Writing(Arc::new(database));
+    Graph { database, path: Some(path.to_owned()), replaced: None }
 }

@@ -80,10 +80,12 @@ pub(crate) fn replace(path: &Path) -> Result<Database, GraphError> {
 pub(crate) fn create_beside(path: &Path) -> Result<Database, GraphError> {
     let new = beside(path);
     match guarded(|| open(&new)) {
-        // Another process builds just now.
-        Err(error @ GraphError::InUse { .. }) => return Err(error),
         // What an earlier attempt left, usable or not, is of no use.
-        Ok(_) | Err(_) => fs::remove_file(&new).map_err(failed(&new))?,
+        Ok(_) | Err(GraphError::Damaged { .. } | GraphError::Unusable { .. }) => {
+            fs::remove_file(&new).map_err(failed(&new))?;
+        }
+        // Another process builds just now, or there is no writing here.
+        Err(other) => return Err(other),
     }
     open(&new)
 }

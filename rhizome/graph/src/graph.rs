@@ -1,6 +1,7 @@
 //! A graph that is open.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use karyon_log::Place;
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
@@ -22,9 +23,11 @@ pub struct Graph {
     pub(crate) replaced: Option<Rebuilt>,
 }
 
+/// The database; views hold it too, since it closes for all of them when it is dropped.
+#[derive(Clone)]
 pub(crate) enum Open {
-    Writing(Database),
-    Reading(ReadOnlyDatabase),
+    Writing(Arc<Database>),
+    Reading(Arc<ReadOnlyDatabase>),
 }
 
 impl Graph {
@@ -43,7 +46,8 @@ impl Graph {
             Err(GraphError::Unusable { why, .. }) => (file::replace(path)?, Some(why)),
             Err(other) => return Err(other),
         };
-        Ok(Graph { database: Open::Writing(database), path: Some(path.to_owned()), replaced })
+        let database = Open::Writing(Arc::new(database));
+        Ok(Graph { database, path: Some(path.to_owned()), replaced })
     }
 
     /// Opens a file for reading; several can at once.
@@ -54,7 +58,7 @@ impl Graph {
     pub fn open_read_only(path: &Path) -> Result<Graph, GraphError> {
         let database = file::open_read_only(path)?;
         let path = Some(path.to_owned());
-        Ok(Graph { database: Open::Reading(database), path, replaced: None })
+        Ok(Graph { database: Open::Reading(Arc::new(database)), path, replaced: None })
     }
 
     /// An empty graph in memory.
@@ -62,16 +66,18 @@ impl Graph {
     /// # Errors
     /// None that memory would give.
     pub fn in_memory() -> Result<Graph, GraphError> {
-        Ok(Graph { database: Open::Writing(file::in_memory()?), path: None, replaced: None })
+        let database = Open::Writing(Arc::new(file::in_memory()?));
+        Ok(Graph { database, path: None, replaced: None })
     }
 
     /// A view of everything that is projected now; it stays as it is, whatever is projected
-    /// later.
+    /// later, and keeps the file open for as long as it lives.
     ///
     /// # Errors
     /// See [`GraphError`].
     pub fn read(&self) -> Result<Reader, GraphError> {
-        Reader::new(&self.transaction()?).map_err(|error| error.in_file(self.path.as_deref()))
+        Reader::new(&self.transaction()?, self.database.clone())
+            .map_err(|error| error.in_file(self.path.as_deref()))
     }
 
     /// For records that come from elsewhere than a log's files. `inputs` is the folder with the

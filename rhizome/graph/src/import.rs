@@ -1,25 +1,22 @@
 //! Memories from elsewhere: they come under vertices of their own, whoever else has their names.
 //!
-//! Inside its own namespace an imported memory is read as any other. Its transaction time here is
-//! the import's; memories of one import that begin alike follow each other as they were recorded
-//! in the log that they come from.
+//! Inside its own namespace an imported memory is read as any other: of those that begin alike the
+//! one that its own log recorded last holds, whichever came first. Its transaction time here is the
+//! import's, and decides from which record on it counts.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 
 use karyon_engram::{Cid, Engram, Opened};
 use karyon_log::{ImportRecord, read_regular};
-use karyon_memory_ops::{Content, Entity, Memory, Vertex};
-use karyon_types::{AgentId, LogId, Position, hash};
+use karyon_memory_ops::{Content, Memory, Vertex};
+use karyon_types::{LogId, Position, hash};
 
 use crate::error::{GraphError, ImportError};
-use crate::keys::identity;
-use crate::model::{EntityId, Version, VertexInfo, View};
+use crate::keys::{identity, imported_memory};
 use crate::project::Batch;
 use crate::reader::Reader;
 use crate::rows::{Row, seq};
-use crate::timeline::last_moment;
 
 impl Batch<'_, '_> {
     /// Adds the memories of an engram that are not here yet.
@@ -38,19 +35,16 @@ impl Batch<'_, '_> {
         let log = manifest.origin.log;
         let origin = [log.0.as_slice(), &record.root].concat();
         self.tables.imports.insert(position.0, &*origin)?;
-        for agent in subjects(memories.iter().map(|(_, memory)| memory)) {
-            let vertex = Vertex::Agent(agent);
+        for (agent, name) in &manifest.names {
+            let vertex = Vertex::Agent(*agent);
             let id = self.vertex(Some(log), &vertex)?;
-            if let Some(name) = manifest.names.get(&agent) {
-                self.set_name(id, &identity(Some(log), &vertex), name)?;
-            }
+            self.set_name(id, &identity(Some(log), &vertex), name)?;
+            self.make_room()?;
         }
-        let mut memories = memories;
-        memories
-            .sort_by_key(|(cid, memory)| (memory.recorded.position, memory.recorded.output, *cid));
-        for (rank, (cid, memory)) in (0u32..).zip(&memories) {
-            if self.tables.cids.insert(cid.to_bytes().as_slice(), ())?.is_none() {
-                self.memory(log, (position, rank), memory)?;
+        for (cid, memory) in &memories {
+            let known = imported_memory(log, &cid.to_bytes());
+            if self.tables.cids.insert(&*known, ())?.is_none() {
+                self.memory((log, cid), position, memory)?;
                 self.make_room()?;
             }
         }
@@ -59,8 +53,8 @@ impl Batch<'_, '_> {
 
     fn memory(
         &mut self,
-        log: LogId,
-        (position, rank): (Position, u32),
+        imported: (LogId, &Cid),
+        import: Position,
         memory: &Memory,
     ) -> Result<(), GraphError> {
         let Memory { write, recorded } = memory;
@@ -76,10 +70,10 @@ impl Batch<'_, '_> {
             agent: recorded.agent.0,
             step: recorded.step,
             lease: recorded.lease.0,
-            origin: Some((recorded.position.0, seq(recorded.output))),
+            import: Some(import),
             write: &bytes,
         };
-        self.version(Some(log), write, position, rank, &row)
+        self.version(Some(imported), write, recorded.position, seq(recorded.output), &row)
     }
 }
 
@@ -102,94 +96,12 @@ fn open_copy(path: &Path, record: &ImportRecord) -> Result<Opened, ImportError> 
     if same { Ok(opened) } else { Err(ImportError::Other) }
 }
 
-/// The agents that entities consist of.
-fn subjects<'a>(memories: impl Iterator<Item = &'a Memory>) -> BTreeSet<AgentId> {
-    let mut agents = BTreeSet::new();
-    for memory in memories {
-        let (one, other) = match &memory.write.entity {
-            Entity::Vertex(vertex) => (vertex, None),
-            Entity::Edge { from, kind: _, to } => (from, Some(to)),
-            Entity::Fact { subject, predicate: _ } => (subject, None),
-        };
-        for vertex in std::iter::once(one).chain(other) {
-            match vertex {
-                Vertex::Agent(agent) => agents.insert(*agent),
-                Vertex::Named(_) => false,
-            };
-        }
-    }
-    agents
-}
-
-/// A fact that is told otherwise here.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conflict {
-    /// The engram's memory.
-    pub memory: Cid,
-    /// The fact about a vertex of the same name, in another namespace.
-    pub entity: EntityId,
-    /// A version of it that is in force at a moment for which the engram says something else.
-    pub version: Version,
-}
-
 impl Reader {
-    /// Whether a memory of this CID, as bytes, was imported.
+    /// Whether a memory of this CID, as bytes, was imported from that log.
     ///
     /// # Errors
     /// See [`GraphError`].
-    pub fn is_known(&self, cid: &[u8]) -> Result<bool, GraphError> {
-        Ok(self.tables.cids.get(cid)?.is_some())
-    }
-
-    /// The facts of an engram that are told otherwise here: about a vertex of the same name, own
-    /// or of another log, for a moment that both speak of. Both stay; a person judges.
-    ///
-    /// # Errors
-    /// See [`GraphError`].
-    pub fn conflicts(&self, engram: &Engram) -> Result<Vec<Conflict>, GraphError> {
-        let log = engram.manifest.origin.log;
-        let elsewhere = |info: &VertexInfo| match info.origin {
-            Some(origin) => origin != log,
-            None => self.log != Some(log),
-        };
-        let mut conflicts = Vec::new();
-        for (cid, memory) in &engram.memories {
-            let Entity::Fact { subject, predicate } = &memory.write.entity else { continue };
-            let name = match subject {
-                Vertex::Named(name) => Some(name),
-                Vertex::Agent(agent) => engram.manifest.names.get(agent),
-            };
-            let Some(name) = name else { continue };
-            let told = memory.write.content.clone().rename(&mut |vertex| {
-                let name = match &vertex {
-                    Vertex::Agent(agent) => engram.manifest.names.get(agent).cloned(),
-                    Vertex::Named(_) => None,
-                };
-                Ok::<_, GraphError>(name.map_or(vertex, Vertex::Named))
-            })?;
-            let valid = &memory.write.valid;
-            let view = View::between(valid.from, last_moment(valid));
-            for info in self.vertices_named(name)?.iter().filter(|info| elsewhere(info)) {
-                let entity = EntityId::Fact { subject: info.id, predicate: predicate.clone() };
-                let history = self.history(&entity, &view)?;
-                for version in history {
-                    // Serials mean nothing elsewhere: what a value refers to is compared by name.
-                    let here = version.content.clone();
-                    let here = here.rename(&mut |vertex| self.by_name(info.origin, vertex))?;
-                    if here != told {
-                        let entity = entity.clone();
-                        conflicts.push(Conflict { memory: *cid, entity, version });
-                    }
-                }
-            }
-        }
-        Ok(conflicts)
-    }
-
-    /// A vertex by its name, should it have one.
-    fn by_name(&self, origin: Option<LogId>, vertex: Vertex) -> Result<Vertex, GraphError> {
-        let Some(id) = self.find_vertex(origin, &vertex)? else { return Ok(vertex) };
-        let name = self.vertex(id)?.and_then(|info| info.name);
-        Ok(name.map_or(vertex, Vertex::Named))
+    pub fn is_known(&self, origin: LogId, cid: &[u8]) -> Result<bool, GraphError> {
+        Ok(self.tables.cids.get(&*imported_memory(origin, cid))?.is_some())
     }
 }

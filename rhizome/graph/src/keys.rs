@@ -1,6 +1,7 @@
 //! Keys: fixed-width and big-endian, so that the order of bytes is the order of what they say.
-//! `docs` of the crate show the tables that they belong to.
+//! [`tables`](crate::tables) shows where they stand.
 
+use karyon_engram::Cid;
 use karyon_memory_ops::{Time, Vertex};
 use karyon_types::{AgentId, LogId, Position};
 
@@ -70,7 +71,8 @@ impl EntityKey {
     }
 }
 
-/// A version: its entity, valid from (12), position (8), the output's number above 0 (4).
+/// A version: its entity, valid from (12), position (8), the output's number above 0 (4): its
+/// place in the log that it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VersionKey(pub(crate) [u8; VersionKey::BYTES]);
 
@@ -87,12 +89,19 @@ impl VersionKey {
         VersionKey(key)
     }
 
+    /// From a row of `versions`, own or [imported](ImportedKey); `None` when it is damaged.
+    pub(crate) fn read(row: &[u8]) -> Option<VersionKey> {
+        let (key, cid) = row.split_first_chunk()?;
+        let whole = cid.is_empty() || cid.len() == Cid::BYTES;
+        whole.then_some(VersionKey(*key))
+    }
+
     /// The least key that any version of `entity` can have.
     pub(crate) fn first(entity: &EntityKey) -> VersionKey {
         VersionKey::new(entity, Time::MIN, Position(0), 0)
     }
 
-    /// The greatest key of a version that begins at `from`.
+    /// Behind every key of a version that begins at `from`: no output has this number.
     pub(crate) fn last(entity: &EntityKey, from: Time) -> VersionKey {
         VersionKey::new(entity, from, Position(u64::MAX), u32::MAX)
     }
@@ -113,6 +122,28 @@ impl VersionKey {
     pub(crate) fn seq(&self) -> u32 {
         u32::from_be_bytes(part(&self.0, EntityKey::BYTES + 20))
     }
+}
+
+/// An imported version: its key, then its CID (36). Should two engrams of one log hold different
+/// memories of one place, both stay, in an order that does not depend on which came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ImportedKey(pub(crate) [u8; ImportedKey::BYTES]);
+
+impl ImportedKey {
+    pub(crate) const BYTES: usize = VersionKey::BYTES + Cid::BYTES;
+
+    pub(crate) fn new(key: &VersionKey, cid: &Cid) -> ImportedKey {
+        let mut bytes = [0; ImportedKey::BYTES];
+        let mut out = Bytes(&mut bytes);
+        out.put(&key.0);
+        out.put(&cid.to_bytes());
+        ImportedKey(bytes)
+    }
+}
+
+/// A memory that was imported: the log that it comes from (16), its CID.
+pub(crate) fn imported_memory(origin: LogId, cid: &[u8]) -> Vec<u8> {
+    [origin.0.as_slice(), cid].concat()
 }
 
 /// The row that leads from an edge's end back to it: to (8), type (4), from (8).
@@ -264,6 +295,7 @@ mod tests {
             prop_assert_eq!((entity.name(), entity.other().0), (a.2, a.3));
             prop_assert_eq!(key(a).from(), Time::new(a.4, a.5));
             prop_assert_eq!((key(a).position().0, key(a).seq()), (a.6, a.7));
+            prop_assert_eq!(VersionKey::read(&key(a).0), Some(key(a)));
             prop_assert!(VersionKey::first(&entity) <= key(a));
             prop_assert!(key(a) <= VersionKey::last(&entity, Time::new(a.4, a.5).unwrap()));
             if let Some(next) = entity.next() {
@@ -280,6 +312,20 @@ mod tests {
             let row = by_name(Kind::Vertex, name, a, 0);
             prop_assert_eq!(entity_of_by_name(Kind::Vertex, &row), vertex);
             prop_assert_eq!(name_of_by_name(&row), name);
+        }
+    }
+
+    #[test]
+    fn imported_keys_lie_inside_their_entity() {
+        let entity = EntityKey::new(1, Kind::Fact, 1, 0);
+        let key = VersionKey::new(&entity, Time::MAX, Position(u64::MAX), u32::from(u16::MAX) + 1);
+        let cid = Cid::from_bytes(&[&[1, 0x71, 0x1e, 32][..], &[255; 32]].concat()).unwrap();
+        let imported = ImportedKey::new(&key, &cid).0;
+        assert_eq!(VersionKey::read(&imported), Some(key));
+        assert!(key.0[..] < imported[..]);
+        assert!(imported[..] < VersionKey::last(&entity, Time::MAX).0[..]);
+        for len in [0, 44, 46, 80] {
+            assert_eq!(VersionKey::read(&imported[..len]), None, "{len}");
         }
     }
 

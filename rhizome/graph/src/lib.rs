@@ -8,15 +8,17 @@
 //! Each write is one version of an entity: a vertex, an edge (one for each pair of vertices and
 //! type), or a fact (one for each vertex and predicate). An agent's vertex begins with its spawn
 //! record: valid from always, labelled with the agent's kind. A memory whose bytes cannot be read
-//! is counted ([`Reader::unreadable`]) and left out. Nothing is ever overwritten or removed.
+//! is counted ([`Reader::unreadable`]) and left out. No version is ever overwritten or removed.
 //!
 //! # The rule of reading
 //! A [`View`] says which part of valid time is asked about, and up to which record what is
 //! recorded counts (transaction time, included).
 //!
-//! *At a moment T, as recorded up to R*: of the entity's versions whose position is at most R and
-//! whose valid time contains T, the one with the largest (valid from, position, output) is in
-//! force. If it says that the entity ended, the entity is not there. `Now` is the end of time.
+//! *At a moment T, as recorded up to R*: of the entity's versions whose transaction time here
+//! ([`Version::position`]) is at most R and whose valid time contains T, the one with the largest
+//! (valid from, position, output) is in force; position and output are those of the log that it
+//! comes from ([`Version::recorded`]), which for own ones are those here. If it says that the
+//! entity ended, the entity is not there. `Now` is the end of time.
 //!
 //! *Between T1 and T2*, both included (SQL:2011, `BETWEEN`): what held at some moment of it.
 //! [`get`](Reader::get) gives the version that held last, [`neighbours`](Reader::neighbours),
@@ -29,15 +31,24 @@
 //!
 //! # Imports
 //! What an engram brings lies under vertices of its own, one namespace for each log of origin,
-//! and never changes an answer about own ones. The same memory comes once. A version's transaction
-//! time here is its import; where it was recorded in its own log stays with it.
+//! and never changes an answer about own ones. Everybody whom its manifest names has a vertex with
+//! that name; of several names for one agent the least stays. The same memory of the same log
+//! comes once. A version's transaction time here is its import; where it was recorded in its own
+//! log stays with it and orders it among its like, so the order of imports changes neither what
+//! holds in the end nor the root. Should a log tell two memories of one place, both are there,
+//! ordered by CID.
+//!
+//! [`conflicts`](Reader::conflicts) compares an engram with what other logs and this one say of the
+//! same names: two versions contradict each other if at some moment both are in force, each by the
+//! rule among its own, and they say different things.
 //!
 //! # Invariants
 //! 1. A transaction holds the rows of some records and the place behind them, or nothing.
 //! 2. What is projected depends on the log alone, not on how it was cut into transactions.
 //! 3. A file that is not a projection of this log up to a place of it is built anew, and whoever
 //!    asked hears why ([`Rebuilt`]).
-//! 4. Keys are fixed-width and binary: no name is ever mistaken for the beginning of another.
+//! 4. Keys of entities and versions are binary, their parts of fixed width: no name is ever
+//!    mistaken for the beginning of another.
 //!
 //! # What it does not do
 //! It does not verify the log: it reads committed blocks, whose hashes and chain are checked
@@ -47,6 +58,7 @@
 //! page's frame may make a question panic. [`rebuild`] finds out: it compares the roots.
 
 mod catch_up;
+mod conflicts;
 mod error;
 mod file;
 mod graph;
@@ -57,6 +69,7 @@ mod model;
 mod pending;
 mod project;
 mod projector;
+mod questions;
 mod reader;
 mod root;
 mod rows;
@@ -65,9 +78,9 @@ mod tables;
 mod timeline;
 
 pub use catch_up::{CaughtUp, Rebuild, rebuild};
+pub use conflicts::Conflict;
 pub use error::{GraphError, ImportError, Rebuilt};
 pub use graph::Graph;
-pub use import::Conflict;
 pub use model::{
     At, Direction, EntityId, Kind, Neighbour, Origin, Version, VertexId, VertexInfo, View,
 };

@@ -15,7 +15,7 @@ pub(crate) const FIRST_FOREIGN: u64 = 3 << 62;
 
 impl VertexId {
     /// Whether an import brought it.
-    pub fn is_foreign(self) -> bool {
+    pub(crate) fn is_foreign(self) -> bool {
         self.0 >= FIRST_FOREIGN
     }
 }
@@ -124,7 +124,8 @@ pub struct Version {
     pub valid: Valid,
     /// What it is like then.
     pub content: Content,
-    /// Its transaction time in this log. For an imported version: the import's.
+    /// Its transaction time in this log: the record that brought it here. For an imported version
+    /// that is the import.
     pub position: Position,
     /// Where and by what it was recorded, in the log that it comes from.
     pub recorded: Recorded,
@@ -137,9 +138,7 @@ pub struct Version {
 pub struct Origin {
     /// The log in which it was recorded.
     pub log: LogId,
-    /// The record of this log that imported it.
-    pub import: Position,
-    /// The CID of the engram's root, as bytes.
+    /// The CID of the root of the engram that brought it, as bytes.
     pub root: Vec<u8>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::GraphError;
-use crate::keys::VersionKey;
+use crate::keys::{ImportedKey, VersionKey};
 use crate::limits::{KNOWN_ENTITIES, KNOWN_NAMES, ROWS_BYTES};
 use crate::rows::Row;
 use crate::tables::Tables;
@@ -16,15 +16,26 @@ pub(crate) struct Pending {
     /// The values of `versions`, one behind the other.
     bytes: Vec<u8>,
     versions: Vec<(VersionKey, Range<usize>)>,
+    imported: Vec<(ImportedKey, Range<usize>)>,
     incoming: Vec<[u8; 20]>,
     by_name: Vec<[u8; 21]>,
 }
 
 impl Pending {
     pub(crate) fn version(&mut self, key: VersionKey, row: &Row<'_>) {
+        let range = self.row(row);
+        self.versions.push((key, range));
+    }
+
+    pub(crate) fn imported(&mut self, key: ImportedKey, row: &Row<'_>) {
+        let range = self.row(row);
+        self.imported.push((key, range));
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Range<usize> {
         let start = self.bytes.len();
         row.encode(&mut self.bytes);
-        self.versions.push((key, start..self.bytes.len()));
+        start..self.bytes.len()
     }
 
     pub(crate) fn incoming(&mut self, row: [u8; 20]) {
@@ -37,17 +48,24 @@ impl Pending {
 
     /// Whether it is time to insert what waits.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() + self.versions.len() * VersionKey::BYTES >= ROWS_BYTES
+        let keys =
+            self.versions.len() * VersionKey::BYTES + self.imported.len() * ImportedKey::BYTES;
+        self.bytes.len() + keys >= ROWS_BYTES
     }
 
     /// Inserts everything, in the order of the keys: neighbours share pages.
     pub(crate) fn insert(&mut self, tables: &mut Tables<'_>) -> Result<(), GraphError> {
         self.versions.sort_unstable_by_key(|(key, _)| *key);
+        self.imported.sort_unstable_by_key(|(key, _)| *key);
         self.incoming.sort_unstable();
         self.by_name.sort_unstable();
         for (key, range) in self.versions.drain(..) {
             let value = self.bytes.get(range).unwrap_or_default();
-            tables.versions.insert(&key.0, value)?;
+            tables.versions.insert(key.0.as_slice(), value)?;
+        }
+        for (key, range) in self.imported.drain(..) {
+            let value = self.bytes.get(range).unwrap_or_default();
+            tables.versions.insert(key.0.as_slice(), value)?;
         }
         for key in self.incoming.drain(..) {
             tables.incoming.insert(&key, ())?;

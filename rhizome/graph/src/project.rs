@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use karyon_engram::Cid;
 use karyon_log::{Control, Output, Record, Records};
 use karyon_memory_ops::{Content, Entity, Properties, Time, Valid, Vertex, Write};
 use karyon_types::{AgentId, LeaseId, LogId, Position};
 use redb::ReadableTable as _;
 
 use crate::GraphError;
-use crate::keys::{EntityKey, VersionKey, by_name, identity, incoming, named};
+use crate::keys::{EntityKey, ImportedKey, VersionKey, by_name, identity, incoming, named};
 use crate::model::{FIRST_NAMED, Kind, VertexId};
 use crate::pending::{Known, Pending};
 use crate::rows::{Row, read_vertex, seq, vertex as vertex_row};
@@ -45,8 +46,9 @@ impl Batch<'_, '_> {
         Ok(())
     }
 
-    /// Inserts what waits, should it be much.
+    /// Inserts what waits and forgets what is remembered, should it be much.
     pub(crate) fn make_room(&mut self) -> Result<(), GraphError> {
+        self.known.trim();
         if self.pending.is_full() {
             self.pending.insert(&mut self.tables)?;
         }
@@ -121,7 +123,7 @@ impl Batch<'_, '_> {
             agent: spawn.agent.0,
             step: 0,
             lease: spawn.lease.0,
-            origin: None,
+            import: None,
             write: &bytes,
         };
         self.version(None, &write, position, seq(None), &row)
@@ -145,22 +147,34 @@ impl Batch<'_, '_> {
             agent: agent.0,
             step,
             lease: lease.0,
-            origin: None,
+            import: None,
             write: bytes,
         };
         self.version(None, &write, position, seq(Some(output)), &row)
     }
 
-    /// Adds a version, with the index rows of its entity.
+    /// Adds a version, with the index rows of its entity. `position` and `seq` are its place in the
+    /// log that it comes from; an imported one has a CID too.
     pub(crate) fn version(
         &mut self,
-        origin: Option<LogId>,
+        imported: Option<(LogId, &Cid)>,
         write: &Write,
         position: Position,
         seq: u32,
         row: &Row<'_>,
     ) -> Result<(), GraphError> {
-        let entity = match &write.entity {
+        let entity = self.entity(imported.map(|(log, _)| log), write)?;
+        let key = VersionKey::new(&entity, write.valid.from, position, seq);
+        match imported {
+            None => self.pending.version(key, row),
+            Some((_, cid)) => self.pending.imported(ImportedKey::new(&key, cid), row),
+        }
+        Ok(())
+    }
+
+    /// The key of what is written about, with its index rows.
+    fn entity(&mut self, origin: Option<LogId>, write: &Write) -> Result<EntityKey, GraphError> {
+        Ok(match &write.entity {
             Entity::Vertex(vertex) => {
                 let id = self.vertex(origin, vertex)?;
                 if let Content::Present { labels, .. } = &write.content {
@@ -184,10 +198,7 @@ impl Batch<'_, '_> {
                 self.index(by_name(Kind::Fact, name, subject.0, 0));
                 EntityKey::fact(subject, name)
             }
-        };
-        let key = VersionKey::new(&entity, write.valid.from, position, seq);
-        self.pending.version(key, row);
-        Ok(())
+        })
     }
 
     /// Whether the row was not known yet.
@@ -266,24 +277,30 @@ impl Batch<'_, '_> {
         Ok(number)
     }
 
-    /// Names a vertex that has no name yet.
+    /// Names a vertex. An own one keeps its first name. Of several that engrams give the least
+    /// stays, so that the order of imports makes no difference.
     pub(crate) fn set_name(
         &mut self,
         id: VertexId,
         identity: &[u8],
         name: &str,
     ) -> Result<(), GraphError> {
-        let has_one = match self.tables.vertices.get(id.0)? {
-            None => false,
+        let old = match self.tables.vertices.get(id.0)? {
+            None => String::new(),
             Some(row) => {
                 let (_, name) = read_vertex(row.value()).ok_or(GraphError::damaged("vertex"))?;
-                !name.is_empty()
+                name.to_owned()
             }
         };
-        if !has_one && !name.is_empty() {
-            self.tables.vertices.insert(id.0, &*vertex_row(identity, name))?;
-            self.tables.named.insert(&*named(name, id.0), ())?;
+        let keeps = !old.is_empty() && (!id.is_foreign() || *old <= *name);
+        if keeps || name.is_empty() {
+            return Ok(());
         }
+        self.tables.vertices.insert(id.0, &*vertex_row(identity, name))?;
+        if !old.is_empty() {
+            self.tables.named.remove(&*named(&old, id.0))?;
+        }
+        self.tables.named.insert(&*named(name, id.0), ())?;
         Ok(())
     }
 }

@@ -60,7 +60,6 @@ impl<'g> Projector<'g> {
         place: Option<&[u8]>,
     ) -> Result<(), GraphError> {
         let before = self.state.clone();
-        self.known.trim();
         self.transact(blocks, place).map_err(|error| {
             // What was numbered in the transaction is not in the file.
             self.state = before;
@@ -99,5 +98,40 @@ impl<'g> Projector<'g> {
             None => tables.meta.remove(meta::PLACE)?,
         };
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::limits::{KNOWN_ENTITIES, KNOWN_NAMES};
+    use karyon_log::{Cause, Output, Record};
+    use karyon_memory_ops::{Content, Entity, Time, Valid, Vertex, Write};
+    use karyon_types::{AgentId, LeaseId};
+
+    /// A transaction is as long as a batch of blocks, or as an import: what is remembered must
+    /// not grow with it.
+    #[test]
+    fn what_is_remembered_is_bounded_inside_a_transaction() {
+        let mut body = Vec::new();
+        for number in 0..KNOWN_NAMES as u64 + 10 {
+            let subject = Vertex::Named(format!("{number}"));
+            let entity = Entity::Fact { subject, predicate: format!("p{number}") };
+            let valid = Valid::since(Time::MIN);
+            let mut write = Vec::new();
+            Write { entity, valid, content: Content::Ended }.encode(&mut write).unwrap();
+            let outputs = vec![Output::Remembered { lease: LeaseId(1), write: &write }];
+            let agent = AgentId(1);
+            Record::Step { agent, step: number, cause: Cause::Input(0), outputs }.encode(&mut body);
+        }
+        let mut graph = Graph::in_memory().unwrap();
+        let mut projector = graph.projector(Path::new("")).unwrap();
+        projector.apply(&[&body]).unwrap();
+        assert_eq!(projector.position(), KNOWN_NAMES as u64 + 10);
+        let known = &projector.known;
+        assert!(known.names.len() <= KNOWN_NAMES && known.vertices.len() <= KNOWN_NAMES);
+        assert!(known.entities.len() <= KNOWN_ENTITIES);
+        assert!(!known.names.is_empty());
     }
 }

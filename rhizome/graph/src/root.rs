@@ -6,12 +6,12 @@
 //! with crashes and one without.
 
 use karyon_memory_ops::{Time, Vertex};
-use karyon_types::{AgentId, Hash, Hasher, LogId};
+use karyon_types::{AgentId, Hash, Hasher};
 
 use crate::GraphError;
 use crate::keys::{self, EntityKey, VersionKey};
-use crate::model::{FIRST_NAMED, Kind, VertexId, View};
-use crate::reader::{Reader, decode};
+use crate::model::{FIRST_NAMED, Kind, VertexId, VertexInfo, View};
+use crate::reader::{Reader, decode, version_key};
 use crate::rows::Row;
 
 /// What each part of the stream begins with.
@@ -19,7 +19,7 @@ mod tag {
     pub(super) const NAME: u8 = 1;
     pub(super) const VERSION: u8 = 2;
     pub(super) const CURRENT: u8 = 3;
-    pub(super) const ORIGIN: u8 = 4;
+    pub(super) const VERTEX: u8 = 4;
 }
 
 impl Reader {
@@ -31,15 +31,8 @@ impl Reader {
     /// See [`GraphError`].
     pub fn memory_root(&self) -> Result<Hash, GraphError> {
         let mut hasher = Hasher::for_domain("karyon memory root v1");
-        self.each_own(|id| self.add_subject(&mut hasher, id, false))?;
-        let mut origin = None;
-        self.each_foreign(|log, id| {
-            if origin != Some(log) {
-                hasher.update(&[tag::ORIGIN]).update(&log.0);
-                origin = Some(log);
-            }
-            self.add_subject(&mut hasher, id, true)
-        })?;
+        self.each_own(|id| self.add_subject(&mut hasher, id))?;
+        self.each_imported(|id| self.add_subject(&mut hasher, id))?;
         Ok(hasher.finish())
     }
 
@@ -59,48 +52,16 @@ impl Reader {
         })
     }
 
-    /// Adds a vertex with everything that begins at it.
-    fn add_subject(
-        &self,
-        hasher: &mut Hasher,
-        id: VertexId,
-        foreign: bool,
-    ) -> Result<(), GraphError> {
-        if let Some(name) = self.expect_vertex(id)?.name {
+    /// Adds a vertex with everything that begins at it. Where an imported version was recorded is
+    /// its place in its own log, so the order of imports makes no difference.
+    fn add_subject(&self, hasher: &mut Hasher, id: VertexId) -> Result<(), GraphError> {
+        let VertexInfo { name, vertex, origin, .. } = self.expect_vertex(id)?;
+        hasher.update(&[tag::VERTEX]).field(&keys::identity(origin, &vertex));
+        if let Some(name) = name {
             hasher.update(&[tag::NAME]).field(name.as_bytes());
         }
         for entity in self.entities(id)? {
-            if foreign {
-                self.add_foreign(hasher, &entity)?;
-            } else {
-                self.each_version(&entity, |key, row| {
-                    add_version(hasher, row, key.seq());
-                    Ok(())
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The versions of one imported entity, in an order that does not depend on what was
-    /// imported first.
-    fn add_foreign(&self, hasher: &mut Hasher, entity: &EntityKey) -> Result<(), GraphError> {
-        let mut versions: Vec<(Time, [u64; 4], Vec<u8>)> = Vec::new();
-        self.each_version(entity, |key, row| {
-            let from = key.from().ok_or(GraphError::damaged("valid time"))?;
-            let (_, seq) = row.origin.ok_or(GraphError::damaged("no origin"))?;
-            let recorded = [row.tick, row.agent, row.step, u64::from(seq)];
-            let mut bytes = Vec::new();
-            row.encode(&mut bytes);
-            versions.push((from, recorded, bytes));
-            Ok(())
-        })?;
-        // Two versions alike in time and place of recording are told apart by what they say.
-        versions
-            .sort_unstable_by(|a, b| (a.0, a.1, write_of(&a.2)).cmp(&(b.0, b.1, write_of(&b.2))));
-        for (_, _, bytes) in &versions {
-            let row = decode(bytes)?;
-            add_version(hasher, &row, row.origin.map_or(0, |(_, seq)| seq));
+            self.each_version(&entity, |key, row| add_version(hasher, row, key.seq()))?;
         }
         Ok(())
     }
@@ -108,12 +69,11 @@ impl Reader {
     fn each_version(
         &self,
         entity: &EntityKey,
-        mut visit: impl FnMut(&VersionKey, &Row<'_>) -> Result<(), GraphError>,
+        mut visit: impl FnMut(&VersionKey, &Row<'_>),
     ) -> Result<(), GraphError> {
-        let range = (VersionKey::first(entity), VersionKey::last(entity, Time::MAX));
-        for version in self.tables.versions.range::<&[u8; 45]>(&range.0.0..=&range.1.0)? {
+        for version in self.versions(entity, Time::MAX)? {
             let (key, value) = version?;
-            visit(&VersionKey(*key.value()), &decode(value.value())?)?;
+            visit(&version_key(key.value())?, &decode(value.value())?);
         }
         Ok(())
     }
@@ -141,14 +101,12 @@ impl Reader {
     }
 
     /// Imported vertices by the log that they come from, then by identity.
-    fn each_foreign(
+    fn each_imported(
         &self,
-        mut visit: impl FnMut(LogId, VertexId) -> Result<(), GraphError>,
+        mut visit: impl FnMut(VertexId) -> Result<(), GraphError>,
     ) -> Result<(), GraphError> {
         for row in self.tables.identities.range::<&[u8]>(keys::FOREIGN_IDENTITIES..)? {
-            let (identity, id) = row?;
-            let origin = keys::read_identity(identity.value()).and_then(|(origin, _)| origin);
-            visit(origin.ok_or(GraphError::damaged("identity"))?, VertexId(id.value()))?;
+            visit(VertexId(row?.1.value()))?;
         }
         Ok(())
     }
@@ -179,10 +137,6 @@ impl Reader {
         let info = self.expect_vertex(id)?;
         Ok(keys::identity(info.origin, &info.vertex))
     }
-}
-
-fn write_of(row: &[u8]) -> Option<&[u8]> {
-    Row::decode(row).map(|row| row.write)
 }
 
 fn add_version(hasher: &mut Hasher, row: &Row<'_>, seq: u32) {

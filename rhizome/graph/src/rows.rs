@@ -10,8 +10,8 @@ mod flag {
     pub(super) const BOUNDED: u8 = 1;
     /// From then on the entity is no more.
     pub(super) const ENDED: u8 = 2;
-    /// Imported: position and output in the log of origin follow.
-    pub(super) const FOREIGN: u8 = 4;
+    /// Imported: the position of the import follows.
+    pub(super) const IMPORTED: u8 = 4;
     pub(super) const ALL: u8 = 7;
 }
 
@@ -25,8 +25,8 @@ pub(crate) struct Row<'a> {
     pub(crate) agent: u64,
     pub(crate) step: u64,
     pub(crate) lease: u64,
-    /// Position, and output above 0, in the log of origin; `None`: the key's are meant.
-    pub(crate) origin: Option<(u64, u32)>,
+    /// The record that imported it; the key holds its place in the log that it comes from.
+    pub(crate) import: Option<Position>,
     pub(crate) write: &'a [u8],
 }
 
@@ -36,7 +36,7 @@ impl<'a> Row<'a> {
         out.push(
             flag(self.to.is_some(), flag::BOUNDED)
                 | flag(self.ended, flag::ENDED)
-                | flag(self.origin.is_some(), flag::FOREIGN),
+                | flag(self.import.is_some(), flag::IMPORTED),
         );
         if let Some(to) = self.to {
             out.extend_from_slice(&to.to_sortable());
@@ -44,9 +44,8 @@ impl<'a> Row<'a> {
         for number in [self.tick, self.agent, self.step, self.lease] {
             varint::write(out, number);
         }
-        if let Some((position, seq)) = self.origin {
-            varint::write(out, position);
-            varint::write(out, u64::from(seq));
+        if let Some(import) = self.import {
+            varint::write(out, import.0);
         }
         out.extend_from_slice(self.write);
     }
@@ -68,24 +67,25 @@ impl<'a> Row<'a> {
         };
         let (tick, agent) = (varint::read(b)?, varint::read(b)?);
         let (step, lease) = (varint::read(b)?, varint::read(b)?);
-        let origin = if flags & flag::FOREIGN != 0 {
-            Some((varint::read(b)?, varint::read(b)?.try_into().ok()?))
-        } else {
-            None
-        };
+        let import =
+            if flags & flag::IMPORTED != 0 { Some(Position(varint::read(b)?)) } else { None };
         let ended = flags & flag::ENDED != 0;
-        Some(Row { to, ended, tick, agent, step, lease, origin, write: bytes })
+        Some(Row { to, ended, tick, agent, step, lease, import, write: bytes })
+    }
+
+    /// Its transaction time in this log.
+    pub(crate) fn position(&self, key: &VersionKey) -> Position {
+        self.import.unwrap_or(key.position())
     }
 
     /// Where it was recorded, in the log that it comes from.
     pub(crate) fn recorded(&self, key: &VersionKey) -> Option<Recorded> {
-        let (position, seq) = self.origin.unwrap_or((key.position().0, key.seq()));
         Some(Recorded {
-            position: Position(position),
+            position: key.position(),
             tick: Tick(self.tick),
             agent: AgentId(self.agent),
             step: self.step,
-            output: read_seq(seq)?,
+            output: read_seq(key.seq())?,
             lease: LeaseId(self.lease),
         })
     }
@@ -129,14 +129,14 @@ mod tests {
 
     #[test]
     fn comes_back_and_cuts_are_refused() {
-        for (to, ended, origin) in [
+        for (to, ended, import) in [
             (None, false, None),
             (Time::new(-5, 7), true, None),
-            (None, true, Some((u64::MAX, 65_536))),
-            (Time::new(i64::MAX, 999_999_999), false, Some((0, 0))),
+            (None, true, Some(Position(u64::MAX))),
+            (Time::new(i64::MAX, 999_999_999), false, Some(Position(0))),
         ] {
             let row =
-                Row { to, ended, tick: 300, agent: 1, step: 0, lease: 9, origin, write: b"abc" };
+                Row { to, ended, tick: 300, agent: 1, step: 0, lease: 9, import, write: b"abc" };
             let mut bytes = Vec::new();
             row.encode(&mut bytes);
             assert_eq!(Row::decode(&bytes), Some(row));

@@ -2,16 +2,18 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | `schema`, `state`, `place` | see [`state`](crate::state) |
+//! | `meta` | `schema`, `state`, `place` | [`state`](crate::state) |
 //! | `names`, `texts` | a label, type or predicate; its number | the number; the text |
 //! | `vertices` | number of a vertex | identity, name (empty: none) |
 //! | `identities` | identity | number; agents whose number is their serial are not listed |
 //! | `named` | name, number of a vertex | |
-//! | `versions` | entity, valid from, position, output | see [`Row`](crate::rows::Row) |
+//! | `versions` | entity, valid from, position, output, CID if imported | [`Row`](crate::rows::Row) |
 //! | `incoming` | to, type, from | one row for each edge |
 //! | `by_name` | kind, name, entity | one row for each entity and label |
 //! | `imports` | position of the record | log of origin, root |
-//! | `cids` | CID of an imported memory | |
+//! | `cids` | log of origin, CID of an imported memory | |
+//!
+//! Positions and outputs in `versions` are those of the log that a memory comes from.
 //!
 //! Texts are kept as bytes: what a damaged file holds is decoded here, not in the database, which
 //! would panic.
@@ -28,14 +30,14 @@ const TEXTS: Definition<u32, &'static [u8]> = TableDefinition::new("texts");
 const VERTICES: Definition<u64, &'static [u8]> = TableDefinition::new("vertices");
 const IDENTITIES: Definition<&'static [u8], u64> = TableDefinition::new("identities");
 const NAMED: Definition<&'static [u8], ()> = TableDefinition::new("named");
-const VERSIONS: Definition<&'static [u8; 45], &'static [u8]> = TableDefinition::new("versions");
+const VERSIONS: Definition<&'static [u8], &'static [u8]> = TableDefinition::new("versions");
 const INCOMING: Definition<&'static [u8; 20], ()> = TableDefinition::new("incoming");
 const BY_NAME: Definition<&'static [u8; 21], ()> = TableDefinition::new("by_name");
 const IMPORTS: Definition<u64, &'static [u8]> = TableDefinition::new("imports");
 const CIDS: Definition<&'static [u8], ()> = TableDefinition::new("cids");
 
 /// The number of this layout. Another number in a file means that it is built anew.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// Rows of `meta`.
 pub(crate) mod meta {
@@ -82,7 +84,7 @@ tables! {
     vertices: u64, &'static [u8], VERTICES;
     identities: &'static [u8], u64, IDENTITIES;
     named: &'static [u8], (), NAMED;
-    versions: &'static [u8; 45], &'static [u8], VERSIONS;
+    versions: &'static [u8], &'static [u8], VERSIONS;
     incoming: &'static [u8; 20], (), INCOMING;
     by_name: &'static [u8; 21], (), BY_NAME;
     imports: u64, &'static [u8], IMPORTS;

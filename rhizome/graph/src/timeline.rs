@@ -4,6 +4,8 @@
 //! behind it in order (valid from, position, output). So whoever goes through the versions from
 //! the last to the first needs to know only which moments are covered already.
 
+use std::ops::Range;
+
 use karyon_memory_ops::{Time, Valid};
 
 const NANOS: u32 = 1_000_000_000;
@@ -11,16 +13,6 @@ const NANOS: u32 = 1_000_000_000;
 /// A moment as a whole number, so that the last moment before another has a name.
 fn nanos(time: Time) -> i128 {
     i128::from(time.units()) * i128::from(NANOS) + i128::from(time.nanos())
-}
-
-/// The last moment of an interval.
-pub(crate) fn last_moment(valid: &Valid) -> Time {
-    let Some(to) = valid.to else { return Time::MAX };
-    let (units, nanos) = match to.nanos().checked_sub(1) {
-        Some(nanos) => (to.units(), nanos),
-        None => (to.units().saturating_sub(1), NANOS - 1),
-    };
-    Time::new(units, nanos).unwrap_or(Time::MIN)
 }
 
 /// A part of valid time, and how much of it is covered by the versions seen so far.
@@ -48,11 +40,30 @@ impl Timeline {
         moment + 1 == self.window.1
     }
 
+    /// The part of the window in which a version is valid.
+    fn cut(&self, valid: &Valid) -> Range<i128> {
+        let end = valid.to.map_or(self.window.1, |to| nanos(to).min(self.window.1));
+        nanos(valid.from).max(self.window.0)..end
+    }
+
+    /// When the next version is in force, in order; it too begins no later than those before it.
+    fn uncovered(&self, valid: &Valid) -> Vec<Range<i128>> {
+        let Range { mut start, end } = self.cut(valid);
+        let mut parts = Vec::new();
+        // What is covered inside becomes one part with this version: nobody goes through it again.
+        for (from, to) in self.covered.iter().rev().take_while(|(from, _)| *from < end) {
+            parts.push(start..*from);
+            start = *to;
+        }
+        parts.push(start..end);
+        parts.retain(|part| part.start < part.end);
+        parts
+    }
+
     /// Takes the next version, which must begin no later than those before it. The last moment
     /// at which it holds; `None`: at no moment of this part of time.
     pub(crate) fn add(&mut self, valid: &Valid) -> Option<i128> {
-        let start = nanos(valid.from).max(self.window.0);
-        let end = valid.to.map_or(self.window.1, |to| nanos(to).min(self.window.1));
+        let Range { start, end } = self.cut(valid);
         if start >= end {
             return None;
         }
@@ -69,6 +80,19 @@ impl Timeline {
         self.covered.push((start, merged));
         (last >= start).then_some(last)
     }
+}
+
+/// When each version of an entity is in force: parts of time in order, none over another, each
+/// with the version's index. The versions are in the order of the rule.
+pub(crate) fn in_force(versions: &[Valid]) -> Vec<(Range<i128>, usize)> {
+    let mut timeline = Timeline::new(Time::MIN, Time::MAX);
+    let mut parts = Vec::new();
+    for (index, valid) in versions.iter().enumerate().rev() {
+        parts.extend(timeline.uncovered(valid).into_iter().map(|part| (part, index)));
+        timeline.add(valid);
+    }
+    parts.sort_unstable_by_key(|(part, _)| part.start);
+    parts
 }
 
 #[cfg(test)]
@@ -105,14 +129,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn behind_the_last_moment_comes_the_end(units: i64, nanos in 0..NANOS) {
-            let to = Time::new(units, nanos).unwrap();
-            prop_assume!(to > Time::MIN);
-            let last = last_moment(&Valid { from: Time::MIN, to: Some(to) });
-            prop_assert_eq!(super::nanos(last) + 1, super::nanos(to));
-        }
-
         /// Against asking at every moment; in whole units, since all ends are whole.
         #[test]
         fn equals_the_rule_at_every_moment(
@@ -133,6 +149,15 @@ mod tests {
                 prop_assert_eq!(found, expected);
             }
             prop_assert_eq!(timeline.is_full(), (first..=last).all(|at| holds(at).is_some()));
+            let versions: Vec<Valid> = spans.iter().map(|span| valid(*span)).collect();
+            let parts = in_force(&versions);
+            prop_assert!(parts.windows(2).all(|two| two[0].0.end <= two[1].0.start));
+            prop_assert!(parts.iter().all(|(part, _)| part.start < part.end));
+            for at in -1..20 {
+                let moment = nanos(time(at));
+                let found = parts.iter().find(|(part, _)| part.contains(&moment));
+                prop_assert_eq!(found.map(|(_, index)| *index), holds(at));
+            }
         }
     }
 }

@@ -17,9 +17,12 @@ pub enum WriteError {
     /// It is too long.
     #[error("a memory is longer than {WRITE_BYTES_MAX} bytes")]
     TooLong,
-    /// A name is too long or empty.
-    #[error("a name is empty or longer than {NAME_BYTES_MAX} bytes")]
+    /// A name is empty, too long, or holds control characters, which would speak to terminals.
+    #[error("a name is empty, longer than {NAME_BYTES_MAX} bytes, or holds control characters")]
     Name,
+    /// Agents are numbered from 1.
+    #[error("there is no agent 0")]
+    NoAgent,
     /// Lists or maps are nested too deep.
     #[error("values are nested deeper than {DEPTH_MAX}")]
     Depth,
@@ -169,7 +172,7 @@ fn get_bytes<'a>(b: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+    if !is_name(name) {
         return Err(WriteError::Name);
     }
     put_bytes(out, name.as_bytes());
@@ -179,13 +182,18 @@ fn put_name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
 fn get_name(b: &mut &[u8]) -> Option<String> {
     let bytes = get_bytes(b)?;
     let name = std::str::from_utf8(bytes).ok()?;
-    (!name.is_empty() && name.len() <= NAME_BYTES_MAX).then(|| name.to_owned())
+    is_name(name).then(|| name.to_owned())
+}
+
+/// Whether a text can name something.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.contains(char::is_control)
 }
 
 /// An agent is its serial above 0; 0 announces a name.
 fn put_vertex(out: &mut Vec<u8>, vertex: &Vertex) -> Result<(), WriteError> {
     match vertex {
-        Vertex::Agent(AgentId(0)) => Err(WriteError::Name),
+        Vertex::Agent(AgentId(0)) => Err(WriteError::NoAgent),
         Vertex::Agent(agent) => {
             varint::write(out, agent.0);
             Ok(())
@@ -287,7 +295,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Write
         }
         Value::Vertex(Vertex::Agent(agent)) => {
             if agent.0 == 0 {
-                return Err(WriteError::Name);
+                return Err(WriteError::NoAgent);
             }
             out.push(tag::AGENT);
             varint::write(out, agent.0);

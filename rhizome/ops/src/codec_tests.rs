@@ -33,12 +33,13 @@ fn the_bytes_are_those_of_the_format() {
 
 #[test]
 fn what_is_out_of_bounds_is_refused() {
-    let cases: [(WriteError, fn(&mut Write)); 6] = [
+    let cases: [(WriteError, fn(&mut Write)); 7] = [
         (WriteError::TooLong, |w| {
             w.content = Content::with([("x", Value::Bytes(vec![0; WRITE_BYTES_MAX]))]);
         }),
         (WriteError::Name, |w| w.entity = Entity::Vertex(Vertex::Named(String::new()))),
-        (WriteError::Name, |w| w.entity = Entity::Vertex(Vertex::Agent(AgentId(0)))),
+        (WriteError::Name, |w| w.entity = Entity::Vertex(Vertex::Named("a\u{1b}[2J".into()))),
+        (WriteError::NoAgent, |w| w.entity = Entity::Vertex(Vertex::Agent(AgentId(0)))),
         (WriteError::NotFinite, |w| w.content = Content::with([("x", Value::Float(f64::NAN))])),
         (WriteError::Interval, |w| w.valid.to = Some(w.valid.from)),
         (WriteError::Depth, |w| {

@@ -17,7 +17,7 @@ mod time;
 mod value;
 mod write;
 
-pub use codec::WriteError;
+pub use codec::{WriteError, is_name};
 pub use time::{Time, TimeError};
 pub use value::{Properties, Value, rename_all};
 pub use write::{Content, Entity, Memory, Recorded, Valid, Vertex, Write};

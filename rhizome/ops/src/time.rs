@@ -97,7 +97,8 @@ impl fmt::Display for Time {
 impl FromStr for Time {
     type Err = TimeError;
 
-    /// Reads what [`fmt::Display`] writes, and a sign or trailing zeros besides.
+    /// Reads the number that [`fmt::Display`] writes, and a sign or trailing zeros besides. The
+    /// beginning and the end of time are no numbers.
     fn from_str(text: &str) -> Result<Time, TimeError> {
         parse(text).ok_or_else(|| TimeError { text: text.chars().take(64).collect() })
     }

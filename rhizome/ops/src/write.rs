@@ -59,12 +59,6 @@ impl Valid {
     pub fn contains(&self, moment: Time) -> bool {
         self.from <= moment && self.to.is_none_or(|to| moment < to)
     }
-
-    /// Whether some moment of `first` to `last`, both included, lies inside. Source: SQL:2011,
-    /// `FOR SYSTEM_TIME BETWEEN`.
-    pub fn overlaps(&self, first: Time, last: Time) -> bool {
-        self.from <= last && self.to.is_none_or(|to| first < to)
-    }
 }
 
 /// What an entity is like.

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 /// How moments are written; shown by each command that takes one.
-const MOMENTS: &str = "Moments (T) are numbers as in the input (1082040961, 6.5), dates in UTC \
+const MOMENTS: &str = "Moments (T) are numbers as in the input (1082040961, 6.5), or dates in UTC \
                        (2004-04-15, 2004-04-15T14:56:01Z) where the input counts seconds since \
-                       1970, or ticks (tick:120: what was recorded by the end of that tick).";
+                       1970.";
+
+/// What the options that place a question in time mean.
+const VIEWS: &str = "A tick is a place in the record: --at tick:120 is --as-recorded tick:120. \
+                     Quote records in a shell: --as-recorded '#1234'.";
 
 #[derive(Subcommand)]
 pub(crate) enum Memory {
@@ -19,6 +23,8 @@ pub(crate) enum Memory {
     Neighbours(Neighbours),
     /// How many facts, edges or agents of a name there are
     Count(Count),
+    /// Which facts, edges or agents of a name there are
+    List(List),
     /// Draw an agent's neighbourhood as SVG
     Plot(Plot),
     /// Build the memory anew from the log, and compare
@@ -34,7 +40,7 @@ pub(crate) struct Looking {
     /// As of this moment [default: what holds now]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,
-    /// As it was recorded up to this record (#N) or the end of a tick (tick:N)
+    /// As it was recorded up to this record ('#N' or N) or the end of a tick (tick:N)
     #[arg(long, value_name = "POS")]
     pub(crate) as_recorded: Option<String>,
     /// What held at some moment from T1 to T2, both included
@@ -59,11 +65,13 @@ pub(crate) struct Form {
 
 #[derive(ClapArgs)]
 #[command(after_help = format!("Examples:
-  karyon memory get 9 --data runs/rumour-1
-  karyon memory get 9 3 --at 2004-05-01 --data runs/rumour-1   (the edge from 9 to 3)
-  karyon memory get 9 --as-recorded tick:120 --json --data runs/rumour-1
+  karyon memory get 1276 --data runs/rumour-1
+  karyon memory get 6268 1276 --at 2000 --data runs/rumour-1   (the edge from 6268 to 1276)
+  karyon memory get 1276 --as-recorded tick:120 --json --data runs/rumour-1
 
-{MOMENTS}"))]
+With --between: the last version that held; history shows all of them.
+
+{MOMENTS} {VIEWS}"))]
 pub(crate) struct Get {
     /// Its name
     pub(crate) id: String,
@@ -77,13 +85,14 @@ pub(crate) struct Get {
 
 #[derive(ClapArgs)]
 #[command(after_help = format!("Examples:
-  karyon memory history 9 --data runs/rumour-1
-  karyon memory history 9 3 --data runs/rumour-1   (the edge from 9 to 3)
-  karyon memory history 9 3 --between 2004-04-15 2004-05-15 --csv --data runs/rumour-1
+  karyon memory history 1276 --data runs/rumour-1
+  karyon memory history 6268 1276 --data runs/rumour-1   (the edge from 6268 to 1276)
+  karyon memory history 6268 1276 --between 1000 2000 --csv --data runs/rumour-1
 
-A version is shown with what made it: record, tick, agent and lease.
+A version is shown with the record that brought it; ask `karyon why` about that. With --at: the
+versions that had begun by then.
 
-{MOMENTS}"))]
+{MOMENTS} {VIEWS}"))]
 pub(crate) struct History {
     /// Its name
     pub(crate) id: String,
@@ -108,11 +117,11 @@ pub(crate) enum Direction {
 
 #[derive(ClapArgs)]
 #[command(after_help = format!("Examples:
-  karyon memory neighbours 9 --data runs/rumour-1
-  karyon memory neighbours 9 --direction in --at 1082040961 --data runs/rumour-1
-  karyon memory neighbours 9 --dot --data runs/rumour-1 | dot -Tsvg -o 9.svg
+  karyon memory neighbours 1276 --data runs/rumour-1
+  karyon memory neighbours 1276 --direction in --at 2000 --data runs/rumour-1
+  karyon memory neighbours 1276 --dot --data runs/rumour-1 | dot -Tsvg -o 1276.svg
 
-{MOMENTS}"))]
+{MOMENTS} {VIEWS}"))]
 pub(crate) struct Neighbours {
     /// Its name
     pub(crate) id: String,
@@ -131,10 +140,12 @@ pub(crate) struct Neighbours {
 #[derive(ClapArgs)]
 #[command(after_help = format!("Examples:
   karyon memory count heard --data runs/rumour-1
-  karyon memory count heard --at 2004-05-01 --data runs/rumour-1
-  karyon memory count contact --between 2004-05-01 2004-06-01 --data runs/rumour-1
+  karyon memory count heard --at 2000 --data runs/rumour-1
+  karyon memory count contact --at 2004-05-01 --json --data runs/messages
 
-{MOMENTS}"))]
+What was imported is counted apart.
+
+{MOMENTS} {VIEWS}"))]
 pub(crate) struct Count {
     /// A kind of fact (heard), a type of edge (contact), or a label (person)
     pub(crate) what: String,
@@ -149,10 +160,28 @@ pub(crate) struct Count {
 }
 
 #[derive(ClapArgs)]
-#[command(after_help = format!("Example:
-  karyon memory plot 9 --at 2004-05-01 --out 9.svg --data runs/rumour-1
+#[command(after_help = format!("Examples:
+  karyon memory list heard --at 2000 --data runs/rumour-1   (who knew by then)
+  karyon memory list contact --csv --data runs/rumour-1
+  karyon memory list person --json --data runs/rumour-1
 
-{MOMENTS}"))]
+What was imported is not listed.
+
+{MOMENTS} {VIEWS}"))]
+pub(crate) struct List {
+    /// A kind of fact (heard), a type of edge (contact), or a label (person)
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Example:
+  karyon memory plot 1276 --at 2000 --out 1276.svg --data runs/rumour-1
+
+{MOMENTS} {VIEWS}"))]
 pub(crate) struct Plot {
     /// Its name
     pub(crate) id: String,
@@ -183,9 +212,9 @@ pub(crate) struct Rebuild {
 
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  karyon why 1624 --data runs/rumour-1
-  karyon why '#81234' --data runs/rumour-1
-  karyon why 1624 --dot --data runs/rumour-1 | dot -Tsvg -o why.svg
+  karyon why 1276 --data runs/rumour-1
+  karyon why '#205964' --data runs/rumour-1
+  karyon why 1276 --dot --data runs/rumour-1 | dot -Tsvg -o why.svg
 
 For an agent: how it came to know what it knows, back to whoever knew first. For a record: what
 caused it, and what caused that. At the end stand lease, grant, reason and principal.")]
@@ -216,8 +245,8 @@ pub(crate) enum Engram {
 
 #[derive(ClapArgs)]
 #[command(after_help = format!("Examples:
-  karyon engram export --agent 9 --out 9.engram --data runs/rumour-1
-  karyon engram export --agent 9 3 --at 2004-05-01 --out both.engram --data runs/rumour-1
+  karyon engram export --agent 1276 --out 1276.engram --data runs/rumour-1
+  karyon engram export --agent 1276 6268 --at 2000 --out both.engram --data runs/rumour-1
 
 An engram holds the agents themselves, their facts, and the edges that begin or end at them, with
 all versions that begin no later than T, and where each was recorded. This machine's node signs it.
@@ -243,7 +272,7 @@ pub(crate) struct Export {
 
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
-  karyon engram inspect 9.engram
+  karyon engram inspect 1276.engram
 
 Every block, the signature and the contents are verified. Who signed is shown; whether to trust
 them is for whoever imports.")]
@@ -257,7 +286,7 @@ pub(crate) struct Inspect {
 
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  karyon engram import 9.engram --data runs/elsewhere
+  karyon engram import 1276.engram --data runs/elsewhere
   karyon engram import from-ada.engram --data runs/rumour-2 --trust ada-node.pub
 
 A data directory that is not there is made, and holds nothing but what is imported. Memories from
@@ -289,6 +318,7 @@ impl Memory {
             Memory::History(args) => args.form.json,
             Memory::Neighbours(args) => args.form.json,
             Memory::Count(args) => args.json,
+            Memory::List(args) => args.form.json,
             Memory::Plot(args) => args.json,
             Memory::Rebuild(args) => args.json,
         }

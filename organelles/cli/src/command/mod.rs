@@ -21,7 +21,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Resume(args) => resume::execute(&args),
         Command::Memory(args) => guarded(|| memory::execute(&args)),
         Command::Why(args) => guarded(|| why::execute(&args)),
-        Command::Engram(args) => guarded(|| engram::execute(&args)),
+        Command::Engram(args) => engram::execute(&args),
         Command::Audit(Audit::Verify(args)) => audit_verify::execute(&args),
         Command::Safety(Safety::Status(args)) => safety::status(&args),
         Command::Safety(Safety::Resume(args)) => safety::resume(&args),

@@ -9,7 +9,7 @@ use karyon_colony::rumour::Rumour;
 use karyon_colony::scenario::Scenario;
 use serde_json::json;
 
-use crate::error::{CliError, Code};
+use crate::error::{CliError, Code, words};
 use crate::output::{self, hex, peak_rss_bytes, size, thousands};
 
 /// What was run.
@@ -35,6 +35,12 @@ pub(crate) fn show(life: Life, about: &About<'_>, as_json: bool) -> Result<Code,
     match life {
         Life::Completed(completed) => {
             write_results(&completed, about)?;
+            if let Some(error) = &completed.memory_error {
+                output::note(&format!(
+                    "note: the memory is not ready, and is built when it is asked: {}",
+                    words(error)
+                ));
+            }
             if as_json {
                 output::json(&completed_json(&completed, about));
             } else {

@@ -65,7 +65,7 @@ fn subject(reference: &str, reader: &Reader, journal: &Journal) -> Result<Subjec
             "{reference} is known from elsewhere only: its causes are in log {origin}"
         ))
         .with_hint(format!(
-            "ask there, or see where it came from: `karyon memory history {reference}`"
+            "ask there, or see where it came from: `karyon memory get {reference} --data DIR`"
         )));
     }
     let names = all_names(reader)?;
@@ -250,7 +250,7 @@ impl Teller<'_> {
         match &link.what {
             What::Fact { predicate, valid, properties } => {
                 put("kind", "fact".into());
-                put("fact", predicate.as_str().into());
+                put("predicate", predicate.as_str().into());
                 put("valid_from", moment(valid.from));
                 put("valid_to", valid.to.map_or(Json::Null, moment));
                 let properties: BTreeMap<_, _> = self
@@ -354,9 +354,9 @@ fn control_words(control: &Control) -> String {
         Control::Genesis(genesis) => {
             format!("this log began, with the scenario {}", genesis.scenario_name)
         }
-        Control::Boot(boot) => format!("the node started, for the {}. time", boot.boot),
+        Control::Boot(boot) => format!("the node started (boot {})", boot.boot),
         Control::Principal(principal) => {
-            format!("{} answers as principal {}", principal.name, principal.id)
+            format!("{} is the principal who answers, number {}", principal.name, principal.id)
         }
         Control::Reason(reason) => format!("reason {} was given: {}", reason.id, reason.label),
         Control::Grant(grant) => format!("grant {} was given", grant.id),
@@ -368,8 +368,12 @@ fn control_words(control: &Control) -> String {
             format!("signal {} interrupted the run", interrupted.signal)
         }
         Control::Seal(seal) => format!("the run was complete after {} ticks", seal.ticks),
-        Control::Import(import) => {
-            format!("an engram of log {} was imported", hex(&import.origin))
-        }
+        Control::Import(import) => format!(
+            "an engram of log {} was imported ({}, signed by {}, trusted: {})",
+            hex(&import.origin),
+            import.file.name,
+            hex(&import.signer),
+            import.trusted_by
+        ),
     }
 }

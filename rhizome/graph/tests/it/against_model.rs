@@ -18,7 +18,8 @@ enum Question {
     History(Entity),
     Facts(Vertex),
     Neighbours(Vertex, Direction, Option<&'static str>),
-    Count(Kind, &'static str),
+    List(Kind, &'static str),
+    EntitiesOf(Vertex),
 }
 
 fn views() -> impl Strategy<Value = View> {
@@ -34,7 +35,7 @@ fn views() -> impl Strategy<Value = View> {
 fn questions() -> impl Strategy<Value = Question> {
     let directions = prop_oneof![Just(Direction::Out), Just(Direction::In), Just(Direction::Both)];
     let kinds = prop::option::of(prop_oneof![Just("met"), Just("knows"), Just("nothing")]);
-    let counted = prop_oneof![
+    let listed = prop_oneof![
         prop_oneof![Just("person"), Just("hub")].prop_map(|label| (Kind::Vertex, label)),
         prop_oneof![Just("met"), Just("knows")].prop_map(|kind| (Kind::Edge, kind)),
         prop_oneof![Just("met"), Just("mood")].prop_map(|predicate| (Kind::Fact, predicate)),
@@ -45,7 +46,8 @@ fn questions() -> impl Strategy<Value = Question> {
         vertices().prop_map(Question::Facts),
         (vertices(), directions, kinds)
             .prop_map(|(vertex, direction, kind)| Question::Neighbours(vertex, direction, kind)),
-        counted.prop_map(|(kind, name)| Question::Count(kind, name)),
+        listed.prop_map(|(kind, name)| Question::List(kind, name)),
+        vertices().prop_map(Question::EntitiesOf),
     ]
 }
 
@@ -122,8 +124,23 @@ fn check(reader: &Reader, model: &Model, question: &Question, view: &View) {
             let expected = expected.map(|(entity, other, version)| (entity, Some(other), version));
             same_all(found.collect(), expected.collect());
         }
-        Question::Count(kind, name) => {
-            assert_eq!(reader.count(*kind, name, view).unwrap(), model.count(*kind, name, view));
+        Question::List(kind, name) => {
+            let found = reader.list(*kind, name, view).unwrap();
+            let expected = model.list(*kind, name, view);
+            assert_eq!(reader.count(*kind, name, view).unwrap(), expected.len() as u64);
+            assert_eq!(reader.count_imported(*kind, name, view).unwrap(), 0);
+            assert!(found.is_sorted_by_key(|(id, _)| id));
+            let found = found.into_iter().map(|(id, version)| (entity_of(&id), None, version));
+            let expected = expected.into_iter().map(|(entity, version)| (entity, None, version));
+            same_all(found.collect(), expected.collect());
+        }
+        Question::EntitiesOf(vertex) => {
+            let id = reader.find_vertex(None, vertex).unwrap();
+            let found = id.map_or(Vec::new(), |id| reader.entities_of(id).unwrap());
+            assert!(found.is_sorted());
+            let mut found: Vec<_> = found.iter().map(entity_of).collect();
+            found.sort();
+            assert_eq!(found.iter().collect::<Vec<_>>(), model.entities_of(vertex));
         }
     }
 }
@@ -174,7 +191,7 @@ proptest! {
             }
         }
         let reader = graph.read().unwrap();
-        prop_assert_eq!(reader.position().0, model.position);
+        prop_assert_eq!(reader.end().0, model.position);
         check_names(&reader, &model);
         for (question, view) in &questions {
             check(&reader, &model, question, view);

@@ -136,6 +136,26 @@ fn what_an_interrupted_building_left_is_in_nobodys_way() {
 }
 
 #[test]
+fn where_there_is_no_log_nothing_is_built() {
+    let data = Data::new();
+    let refused = rebuild(&data.file(), &data.log(), &data.inputs(), &mut |_| {});
+    assert!(matches!(refused, Err(GraphError::Log(LogError::Io(_)))), "{refused:?}");
+    assert!(!data.file().parent().unwrap().exists());
+}
+
+#[test]
+fn what_is_no_file_beside_it_stays() {
+    let (data, _) = projected(5);
+    let mut beside = data.file().into_os_string();
+    beside.push(".new");
+    let _socket = std::os::unix::net::UnixListener::bind(&beside).unwrap();
+    let refused = rebuild(&data.file(), &data.log(), &data.inputs(), &mut |_| {});
+    let Err(GraphError::Io { path: Some(path), .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(path, Path::new(&beside));
+    assert!(path.exists());
+}
+
+#[test]
 fn building_anew_shows_a_difference() {
     let (data, root) = projected(5);
     // A graph of another log that pretends to be at the same place: its rows are not this log's.
@@ -211,6 +231,18 @@ fn one_writes_or_many_read() {
 }
 
 #[test]
+fn a_view_outlives_the_graph_that_gave_it() {
+    let (data, root) = projected(8);
+    for open in [Graph::open, Graph::open_read_only] {
+        // Nothing of it is read before the graph is dropped, so nothing is in its cache.
+        let view = open(&data.file()).unwrap().read().unwrap();
+        assert_eq!(view.memory_root().unwrap(), root);
+        // And it holds the file.
+        assert!(matches!(Graph::open(&data.file()), Err(GraphError::InUse { .. })));
+    }
+}
+
+#[test]
 fn a_held_view_stays_as_it_is() {
     let data = Data::new();
     data.write_log(1, &bodies(2), false);
@@ -220,9 +252,9 @@ fn a_held_view_stays_as_it_is() {
     let root = held.memory_root().unwrap();
     data.write_log(1, &bodies(4), false);
     data.catch_up(&mut graph);
-    assert_eq!((held.memory_root().unwrap(), held.position()), (root, Position(4)));
+    assert_eq!((held.memory_root().unwrap(), held.end()), (root, Position(4)));
     let now = graph.read().unwrap();
-    assert_eq!((now.memory_root().unwrap(), now.position()), (root_of(&bodies(4)), Position(6)));
+    assert_eq!((now.memory_root().unwrap(), now.end()), (root_of(&bodies(4)), Position(6)));
 }
 
 #[test]
@@ -242,7 +274,7 @@ fn a_kill_between_any_two_transactions_costs_nothing() {
         drop(graph);
         fs::write(data.file(), killed).unwrap();
         let graph = Graph::open_read_only(&data.file()).unwrap();
-        assert_eq!(graph.read().unwrap().position(), Position(1 + stop as u64));
+        assert_eq!(graph.read().unwrap().end(), Position(1 + stop as u64));
         drop(graph);
         let (caught_up, root) = data.heal();
         assert_eq!((caught_up.from, caught_up.rebuilt), (Position(1 + stop as u64), None));
@@ -262,7 +294,7 @@ fn a_transaction_that_fails_leaves_nothing() {
     // The numbers that were given in it are given again.
     projector.apply(&[&bodies[2], &bodies[3], &bodies[4]]).unwrap();
     let reader = graph.read().unwrap();
-    assert_eq!(reader.position(), Position(5));
+    assert_eq!(reader.end(), Position(5));
     assert_eq!(reader.memory_root().unwrap(), root_of(&crate::healing::bodies(3)));
 }
 
@@ -279,7 +311,7 @@ fn a_damaged_log_is_read_up_to_the_damage() {
     let mut graph = Graph::open(&data.file()).unwrap();
     let refused = graph.catch_up(&data.log(), &data.inputs(), &mut |_| {});
     assert!(matches!(refused, Err(GraphError::Log(LogError::Damaged(_)))), "{refused:?}");
-    let reached = graph.read().unwrap().position();
+    let reached = graph.read().unwrap().end();
     assert!(reached > Position(0) && reached < Position(9));
     drop(graph);
     fs::write(&first, whole).unwrap();

@@ -170,8 +170,8 @@ impl Model {
         holding.filter_map(|(entity, version)| Some((entity, other(entity)?, version))).collect()
     }
 
-    pub fn count(&self, of: Kind, name: &str, view: &View) -> u64 {
-        let counts = |entity: &Entity, version: &Version| match (of, entity) {
+    pub fn list(&self, of: Kind, name: &str, view: &View) -> Vec<(&Entity, &Version)> {
+        let is_listed = |entity: &Entity, version: &Version| match (of, entity) {
             (Kind::Vertex, Entity::Vertex(_)) => match &version.content {
                 Content::Present { labels, .. } => labels.contains(name),
                 Content::Ended => false,
@@ -180,8 +180,17 @@ impl Model {
             (Kind::Fact, Entity::Fact { predicate, .. }) => predicate == name,
             (Kind::Vertex | Kind::Edge | Kind::Fact, _) => false,
         };
-        self.holding(view).into_iter().filter(|(entity, version)| counts(entity, version)).count()
-            as u64
+        let holding = self.holding(view).into_iter();
+        holding.filter(|(entity, version)| is_listed(entity, version)).collect()
+    }
+
+    /// Everything about a vertex that was ever written.
+    pub fn entities_of(&self, of: &Vertex) -> Vec<&Entity> {
+        let is_about = |entity: &Entity| match entity {
+            Entity::Vertex(vertex) | Entity::Fact { subject: vertex, .. } => vertex == of,
+            Entity::Edge { from, to, .. } => from == of || to == of,
+        };
+        self.versions.keys().filter(|entity| is_about(entity)).collect()
     }
 
     fn holding(&self, view: &View) -> Vec<(&Entity, &Version)> {

@@ -61,6 +61,37 @@ fn a_correction_leaves_what_was_believed() {
 }
 
 #[test]
+fn what_never_held_is_an_entity_all_the_same() {
+    // Corrected at once, ended from the beginning, valid for a while only, and said twice.
+    let edge = |from, to, valid, content| Write {
+        entity: Entity::Edge { from: agent(from), kind: "met".into(), to: agent(to) },
+        valid,
+        content,
+    };
+    let ended = || Content::Ended;
+    let reader = read(&[step(
+        1,
+        0,
+        &[
+            mood(5, None, 1),
+            Write { content: ended(), ..mood(5, None, 0) },
+            edge(2, 1, Valid::since(Time::MIN), ended()),
+            edge(1, 1, Valid { from: time(1), to: Some(time(2)) }, Content::with([])),
+            edge(1, 1, Valid::since(time(1)), ended()),
+            edge(2, 3, Valid::since(time(1)), Content::with([])),
+        ],
+    )]);
+    let [one, two] =
+        [1, 2].map(|serial| reader.find_vertex(None, &agent(serial)).unwrap().unwrap());
+    let met = |from, to| EntityId::Edge { from, kind: "met".into(), to };
+    let mood = EntityId::Fact { subject: one, predicate: "mood".into() };
+    assert_eq!(reader.entities_of(one).unwrap(), [met(one, one), met(two, one), mood]);
+    assert!(reader.facts(one, &View::between(Time::MIN, Time::MAX)).unwrap().is_empty());
+    let nobody = reader.find_vertex(None, &agent(9)).unwrap().unwrap();
+    assert!(reader.entities_of(nobody).unwrap().is_empty());
+}
+
+#[test]
 fn both_ends_of_a_part_of_time_belong_to_it() {
     let ended = Write { content: Content::Ended, ..mood(8, None, 0) };
     let reader = read(&[step(1, 0, &[mood(2, Some(4), 1), mood(6, None, 2), ended])]);
@@ -189,7 +220,7 @@ fn roots_do_not_know_who_was_spoken_of_first() {
 fn what_makes_no_sense_is_counted_and_left_out() {
     // A kind that genesis does not know, an agent that cannot be; a second name is no news.
     let reader = read(&[spawn_as(3, "x", 9), spawn_as(0, "y", 0), spawn(4), spawn_as(4, "z", 0)]);
-    assert_eq!((reader.unreadable(), reader.position()), (2, Position(5)));
+    assert_eq!((reader.unreadable(), reader.end()), (2, Position(5)));
     for (name, count) in [("x", 0), ("y", 0), ("z", 0), ("agent 4", 1)] {
         assert_eq!(reader.vertices_named(name).unwrap().len(), count, "{name}");
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use karyon_graph::Reader;
 use karyon_identity::KeyDirectory;
 use karyon_log::{Trust, verify};
-use karyon_memory::{Moment, Selection, export};
+use karyon_memory::{Journal, Moment, Selection, export};
 use karyon_memory_ops::Vertex;
 use karyon_runtime::datadir;
 use karyon_types::AgentId;
@@ -24,7 +24,8 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         None => None,
         Some(Moment::Time(time)) => Some(time),
         Some(Moment::Tick(_)) => {
-            return Err(CliError::failure("--at: a tick is a place in the record, not a time"));
+            return Err(CliError::failure("--at: a tick is a place in the record, not a time")
+                .with_hint("give a number as in the input, or a date"));
         }
     };
     let graph = open(data)?;
@@ -37,7 +38,8 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
     let agents =
         args.agent.iter().map(|name| agent(&reader, name)).collect::<Result<Vec<_>, _>>()?;
     let selection = Selection { agents: &agents, at };
-    let (bytes, memories) = export(&report, &reader, &selection, &key)?;
+    let mut journal = Journal::open(&log)?;
+    let (bytes, memories) = export(&report, &reader, &mut journal, &selection, &key)?;
     write_new(&args.out, &bytes)?;
     if args.json {
         output::json(&json!({

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::open;
 use crate::args;
-use crate::error::{CliError, Code};
+use crate::error::{CliError, Code, words};
 use crate::output::{self, thousands};
 use crate::{grant, keys};
 
@@ -56,6 +56,12 @@ pub(crate) fn execute(args: &args::Import) -> Result<Code, CliError> {
     let request =
         Import { bytes: &bytes, opened: &opened, trusted, authority: &authority, karyon: VERSION };
     let imported = import(dir, key, &request)?;
+    if let Some(error) = &imported.memory_error {
+        output::note(&format!(
+            "note: the memory does not show it yet, and is built when it is asked: {}",
+            words(error)
+        ));
+    }
     show(&imported, args);
     Ok(Code::Ok)
 }

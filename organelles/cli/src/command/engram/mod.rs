@@ -15,7 +15,7 @@ use crate::error::{CliError, Code, words};
 /// Does what was asked for.
 pub(crate) fn execute(args: &args::Engram) -> Result<Code, CliError> {
     match args {
-        args::Engram::Export(args) => export::execute(args),
+        args::Engram::Export(args) => super::guarded(|| export::execute(args)),
         args::Engram::Inspect(args) => inspect::execute(args),
         args::Engram::Import(args) => import::execute(args),
     }

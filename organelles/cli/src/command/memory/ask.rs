@@ -1,16 +1,16 @@
-//! The four questions: get, history, neighbours, count.
+//! The questions: get, history, neighbours, count, list.
 
 use std::path::Path;
 
 use karyon_colony::names::nearest;
-use karyon_graph::{At, EntityId, Graph, Kind, Reader, Version, VertexInfo, View};
+use karyon_graph::{At, EntityId, Graph, GraphError, Kind, Reader, Version, VertexInfo, View};
 use karyon_memory::{Item, Journal, Moment, is_without_log};
 use karyon_runtime::datadir::log_folder;
 use karyon_types::{Position, Tick};
 use serde_json::{Value as Json, json};
 
 use super::show;
-use crate::args::{Count, Direction, Get, History, Looking, Neighbours};
+use crate::args::{Count, Direction, Form, Get, History, List, Looking, Neighbours};
 use crate::error::{CliError, Code, words};
 use crate::output::{self, put};
 use crate::progress;
@@ -26,14 +26,19 @@ pub(crate) fn open(data: &Path) -> Result<Graph, CliError> {
     let spinner = progress::reading();
     let opened = karyon_memory::open(data, &mut |records| spinner.set(records));
     drop(spinner);
-    let opened = opened.map_err(|error| match is_without_log(&error) {
-        true => CliError::failure(format!("nothing was recorded in {}", data.display())),
-        false => error.into(),
-    })?;
+    let opened = opened.map_err(|error| unrecorded(data, error))?;
     if let Some(why) = opened.caught_up.and_then(|caught_up| caught_up.rebuilt) {
         output::note(&format!("note: the memory was built anew from the log: {why}"));
     }
     Ok(opened.graph)
+}
+
+/// The error, or that there is nothing to read.
+pub(super) fn unrecorded(data: &Path, error: GraphError) -> CliError {
+    match is_without_log(&error) {
+        true => CliError::failure(format!("nothing was recorded in {}", data.display())),
+        false => error.into(),
+    }
 }
 
 /// A memory, and as of when it is asked.
@@ -129,38 +134,43 @@ fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>)
     }
 }
 
-/// What the options ask for.
+/// What the options ask for, and how that is told to a machine: as it was understood.
 fn view(looking: &Looking) -> Result<(View, Json), CliError> {
-    let mut about = json!({ "at": looking.at, "as_recorded": looking.as_recorded });
     let mut view = View::NOW;
     if let Some(position) = &looking.as_recorded {
         view.as_recorded = Some(position_of(position, &looking.data)?);
     }
-    if let Some(text) = &looking.at {
-        match moment(text, "--at")? {
-            Moment::Time(time) => view.at = At::Moment(time),
-            // A tick is a place in the record.
-            Moment::Tick(tick) => {
-                let end = end_of_tick(tick, &looking.data)?;
-                view.as_recorded = Some(view.as_recorded.map_or(end, |given| given.min(end)));
-            }
+    match looking.at.as_deref().map(|text| moment(text, "--at")).transpose()? {
+        None => {}
+        Some(Moment::Time(time)) => view.at = At::Moment(time),
+        Some(Moment::Tick(_)) if view.as_recorded.is_some() => {
+            return Err(CliError::failure(
+                "--at: a tick is a place in the record, and --as-recorded names one already",
+            ));
         }
+        Some(Moment::Tick(tick)) => view.as_recorded = Some(end_of_tick(tick, &looking.data)?),
     }
     if let Some([first, last]) = looking.between.as_deref() {
-        put(&mut about, "between", json!([first, last]));
         let time = |text: &str| match moment(text, "--between")? {
             Moment::Time(time) => Ok(time),
             Moment::Tick(_) => Err(CliError::failure(
                 "--between: ticks are places in the record, not times; use --as-recorded tick:N",
             )),
         };
-        let (first, last) = (time(first)?, time(last)?);
-        if last < first {
-            return Err(CliError::failure(format!("--between: {first} comes after {last}")));
+        let (from, to) = (time(first)?, time(last)?);
+        if to < from {
+            return Err(CliError::failure(format!("--between: {first} comes after {last}"))
+                .with_hint("the earlier moment comes first"));
         }
-        view.at = At::Between(first, last);
+        view.at = At::Between(from, to);
     }
-    Ok((view, about))
+    let (at, between) = match view.at {
+        At::Now => (Json::Null, Json::Null),
+        At::Moment(time) => (show::moment(time), Json::Null),
+        At::Between(from, to) => (Json::Null, json!([show::moment(from), show::moment(to)])),
+    };
+    let as_recorded = view.as_recorded.map(|position| position.0);
+    Ok((view, json!({ "at": at, "between": between, "as_recorded": as_recorded })))
 }
 
 /// A moment, or an error that names the option.
@@ -169,21 +179,48 @@ pub(crate) fn moment(text: &str, option: &str) -> Result<Moment, CliError> {
 }
 
 fn position_of(text: &str, data: &Path) -> Result<Position, CliError> {
-    if let Ok(number) = text.strip_prefix('#').unwrap_or(text).parse() {
-        return Ok(Position(number));
+    if let Some(tick) = text.strip_prefix("tick:").and_then(|tick| tick.parse().ok()) {
+        return end_of_tick(Tick(tick), data);
     }
-    match text.strip_prefix("tick:").and_then(|tick| tick.parse().ok()) {
-        Some(tick) => end_of_tick(Tick(tick), data),
-        None => Err(CliError::failure(format!(
-            "--as-recorded: \"{text}\" is no place in the record: expected a record (#1234) or the \
-             end of a tick (tick:120)"
-        ))),
+    let Ok(number) = text.strip_prefix('#').unwrap_or(text).parse() else {
+        return Err(CliError::failure(format!(
+            "--as-recorded: \"{text}\" is no place in the record: expected a record ('#1234' or \
+             1234) or the end of a tick (tick:120)"
+        )));
+    };
+    let end = Journal::open(&log_folder(data))?.end().0;
+    if number >= end {
+        return Err(CliError::failure(format!("--as-recorded: there is no record #{number}"))
+            .with_hint(format!("the records are #0 to #{}", end.saturating_sub(1))));
     }
+    Ok(Position(number))
 }
 
 /// The last record of a tick.
 fn end_of_tick(tick: Tick, data: &Path) -> Result<Position, CliError> {
-    Ok(Journal::open(&log_folder(data))?.end_of_tick(tick)?)
+    let mut journal = Journal::open(&log_folder(data))?;
+    match journal.last_tick() {
+        Some(last) if tick <= last => Ok(journal.end_of_tick(tick)?),
+        Some(last) => Err(CliError::failure(format!("there is no {tick}"))
+            .with_hint(format!("the last one is {last}: leave the option out to ask for the end"))),
+        None => Err(CliError::failure("nothing was recorded in any tick")),
+    }
+}
+
+/// Shows what was found. The memory is let go first: whoever reads the answer may take long.
+fn show_versions(
+    asking: Asking,
+    versions: Vec<(EntityId, Version)>,
+    form: &Form,
+    fields: &[(&str, Json)],
+    none: &str,
+) -> Result<Code, CliError> {
+    let items = asking.items(versions)?;
+    let mut about = asking.about(fields);
+    put(&mut about, "count", items.len());
+    drop(asking);
+    show::items(&items, form, about, none);
+    Ok(Code::Ok)
 }
 
 /// `karyon memory get`.
@@ -195,10 +232,9 @@ pub(crate) fn get(args: &Get) -> Result<Code, CliError> {
             versions.push((entity, version));
         }
     }
-    let items = asking.items(versions)?;
-    let about = asking.about(&[("id", json!(args.id)), ("to", json!(args.to))]);
-    show::items(&items, &args.form, about, "nothing is known of it then");
-    Ok(Code::Ok)
+    let fields = [("id", json!(args.id)), ("to", json!(args.to))];
+    let none = format!("nothing is known then of {}", words_of(&args.id, args.to.as_deref()));
+    show_versions(asking, versions, &args.form, &fields, &none)
 }
 
 /// `karyon memory history`.
@@ -209,10 +245,13 @@ pub(crate) fn history(args: &History) -> Result<Code, CliError> {
         let history = asking.reader.history(&entity, &asking.view)?;
         versions.extend(history.into_iter().map(|version| (entity.clone(), version)));
     }
-    let items = asking.items(versions)?;
-    let about = asking.about(&[("id", json!(args.id)), ("to", json!(args.to))]);
-    show::items(&items, &args.form, about, "it has no history then");
-    Ok(Code::Ok)
+    let fields = [("id", json!(args.id)), ("to", json!(args.to))];
+    let none = format!("there is no history of {}", words_of(&args.id, args.to.as_deref()));
+    show_versions(asking, versions, &args.form, &fields, &none)
+}
+
+fn words_of(id: &str, to: Option<&str>) -> String {
+    to.map_or(id.to_owned(), |to| format!("an edge from {id} to {to}"))
 }
 
 /// `karyon memory neighbours`.
@@ -235,37 +274,58 @@ pub(crate) fn neighbours(args: &Neighbours) -> Result<Code, CliError> {
         let found = asking.reader.neighbours(vertex.id, direction, kind, &asking.view)?;
         versions.extend(found.into_iter().map(|neighbour| (neighbour.edge, neighbour.version)));
     }
-    let items = asking.items(versions)?;
-    let about = asking.about(&[("id", json!(args.id)), ("count", json!(items.len()))]);
-    show::items(&items, &args.form, about, "it is connected to nobody then");
-    Ok(Code::Ok)
+    let none = format!("{} is connected to nobody then", args.id);
+    show_versions(asking, versions, &args.form, &[("id", json!(args.id))], &none)
+}
+
+/// What a name names.
+fn kind_of(reader: &Reader, what: &str) -> Result<(Kind, &'static str), CliError> {
+    let mut all = Vec::new();
+    for (kind, word) in [(Kind::Fact, "fact"), (Kind::Edge, "edge"), (Kind::Vertex, "vertex")] {
+        let names = reader.names(kind)?;
+        if names.iter().any(|name| name == what) {
+            return Ok((kind, word));
+        }
+        all.extend(names);
+    }
+    let error = unknown("fact, edge or label", what, all.iter().map(String::as_str));
+    match error.hint {
+        Some(_) => Err(error),
+        None => Err(error.with_hint(format!("there are: {}", all.join(", ")))),
+    }
+}
+
+/// `karyon memory list`.
+pub(crate) fn list(args: &List) -> Result<Code, CliError> {
+    let asking = Asking::new(&args.looking)?;
+    let (kind, word) = kind_of(&asking.reader, &args.what)?;
+    let versions = asking.reader.list(kind, &args.what, &asking.view)?;
+    let none = format!("there is no {word} called {} then", args.what);
+    let fields = [("what", json!(args.what)), ("kind", json!(word))];
+    show_versions(asking, versions, &args.form, &fields, &none)
 }
 
 /// `karyon memory count`.
 pub(crate) fn count(args: &Count) -> Result<Code, CliError> {
     let asking = Asking::new(&args.looking)?;
-    let kinds = [(Kind::Fact, "fact"), (Kind::Edge, "edge"), (Kind::Vertex, "vertex")];
-    let mut all = Vec::new();
-    for (kind, word) in kinds {
-        let names = asking.reader.names(kind)?;
-        if names.contains(&args.what) {
-            let count = asking.reader.count(kind, &args.what, &asking.view)?;
-            if args.json {
-                let about = asking.about(&[
-                    ("what", json!(args.what)),
-                    ("kind", json!(word)),
-                    ("count", json!(count)),
-                ]);
-                output::json(&about);
-            } else if args.csv {
-                output::line("what,kind,count");
-                output::line(&format!("{},{word},{count}", output::csv_field(&args.what)));
-            } else {
-                output::line(&count.to_string());
-            }
-            return Ok(Code::Ok);
+    let (kind, word) = kind_of(&asking.reader, &args.what)?;
+    let count = asking.reader.count(kind, &args.what, &asking.view)?;
+    let imported = asking.reader.count_imported(kind, &args.what, &asking.view)?;
+    if args.json {
+        output::json(&asking.about(&[
+            ("what", json!(args.what)),
+            ("kind", json!(word)),
+            ("count", json!(count)),
+            ("imported", json!(imported)),
+        ]));
+    } else if args.csv {
+        output::line("what,kind,count,imported");
+        output::line(&format!("{},{word},{count},{imported}", output::csv_field(&args.what)));
+    } else {
+        output::line(&count.to_string());
+        if imported > 0 {
+            output::note(&format!("note: and {imported} more that were imported"));
         }
-        all.extend(names);
     }
-    Err(unknown("fact, edge or label", &args.what, all.iter().map(String::as_str)))
+    Ok(Code::Ok)
 }

@@ -17,6 +17,7 @@ pub(crate) fn execute(args: &Memory) -> Result<Code, CliError> {
         Memory::History(args) => ask::history(args),
         Memory::Neighbours(args) => ask::neighbours(args),
         Memory::Count(args) => ask::count(args),
+        Memory::List(args) => ask::list(args),
         Memory::Plot(args) => plot::execute(args),
         Memory::Rebuild(args) => rebuild::execute(args),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use karyon_graph::{At, Direction, EntityId, Kind, VertexId};
-use karyon_memory::{Picture, Ray, Readable, Spot};
+use karyon_memory::{DRAWN_MAX, Picture, Ray, Readable, Spot};
 use karyon_memory_ops::Content;
 use serde_json::json;
 
@@ -24,8 +24,12 @@ pub(crate) fn execute(args: &Plot) -> Result<Code, CliError> {
         Ok(Spot { name, knows })
     };
     let mut rays: BTreeMap<VertexId, (bool, bool)> = BTreeMap::new();
+    // Who writes to themselves is no neighbour of theirs.
     for neighbour in reader.neighbours(vertex.id, Direction::Both, None, &asking.view)? {
         let EntityId::Edge { from, to, .. } = neighbour.edge else { continue };
+        if from == to {
+            continue;
+        }
         let (out, inward) = rays.entry(neighbour.other).or_default();
         *out |= from == vertex.id;
         *inward |= to == vertex.id;
@@ -36,9 +40,13 @@ pub(crate) fn execute(args: &Plot) -> Result<Code, CliError> {
         around.push(Ray { spot: spot(id, name)?, out, inward });
     }
     let when = match asking.view.at {
-        At::Now => "now".to_owned(),
+        At::Now => "at the end".to_owned(),
         At::Moment(time) => format!("as of {}", Readable(time)),
         At::Between(first, last) => format!("from {} to {}", Readable(first), Readable(last)),
+    };
+    let when = match asking.view.as_recorded {
+        Some(position) => format!("{when}, as recorded up to {position}"),
+        None => when,
     };
     let neighbours = around.len();
     let picture = Picture {
@@ -48,12 +56,21 @@ pub(crate) fn execute(args: &Plot) -> Result<Code, CliError> {
         facts: reader.names(Kind::Fact)?,
     };
     let svg = picture.to_svg().map_err(|error| CliError::failure(error.to_string()))?;
-    std::fs::write(&args.out, svg)
+    drop(asking);
+    // Beside it first: a picture that is there already stays whole if the disk is full.
+    let mut new = args.out.clone().into_os_string();
+    new.push(".new");
+    std::fs::write(&new, svg)
+        .and_then(|()| std::fs::rename(&new, &args.out))
         .map_err(|error| CliError::failure(format!("{}: {error}", args.out.display())))?;
     if args.json {
         output::json(&json!({ "out": args.out, "id": args.id, "neighbours": neighbours }));
     } else {
-        output::line(&format!("{neighbours} neighbours drawn in {}", args.out.display()));
+        let drawn = neighbours.min(DRAWN_MAX);
+        output::line(&format!(
+            "{drawn} of {neighbours} neighbours drawn in {}",
+            args.out.display()
+        ));
     }
     Ok(Code::Ok)
 }

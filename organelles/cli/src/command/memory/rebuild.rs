@@ -1,8 +1,8 @@
 //! `karyon memory rebuild`: the memory anew from the log, compared with the old one.
 
-use karyon_runtime::datadir::{inputs, log_folder, memory_file};
 use serde_json::json;
 
+use super::ask::unrecorded;
 use crate::args::Rebuild;
 use crate::error::{CliError, Code};
 use crate::output::{self, thousands};
@@ -14,14 +14,9 @@ pub(crate) fn execute(args: &Rebuild) -> Result<Code, CliError> {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
     let spinner = progress::reading();
-    let rebuilt = karyon_graph::rebuild(
-        &memory_file(data),
-        &log_folder(data),
-        &inputs(data),
-        &mut |records| spinner.set(records),
-    );
+    let rebuilt = karyon_memory::rebuild(data, &mut |records| spinner.set(records));
     drop(spinner);
-    let rebuilt = rebuilt?;
+    let rebuilt = rebuilt.map_err(|error| unrecorded(data, error))?;
     let records = rebuilt.to.0;
     let old = rebuilt.old.map(|(root, _)| root.to_string());
     let new = rebuilt.new_root.to_string();

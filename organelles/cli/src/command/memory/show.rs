@@ -38,12 +38,12 @@ pub(crate) fn moment(time: Time) -> Json {
 
 fn as_json(item: &Item) -> Json {
     let mut out = match &item.thing {
-        Thing::Vertex { name } => json!({ "kind": "vertex", "id": name }),
+        Thing::Vertex { name } => json!({ "kind": "vertex", "subject": name }),
         Thing::Edge { from, kind, to } => {
-            json!({ "kind": "edge", "from": from, "type": kind, "to": to })
+            json!({ "kind": "edge", "subject": from, "predicate": kind, "object": to })
         }
         Thing::Fact { subject, predicate } => {
-            json!({ "kind": "fact", "id": subject, "fact": predicate })
+            json!({ "kind": "fact", "subject": subject, "predicate": predicate })
         }
     };
     put(&mut out, "valid_from", moment(item.valid.from));
@@ -158,8 +158,8 @@ fn table(items: &[Item]) {
     }
 }
 
-const CSV_HEADER: &str = "kind,id,name,to,valid_from,valid_to,labels,properties,record,tick,agent,\
-                          step,output,lease,origin";
+const CSV_HEADER: &str = "kind,subject,predicate,object,valid_from,valid_to,labels,properties,\
+                          record,tick,agent,step,output,lease,origin,imported";
 
 fn csv_row(item: &Item) -> String {
     let (kind, id, name, to) = match &item.thing {
@@ -195,6 +195,7 @@ fn csv_row(item: &Item) -> String {
         recorded.output.map_or(String::new(), |output| output.to_string()),
         recorded.lease.0.to_string(),
         item.origin.map_or(String::new(), |log| log.to_string()),
+        item.origin.map_or(String::new(), |_| item.position.0.to_string()),
     ]
     .join(",")
 }
@@ -208,10 +209,15 @@ fn dot(items: &[Item]) {
     output::line("digraph memory {");
     for item in items {
         let words = quoted(&format!("{}\n{}", properties_words(item), valid_words(item)));
+        // What was imported is not the own memory's.
+        let foreign = match item.origin {
+            Some(log) => format!(", color=grey, tooltip={}", quoted(&format!("of log {log}"))),
+            None => String::new(),
+        };
         output::line(&match &item.thing {
             Thing::Vertex { name } => format!("  {};", quoted(name)),
             Thing::Edge { from, to, .. } => {
-                format!("  {} -> {} [label={words}];", quoted(from), quoted(to))
+                format!("  {} -> {} [label={words}{foreign}];", quoted(from), quoted(to))
             }
             Thing::Fact { subject, predicate } => {
                 let fact = quoted(&format!("{subject} {predicate}"));
