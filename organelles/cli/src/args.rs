@@ -14,7 +14,7 @@ pub(crate) use memory::{
 /// The version line: the program's and those of its formats.
 pub(crate) const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    " (log format 1, safety marker 1, grant 1, agent kinds: person 2)"
+    " (log format 1, safety marker 1, grant 1, engram 1, agent kinds: person 2)"
 );
 
 const CODES: &str = "Examples:\n  karyon run rumour\n  \
@@ -193,6 +193,12 @@ pub(crate) struct SafetyResume {
 }
 
 impl Args {
+    /// Whether the answer is all that is wanted: where work is done, it is done even if nobody
+    /// hears of it.
+    pub(crate) fn asks(&self) -> bool {
+        !matches!(self.command, Command::Init(_) | Command::Run(_) | Command::Resume(_))
+    }
+
     /// Whether the answer is for a machine.
     pub(crate) fn json(&self) -> bool {
         match &self.command {

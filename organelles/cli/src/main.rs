@@ -27,9 +27,9 @@ fn main() -> std::process::ExitCode {
             usage.exit()
         }
     };
-    let json = args.json();
+    let (json, asks) = (args.json(), args.asks());
     match command::dispatch(args) {
-        Ok(error::Code::Ok) if output::is_lost() => error::Code::Failure.into(),
+        Ok(error::Code::Ok) if asks && output::is_lost() => error::Code::Failure.into(),
         Ok(code) => code.into(),
         Err(error) => {
             output::error(&error, json);

@@ -33,7 +33,8 @@ fn the_bytes_are_those_of_the_format() {
 
 #[test]
 fn what_is_out_of_bounds_is_refused() {
-    let cases: [(WriteError, fn(&mut Write)); 7] = [
+    type Change = fn(&mut Write);
+    let cases: [(WriteError, Change); 7] = [
         (WriteError::TooLong, |w| {
             w.content = Content::with([("x", Value::Bytes(vec![0; WRITE_BYTES_MAX]))]);
         }),

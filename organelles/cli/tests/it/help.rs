@@ -21,7 +21,7 @@ fn every_command_shows_an_example_of_itself() {
     }
     let help = place.karyon(&["--help"]).expect(0).out;
     assert!(help.contains("Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the gate"), "{help}");
-    for command in ["init", "run", "resume", "audit", "safety"] {
+    for command in ["init", "run", "resume", "memory", "why", "engram", "audit", "safety"] {
         assert!(help.contains(command), "{command}");
     }
 }
@@ -31,7 +31,7 @@ fn the_version_names_the_formats() {
     let place = Place::new();
     let version = place.karyon(&["--version"]).expect(0).out;
     let log = format!("log format {}", karyon_log::FORMAT_VERSION);
-    for part in [env!("CARGO_PKG_VERSION"), &log, "safety marker 1", "grant 1", "person 1"] {
+    for part in [env!("CARGO_PKG_VERSION"), &log, "safety marker 1", "grant 1", "person 2"] {
         assert!(version.contains(part), "{part}: {version}");
     }
 }
