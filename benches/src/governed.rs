@@ -1,12 +1,14 @@
 //! The workload on Karyon, run as the product runs it: each output passes the gate, each step is
 //! recorded in hash-chained blocks under signed commits, STOP is looked for at every tick.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_identity::SecretKey;
-use karyon_log::{Block, End, FileStorage, MemoryStorage, SegmentHeader, Storage, Writer};
+use karyon_log::{
+    Block, End, FileStorage, MemoryStorage, SegmentHeader, Storage, Writer, segment_file,
+};
 use karyon_runtime::{
     Agent, AgentKind, Batch, Chaos, Context, Counts, Ending, Event, Failure, InputItem,
     InputSource, Intensity, Limits, Population, Recorder, Restart, RestartFrom, RunConfig,
@@ -65,6 +67,10 @@ fn new_folder(below: &str) -> TempDir {
     TempDir::new_in(below).expect("cargo makes the folder for temporary files")
 }
 
+fn log_folder(folder: &Path) -> PathBuf {
+    folder.join("log")
+}
+
 fn start(place: LogPlace, folder: &Path) -> Writer {
     let key = Arc::new(SecretKey::from_seed([7; 32]).expect("a seed that is not zero"));
     let header = SegmentHeader { log: LogId([0x11; 16]), node_key: key.public_key() };
@@ -73,7 +79,9 @@ fn start(place: LogPlace, folder: &Path) -> Writer {
             Box::new(MemoryStorage { bytes: Vec::with_capacity(room as usize) })
         }
         LogPlace::Durable => {
-            Box::new(FileStorage::create(&folder.join("log")).expect("the folder is new"))
+            let log = log_folder(folder);
+            std::fs::create_dir(&log).expect("the folder is new");
+            Box::new(FileStorage::create(&segment_file(&log, 0)).expect("the folder is empty"))
         }
     };
     storage.write_at(0, &header.encode()).expect("the disk has room");
@@ -130,13 +138,13 @@ impl Agent for Quiet {
 }
 
 /// Releases the first hop of each chain at tick 0.
-struct Kickoff {
+pub(crate) struct Kickoff {
     items: Vec<InputItem>,
     ring: Ring,
 }
 
 impl Kickoff {
-    fn new(ring: Ring) -> Kickoff {
+    pub(crate) fn new(ring: Ring) -> Kickoff {
         let item = |index| InputItem { receiver: AgentId(u64::from(index) + 1), index };
         Kickoff { items: (0..ring.agents as u32).map(item).collect(), ring }
     }
@@ -186,10 +194,10 @@ pub fn grant(agents: u64) -> Grant {
 
 /// A run that is ready to begin.
 pub struct Run<A> {
-    population: Population<A>,
+    pub(crate) population: Population<A>,
     inputs: Arc<dyn InputSource>,
-    config: RunConfig,
-    recorder: Recorder,
+    pub(crate) config: RunConfig,
+    pub(crate) recorder: Recorder,
     folder: TempDir,
 }
 
@@ -200,7 +208,7 @@ pub struct Done {
     /// Ticks that ran.
     pub ticks: u64,
     recorder: Option<Recorder>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl<const LAST_GOOD: bool> Run<Hopper<LAST_GOOD>> {
@@ -230,7 +238,7 @@ impl Run<Quiet> {
 }
 
 impl<A: Agent> Run<A> {
-    fn new(
+    pub(crate) fn new(
         agents: u64,
         init: impl Fn(AgentId) -> A + Send + Sync + 'static,
         inputs: Arc<dyn InputSource>,
@@ -273,11 +281,18 @@ impl<A: Agent> Run<A> {
         recorder.as_mut().expect("a run gives it back").flush().expect("the disk works");
         assert_eq!(outcome.ending, Ending::Completed);
         let counts = outcome.counts;
-        assert_eq!(counts.denied + counts.dead_lettered + counts.crashes, 0);
+        assert_eq!(counts.denied + counts.forgone + counts.dead_lettered + counts.crashes, 0);
         // A lease and a spawn an agent, a record a tick and a step.
         let records = recorder.as_ref().and_then(Recorder::status).map_or(0, |s| s.records());
         assert!(records >= 2 * agents + outcome.ticks + counts.steps);
-        Done { counts, ticks: outcome.ticks, recorder, _folder: self.folder }
+        Done { counts, ticks: outcome.ticks, recorder, folder: self.folder }
+    }
+}
+
+impl Done {
+    /// The folder with the log, if it is durable.
+    pub fn log(&self) -> PathBuf {
+        log_folder(self.folder.path())
     }
 }
 

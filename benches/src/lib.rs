@@ -4,13 +4,18 @@
 //! Nothing here asserts a time. What is asserted is that the work was done: so many messages
 //! handled, so many records in the log.
 //!
-//! Every bench, rivals included, allocates with mimalloc, as the `karyon` binary does.
+//! Every bench, rivals included, allocates with mimalloc, as the `karyon` binary does. SQLite, which
+//! is C, allocates with the system's allocator.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 
 mod governed;
+pub mod history;
 mod hop;
+pub mod projected;
+pub mod remember;
 mod rivals;
+pub mod sqlite;
 
 use std::time::Duration;
 
