@@ -2,7 +2,7 @@
 //! and its transaction time. No gate, and no log but SQLite's own.
 //!
 //! One connection, prepared statements, and what was found to be fastest of what was tried:
-//! - Settings: see [`SETTINGS`]. Smaller and larger pages, other intervals between checkpoints
+//! - Settings: see `SETTINGS`. Smaller and larger pages, other intervals between checkpoints
 //!   and a memory map were slower or no faster.
 //! - To be written, edges have one row each for the way back, as Karyon has it. To be read, an
 //!   index that holds whole versions; it makes writing slower by almost half.
