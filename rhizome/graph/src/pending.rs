@@ -60,11 +60,11 @@ impl Pending {
         self.incoming.sort_unstable();
         self.by_name.sort_unstable();
         for (key, range) in self.versions.drain(..) {
-            let value = self.bytes.get(range).unwrap_or_default();
+            let value = self.bytes.get(range).ok_or(GraphError::damaged("a gathered row"))?;
             tables.versions.insert(key.0.as_slice(), value)?;
         }
         for (key, range) in self.imported.drain(..) {
-            let value = self.bytes.get(range).unwrap_or_default();
+            let value = self.bytes.get(range).ok_or(GraphError::damaged("a gathered row"))?;
             tables.versions.insert(key.0.as_slice(), value)?;
         }
         for key in self.incoming.drain(..) {
