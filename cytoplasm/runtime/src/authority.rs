@@ -54,6 +54,7 @@ impl Authority {
                 scope_last: grant.scope.last,
                 expires: grant.expires.map(|tick| tick.0),
                 signed: self.signed.encode(),
+                terms: None,
             }),
         ]
     }

@@ -339,6 +339,7 @@ fn bring_to_life<A>(population: &Population<A>, recorder: &mut Recorder) -> Resu
             rights: lease.rights.0,
             scope: (lease.scope.first, lease.scope.last),
             expires: lease.expires,
+            log_bytes: None,
         })
         .encode(&mut records);
         Record::Spawn { agent, kind: 0, lease: lease.id, name }.encode(&mut records);

@@ -1,6 +1,14 @@
 //! Control records: rare, so they are written as MessagePack maps that explain themselves.
 
+use karyon_types::Terms;
 use serde::{Deserialize, Serialize};
+
+mod acts;
+
+pub use acts::{
+    AgentRecord, Approval, ClockBack, Intent, Order, OutcomeUnknown, Proposal, Receipt, Refused,
+    TermsRecord,
+};
 
 /// What began this log: everything that is needed to run it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +98,9 @@ pub struct GrantRecord {
     pub expires: Option<u64>,
     /// The terms with the principal's signature, as they were signed.
     pub signed: Vec<u8>,
+    /// Leave for actions on the world outside; the signature covers its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
 }
 
 /// An uncommitted tail was cut off.
@@ -154,6 +165,24 @@ pub struct ImportRecord {
     pub at_unix_ms: u64,
 }
 
+/// The log goes on in its next file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// The file that ends here, counted from 0.
+    pub segment: u32,
+}
+
+/// The node was halted, and could still say so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Halt {
+    /// Why.
+    pub reason: String,
+    /// Milliseconds since 1970, UTC.
+    pub at_unix_ms: u64,
+}
+
 /// Any control record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -177,6 +206,30 @@ pub enum Control {
     Seal(Seal),
     /// See [`ImportRecord`].
     Import(ImportRecord),
+    /// See [`Turn`].
+    Turn(Turn),
+    /// See [`Halt`].
+    Halt(Halt),
+    /// See [`AgentRecord`].
+    Agent(AgentRecord),
+    /// See [`TermsRecord`].
+    Terms(TermsRecord),
+    /// See [`Order`].
+    Order(Order),
+    /// See [`Proposal`].
+    Proposal(Proposal),
+    /// See [`Approval`].
+    Approval(Approval),
+    /// See [`Intent`].
+    Intent(Intent),
+    /// See [`Receipt`].
+    Receipt(Receipt),
+    /// See [`OutcomeUnknown`].
+    OutcomeUnknown(OutcomeUnknown),
+    /// See [`Refused`].
+    Refused(Refused),
+    /// See [`ClockBack`].
+    ClockBack(ClockBack),
 }
 
 /// Numbers of the kinds in the log; never changed, never reused.
@@ -191,6 +244,18 @@ pub(crate) mod kind {
     pub(crate) const INTERRUPTED: u8 = 8;
     pub(crate) const SEAL: u8 = 9;
     pub(crate) const IMPORT: u8 = 10;
+    pub(crate) const TURN: u8 = 11;
+    pub(crate) const HALT: u8 = 12;
+    pub(crate) const AGENT: u8 = 32;
+    pub(crate) const TERMS: u8 = 33;
+    pub(crate) const ORDER: u8 = 34;
+    pub(crate) const PROPOSAL: u8 = 35;
+    pub(crate) const APPROVAL: u8 = 36;
+    pub(crate) const INTENT: u8 = 37;
+    pub(crate) const RECEIPT: u8 = 38;
+    pub(crate) const OUTCOME_UNKNOWN: u8 = 39;
+    pub(crate) const REFUSED: u8 = 40;
+    pub(crate) const CLOCK_BACK: u8 = 41;
 }
 
 impl Control {
@@ -207,6 +272,18 @@ impl Control {
             Control::Interrupted(body) => put(out, kind::INTERRUPTED, body),
             Control::Seal(body) => put(out, kind::SEAL, body),
             Control::Import(body) => put(out, kind::IMPORT, body),
+            Control::Turn(body) => put(out, kind::TURN, body),
+            Control::Halt(body) => put(out, kind::HALT, body),
+            Control::Agent(body) => put(out, kind::AGENT, body),
+            Control::Terms(body) => put(out, kind::TERMS, body),
+            Control::Order(body) => put(out, kind::ORDER, body),
+            Control::Proposal(body) => put(out, kind::PROPOSAL, body),
+            Control::Approval(body) => put(out, kind::APPROVAL, body),
+            Control::Intent(body) => put(out, kind::INTENT, body),
+            Control::Receipt(body) => put(out, kind::RECEIPT, body),
+            Control::OutcomeUnknown(body) => put(out, kind::OUTCOME_UNKNOWN, body),
+            Control::Refused(body) => put(out, kind::REFUSED, body),
+            Control::ClockBack(body) => put(out, kind::CLOCK_BACK, body),
         }
     }
 
@@ -221,7 +298,19 @@ impl Control {
             | Control::Grant(_)
             | Control::Recovered(_)
             | Control::Resume(_)
-            | Control::Interrupted(_) => false,
+            | Control::Interrupted(_)
+            | Control::Turn(_)
+            | Control::Halt(_)
+            | Control::Agent(_)
+            | Control::Terms(_)
+            | Control::Order(_)
+            | Control::Proposal(_)
+            | Control::Approval(_)
+            | Control::Intent(_)
+            | Control::Receipt(_)
+            | Control::OutcomeUnknown(_)
+            | Control::Refused(_)
+            | Control::ClockBack(_) => false,
         }
     }
 
@@ -238,6 +327,18 @@ impl Control {
             kind::INTERRUPTED => Control::Interrupted(get(body)?),
             kind::SEAL => Control::Seal(get(body)?),
             kind::IMPORT => Control::Import(get(body)?),
+            kind::TURN => Control::Turn(get(body)?),
+            kind::HALT => Control::Halt(get(body)?),
+            kind::AGENT => Control::Agent(get(body)?),
+            kind::TERMS => Control::Terms(get(body)?),
+            kind::ORDER => Control::Order(get(body)?),
+            kind::PROPOSAL => Control::Proposal(get(body)?),
+            kind::APPROVAL => Control::Approval(get(body)?),
+            kind::INTENT => Control::Intent(get(body)?),
+            kind::RECEIPT => Control::Receipt(get(body)?),
+            kind::OUTCOME_UNKNOWN => Control::OutcomeUnknown(get(body)?),
+            kind::REFUSED => Control::Refused(get(body)?),
+            kind::CLOCK_BACK => Control::ClockBack(get(body)?),
             _ => return None,
         })
     }

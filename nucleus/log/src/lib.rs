@@ -36,14 +36,16 @@ mod writer;
 pub use append::write_segment;
 pub use block::{Block, BlockHeader, Lane};
 pub use control::{
-    Boot, Control, Genesis, GrantRecord, ImportRecord, InputFile, Interrupted, PrincipalRecord,
-    ReasonRecord, Recovered, Resume, Seal,
+    AgentRecord, Approval, Boot, ClockBack, Control, Genesis, GrantRecord, Halt, ImportRecord,
+    InputFile, Intent, Interrupted, Order, OutcomeUnknown, PrincipalRecord, Proposal, ReasonRecord,
+    Receipt, Recovered, Refused, Resume, Seal, TermsRecord, Turn,
 };
 pub use damage::Damage;
 pub use end::{End, Place};
 pub use folder::segment_file;
 pub use record::{
     Cause, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Records, StepEncoder,
+    Target, Verb,
 };
 pub use segment::SegmentHeader;
 pub use storage::{FileStorage, MemoryStorage, NO_WAIT, Storage, open_regular, read_regular};

@@ -3,7 +3,7 @@
 //! A record is its length (a varint), its kind (one byte) and its body. A step that answers one
 //! small message with one takes 17 to 22 bytes beside the payload.
 
-use karyon_types::{AgentId, Denial, GrantId, LeaseId, Tick, varint};
+use karyon_types::{AgentId, Denial, GrantId, LeaseId, PrincipalId, ReasonId, Tick, varint};
 
 use crate::control::Control;
 use crate::limits::RECORD_BYTES_MAX;
@@ -18,7 +18,11 @@ mod kind {
     pub(super) const STEP_ON_DENIAL: u8 = 22;
     pub(super) const CRASH: u8 = 23;
     pub(super) const DEAD_LETTER: u8 = 24;
+    pub(super) const CHANGE: u8 = 25;
 }
+
+/// Stands for "no end" where something follows an expiry.
+const NO_END: u64 = u64::MAX;
 
 mod output {
     pub(super) const SENT: u8 = 1;
@@ -26,6 +30,7 @@ mod output {
     pub(super) const EXIT: u8 = 3;
     pub(super) const REMEMBERED: u8 = 4;
     pub(super) const FORGONE: u8 = 5;
+    pub(super) const DENIED_AGAIN: u8 = 6;
 }
 
 /// A message's logical identity: its sender, the sender's step, the output's index in it.
@@ -65,6 +70,35 @@ pub struct LeaseRecord {
     pub scope: (u64, u64),
     /// The first tick at which it no longer holds.
     pub expires: Option<Tick>,
+    /// How many bytes of the log its holder's outputs may take; `None`: no bound.
+    pub log_bytes: Option<u64>,
+}
+
+/// What happens to somebody's authority in the course of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verb {
+    /// It does not hold for a while.
+    Suspend = 1,
+    /// It holds again.
+    Resume = 2,
+    /// It holds never again.
+    Revoke = 3,
+}
+
+/// Whose authority an order is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// All leases of this agent.
+    Agent(AgentId),
+    /// Whatever is done for this reason, or for one below it.
+    Reason(ReasonId),
+    /// All leases that were cut from this grant.
+    Grant(GrantId),
+    /// All that this principal answers for.
+    Principal(PrincipalId),
+    /// This lease, and those cut from it.
+    Lease(LeaseId),
 }
 
 /// How an agent's step failed.
@@ -140,6 +174,13 @@ pub enum Output<'a> {
         /// What would have been written.
         write: &'a [u8],
     },
+    /// Something that the gate denied for the same reason as what the agent wanted just before.
+    DeniedAgain {
+        /// Why.
+        denial: Denial,
+        /// How many in a row, this one included: 2 or more.
+        count: u64,
+    },
 }
 
 /// Any record.
@@ -202,6 +243,13 @@ pub enum Record<'a> {
         /// Why it was lost.
         loss: Loss,
     },
+    /// Somebody's authority changed, before the steps of this tick.
+    Change {
+        /// How.
+        verb: Verb,
+        /// Whose.
+        target: Target,
+    },
 }
 
 impl Record<'_> {
@@ -218,8 +266,13 @@ impl Record<'_> {
                 varint::write(&mut body, u64::from(lease.rights));
                 varint::write(&mut body, lease.scope.0);
                 varint::write(&mut body, lease.scope.1);
-                if let Some(tick) = lease.expires {
-                    varint::write(&mut body, tick.0);
+                match (lease.expires, lease.log_bytes) {
+                    (None, None) => {}
+                    (Some(tick), None) => varint::write(&mut body, tick.0),
+                    (expires, Some(bytes)) => {
+                        varint::write(&mut body, expires.map_or(NO_END, |tick| tick.0));
+                        varint::write(&mut body, bytes);
+                    }
                 }
             }
             Record::Spawn { agent, kind, lease, name } => {
@@ -259,6 +312,13 @@ impl Record<'_> {
                 write_cause(&mut body, *cause);
                 body.push(*loss as u8);
             }
+            Record::Change { verb, target } => {
+                let (number, id) = target.parts();
+                body.push(kind::CHANGE);
+                body.push(*verb as u8);
+                body.push(number);
+                varint::write(&mut body, id);
+            }
         }
         frame(out, &body);
     }
@@ -269,14 +329,18 @@ impl Record<'_> {
         bytes = rest;
         let b = &mut bytes;
         let record = match kind {
-            kind::LEASE => Record::Lease(LeaseRecord {
-                id: LeaseId(varint::read(b)?),
-                owner: AgentId(varint::read(b)?),
-                grant: GrantId(varint::read(b)?),
-                rights: varint::read(b)?.try_into().ok()?,
-                scope: (varint::read(b)?, varint::read(b)?),
-                expires: if b.is_empty() { None } else { Some(Tick(varint::read(b)?)) },
-            }),
+            kind::LEASE => Record::Lease(
+                LeaseRecord {
+                    id: LeaseId(varint::read(b)?),
+                    owner: AgentId(varint::read(b)?),
+                    grant: GrantId(varint::read(b)?),
+                    rights: varint::read(b)?.try_into().ok()?,
+                    scope: (varint::read(b)?, varint::read(b)?),
+                    expires: if b.is_empty() { None } else { Some(Tick(varint::read(b)?)) },
+                    log_bytes: if b.is_empty() { None } else { Some(varint::read(b)?) },
+                }
+                .one_form()?,
+            ),
             kind::SPAWN => Record::Spawn {
                 agent: AgentId(varint::read(b)?),
                 kind: varint::read(b)?.try_into().ok()?,
@@ -322,9 +386,56 @@ impl Record<'_> {
                 };
                 Record::DeadLetter { agent, cause, loss }
             }
+            kind::CHANGE => Record::Change {
+                verb: Verb::from_number(byte(b)?)?,
+                target: Target::from_parts(byte(b)?, varint::read(b)?)?,
+            },
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };
         b.is_empty().then_some(record)
+    }
+}
+
+impl LeaseRecord {
+    /// "No end" is written only in front of something else, and nobody says it otherwise.
+    fn one_form(self) -> Option<LeaseRecord> {
+        match (self.expires, self.log_bytes) {
+            (Some(Tick(NO_END)), None) => None,
+            (Some(Tick(NO_END)), Some(_)) => Some(LeaseRecord { expires: None, ..self }),
+            _ => Some(self),
+        }
+    }
+}
+
+impl Verb {
+    /// The verb with this number.
+    pub fn from_number(number: u8) -> Option<Verb> {
+        [Verb::Suspend, Verb::Resume, Verb::Revoke].into_iter().find(|v| *v as u8 == number)
+    }
+}
+
+impl Target {
+    /// Its kind's number and its serial: as in records and in what principals sign.
+    pub fn parts(self) -> (u8, u64) {
+        match self {
+            Target::Agent(id) => (1, id.0),
+            Target::Reason(id) => (2, id.0),
+            Target::Grant(id) => (3, id.0),
+            Target::Principal(id) => (4, id.0),
+            Target::Lease(id) => (5, id.0),
+        }
+    }
+
+    /// The target with these parts.
+    pub fn from_parts(kind: u8, id: u64) -> Option<Target> {
+        Some(match kind {
+            1 => Target::Agent(AgentId(id)),
+            2 => Target::Reason(ReasonId(id)),
+            3 => Target::Grant(GrantId(id)),
+            4 => Target::Principal(PrincipalId(id)),
+            5 => Target::Lease(LeaseId(id)),
+            _ => return None,
+        })
     }
 }
 
@@ -399,6 +510,10 @@ fn read_output<'a>(b: &mut &'a [u8]) -> Option<Output<'a>> {
         output::FORGONE => {
             Output::Forgone { denial: Denial::from_number(byte(b)?)?, write: read_payload(b)? }
         }
+        output::DENIED_AGAIN => Output::DeniedAgain {
+            denial: Denial::from_number(byte(b)?)?,
+            count: Some(varint::read(b)?).filter(|count| *count > 1)?,
+        },
         _ => return None,
     })
 }
@@ -458,6 +573,12 @@ impl StepEncoder {
                 body.push(output::FORGONE);
                 body.push(*denial as u8);
                 write
+            }
+            Output::DeniedAgain { denial, count } => {
+                body.push(output::DENIED_AGAIN);
+                body.push(*denial as u8);
+                varint::write(body, *count);
+                return;
             }
         };
         frame(body, payload);

@@ -1,6 +1,6 @@
 //! Records come back as they were written, and nothing else is taken for one.
 
-use karyon_types::{AgentId, Denial, GrantId, LeaseId, Tick};
+use karyon_types::{AgentId, Denial, GrantId, LeaseId, PrincipalId, ReasonId, Tick};
 use proptest::prelude::*;
 
 use super::*;
@@ -29,6 +29,7 @@ enum Out {
     Exit,
     Remembered(u64, Vec<u8>),
     Forgone(u8, Vec<u8>),
+    DeniedAgain(u8, u64),
 }
 
 fn out() -> impl Strategy<Value = Out> {
@@ -38,6 +39,7 @@ fn out() -> impl Strategy<Value = Out> {
         Just(Out::Exit),
         (any::<u64>(), any::<Vec<u8>>()).prop_map(|(a, b)| Out::Remembered(a, b)),
         (1u8..9, any::<Vec<u8>>()).prop_map(|(a, b)| Out::Forgone(a, b)),
+        (1u8..15, 2u64..).prop_map(|(a, b)| Out::DeniedAgain(a, b)),
     ]
 }
 
@@ -62,6 +64,7 @@ fn each_kind_comes_back() {
         rights: 1,
         scope: (1, 1000),
         expires: None,
+        log_bytes: None,
     };
     let boot = Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 2, at_unix_ms: 7 };
     for record in [
@@ -79,15 +82,25 @@ fn each_kind_comes_back() {
             decision: Decision::Redelivered,
         },
         Record::DeadLetter { agent: AgentId(5), cause: Cause::Input(7), loss: Loss::ReceiverGone },
+        Record::Change { verb: Verb::Suspend, target: Target::Agent(AgentId(700)) },
+        Record::Change { verb: Verb::Resume, target: Target::Reason(ReasonId(1)) },
+        Record::Change { verb: Verb::Revoke, target: Target::Grant(GrantId(2)) },
+        Record::Change { verb: Verb::Revoke, target: Target::Principal(PrincipalId(3)) },
+        Record::Change { verb: Verb::Revoke, target: Target::Lease(LeaseId(4)) },
     ] {
         check(&record);
     }
     // An expiry is an optional last field, so a cut there is another lease; the frame's length
     // is what tells them apart.
     let mut bytes = Vec::new();
-    let expiring = Record::Lease(LeaseRecord { expires: Some(Tick(1200)), ..lease });
-    expiring.encode(&mut bytes);
-    assert_eq!(Records::new(&bytes).next(), Some(Some(expiring)));
+    for (expires, log_bytes) in
+        [(Some(Tick(1200)), None), (Some(Tick(1200)), Some(9)), (None, Some(1 << 20))]
+    {
+        bytes.clear();
+        let lease = Record::Lease(LeaseRecord { expires, log_bytes, ..lease });
+        lease.encode(&mut bytes);
+        assert_eq!(Records::new(&bytes).next(), Some(Some(lease)));
+    }
 }
 
 #[test]
@@ -134,6 +147,10 @@ proptest! {
             Out::Remembered(lease, write) => Output::Remembered { lease: LeaseId(*lease), write },
             Out::Forgone(denial, write) =>
                 Output::Forgone { denial: Denial::from_number(*denial).unwrap(), write },
+            Out::DeniedAgain(denial, count) => Output::DeniedAgain {
+                denial: Denial::from_number(*denial).unwrap(),
+                count: *count,
+            },
         }).collect();
         check(&Record::Step { agent: AgentId(agent), step, cause, outputs });
     }

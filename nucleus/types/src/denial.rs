@@ -25,11 +25,25 @@ pub enum Denial {
     ExceedsCapabilityScope = 7,
     /// The whole system is halted.
     SystemHalted = 8,
+    /// A budget of the lease is used up.
+    BudgetExhausted = 9,
+    /// The agent is suspended or was ended from outside.
+    AgentHalted = 10,
+    /// The lease, or what it was cut from, is suspended.
+    LeaseSuspended = 11,
+    /// A person must approve of it first.
+    NeedsApproval = 12,
+    /// No approval stands for just this.
+    NoMatchingApproval = 13,
+    /// An argument lies outside what the capability allows; the public code names the argument.
+    ExceedsCapability = 14,
+    /// The arguments cannot be read.
+    MalformedArguments = 15,
 }
 
 impl Denial {
     /// Every denial, in the order of its number.
-    pub const ALL: [Denial; 8] = [
+    pub const ALL: [Denial; 15] = [
         Denial::DefaultDeny,
         Denial::UnknownLease,
         Denial::LeaseAgentMismatch,
@@ -38,6 +52,13 @@ impl Denial {
         Denial::CapabilityNotGranted,
         Denial::ExceedsCapabilityScope,
         Denial::SystemHalted,
+        Denial::BudgetExhausted,
+        Denial::AgentHalted,
+        Denial::LeaseSuspended,
+        Denial::NeedsApproval,
+        Denial::NoMatchingApproval,
+        Denial::ExceedsCapability,
+        Denial::MalformedArguments,
     ];
 
     /// The stable text of this denial.
@@ -51,6 +72,13 @@ impl Denial {
             Denial::CapabilityNotGranted => "capability_not_granted",
             Denial::ExceedsCapabilityScope => "exceeds_capability_scope",
             Denial::SystemHalted => "system_halted",
+            Denial::BudgetExhausted => "budget_exhausted",
+            Denial::AgentHalted => "agent_halted",
+            Denial::LeaseSuspended => "lease_suspended",
+            Denial::NeedsApproval => "needs_approval",
+            Denial::NoMatchingApproval => "no_matching_approval",
+            Denial::ExceedsCapability => "exceeds_capability",
+            Denial::MalformedArguments => "malformed_arguments",
         }
     }
 
@@ -76,7 +104,7 @@ mod tests {
             assert_eq!(Denial::from_number(denial as u8), Some(denial));
         }
         assert_eq!(Denial::from_number(0), None);
-        assert_eq!(Denial::from_number(9), None);
+        assert_eq!(Denial::from_number(16), None);
         let mut codes: Vec<_> = Denial::ALL.iter().map(|d| d.code()).collect();
         codes.sort_unstable();
         codes.dedup();

@@ -38,6 +38,14 @@ serial!(
     ReasonId, "reason "
 );
 serial!(
+    /// A proposal: an action that waits for an approval.
+    ProposalId, "proposal "
+);
+serial!(
+    /// An effect: an action on the world outside that was admitted.
+    EffectId, "effect "
+);
+serial!(
     /// The position of a record in commit order, counted from 0. Computed, never stored inside
     /// a record.
     Position, "#"

@@ -7,8 +7,12 @@
 mod denial;
 mod hash;
 mod ids;
+mod terms;
 pub mod varint;
 
 pub use denial::Denial;
 pub use hash::{Hash, Hasher, hash};
-pub use ids::{AgentId, GrantId, LeaseId, LogId, Position, PrincipalId, ReasonId, Tick};
+pub use ids::{
+    AgentId, EffectId, GrantId, LeaseId, LogId, Position, PrincipalId, ProposalId, ReasonId, Tick,
+};
+pub use terms::{Argument, Arguments, Bound, Capability, Constraint, Plain, Terms};

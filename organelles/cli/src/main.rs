@@ -11,6 +11,7 @@ mod keys;
 mod output;
 mod progress;
 mod signals;
+mod words;
 
 use clap::Parser as _;
 

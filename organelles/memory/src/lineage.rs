@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, GraphError, Reader, View};
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, Loss, Message, Output, PrincipalRecord, Record,
+    Cause, Control, CrashKind, Decision, Loss, Message, Output, PrincipalRecord, Record, Target,
+    Verb,
 };
 use karyon_memory_ops::{Content, Properties, Valid, Value, Vertex};
 use karyon_types::{AgentId, Denial, GrantId, LeaseId, Position, Tick};
@@ -109,6 +110,13 @@ pub enum What {
         /// Why not.
         denial: Denial,
     },
+    /// The agent was denied once more, for the same reason as just before.
+    DeniedAgain {
+        /// Why not.
+        denial: Denial,
+        /// How many in a row, this one included.
+        count: u64,
+    },
     /// The agent was given an external input.
     Input {
         /// Its place in the inputs that genesis holds.
@@ -136,6 +144,13 @@ pub enum What {
     Lost {
         /// Why.
         loss: Loss,
+    },
+    /// Somebody's authority changed.
+    Changed {
+        /// How.
+        verb: Verb,
+        /// Whose.
+        target: Target,
     },
     /// The agent was born.
     Born,
@@ -312,6 +327,7 @@ impl Chain<'_> {
             }
             Record::Tick(_) => (link(None, What::Tick), None),
             Record::Input { count, .. } => (link(None, What::Released { count }), None),
+            Record::Change { verb, target } => (link(None, What::Changed { verb, target }), None),
             Record::Control(control) => {
                 let lease = match &*control {
                     Control::Import(import) => Some(LeaseId(import.lease)),
@@ -429,7 +445,9 @@ fn step_link(found: &Found, agent: AgentId, step: u64, outputs: &[Output<'_>]) -
                 remembered += 1;
                 lease = lease.or(Some(*under));
             }
-            Output::Denied { .. } | Output::Forgone { .. } => denied += 1,
+            Output::Denied { .. } | Output::Forgone { .. } | Output::DeniedAgain { .. } => {
+                denied += 1;
+            }
             Output::Exit => {}
         }
     }
@@ -446,6 +464,9 @@ fn output_link(found: &Found, message: Message, output: &Output<'_>) -> Link {
             (None, What::Denied { to: Some(*to), denial: *denial })
         }
         Output::Forgone { denial, .. } => (None, What::Denied { to: None, denial: *denial }),
+        Output::DeniedAgain { denial, count } => {
+            (None, What::DeniedAgain { denial: *denial, count: *count })
+        }
         // No message names another output; it is shown as what it is.
         Output::Remembered { lease, .. } => {
             (Some(*lease), What::Step { step: message.step, sent: 0, remembered: 1, denied: 0 })

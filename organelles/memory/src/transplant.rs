@@ -394,6 +394,7 @@ fn records(annex: &Annex, import: &Import<'_>) -> Result<Vec<Record<'static>>, T
         rights: lease.rights.0,
         scope: (lease.scope.first, lease.scope.last),
         expires: lease.expires,
+        log_bytes: None,
     }));
     let name = format!("{}.engram", hash(import.bytes));
     let file = annex.keep(&name, import.bytes)?;

@@ -72,7 +72,8 @@ impl Batch<'_, '_> {
             Record::Lease(_)
             | Record::Input { .. }
             | Record::Crash { .. }
-            | Record::DeadLetter { .. } => {}
+            | Record::DeadLetter { .. }
+            | Record::Change { .. } => {}
         }
         Ok(())
     }
@@ -83,14 +84,8 @@ impl Batch<'_, '_> {
                 self.state.kinds = genesis.kinds.into_iter().map(|(name, _)| name).collect();
             }
             Control::Import(import) => self.import(position, &import)?,
-            Control::Boot(_)
-            | Control::Principal(_)
-            | Control::Reason(_)
-            | Control::Grant(_)
-            | Control::Recovered(_)
-            | Control::Resume(_)
-            | Control::Interrupted(_)
-            | Control::Seal(_) => {}
+            // Nothing else is memory.
+            _ => {}
         }
         Ok(())
     }

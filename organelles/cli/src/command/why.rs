@@ -21,6 +21,7 @@ use super::memory::{all_names, open};
 use crate::args::Why;
 use crate::error::{CliError, Code};
 use crate::output::{self, hex, put};
+use crate::words::{change_words, control_kind, control_words};
 
 /// Names that are suggested for one that is not there.
 const SUGGESTIONS: usize = 3;
@@ -178,6 +179,9 @@ impl Teller<'_> {
             What::Denied { to: None, denial } => {
                 format!("{who} was not allowed to remember: {denial}")
             }
+            What::DeniedAgain { denial, count } => {
+                format!("{who} was denied for the {count}th time in a row: {denial}")
+            }
             What::Input { index } => format!("{who} was told {}", self.input(*index)),
             What::Step { step, sent, remembered, denied } => {
                 let mut did = vec![format!("{who} took step {step}")];
@@ -219,6 +223,7 @@ impl Teller<'_> {
             What::Released { count: 1 } => "an input was released".into(),
             What::Released { count } => format!("{count} inputs were released"),
             What::Control(control) => control_words(control),
+            What::Changed { verb, target } => change_words(*verb, *target),
         })
     }
 
@@ -270,6 +275,11 @@ impl Teller<'_> {
                 put("to", to.map(|to| self.name(to)).transpose()?.into());
                 put("denial", denial.code().into());
             }
+            What::DeniedAgain { denial, count } => {
+                put("kind", "denied_again".into());
+                put("denial", denial.code().into());
+                put("count", (*count).into());
+            }
             What::Input { index } => {
                 put("kind", "input".into());
                 put("input", (*index).into());
@@ -288,6 +298,10 @@ impl Teller<'_> {
                 put("count", (*count).into());
             }
             What::Control(control) => put("kind", control_kind(control).into()),
+            What::Changed { verb, target } => {
+                put("kind", "change".into());
+                put("change", change_words(*verb, *target).into());
+            }
         }
         Ok(out)
     }
@@ -329,51 +343,4 @@ fn authority_lines(authority: &Answerable) -> [String; 3] {
             hex(&authority.principal.public_key)
         ),
     ]
-}
-
-fn control_kind(control: &Control) -> &'static str {
-    match control {
-        Control::Genesis(_) => "genesis",
-        Control::Boot(_) => "boot",
-        Control::Principal(_) => "principal",
-        Control::Reason(_) => "reason",
-        Control::Grant(_) => "grant",
-        Control::Recovered(_) => "recovered",
-        Control::Resume(_) => "resume",
-        Control::Interrupted(_) => "interrupted",
-        Control::Seal(_) => "seal",
-        Control::Import(_) => "import",
-    }
-}
-
-fn control_words(control: &Control) -> String {
-    match control {
-        Control::Genesis(genesis) if genesis.scenario_name.is_empty() => {
-            "this log began, without a scenario".into()
-        }
-        Control::Genesis(genesis) => {
-            format!("this log began, with the scenario {}", genesis.scenario_name)
-        }
-        Control::Boot(boot) => format!("the node started (boot {})", boot.boot),
-        Control::Principal(principal) => {
-            format!("{} is the principal who answers, number {}", principal.name, principal.id)
-        }
-        Control::Reason(reason) => format!("reason {} was given: {}", reason.id, reason.label),
-        Control::Grant(grant) => format!("grant {} was given", grant.id),
-        Control::Recovered(recovered) => {
-            format!("{} bytes that were never committed were cut", recovered.cut_bytes)
-        }
-        Control::Resume(resume) => format!("a person ended safe mode: {}", resume.reason),
-        Control::Interrupted(interrupted) => {
-            format!("signal {} interrupted the run", interrupted.signal)
-        }
-        Control::Seal(seal) => format!("the run was complete after {} ticks", seal.ticks),
-        Control::Import(import) => format!(
-            "an engram of log {} was imported ({}, signed by {}, trusted: {})",
-            hex(&import.origin),
-            import.file.name,
-            hex(&import.signer),
-            import.trusted_by
-        ),
-    }
 }

@@ -138,6 +138,7 @@ fn beginning() -> [Control; 4] {
             scope_last: 1,
             expires: None,
             signed: Vec::new(),
+            terms: None,
         }),
     ]
 }

@@ -64,6 +64,7 @@ pub fn beginning() -> Vec<Record<'static>> {
             scope_last: 3,
             expires: None,
             signed: Vec::new(),
+            terms: None,
         })),
     ];
     for agent in 1..=3 {
@@ -74,6 +75,7 @@ pub fn beginning() -> Vec<Record<'static>> {
             rights: 3,
             scope: (1, 3),
             expires: None,
+            log_bytes: None,
         }));
         let name = ["one", "two", "three"][agent as usize - 1];
         records.push(Record::Spawn { agent: AgentId(agent), kind: 0, lease: LeaseId(agent), name });
