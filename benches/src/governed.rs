@@ -255,6 +255,7 @@ impl<A: Agent> Run<A> {
                 init: Arc::new(init),
                 grant: grant(agents),
                 expires: Vec::new(),
+                changes: Vec::new(),
             },
             inputs,
             config: RunConfig {
@@ -262,7 +263,12 @@ impl<A: Agent> Run<A> {
                 small_tick: SMALL_TICK,
                 chaos: Chaos::new(0, 0.0),
                 intensity: Intensity { restarts: 0, period_ticks: 1 },
-                limits: Limits { outputs_per_step: 1, messages_per_tick: agents },
+                limits: Limits {
+                    outputs_per_step: 1,
+                    messages_per_tick: agents,
+                    // The product's default: the bytes are counted.
+                    log_bytes_per_lease: 64 << 20,
+                },
                 stop: Some(stop),
                 interrupt: Arc::default(),
                 progress: Arc::default(),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use karyon_identity::{GrantTerms, SecretKey};
+use karyon_identity::{Checkpoint, GrantTerms, SecretKey};
 use karyon_log::{
     Block, Control, End, InputFile, Lane, LogError, Record, Report, SegmentHeader, Trust,
     VerifyError, verify, write_segment,
@@ -13,8 +13,9 @@ use karyon_log::{
 use karyon_safety::Found;
 use karyon_types::{LogId, hash};
 
+use crate::checkpoints::Checkpoints;
 use crate::datadir::DataDir;
-use crate::node::{NodeError, boot_record, permit, write_checkpoint};
+use crate::node::{NodeError, boot_record, permit};
 use crate::recorder::wall_ms;
 
 /// A data directory that something can be added to.
@@ -27,12 +28,17 @@ pub struct Annex {
 }
 
 impl Annex {
-    /// Takes a data directory that is new, or whose run is complete.
+    /// Takes a data directory that is new, or whose run is complete. `known` are checkpoints that
+    /// were kept elsewhere, their signatures checked: a log that does not extend each is refused.
     ///
     /// # Errors
     /// [`NodeError::Unfinished`], [`NodeError::Verify`], and those of a start that is not
     /// permitted.
-    pub fn begin(dir: DataDir, key: Arc<SecretKey>) -> Result<Annex, NodeError> {
+    pub fn begin(
+        dir: DataDir,
+        key: Arc<SecretKey>,
+        known: &[Checkpoint],
+    ) -> Result<Annex, NodeError> {
         let is_new = dir.is_unused()?;
         if let Found::Missing = karyon_safety::read(dir.path())
             && is_new
@@ -40,7 +46,7 @@ impl Annex {
             karyon_safety::initialise(dir.path())?;
         }
         permit(&dir)?;
-        let trust = Trust { node_key: Some(key.public_key()) };
+        let trust = Trust { node_key: Some(key.public_key()), known: known.to_vec() };
         let report = verify(&dir.log_folder(), &dir.checkpoint_file(), &dir.inputs(), &trust);
         let report = match report {
             Ok(report) if report.end.sealed => Some(report),
@@ -118,7 +124,8 @@ impl Annex {
         let folder = self.dir.log_folder();
         let end = write_segment(&folder, &self.header, Arc::clone(&self.key), boot, &end, block)
             .map_err(|source| NodeError::Io { path: folder, source })?;
-        write_checkpoint(&self.dir, self.header.log, &self.key, &end)?;
+        Checkpoints::begin(self.header.log, self.key, self.dir.checkpoint_file(), None)?
+            .write(end.tree.size(), end.tree.root())?;
         Ok((self.dir, end))
     }
 }

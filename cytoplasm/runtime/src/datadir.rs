@@ -1,9 +1,11 @@
 //! A data directory: where a run's log, inputs, safety files and results lie.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use karyon_safety::FileError;
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +49,7 @@ pub struct DataDir {
 }
 
 /// What a write of a segment that was cut off leaves.
-const TEMPORARY_SEGMENT: &str = "segment.new";
+const TEMPORARY_SEGMENT: &str = "spare.log";
 
 /// What may lie in a directory that is not used yet: a person can put STOP there beforehand.
 const BEFOREHAND: [&str; 2] = ["safety", "lock"];
@@ -191,18 +193,14 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::Io`].
     pub fn write(&self, file: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
-        let mut name = file.as_os_str().to_owned();
-        name.push(".new");
-        let new = PathBuf::from(name);
-        let write = || -> io::Result<()> {
-            let mut out = File::create(&new)?;
-            out.write_all(bytes)?;
-            out.sync_all()?;
-            fs::rename(&new, file)
-        };
-        write().map_err(failed(file))?;
-        file.parent().map_or(Ok(()), sync_folder)
+        replace_whole(file, bytes)
     }
+}
+
+/// Durably writes a whole file: it is there complete or not at all.
+pub(crate) fn replace_whole(file: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
+    karyon_safety::replace_file(file, bytes, 0o666)
+        .map_err(|FileError { path, source, .. }| DataDirError::Io { path, source })
 }
 
 /// The copies of a data directory's inputs.

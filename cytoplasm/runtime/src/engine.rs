@@ -4,32 +4,35 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use karyon_gate::{Gate, Grant, Lease, Scope, Widening};
+use karyon_gate::{Full, Grant, Lease, OpenError};
 use karyon_log::limits::RECORD_BYTES_MAX;
-use karyon_log::{LeaseRecord, LogFailed, Record};
+use karyon_log::{LogFailed, Record, Target, Verb};
 use karyon_safety::StopFile;
-use karyon_types::{AgentId, LeaseId, Tick};
+use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;
 use crate::chaos::Chaos;
-use crate::input::InputSource;
+use crate::input::{Batch, InputSource};
+use crate::leases::{Change, ChangeError, Leases};
 use crate::recorder::{RecordError, Recorder};
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::supervision::{Intensity, RestartWindow};
 
-/// Bounds of a run in tick mode. Nothing is shed: passing one ends the run.
+/// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Outputs of one step; at most 65,536, which is what a message's identity has room for.
     pub outputs_per_step: u64,
     /// Messages to one agent in one tick: the bound of its mailbox.
     pub messages_per_tick: u64,
+    /// Bytes of the log that the outputs under one lease may take, as they are encoded; what is
+    /// beyond is denied. `u64::MAX`: no bound.
+    pub log_bytes_per_lease: u64,
 }
 
 /// What was counted; each output is counted once.
@@ -85,6 +88,9 @@ pub struct Population<A> {
     pub grant: Grant,
     /// When an agent's lease ends, should that be before the grant does.
     pub expires: Vec<(AgentId, Tick)>,
+    /// What happens to their authority while they run: each at the beginning of its tick, those
+    /// of one tick in this order. A change behind the run's last tick never comes.
+    pub changes: Vec<Change>,
 }
 
 /// The usual [`RunConfig::small_tick`]: waking another thread costs some 10 µs, an event less
@@ -196,7 +202,22 @@ pub enum RunError {
         /// Whose lease.
         agent: AgentId,
         /// The rule.
-        rule: Widening,
+        rule: OpenError,
+    },
+    /// There is no room for the run's principal, reason and grant.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// A change of authority that cannot be made.
+    #[error("{verb:?} {target:?} at {tick}: {error}")]
+    Change {
+        /// When it is due.
+        tick: Tick,
+        /// What it does.
+        verb: Verb,
+        /// To whom.
+        target: Target,
+        /// Why not.
+        error: ChangeError,
     },
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
@@ -236,8 +257,8 @@ pub fn run<A: Agent>(
     crate::panics::install();
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let (gate, leases, handles) = match bring_to_life(&population, &mut owned) {
-        Ok(life) => life,
+    let mut leases = match Leases::bring_to_life(&population, config.limits, &mut owned) {
+        Ok(leases) => leases,
         Err(error) => {
             *recorder = Some(owned);
             return Err(error);
@@ -245,7 +266,7 @@ pub fn run<A: Agent>(
     };
     let schedulers = config.schedulers.max(1);
     let plan = Plan {
-        gate: Arc::new(gate),
+        gate: Arc::clone(&leases.gate),
         inputs,
         init: population.init,
         chaos: config.chaos,
@@ -253,8 +274,9 @@ pub fn run<A: Agent>(
         agents: population.names.len() as u64,
     };
     let slabs: Vec<_> = (0..schedulers)
-        .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &handles)))
+        .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &leases.handles)))
         .collect();
+    let terms = std::mem::take(&mut leases.terms);
     let shared = Arc::new(Shared {
         barrier: Barrier::new(schedulers),
         small_tick: config.small_tick,
@@ -270,7 +292,9 @@ pub fn run<A: Agent>(
             intensity: config.intensity,
             current: None,
             result: None,
+            leases,
             framing: Vec::new(),
+            framed: 0,
         }),
         plan,
         slabs,
@@ -302,52 +326,7 @@ pub fn run<A: Agent>(
         counts.add(&slab.counts);
         agents.extend(slab.into_agents());
     }
-    Ok(Outcome { ending, ticks, counts, agents, leases })
-}
-
-type Life = (Gate, Vec<Lease>, Vec<Option<karyon_gate::Handle>>);
-
-/// Opens a lease for each agent and records both.
-fn bring_to_life<A>(population: &Population<A>, recorder: &mut Recorder) -> Result<Life, RunError> {
-    let last = population.names.len() as u64;
-    let (mut gate, mut leases, mut handles) = (Gate::default(), Vec::new(), Vec::new());
-    // The first end of each agent's lease.
-    let mut expires = BTreeMap::new();
-    for (agent, tick) in &population.expires {
-        let first = expires.entry(*agent).or_insert(*tick);
-        *first = (*first).min(*tick);
-    }
-    let mut records = Vec::new();
-    for (serial, name) in (1..).zip(&population.names) {
-        let agent = AgentId(serial);
-        let own = expires.get(&agent).copied();
-        let lease = Lease {
-            id: LeaseId(serial),
-            owner: agent,
-            rights: population.grant.rights,
-            scope: Scope { first: 1, last },
-            // Whichever comes first.
-            expires: [own, population.grant.expires].into_iter().flatten().min(),
-        };
-        let handle =
-            gate.open(&population.grant, &lease).map_err(|rule| RunError::Lease { agent, rule })?;
-        records.clear();
-        Record::Lease(LeaseRecord {
-            id: lease.id,
-            owner: agent,
-            grant: population.grant.id,
-            rights: lease.rights.0,
-            scope: (lease.scope.first, lease.scope.last),
-            expires: lease.expires,
-            log_bytes: None,
-        })
-        .encode(&mut records);
-        Record::Spawn { agent, kind: 0, lease: lease.id, name }.encode(&mut records);
-        recorder.append(&records, 2)?;
-        leases.push(lease);
-        handles.push(Some(handle));
-    }
-    Ok((gate, leases, handles))
+    Ok(Outcome { ending, ticks, counts, agents, leases: terms })
 }
 
 /// The tick that stands for "no more".
@@ -456,7 +435,10 @@ struct Leader {
     /// The tick that just ran.
     current: Option<Tick>,
     result: Option<Result<(Ending, u64), RunError>>,
+    leases: Leases,
+    /// The tick's own records, in front of those of its agents.
     framing: Vec<u8>,
+    framed: u32,
 }
 
 impl Leader {
@@ -494,13 +476,26 @@ impl Leader {
         }
         self.current = Some(next);
         self.progress.tick.store(next.0, Ordering::Relaxed);
-        let events = on_the_way + plan.inputs.released(next).items.len() as u64;
+        let events = on_the_way + self.frame(next, plan.inputs.released(next))?;
         Ok(Some(Next { tick: next, events }))
     }
 
     fn end(&mut self, ending: Ending) -> Option<Next> {
         self.result = Some(Ok((ending, self.current.map_or(0, |tick| tick.0))));
         None
+    }
+
+    /// Begins a tick: changes what is to be changed; how many inputs it releases.
+    fn frame(&mut self, tick: Tick, batch: Batch<'_>) -> Result<u64, RunError> {
+        self.framing.clear();
+        Record::Tick(tick).encode(&mut self.framing);
+        self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
+        let released = batch.items.len() as u64;
+        if released > 0 {
+            Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
+            self.framed += 1;
+        }
+        Ok(released)
     }
 
     /// Brings a tick's records into the log; how many messages are on their way now.
@@ -515,14 +510,8 @@ impl Leader {
         if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
             return Err(error);
         }
-        let batch = plan.inputs.released(tick);
-        self.framing.clear();
-        Record::Tick(tick).encode(&mut self.framing);
-        let released = batch.items.len() as u64;
-        if released > 0 {
-            Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
-        }
-        self.recorder.append(&self.framing, 1 + u32::from(released > 0))?;
+        self.recorder.append(&self.framing, self.framed)?;
+        let released = plan.inputs.released(tick).items.len() as u64;
         let (mut sent, mut restarts) = (0, 0);
         for outcome in outcomes {
             let mut outcome = lock(outcome);

@@ -11,16 +11,19 @@ mod annex;
 mod authority;
 mod barrier;
 mod chaos;
+mod checkpoints;
 pub mod codec;
 pub mod datadir;
 mod engine;
 mod input;
+mod leases;
 mod node;
 mod panics;
 mod recorder;
 mod root;
 mod scheduler;
 mod services;
+mod standing;
 mod supervision;
 
 pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom};
@@ -33,6 +36,7 @@ pub use engine::{
     Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, SMALL_TICK, run,
 };
 pub use input::{Batch, InputItem, InputSource};
+pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError, unix_seconds};
 pub use panics::first_crash;
 pub use recorder::{RecordError, Recorder, wall_ms};

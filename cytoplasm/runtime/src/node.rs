@@ -9,13 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use karyon_identity::{Checkpoint, SecretKey};
 use karyon_log::{
-    Boot, Control, End, FileStorage, Genesis, InputFile, Interrupted, LogError, LogFailed,
-    Recovered, Report, Resume, Seal, SegmentHeader, Storage, Trust, VerifyError, Walk, Writer,
-    origin, segment_file, verify,
+    Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, LogFailed,
+    Recovered, Report, Resume, Seal, SegmentHeader, Trust, VerifyError, Walk, Writer,
+    WriterOptions, verify,
 };
 use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
 use karyon_types::{Hash, LogId, hash};
 
+use crate::checkpoints::Checkpoints;
 use crate::datadir::{DataDir, DataDirError};
 use crate::recorder::{Recorder, wall_ms};
 
@@ -129,12 +130,12 @@ pub struct Beginning {
 pub struct Node {
     dir: DataDir,
     header: SegmentHeader,
-    key: Arc<SecretKey>,
     marker_n: u64,
     /// What all records pass through; taken by a run and given back.
     pub recorder: Option<Recorder>,
     /// The log's end and its seal when the node started, should it be sealed.
     sealed: Option<(End, Seal)>,
+    checkpoints: Checkpoints,
 }
 
 impl Node {
@@ -167,11 +168,6 @@ impl Node {
             .map(LogId)
             .map_err(|error| NodeError::Sign(error.to_string()))?;
         let header = SegmentHeader { log, node_key: key.public_key() };
-        let path = dir.log_file();
-        let failed = |source| NodeError::Io { path: path.clone(), source };
-        let mut storage = FileStorage::create(&path).map_err(failed)?;
-        storage.write_at(0, &header.encode()).map_err(failed)?;
-        storage.sync().map_err(failed)?;
         let boot = boot_record(1, &beginning.genesis.karyon, schedulers);
         let mut records = vec![Control::Genesis(beginning.genesis)];
         records.append(&mut beginning.authority);
@@ -179,18 +175,16 @@ impl Node {
         let pending = resumes.iter().map(|resume| resume.n).max();
         records.extend(resumes.into_iter().map(Control::Resume));
         records.push(boot);
-        let writer =
-            Writer::start(Box::new(storage), &header, Arc::clone(&key), 1, End::of_new_log())
-                .map_err(failed)?;
-        let mut recorder = Recorder::new(writer);
+        let mut recorder = Recorder::new(open_log(&dir, &header, &key, 1, &End::of_new_log())?);
         recorder.control(&records)?;
         recorder.flush()?;
         forget_resumes(&dir, pending)?;
-        Ok(Node { dir, header, key, marker_n, recorder: Some(recorder), sealed: None })
+        Node::begin(dir, header, key, marker_n, recorder)
     }
 
     /// Starts again where a run was ended: verifies the log, cuts an uncommitted tail, and goes
-    /// on behind the last commit.
+    /// on behind the last commit. `known` are checkpoints that were kept elsewhere, their
+    /// signatures checked: a log that does not extend each is refused.
     ///
     /// # Errors
     /// See [`NodeError`].
@@ -200,9 +194,10 @@ impl Node {
         schedulers: usize,
         karyon: &str,
         kinds: &[(String, u32)],
+        known: &[Checkpoint],
     ) -> Result<(Node, Report), NodeError> {
         let data = || dir.path().to_path_buf();
-        let trust = Trust { node_key: Some(key.public_key()) };
+        let trust = Trust { node_key: Some(key.public_key()), known: known.to_vec() };
         let log = dir.log_folder();
         let report = match verify(&log, &dir.checkpoint_file(), &dir.inputs(), &trust) {
             Ok(report) if report.genesis().is_some() => report,
@@ -227,16 +222,13 @@ impl Node {
         karyon_safety::replace(dir.path(), &Marker::Running { boot: boot as u64, n: marker_n })?;
         let header = SegmentHeader { log: report.log, node_key: report.node_key };
         let end = report.end.clone();
-        let path = segment_file(&log, end.segment);
-        let failed = |source| NodeError::Io { path: path.clone(), source };
         let walk = Walk::open(&log).map_err(VerifyError::Log)?;
         if end.sealed {
             let recorder = Recorder::resuming(None, walk, &end);
             let sealed = report.seal().map(|seal| (end, seal.clone()));
-            let node = Node { dir, header, key, marker_n, recorder: Some(recorder), sealed };
+            let node = Node { sealed, ..Node::begin(dir, header, key, marker_n, recorder)? };
             return Ok((node, report));
         }
-        let storage = FileStorage::open(&path).map_err(failed)?;
         let mut records = Vec::new();
         if end.tail_bytes > 0 {
             records.push(Control::Recovered(Recovered { cut_bytes: end.tail_bytes }));
@@ -249,15 +241,46 @@ impl Node {
         let new = resumes.into_iter().filter(|resume| !is_recorded(resume.n));
         records.extend(new.map(Control::Resume));
         records.push(boot_record(boot as u32, karyon, schedulers));
-        let writer =
-            Writer::start(Box::new(storage), &header, Arc::clone(&key), boot as u32, end.clone())
-                .map_err(failed)?;
+        let writer = open_log(&dir, &header, &key, boot as u32, &end)?;
         let mut recorder = Recorder::resuming(Some(writer), walk, &end);
         recorder.control(&records)?;
         recorder.flush()?;
         forget_resumes(&dir, pending)?;
-        let node = Node { dir, header, key, marker_n, recorder: Some(recorder), sealed: None };
-        Ok((node, report))
+        Ok((Node::begin(dir, header, key, marker_n, recorder)?, report))
+    }
+
+    fn begin(
+        dir: DataDir,
+        header: SegmentHeader,
+        key: Arc<SecretKey>,
+        marker_n: u64,
+        recorder: Recorder,
+    ) -> Result<Node, NodeError> {
+        let file = dir.checkpoint_file();
+        let checkpoints = Checkpoints::begin(header.log, key, file, recorder.status())?;
+        let recorder = Some(recorder);
+        Ok(Node { dir, header, marker_n, recorder, sealed: None, checkpoints })
+    }
+
+    /// Keeps each checkpoint in this file too. Outside the reach of whoever can write the data
+    /// directory, it proves that the log was not rewritten behind it.
+    pub fn witnessed_by(&mut self, file: PathBuf) {
+        self.checkpoints.witnessed_by(file);
+    }
+
+    /// The log that it writes.
+    pub fn log(&self) -> LogId {
+        self.header.log
+    }
+
+    /// Records, and waits until it is durable.
+    ///
+    /// # Errors
+    /// When the log gave up.
+    pub fn record_durably(&mut self, records: &[Control]) -> Result<(), NodeError> {
+        self.record(records)?;
+        let flushed = self.recorder.as_mut().map_or(Ok(()), Recorder::flush);
+        flushed.map_err(|failed| self.give_up(failed))
     }
 
     /// The data directory.
@@ -314,6 +337,24 @@ impl Node {
         Ok((self.dir, end))
     }
 
+    /// Ends in good order what has no ticks: it can be resumed.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub fn pause(self) -> Result<(DataDir, End), NodeError> {
+        self.interrupt(0, 0)
+    }
+
+    /// Makes a record durable that must not be lost where the disk is full: a revocation.
+    ///
+    /// # Errors
+    /// [`NodeError::Log`]: the node gave up.
+    pub fn record_urgently(&mut self, record: Control) -> Result<(), NodeError> {
+        let recorder = self.recorder.as_ref();
+        let spoken = recorder.map_or(Ok(()), |recorder| recorder.urgent(record));
+        spoken.map_err(|failed| self.give_up(failed))
+    }
+
     /// STOP was found: durably says so, and waits for nothing, the log least of all.
     ///
     /// # Errors
@@ -327,31 +368,54 @@ impl Node {
         Ok(outcome?)
     }
 
-    /// The run failed: keeps what was recorded, and leaves the marker as it is.
+    /// The run failed: keeps what was recorded, and leaves the marker as it is. Where it was the
+    /// log that failed, the marker says that the node was halted, and why.
     ///
     /// # Errors
     /// See [`NodeError`].
     pub fn abandon(mut self) -> Result<(), NodeError> {
-        match self.recorder.take() {
-            Some(recorder) => Ok(recorder.close().map(drop)?),
-            None => Ok(()),
-        }
+        self.end_log().map(drop)
     }
 
     fn record(&mut self, records: &[Control]) -> Result<(), NodeError> {
-        match &mut self.recorder {
-            Some(recorder) => Ok(recorder.control(records)?),
-            None => Err(NodeError::Sign("the run did not give its recorder back".into())),
-        }
+        let Some(recorder) = &mut self.recorder else {
+            return Err(NodeError::Sign("the run did not give its recorder back".into()));
+        };
+        let recorded = recorder.control(records);
+        recorded.map_err(|failed| self.give_up(failed))
     }
 
     fn close(&mut self) -> Result<End, NodeError> {
-        let end = self.recorder.take().map(Recorder::close).transpose()?.flatten();
-        end.ok_or_else(|| NodeError::Sign("the log was not open".into()))
+        self.end_log()?.ok_or_else(|| NodeError::Sign("the log was not open".into()))
     }
 
-    fn checkpoint(&self, end: &End) -> Result<(), NodeError> {
-        write_checkpoint(&self.dir, self.header.log, &self.key, end)
+    fn end_log(&mut self) -> Result<Option<End>, NodeError> {
+        self.checkpoints.stop();
+        if let Some(recorder) = &mut self.recorder
+            && let Err(failed) = recorder.flush()
+        {
+            return Err(self.give_up(failed));
+        }
+        let closed = self.recorder.take().map_or(Ok(None), Recorder::close);
+        closed.map_err(|failed| self.give_up(failed))
+    }
+
+    /// The log failed: says so where that is still possible. A full disk has room for a record;
+    /// a marker that cannot be written says `running`, which keeps a start from going on too. The
+    /// log's failure is the one to tell.
+    fn give_up(&mut self, failed: LogFailed) -> NodeError {
+        let reason = failed.to_string();
+        let halt = Control::Halt(Halt { reason: reason.clone(), at_unix_ms: wall_ms() });
+        let spoken = self.recorder.take().map_or(Ok(()), |recorder| recorder.last_words(halt));
+        let halted = Marker::Halted { n: self.marker_n, reason };
+        match (spoken, karyon_safety::replace(self.dir.path(), &halted)) {
+            (Ok(()) | Err(_), Ok(()) | Err(_)) => NodeError::Log(failed),
+        }
+    }
+
+    fn checkpoint(&mut self, end: &End) -> Result<(), NodeError> {
+        self.checkpoints.stop();
+        self.checkpoints.write(end.tree.size(), end.tree.root())
     }
 
     fn clear(&self) -> Result<(), NodeError> {
@@ -359,17 +423,16 @@ impl Node {
     }
 }
 
-/// Signs what the log holds now.
-pub(crate) fn write_checkpoint(
+fn open_log(
     dir: &DataDir,
-    log: LogId,
-    key: &SecretKey,
+    header: &SegmentHeader,
+    key: &Arc<SecretKey>,
+    boot: u32,
     end: &End,
-) -> Result<(), NodeError> {
-    let checkpoint =
-        Checkpoint { origin: origin(log), size: end.tree.size(), root: end.tree.root() };
-    let note = checkpoint.to_note(key).map_err(|error| NodeError::Sign(error.to_string()))?;
-    Ok(dir.write(&dir.checkpoint_file(), note.as_bytes())?)
+) -> Result<Writer, NodeError> {
+    let (path, options) = (dir.log_folder(), WriterOptions::default());
+    Writer::open(Arc::new(DiskFolder::new(&path)), header, Arc::clone(key), boot, end, options)
+        .map_err(|source| NodeError::Io { path, source })
 }
 
 /// Whether a start is permitted: STOP is absent and the marker clear.

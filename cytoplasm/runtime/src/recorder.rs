@@ -221,6 +221,31 @@ impl Recorder {
         self.writer.map(Writer::close).transpose()
     }
 
+    /// The log gave up: brings one last record into it, should the disk be full, and ends the
+    /// writer.
+    ///
+    /// # Errors
+    /// When that is not possible: of what failed otherwise, nobody knows what is durable.
+    pub(crate) fn last_words(self, record: Control) -> Result<(), LogFailed> {
+        let spoken = self.urgent(record);
+        // The writer failed before, and closing only says so again.
+        match self.writer.map(Writer::close) {
+            Some(Ok(_) | Err(_)) | None => spoken,
+        }
+    }
+
+    /// Makes a control record durable, also where the disk is full.
+    ///
+    /// # Errors
+    /// When the log gave up for another reason, or its last room is used.
+    pub(crate) fn urgent(&self, record: Control) -> Result<(), LogFailed> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let mut body = Vec::new();
+        Record::Control(Box::new(record)).encode(&mut body);
+        let lane = Lane::Control;
+        writer.last_words(Block { lane, count: 1, body, wall_ms: wall_ms(), seals: false })
+    }
+
     /// Checks that the run repeated all that was committed.
     ///
     /// # Errors

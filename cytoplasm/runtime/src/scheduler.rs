@@ -11,7 +11,7 @@ use std::sync::Arc;
 use karyon_gate::{Gate, Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
-use karyon_types::{AgentId, Denial, LeaseId, Tick};
+use karyon_types::{AgentId, Denial, Tick};
 
 use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
 use crate::chaos::Chaos;
@@ -19,6 +19,7 @@ use crate::codec;
 use crate::engine::{Counts, Limits, RunError};
 use crate::input::{InputItem, InputSource};
 use crate::panics;
+use crate::standing::{Standing, Wanted};
 use crate::supervision::Exit;
 
 /// A message on its way.
@@ -36,6 +37,7 @@ struct Slot<A> {
     /// Events that it is done with.
     steps: u64,
     lease: Option<Handle>,
+    standing: Standing,
 }
 
 /// What a scheduler did in one tick.
@@ -105,6 +107,7 @@ impl<A: Agent> Scheduler<A> {
                 agent: Some((plan.init)(AgentId(serial))),
                 steps: 0,
                 lease: leases.get(serial as usize - 1).copied().flatten(),
+                standing: Standing::default(),
             })
             .collect();
         Scheduler {
@@ -315,11 +318,39 @@ impl<A: Agent> Scheduler<A> {
             };
             let request = Request { agent: id, right, target, now: tick };
             let decision = plan.gate.check(lease, &request);
+            let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { break };
+            let mut record = |wanted: Wanted<'_>| {
+                slot.standing.record(
+                    &mut self.encoder,
+                    decision,
+                    limits.log_bytes_per_lease,
+                    wanted,
+                )
+            };
             match wish {
-                Wish::Send(to, payload) => self.send(decision, to, message, payload),
+                Wish::Send(to, payload) => {
+                    let deed = Deed::Send(to);
+                    let decision = record(Wanted { deed, bytes: &payload });
+                    self.counts.sent += 1;
+                    match decision {
+                        Ok(_) => self.send(to, message, payload),
+                        Err(denial) => {
+                            self.counts.denied += 1;
+                            self.tell(message, denial, deed);
+                        }
+                    }
+                }
                 Wish::Remember { end } => {
-                    self.remember(decision, message, memory.get(begin..end).unwrap_or_default());
+                    let deed = Deed::Remember;
+                    let bytes = memory.get(begin..end).unwrap_or_default();
                     begin = end;
+                    match record(Wanted { deed, bytes }) {
+                        Ok(_) => self.counts.remembered += 1,
+                        Err(denial) => {
+                            self.counts.forgone += 1;
+                            self.tell(message, denial, deed);
+                        }
+                    }
                 }
             }
         }
@@ -344,43 +375,12 @@ impl<A: Agent> Scheduler<A> {
     }
 
     #[inline]
-    fn send(
-        &mut self,
-        decision: Result<LeaseId, Denial>,
-        to: AgentId,
-        message: Message,
-        payload: Payload,
-    ) {
-        self.counts.sent += 1;
-        match decision {
-            Ok(lease) => {
-                self.encoder.output(&Output::Sent { lease, to, payload: &payload });
-                // The gate's scope ends with the last agent, so the scheduler exists.
-                let scheduler = ((to.0 - 1) / self.share) as usize;
-                if let Some(outbox) = self.outbox.get_mut(scheduler) {
-                    outbox.push(Envelope { to, message, denial: None, payload });
-                    self.outcome.sent += 1;
-                }
-            }
-            Err(denial) => {
-                self.encoder.output(&Output::Denied { denial, to, payload: &payload });
-                self.counts.denied += 1;
-                self.tell(message, denial, Deed::Send(to));
-            }
-        }
-    }
-
-    fn remember(&mut self, decision: Result<LeaseId, Denial>, message: Message, write: &[u8]) {
-        match decision {
-            Ok(lease) => {
-                self.encoder.output(&Output::Remembered { lease, write });
-                self.counts.remembered += 1;
-            }
-            Err(denial) => {
-                self.encoder.output(&Output::Forgone { denial, write });
-                self.counts.forgone += 1;
-                self.tell(message, denial, Deed::Remember);
-            }
+    fn send(&mut self, to: AgentId, message: Message, payload: Payload) {
+        // The gate's scope ends with the last agent, so the scheduler exists.
+        let scheduler = ((to.0 - 1) / self.share) as usize;
+        if let Some(outbox) = self.outbox.get_mut(scheduler) {
+            outbox.push(Envelope { to, message, denial: None, payload });
+            self.outcome.sent += 1;
         }
     }
 

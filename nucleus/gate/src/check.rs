@@ -1,81 +1,186 @@
 //! The slab of leases and the check.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::PoisonError;
 
-use karyon_types::{AgentId, Denial, LeaseId, Tick};
+use karyon_types::{AgentId, Denial, LeaseId};
 
-use crate::terms::{Grant, Lease, Rights, Scope, Widening};
+use super::chunks::Chunks;
+use super::limits::{GENERATION_LAST, LEASES_MAX, STOPS_MAX};
+use super::slot::{self, AGENT, Handle, LEASE, REVOKED, STOP, Slot, generation, update};
+use super::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, fence};
+use crate::terms::{Grant, Lease, Request, Rights, Widening};
 
-/// Where a lease lies in the slab. Never recorded, never given to an agent.
+/// Names a stop word: one switch for all leases whose chain it is in. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stop(u32);
+
+/// What stands above a lease, and stops it when it is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handle {
-    index: u32,
-    generation: u32,
+pub struct Chain {
+    /// Who answers for it.
+    pub principal: Stop,
+    /// Why it was given.
+    pub reason: Stop,
+    /// The grant, or the lease, that it was cut from.
+    pub line: Stop,
 }
 
-/// What an agent asks to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// The asking agent, as the scheduler knows it.
-    pub agent: AgentId,
-    /// The right that is needed.
-    pub right: Rights,
-    /// The resource that it is needed for.
-    pub target: u64,
-    /// The gate's time.
-    pub now: Tick,
+/// Whether something is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It holds.
+    None,
+    /// Not until as many suspensions are lifted as there were.
+    Suspended,
+    /// Never again.
+    Revoked,
 }
 
-/// One lease, laid out in one cache line.
-#[repr(align(64))]
-struct Slot {
-    generation: u32,
-    rights: Rights,
-    owner: AgentId,
-    lease: LeaseId,
-    scope: Scope,
-    /// The first tick at which it no longer holds; `u64::MAX`: no end.
-    expires: u64,
-    revoked: AtomicBool,
+/// There is no room for more leases or stop words: see [`limits`](crate::limits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gate holds as many leases or stop words as it can; close leases that are over")]
+pub struct Full;
+
+/// Why a lease was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It would be wider than what it is cut from.
+    #[error(transparent)]
+    Widening(#[from] Widening),
+    /// There is no room.
+    #[error(transparent)]
+    Full(#[from] Full),
 }
 
-/// The slab of all live leases, shared by every scheduler.
+/// The slab of all live leases, shared by every thread.
+///
+/// A check reads atomics and takes no lock; so do stopping and halting, which therefore wait for
+/// nobody. Opening and closing wait for each other.
 #[derive(Default)]
 pub struct Gate {
-    slots: Vec<Slot>,
+    slots: Chunks<Slot>,
+    stops: Chunks<AtomicU64>,
     halted: AtomicBool,
+    room: Mutex<Room>,
+}
+
+#[derive(Default)]
+struct Room {
+    slots: u32,
+    stops: u32,
+    /// Closed slots, to be used again.
+    free: Vec<u32>,
 }
 
 impl Gate {
-    /// Opens a lease that is cut from `grant`.
+    /// A stop word for a principal, a reason, a grant, or a lease from which others will be cut.
     ///
     /// # Errors
-    /// The rule of attenuation that the lease would break.
+    /// [`Full`].
+    pub fn new_stop(&self) -> Result<Stop, Full> {
+        let mut room = self.room();
+        let index = Some(room.stops).filter(|stops| *stops < STOPS_MAX).ok_or(Full)?;
+        self.stops.grow(index).ok_or(Full)?;
+        room.stops += 1;
+        Ok(Stop(index))
+    }
+
+    /// A chain of three new stop words.
     ///
-    /// # Panics
-    /// When 2³² leases are open: more than memory holds.
-    pub fn open(&mut self, grant: &Grant, lease: &Lease) -> Result<Handle, Widening> {
+    /// # Errors
+    /// [`Full`].
+    pub fn new_chain(&self) -> Result<Chain, Full> {
+        let (principal, reason, line) = (self.new_stop()?, self.new_stop()?, self.new_stop()?);
+        Ok(Chain { principal, reason, line })
+    }
+
+    /// Opens a lease that is cut from `grant` and stopped by what is in `chain`.
+    ///
+    /// # Errors
+    /// The rule of attenuation that the lease would break, or [`Full`].
+    pub fn open(&self, grant: &Grant, lease: &Lease, chain: Chain) -> Result<Handle, OpenError> {
         grant.attenuates(lease)?;
-        #[expect(clippy::expect_used, reason = "64 bytes a slot: 256 GiB come first")]
-        let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 leases");
-        let generation = 1;
-        self.slots.push(Slot {
-            generation,
-            rights: lease.rights,
-            owner: lease.owner,
-            lease: lease.id,
-            scope: lease.scope,
-            expires: lease.expires.map_or(u64::MAX, |tick| tick.0),
-            revoked: AtomicBool::new(false),
-        });
+        let mut room = self.room();
+        let next = room.slots;
+        let index = room.free.pop().or((next < LEASES_MAX).then_some(next)).ok_or(Full)?;
+        let slot = self.slots.grow(index).ok_or(Full)?;
+        room.slots += u32::from(index == next);
+        let generation = generation(slot.word.load(Ordering::Relaxed)) + 1;
+        // Whoever reads one of these also finds the slot closed, if they look behind their fence.
+        fence(Ordering::Release);
+        let expires = lease.expires.map_or(u64::MAX, |tick| tick.0);
+        slot.owner.store(lease.owner.0, Ordering::Relaxed);
+        slot.lease.store(lease.id.0, Ordering::Relaxed);
+        slot.first.store(lease.scope.first, Ordering::Relaxed);
+        slot.last.store(lease.scope.last, Ordering::Relaxed);
+        slot.expires.store(expires, Ordering::Relaxed);
+        slot.rights.store(lease.rights.0, Ordering::Relaxed);
+        slot.principal.store(chain.principal.0, Ordering::Relaxed);
+        slot.reason.store(chain.reason.0, Ordering::Relaxed);
+        slot.line.store(chain.line.0, Ordering::Relaxed);
+        // Whoever finds it open reads all of these.
+        slot.word.store(u64::from(generation) << 32, Ordering::Release);
         Ok(Handle { index, generation })
     }
 
-    /// Revokes a lease; nothing is admitted under it from now on. `false`: no such lease.
-    pub fn revoke(&self, handle: Handle) -> bool {
-        let Some(slot) = self.slot(handle) else { return false };
-        slot.revoked.store(true, Ordering::Release);
-        true
+    /// Closes a lease: its handle is unknown from now on. `false`: it was before.
+    pub fn close(&self, handle: Handle) -> bool {
+        let mut room = self.room();
+        let closed = self.change(handle, |word| u64::from(generation(word) + 1) << 32);
+        // A slot that has no generation left is never used again.
+        if closed && handle.generation < GENERATION_LAST {
+            room.free.push(handle.index);
+        }
+        closed
+    }
+
+    /// Stops every lease under `stop` until it is resumed as often.
+    pub fn suspend(&self, stop: Stop) {
+        self.set(stop, |word| slot::counted(word, STOP, true));
+    }
+
+    /// Lifts one suspension, if there is one.
+    pub fn resume(&self, stop: Stop) {
+        self.set(stop, |word| slot::counted(word, STOP, false));
+    }
+
+    /// Stops every lease under `stop` for ever.
+    pub fn revoke(&self, stop: Stop) {
+        self.set(stop, |word| word | REVOKED);
+    }
+
+    /// Whether `stop` is stopped. One that is not of this gate is revoked.
+    pub fn hold(&self, stop: Stop) -> Hold {
+        match self.stopped(stop.0) {
+            0 => Hold::None,
+            word if word & REVOKED != 0 => Hold::Revoked,
+            _ => Hold::Suspended,
+        }
+    }
+
+    /// Suspends a lease and nothing else. `false`: there is no such lease; so for the next two.
+    pub fn suspend_lease(&self, handle: Handle) -> bool {
+        self.change(handle, |word| slot::counted(word, LEASE, true))
+    }
+
+    /// Lifts one suspension of a lease, if there is one.
+    pub fn resume_lease(&self, handle: Handle) -> bool {
+        self.change(handle, |word| slot::counted(word, LEASE, false))
+    }
+
+    /// Revokes a lease for ever.
+    pub fn revoke_lease(&self, handle: Handle) -> bool {
+        self.change(handle, |word| word | REVOKED)
+    }
+
+    /// Says of all leases of an agent that the agent is suspended. `false`: one is not there.
+    pub fn suspend_agent(&self, leases: &[Handle]) -> bool {
+        self.count_agent(leases, true)
+    }
+
+    /// Lifts one suspension of an agent. `false`: a lease is not there.
+    pub fn resume_agent(&self, leases: &[Handle]) -> bool {
+        self.count_agent(leases, false)
     }
 
     /// Denies everything from now on. There is no way back: a halted process ends.
@@ -89,156 +194,112 @@ impl Gate {
     /// The denial, to be recorded and told to the agent.
     #[inline]
     pub fn check(&self, handle: Option<Handle>, request: &Request) -> Result<LeaseId, Denial> {
-        if self.halted.load(Ordering::Relaxed) {
-            return Err(Denial::SystemHalted);
-        }
-        let handle = handle.ok_or(Denial::DefaultDeny)?;
-        let slot = self.slot(handle).ok_or(Denial::UnknownLease)?;
-        if slot.owner != request.agent {
-            return Err(Denial::LeaseAgentMismatch);
-        }
-        if slot.revoked.load(Ordering::Acquire) {
-            return Err(Denial::LeaseRevoked);
-        }
-        if request.now.0 >= slot.expires {
-            return Err(Denial::LeaseExpired);
-        }
-        if !slot.rights.contains(request.right) {
-            return Err(Denial::CapabilityNotGranted);
-        }
-        if !slot.scope.contains(request.target) {
-            return Err(Denial::ExceedsCapabilityScope);
-        }
-        Ok(slot.lease)
+        self.admit(handle, request.agent, request.now.0, |slot| {
+            if !Rights(slot.rights.load(Ordering::Relaxed)).contains(request.right) {
+                return Err(Denial::CapabilityNotGranted);
+            }
+            let first = slot.first.load(Ordering::Relaxed);
+            if !(first..=slot.last.load(Ordering::Relaxed)).contains(&request.target) {
+                return Err(Denial::ExceedsCapabilityScope);
+            }
+            Ok(())
+        })
+    }
+
+    /// As [`check`](Gate::check), for what is not a matter of rights and scope: whether `agent`
+    /// holds the lease, and whether it holds.
+    ///
+    /// # Errors
+    /// Those of [`check`](Gate::check) but for the last two.
+    pub fn check_holder(
+        &self,
+        handle: Option<Handle>,
+        agent: AgentId,
+        now: u64,
+    ) -> Result<LeaseId, Denial> {
+        self.admit(handle, agent, now, |_| Ok(()))
     }
 
     #[inline]
-    fn slot(&self, handle: Handle) -> Option<&Slot> {
-        self.slots.get(handle.index as usize).filter(|slot| slot.generation == handle.generation)
+    fn admit(
+        &self,
+        handle: Option<Handle>,
+        agent: AgentId,
+        now: u64,
+        covers: impl FnOnce(&Slot) -> Result<(), Denial>,
+    ) -> Result<LeaseId, Denial> {
+        if self.halted.load(Ordering::Acquire) {
+            return Err(Denial::SystemHalted);
+        }
+        let handle = handle.ok_or(Denial::DefaultDeny)?;
+        let slot = self.slots.get(handle.index).ok_or(Denial::UnknownLease)?;
+        let word = slot.word.load(Ordering::Acquire);
+        if !handle.names(word) {
+            return Err(Denial::UnknownLease);
+        }
+        let answer = self.holds(slot, word, agent, now).and_then(|()| covers(slot));
+        let lease = LeaseId(slot.lease.load(Ordering::Relaxed));
+        // What was read is of one lease only if the slot still holds it.
+        fence(Ordering::Acquire);
+        if !handle.names(slot.word.load(Ordering::Relaxed)) {
+            return Err(Denial::UnknownLease);
+        }
+        answer.map(|()| lease)
+    }
+
+    /// Whether the lease is `agent`'s and in force.
+    #[inline]
+    fn holds(&self, slot: &Slot, word: u64, agent: AgentId, now: u64) -> Result<(), Denial> {
+        if slot.owner.load(Ordering::Relaxed) != agent.0 {
+            return Err(Denial::LeaseAgentMismatch);
+        }
+        let above = |stop: &AtomicU32| self.stopped(stop.load(Ordering::Relaxed));
+        let stops = above(&slot.principal) | above(&slot.reason) | above(&slot.line);
+        if (stops | word) & (REVOKED | STOP) != 0 {
+            return Err(match () {
+                () if (stops | word) & REVOKED != 0 => Denial::LeaseRevoked,
+                () if word & AGENT != 0 => Denial::AgentHalted,
+                () => Denial::LeaseSuspended,
+            });
+        }
+        if now >= slot.expires.load(Ordering::Relaxed) {
+            return Err(Denial::LeaseExpired);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn stopped(&self, stop: u32) -> u64 {
+        self.stops.get(stop).map_or(REVOKED, |word| word.load(Ordering::Acquire))
+    }
+
+    fn set(&self, stop: Stop, change: impl Fn(u64) -> u64) {
+        if let Some(word) = self.stops.get(stop.0) {
+            update(word, |word| Some(change(word)));
+        }
+    }
+
+    fn change(&self, handle: Handle, change: impl Fn(u64) -> u64) -> bool {
+        let change = |word| handle.names(word).then(|| change(word));
+        self.slots.get(handle.index).is_some_and(|slot| update(&slot.word, change))
+    }
+
+    fn count_agent(&self, leases: &[Handle], more: bool) -> bool {
+        let count = |word| slot::counted(word, AGENT, more);
+        leases.iter().filter(|lease| !self.change(**lease, count)).count() == 0
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        // Nothing in there can panic halfway.
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use karyon_types::{GrantId, PrincipalId, ReasonId};
-    use proptest::prelude::*;
-
-    fn grant(rights: u32, scope: (u64, u64), expires: Option<u64>) -> Grant {
-        Grant {
-            id: GrantId(1),
-            principal: PrincipalId(1),
-            reason: ReasonId(1),
-            rights: Rights(rights),
-            scope: Scope { first: scope.0, last: scope.1 },
-            expires: expires.map(Tick),
-        }
-    }
-
-    fn lease(owner: u64, rights: u32, scope: (u64, u64), expires: Option<u64>) -> Lease {
-        Lease {
-            id: LeaseId(owner + 100),
-            owner: AgentId(owner),
-            rights: Rights(rights),
-            scope: Scope { first: scope.0, last: scope.1 },
-            expires: expires.map(Tick),
-        }
-    }
-
-    fn request(agent: u64, right: u32, target: u64, now: u64) -> Request {
-        Request { agent: AgentId(agent), right: Rights(right), target, now: Tick(now) }
-    }
-
-    #[test]
-    fn each_denial_has_its_code() {
-        let mut gate = Gate::default();
-        let grant = grant(3, (1, 10), None);
-        let mine = gate.open(&grant, &lease(1, 1, (1, 5), Some(100))).unwrap();
-        let gone = gate.open(&grant, &lease(2, 1, (1, 5), None)).unwrap();
-        assert!(gate.revoke(gone));
-        let forged = Handle { index: 7, generation: 1 };
-        let stale = Handle { index: mine.index, generation: 2 };
-        for (handle, request, expected) in [
-            (Some(mine), request(1, 1, 5, 99), Ok(LeaseId(101))),
-            (None, request(1, 1, 5, 99), Err(Denial::DefaultDeny)),
-            (Some(forged), request(1, 1, 5, 99), Err(Denial::UnknownLease)),
-            (Some(stale), request(1, 1, 5, 99), Err(Denial::UnknownLease)),
-            (Some(mine), request(2, 1, 5, 99), Err(Denial::LeaseAgentMismatch)),
-            (Some(gone), request(2, 1, 5, 99), Err(Denial::LeaseRevoked)),
-            (Some(mine), request(1, 1, 5, 100), Err(Denial::LeaseExpired)),
-            (Some(mine), request(1, 2, 5, 99), Err(Denial::CapabilityNotGranted)),
-            (Some(mine), request(1, 1, 6, 99), Err(Denial::ExceedsCapabilityScope)),
-            (Some(mine), request(1, 1, 0, 99), Err(Denial::ExceedsCapabilityScope)),
-        ] {
-            assert_eq!(gate.check(handle, &request), expected, "{handle:?} {request:?}");
-        }
-        assert!(!gate.revoke(forged));
-        gate.halt();
-        assert_eq!(gate.check(Some(mine), &request(1, 1, 5, 99)), Err(Denial::SystemHalted));
-    }
-
-    #[test]
-    fn a_lease_only_narrows_its_grant() {
-        let wide = grant(1, (5, 10), Some(50));
-        for (lease, expected) in [
-            (lease(1, 1, (5, 10), Some(50)), Ok(())),
-            (lease(1, 0, (7, 7), Some(0)), Ok(())),
-            (lease(1, 3, (5, 10), Some(50)), Err(Widening::Rights)),
-            (lease(1, 1, (4, 10), Some(50)), Err(Widening::Scope)),
-            (lease(1, 1, (5, 11), Some(50)), Err(Widening::Scope)),
-            (lease(1, 1, (8, 7), Some(50)), Err(Widening::Scope)),
-            (lease(1, 1, (5, 10), Some(51)), Err(Widening::Expiry)),
-            (lease(1, 1, (5, 10), None), Err(Widening::Expiry)),
-        ] {
-            assert_eq!(wide.attenuates(&lease), expected, "{lease:?}");
-            assert_eq!(Gate::default().open(&wide, &lease).err(), expected.err());
-        }
-    }
-
-    #[test]
-    fn a_slot_is_one_cache_line() {
-        assert_eq!(size_of::<Slot>(), 64);
-    }
-
-    proptest! {
-        /// The slab agrees with a list of leases that is read in the plainest way.
-        #[test]
-        fn agrees_with_a_list(
-            leases in prop::collection::vec((1u64..6, 0u32..4, 0u64..6, 0u64..6, prop::option::of(0u64..6)), 1..12),
-            revoked in prop::collection::vec(0usize..12, 0..4),
-            asks in prop::collection::vec((0usize..14, 1u64..6, 1u32..4, 0u64..6, 0u64..6), 1..60),
-        ) {
-            let all = grant(3, (0, 10), None);
-            let mut gate = Gate::default();
-            let mut model = Vec::new();
-            for (owner, rights, first, last, expires) in leases {
-                let lease = lease(owner, rights, (first, last), expires);
-                match gate.open(&all, &lease) {
-                    Ok(handle) => model.push((handle, lease, false)),
-                    Err(rule) => prop_assert_eq!((rule, first > last), (Widening::Scope, true)),
-                }
-            }
-            for index in revoked {
-                if let Some((handle, _, gone)) = model.get_mut(index) {
-                    gate.revoke(*handle);
-                    *gone = true;
-                }
-            }
-            for (index, agent, right, target, now) in asks {
-                let held = model.get(index);
-                let allowed = held.is_some_and(|(_, lease, gone)| {
-                    !gone
-                        && lease.owner.0 == agent
-                        && lease.expires.is_none_or(|end| now < end.0)
-                        && lease.rights.0 & right == right
-                        && (lease.scope.first..=lease.scope.last).contains(&target)
-                });
-                let answer = gate.check(held.map(|h| h.0), &request(agent, right, target, now));
-                prop_assert_eq!(answer.is_ok(), allowed);
-                if let (Ok(id), Some((_, lease, _))) = (answer, held) {
-                    prop_assert_eq!(id, lease.id);
-                }
-            }
-        }
+impl Gate {
+    /// Lets a closed slot be in this generation.
+    pub(super) fn age(&self, index: u32, generation: u32) {
+        let slot = self.slots.get(index).unwrap();
+        slot.word.store(u64::from(generation) << 32, Ordering::Release);
     }
 }

@@ -1,7 +1,5 @@
 //! What authority consists of: rights, scope, time, and the rule that it only ever narrows.
 
-use std::fmt;
-
 use karyon_types::{AgentId, GrantId, LeaseId, PrincipalId, ReasonId, Tick};
 
 /// A set of rights, one bit each.
@@ -15,6 +13,8 @@ impl Rights {
     pub const REMEMBER: Rights = Rights(2);
     /// To bring memories from elsewhere into this one.
     pub const IMPORT: Rights = Rights(4);
+    /// To act on the world outside, as the lease's terms say.
+    pub const ACT: Rights = Rights(8);
 
     /// Both.
     pub const fn and(self, other: Rights) -> Rights {
@@ -86,28 +86,32 @@ pub struct Lease {
     pub expires: Option<Tick>,
 }
 
+/// What an agent asks to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The asking agent, as the scheduler knows it.
+    pub agent: AgentId,
+    /// The right that is needed.
+    pub right: Rights,
+    /// The resource that it is needed for.
+    pub target: u64,
+    /// The gate's time, in the unit of the run.
+    pub now: Tick,
+}
+
 /// The rule that a lease would have broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Widening {
     /// It asks for a right that the grant does not hold.
+    #[error("a lease holds no right that its grant does not hold")]
     Rights,
     /// It reaches outside the grant's scope, or its own scope is empty.
+    #[error("a lease's scope is not empty and lies inside its grant's")]
     Scope,
     /// It outlives the grant.
+    #[error("a lease does not outlive its grant")]
     Expiry,
 }
-
-impl fmt::Display for Widening {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Widening::Rights => "a lease holds no right that its grant does not hold",
-            Widening::Scope => "a lease's scope is not empty and lies inside its grant's",
-            Widening::Expiry => "a lease does not outlive its grant",
-        })
-    }
-}
-
-impl std::error::Error for Widening {}
 
 impl Grant {
     /// Checks that `lease` only narrows this grant.

@@ -252,7 +252,7 @@ fn check_text(field: &'static str, text: &str, limit_bytes: usize) -> Result<(),
     Ok(())
 }
 
-fn write_field(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn write_field(out: &mut Vec<u8>, bytes: &[u8]) {
     varint::write(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -271,7 +271,10 @@ fn text(rest: &mut &[u8], expected: &'static str) -> Result<String, GrantError> 
     Ok(std::str::from_utf8(bytes).map_err(|_| GrantError::Form { expected })?.to_owned())
 }
 
-fn array<const N: usize>(rest: &mut &[u8], expected: &'static str) -> Result<[u8; N], GrantError> {
+pub(crate) fn array<const N: usize>(
+    rest: &mut &[u8],
+    expected: &'static str,
+) -> Result<[u8; N], GrantError> {
     field(rest, expected)?.try_into().map_err(|_| GrantError::Form { expected })
 }
 

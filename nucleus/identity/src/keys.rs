@@ -37,8 +37,13 @@ impl SecretKey {
         KeyPair::try_from_seed(Seed::new(seed)).ok().map(SecretKey)
     }
 
-    /// The 64 hexadecimal digits that the key file holds. Secret.
-    pub(crate) fn seed_hex(&self) -> String {
+    /// The key of the 64 lowercase hexadecimal digits that [`seed_hex`](Self::seed_hex) gives.
+    pub fn from_seed_hex(text: &str) -> Option<SecretKey> {
+        decode_hex(text).and_then(SecretKey::from_seed)
+    }
+
+    /// The seed, for where the key is kept and nowhere else. Secret.
+    pub fn seed_hex(&self) -> String {
         HEXLOWER.encode(self.0.sk.seed().as_ref())
     }
 

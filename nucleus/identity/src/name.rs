@@ -4,7 +4,7 @@
 const MAX_NAME_BYTES: usize = 64;
 
 /// What [`is_principal_name`] asks for, in words for error messages.
-pub(crate) const NAME_RULE: &str =
+pub const NAME_RULE: &str =
     "1 to 64 of the characters A-Z a-z 0-9 . _ - and not starting with a dot";
 
 /// Whether `name` can name a principal: 1 to 64 of `[A-Za-z0-9._-]`, not starting with a dot.

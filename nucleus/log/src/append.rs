@@ -1,27 +1,22 @@
 //! Writes one sealed commit as the next segment of a log: whole, or not at all.
 //!
-//! The segment is written and made durable under a temporary name and then renamed, so that no
-//! crash leaves a part of it under its own name.
+//! The segment is written and made durable as the spare and then renamed, so that no crash
+//! leaves a part of it under its own name.
 
-use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use karyon_identity::SecretKey;
 
 use crate::block::Block;
+use crate::committer::{Committer, make_spare, name_spare};
 use crate::end::{End, Place};
-use crate::folder::segment_file;
+use crate::folder::{DiskFolder, Folder};
 use crate::limits::SEGMENT_MAX;
+use crate::record_hashes;
 use crate::segment::SegmentHeader;
-use crate::storage::{FileStorage, Storage};
 use crate::walk::{LogError, Walk};
-use crate::writer::Writer;
-
-/// The name under which a segment is written. There is one, so that the next attempt clears what
-/// the last one left.
-const TEMPORARY: &str = "segment.new";
 
 /// Writes `block`, which must seal the log, as a segment of its own behind `end`; where the log
 /// ends now. For a new log ([`End::of_new_log`]) that is its first file. When this returns well
@@ -42,69 +37,31 @@ pub fn write_segment(
     end: &End,
     block: Block,
 ) -> io::Result<End> {
-    let begin = begin_behind(end, &block)?;
-    check_end(folder, header, end)?;
-    append(&mut LogFolder(folder), header, key, boot, begin, block)
+    write_segment_in(&(Arc::new(DiskFolder::new(folder)) as _), header, key, boot, end, block)
 }
 
-/// What the steps of [`append`] ask of a folder; tests put one in its place that fails.
-trait Folder {
-    /// A new file of the temporary name, instead of one that is there.
-    fn create_temporary(&mut self) -> io::Result<Box<dyn Storage>>;
-
-    /// Gives the temporary file the name of a segment, instead of one that is there.
-    fn rename_temporary(&mut self, segment: u32) -> io::Result<()>;
-
-    /// Makes the names durable.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-struct LogFolder<'a>(&'a Path);
-
-impl LogFolder<'_> {
-    fn temporary(&self) -> PathBuf {
-        self.0.join(TEMPORARY)
-    }
-}
-
-impl Folder for LogFolder<'_> {
-    fn create_temporary(&mut self) -> io::Result<Box<dyn Storage>> {
-        match fs::remove_file(self.temporary()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        Ok(Box::new(FileStorage::create(&self.temporary())?))
-    }
-
-    fn rename_temporary(&mut self, segment: u32) -> io::Result<()> {
-        fs::rename(self.temporary(), segment_file(self.0, segment))
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        File::open(self.0)?.sync_all()
-    }
-}
-
-fn append(
-    folder: &mut dyn Folder,
+pub(crate) fn write_segment_in(
+    folder: &Arc<dyn Folder>,
     header: &SegmentHeader,
     key: Arc<SecretKey>,
     boot: u32,
-    begin: End,
+    end: &End,
     block: Block,
 ) -> io::Result<End> {
+    let begin = begin_behind(end, &block)?;
+    check_end(folder, header, end)?;
     let segment = begin.segment;
-    let mut storage = folder.create_temporary()?;
-    storage.write_at(0, &header.encode())?;
-    storage.sync()?;
-    let writer = Writer::start(storage, header, key, boot, begin)?;
-    // The first failure says why; closing only repeats it.
-    let appended = writer.append(block);
-    let end = writer.close().and_then(|end| appended.map(|()| end));
-    let end = end.map_err(|failed| io::Error::new(failed.kind, failed))?;
-    folder.rename_temporary(segment)?;
-    folder.sync()?;
-    Ok(end)
+    let mut spare = make_spare(&**folder, 0)?;
+    spare.write_at(0, &header.encode())?;
+    spare.sync()?;
+    let mut committer = Committer::single(spare, header, Arc::clone(&key), boot, &begin);
+    committer.commit(vec![block])?;
+    committer.finish()?;
+    name_spare(&**folder, segment)?;
+    // Without its record hashes the segment is as good; the next one makes them too.
+    match record_hashes::complete(&**folder, header, &key, segment) {
+        Ok(()) | Err(_) => Ok(committer.end().clone()),
+    }
 }
 
 /// Where the segment's only commit goes.
@@ -122,20 +79,20 @@ fn begin_behind(end: &End, block: &Block) -> io::Result<End> {
 }
 
 /// Whether the log ends at `end`: nothing that was committed may be replaced.
-fn check_end(folder: &Path, header: &SegmentHeader, end: &End) -> io::Result<()> {
+fn check_end(folder: &Arc<dyn Folder>, header: &SegmentHeader, end: &End) -> io::Result<()> {
     let unreadable = |error: LogError| match error {
         LogError::Io(error) => error,
         other => io::Error::other(other),
     };
     let place = Place { log: header.log, end: end.without_tail() };
     let walk = match end.commits {
-        0 => match Walk::open(folder) {
+        0 => match Walk::open_in(Arc::clone(folder)) {
             // Not begun, or killed before its first sector was whole.
             Err(LogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(LogError::NotALog) => return Ok(()),
             other => Some(other.map_err(unreadable)?),
         },
-        _ => Walk::resume(folder, &place).map_err(unreadable)?,
+        _ => Walk::resume_in(Arc::clone(folder), &place).map_err(unreadable)?,
     };
     let ends_here = match walk {
         Some(mut walk) => walk.next_group().map_err(unreadable)?.is_none(),
@@ -147,7 +104,3 @@ fn check_end(folder: &Path, header: &SegmentHeader, end: &End) -> io::Result<()>
     }
     Ok(())
 }
-
-#[cfg(test)]
-#[path = "append_tests.rs"]
-mod tests;

@@ -7,6 +7,7 @@ use crate::limits::BLOCK_BYTES_MAX;
 
 const MAGIC: [u8; 4] = *b"KBLK";
 const FLAG_SEAL: u32 = 2;
+const FLAG_TURN: u32 = 4;
 
 /// Which sequence of blocks a block belongs to. Each has its own chain and its own local index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct BlockHeader {
     pub body_len: u32,
     /// Whether its last record seals the log.
     pub seals: bool,
+    /// Whether it ends its file, and the log goes on in the next.
+    pub turns: bool,
 }
 
 impl BlockHeader {
@@ -80,7 +83,8 @@ impl BlockHeader {
         out.extend_from_slice(&self.wall_ms.to_le_bytes());
         out.extend_from_slice(&self.previous.0);
         out.extend_from_slice(&self.body_len.to_le_bytes());
-        out.extend_from_slice(&(if self.seals { FLAG_SEAL } else { 0 }).to_le_bytes());
+        let flags = FLAG_SEAL * u32::from(self.seals) + FLAG_TURN * u32::from(self.turns);
+        out.extend_from_slice(&flags.to_le_bytes());
         let mut bytes = [0; Self::BYTES];
         bytes.copy_from_slice(&out);
         bytes
@@ -99,15 +103,28 @@ impl BlockHeader {
         let wall_ms = u64::from_le_bytes(take(b)?);
         let previous = Hash(take(b)?);
         let body_len = u32::from_le_bytes(take(b)?);
-        let seals = match u32::from_le_bytes(take(b)?) {
-            0 => false,
-            FLAG_SEAL => true,
+        let (seals, turns) = match u32::from_le_bytes(take(b)?) {
+            0 => (false, false),
+            FLAG_SEAL => (true, false),
+            FLAG_TURN => (false, true),
             _ => return None,
         };
         if body_len as usize > BLOCK_BYTES_MAX {
             return None;
         }
-        Some(BlockHeader { log, boot, lane, first, count, wall_ms, previous, body_len, seals })
+        let header = BlockHeader {
+            log,
+            boot,
+            lane,
+            first,
+            count,
+            wall_ms,
+            previous,
+            body_len,
+            seals,
+            turns,
+        };
+        Some(header)
     }
 }
 
@@ -152,11 +169,14 @@ mod tests {
             previous: Hash([5; 32]),
             body_len: 99,
             seals: true,
+            turns: false,
         };
         let bytes = header.encode();
-        assert_eq!(BlockHeader::decode(&bytes), Some(header));
+        assert_eq!(BlockHeader::decode(&bytes), Some(header.clone()));
+        let turning = BlockHeader { seals: false, turns: true, ..header };
+        assert_eq!(BlockHeader::decode(&turning.encode()), Some(turning));
         assert_eq!(BlockHeader::decode(&bytes[1..]), None);
-        for (at, value) in [(0, b'X'), (4, 9), (6, 7), (83, 0xff), (84, 1)] {
+        for (at, value) in [(0, b'X'), (4, 9), (6, 7), (83, 0xff), (84, 1), (84, 6)] {
             let mut bad = bytes;
             bad[at] = value;
             assert_eq!(BlockHeader::decode(&bad), None, "byte {at}");

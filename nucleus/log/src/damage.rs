@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::end::End;
+
 /// A place in a log that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
@@ -17,6 +19,15 @@ pub struct Damage {
     pub last_record: Option<u64>,
     /// The byte of the log file at which it begins.
     pub offset: u64,
+}
+
+impl Damage {
+    /// Something is missing behind `end`.
+    pub(crate) fn behind(end: &End, what: &'static str) -> Damage {
+        let (first_block, first_record) = (end.tree.size(), end.records);
+        let offset = end.offset;
+        Damage { what, first_block, last_block: None, first_record, last_record: None, offset }
+    }
 }
 
 impl fmt::Display for Damage {

@@ -8,7 +8,7 @@ use crate::damage::Damage;
 use crate::limits::SECTOR_BYTES;
 use crate::tree::Tree;
 
-const MAGIC: [u8; 8] = *b"KPLACE01";
+const MAGIC: [u8; 8] = *b"KPLACE02";
 
 /// Where a log ends, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub struct End {
     pub tree: Tree,
     /// Whether the last record seals the log.
     pub sealed: bool,
+    /// Whether the last record ends its file, so that the log goes on in the next, once there is
+    /// one.
+    pub turned: bool,
     /// Bytes behind the last commit that are not zero and belong to no commit.
     pub tail_bytes: u64,
     /// What the tail looks like, should a checkpoint say that it was committed once.
@@ -50,6 +53,7 @@ impl End {
             records: 0,
             tree: Tree::default(),
             sealed: false,
+            turned: false,
             tail_bytes: 0,
             tail: None,
             last_commit: Hash::ZERO,
@@ -58,18 +62,24 @@ impl End {
         }
     }
 
-    /// The segment in which the tail lies, should there be one: nothing follows a seal in its own
-    /// file.
-    pub fn tail_segment(&self) -> u32 {
-        if self.sealed { self.segment.saturating_add(1) } else { self.segment }
+    /// Whether nothing follows in the file of the last commit: it is sealed or turned.
+    pub fn ends_file(&self) -> bool {
+        self.sealed || self.turned
     }
 
-    /// The beginning of the next segment, once this one is sealed.
+    /// The segment in which the tail lies, should there be one: nothing follows a seal or a turn
+    /// in its own file.
+    pub fn tail_segment(&self) -> u32 {
+        if self.ends_file() { self.segment.saturating_add(1) } else { self.segment }
+    }
+
+    /// The beginning of the next segment, once this one has ended.
     pub(crate) fn of_next_segment(&self) -> End {
         End {
             segment: self.segment.saturating_add(1),
             offset: SECTOR_BYTES,
             sealed: false,
+            turned: false,
             ..self.without_tail()
         }
     }
@@ -91,11 +101,11 @@ pub struct Place {
 impl Place {
     /// Its bytes: `docs/formats.md` shows them.
     pub fn encode(&self) -> Vec<u8> {
-        let End { segment, offset, commits, records, tree, sealed, .. } = &self.end;
+        let End { segment, offset, commits, records, tree, sealed, turned, .. } = &self.end;
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&self.log.0);
         out.extend_from_slice(&segment.to_le_bytes());
-        out.extend_from_slice(&u32::from(*sealed).to_le_bytes());
+        out.extend_from_slice(&(u32::from(*sealed) + 2 * u32::from(*turned)).to_le_bytes());
         for number in [*offset, *commits, *records, self.end.last_commit_offset] {
             out.extend_from_slice(&number.to_le_bytes());
         }
@@ -123,9 +133,10 @@ impl Place {
         }
         let log = LogId(take(b)?);
         let segment = u32::from_le_bytes(take(b)?);
-        let sealed = match u32::from_le_bytes(take(b)?) {
-            0 => false,
-            1 => true,
+        let (sealed, turned) = match u32::from_le_bytes(take(b)?) {
+            0 => (false, false),
+            1 => (true, false),
+            2 => (false, true),
             _ => return None,
         };
         let offset = u64::from_le_bytes(take(b)?);
@@ -150,6 +161,7 @@ impl Place {
             records,
             tree,
             sealed,
+            turned,
             last_commit,
             last_commit_offset,
             lanes,
@@ -175,7 +187,8 @@ mod tests {
     #[test]
     fn comes_back_and_nothing_else_is_taken_for_it() {
         for blocks in [0, 1, 2, 7, 8, 100] {
-            let place = place(blocks);
+            let mut place = place(blocks);
+            (place.end.sealed, place.end.turned) = (blocks == 7, blocks == 8);
             let bytes = place.encode();
             assert_eq!(Place::decode(&bytes), Some(place));
             for at in 0..bytes.len() {
@@ -193,7 +206,7 @@ mod tests {
         let good = place(3).encode();
         let sealed = 8 + 16 + 4;
         let size = good.len() - 32 - 2 * 32 - 8;
-        for (at, value) in [(0, b'X'), (sealed, 2), (size, 4), (size, 7)] {
+        for (at, value) in [(0, b'X'), (sealed, 3), (size, 4), (size, 7)] {
             let mut bad = good.clone();
             bad[at] = value;
             let body = bad.len() - 32;

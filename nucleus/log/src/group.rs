@@ -19,6 +19,16 @@ pub(crate) struct Group {
     pub(crate) end: End,
 }
 
+/// The bodies of a group's blocks.
+pub(crate) struct Bodies {
+    pub(crate) first_record: u64,
+    pub(crate) bodies: Vec<Vec<u8>>,
+    /// The offset behind the group.
+    pub(crate) behind: u64,
+    /// Whether nothing follows in the file.
+    pub(crate) ends_file: bool,
+}
+
 /// What a search of the rest of a segment found.
 pub(crate) struct Rest {
     /// The last byte that is not zero.
@@ -76,7 +86,7 @@ impl SegmentReader {
         let expected = (end.commits, end.last_commit, end.records);
         if (commit.number, commit.previous, commit.first_record) != expected
             || commit.first_block() != Some(end.tree.size())
-            || end.sealed
+            || end.ends_file()
         {
             // A copy of an earlier commit tells of nothing that is gone.
             let stray = Some(commit).filter(|commit| commit.number >= end.commits);
@@ -86,7 +96,7 @@ impl SegmentReader {
         let group_end = start + commit.group_len();
         let mut blocks = Vec::with_capacity(commit.entries.len());
         let (mut tree, mut lanes) = (end.tree.clone(), end.lanes);
-        let (mut sealed, mut record) = (false, commit.first_record);
+        let (mut sealed, mut turned, mut record) = (false, false, commit.first_record);
         let mut offset = start + Commit::len(commit.entries.len()) as u64;
         for entry in &commit.entries {
             let problem = |what| Problem {
@@ -98,15 +108,19 @@ impl SegmentReader {
                 return Ok(Err(problem("the block is cut off")));
             };
             if block_hash(&bytes) != entry.hash {
-                return Ok(Err(problem("the block does not match its hash")));
+                let suspect = bytes.get(BlockHeader::BYTES..).map(|body| (record, body.to_vec()));
+                let problem = problem("the block does not match its hash");
+                return Ok(Err(Problem { suspect, ..problem }));
             }
-            let Some((block, body)) = check_block(header, bytes, entry, &mut lanes) else {
+            let checked = check_block(header, bytes, entry, &mut lanes);
+            let Some((block, body)) = checked.filter(|_| !sealed && !turned) else {
                 return Ok(Err(problem("the block does not follow the one before it")));
             };
-            sealed = block.seals;
+            (sealed, turned) = (block.seals, block.turns);
             blocks.push(WalkedBlock {
                 index: tree.size(),
                 first_record: Position(record),
+                hash: entry.hash,
                 header: block,
                 body,
                 segment: end.segment,
@@ -133,6 +147,7 @@ impl SegmentReader {
             records: end.records + commit.records(),
             tree,
             sealed,
+            turned,
             tail_bytes: 0,
             tail: None,
             last_commit: digest,
@@ -182,6 +197,30 @@ impl SegmentReader {
             offset += SECTOR_BYTES;
         }
         Ok(rest)
+    }
+
+    /// The bodies of the blocks of the group at `start`, each checked against its hash only;
+    /// `None` when there is no such group.
+    pub(crate) fn read_bodies(
+        &self,
+        header: &SegmentHeader,
+        start: u64,
+    ) -> Result<Option<Bodies>, LogError> {
+        let Some((commit, _)) = self.read_commit(header, start)? else { return Ok(None) };
+        let mut offset = start + Commit::len(commit.entries.len()) as u64;
+        let (mut bodies, mut ends_file) = (Vec::with_capacity(commit.entries.len()), false);
+        for entry in &commit.entries {
+            let block = self.read(offset, u64::from(entry.len))?;
+            let Some(mut block) = block.filter(|block| block_hash(block) == entry.hash) else {
+                return Ok(None);
+            };
+            ends_file = BlockHeader::decode(&block).is_some_and(|block| block.seals || block.turns);
+            block.drain(..BlockHeader::BYTES.min(block.len()));
+            bodies.push(block);
+            offset += u64::from(entry.len);
+        }
+        let (first_record, behind) = (commit.first_record, start + commit.group_len());
+        Ok(Some(Bodies { first_record, bodies, behind, ends_file }))
     }
 
     fn read_commit(
@@ -240,11 +279,13 @@ pub(crate) struct Problem {
     group: Option<(u64, u64, u64)>,
     /// A valid commit that belongs further behind: what lay before it is gone.
     pub(crate) stray: Option<Commit>,
+    /// The first record and the body of a block that does not match its hash.
+    pub(crate) suspect: Option<(u64, Vec<u8>)>,
 }
 
 impl Problem {
     pub(crate) fn unknown(what: &'static str) -> Problem {
-        Problem { what, block: None, group: None, stray: None }
+        Problem { what, block: None, group: None, stray: None, suspect: None }
     }
 
     /// The damage, should the bytes behind `end` have been committed once.

@@ -4,29 +4,36 @@
 //! Records are gathered in blocks; a block is the unit of hashing. Blocks are made durable in
 //! groups by one signed commit: one write, one fdatasync. The block hashes are the entries of an
 //! RFC 6962 tree, so that a signed checkpoint of 150 bytes pins everything before it. A log is a
-//! folder of segment files; the next one begins where the one before it was sealed. The bytes are
-//! in `docs/formats.md`.
+//! folder of segment files; the next one begins where the one before it was sealed, or where it
+//! was long enough and says so. The bytes are in `docs/formats.md`.
 //!
 //! # Invariants
 //! 1. Every committed prefix is causally closed: blocks are committed in the order in which they
 //!    were appended.
 //! 2. A group of blocks is there as a whole or not at all: its commit names each of its hashes.
 //! 3. No write touches a sector that an earlier commit used.
-//! 4. After a failed write or fdatasync nothing is written again ([`Writer`] stays failed).
+//! 4. After a failed write or fdatasync nothing is written again ([`Writer`] stays failed). Only
+//!    where the disk is full, last words are ([`Writer::last_words`]): their room is kept.
 //! 5. A segment that follows a seal is there as a whole or not at all ([`write_segment`]).
 //! 6. In a log that is covered by a checkpoint every changed byte is found ([`verify()`]).
 
 mod append;
 mod block;
 mod commit;
+mod committer;
 mod control;
 mod damage;
 mod end;
 mod folder;
 mod group;
 pub mod limits;
+mod past;
 mod record;
+mod record_hashes;
 mod segment;
+#[cfg(test)]
+mod simulated_disk;
+mod status;
 mod storage;
 mod tree;
 mod verify;
@@ -42,17 +49,21 @@ pub use control::{
 };
 pub use damage::Damage;
 pub use end::{End, Place};
-pub use folder::segment_file;
+pub use folder::{DiskFolder, Folder, segment_file};
 pub use record::{
     Cause, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Records, StepEncoder,
     Target, Verb,
 };
+pub use record_hashes::{RecordHash, RecordHashes, record_hash};
 pub use segment::SegmentHeader;
+pub use status::{LogFailed, WriterStatus};
 pub use storage::{FileStorage, MemoryStorage, NO_WAIT, Storage, open_regular, read_regular};
 pub use tree::Tree;
-pub use verify::{KeyStatus, Report, Trust, VerifyError, origin, verify};
+pub use verify::{
+    KeyStatus, Report, Trust, VerifyError, origin, read_checkpoint, verify, verify_in,
+};
 pub use walk::{LogError, Walk, WalkedBlock};
-pub use writer::{LogFailed, Writer, WriterStatus};
+pub use writer::{Writer, WriterOptions};
 
 /// The version of the log's byte format.
 pub const FORMAT_VERSION: u16 = 1;

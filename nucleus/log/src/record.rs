@@ -584,6 +584,11 @@ impl StepEncoder {
         frame(body, payload);
     }
 
+    /// Takes back what lies behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.body.truncate(len);
+    }
+
     /// The length of the record so far, bytes, for comparison with [`RECORD_BYTES_MAX`].
     pub fn len(&self) -> usize {
         self.body.len()

@@ -74,7 +74,7 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Makes a new file and makes its name durable; an existing one is an error.
+    /// Makes a new file and its name durable; an existing one is an error.
     pub fn create(path: &Path) -> io::Result<FileStorage> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         if let Some(folder) = path.parent() {

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use karyon_identity::{Checkpoint, PublicKey};
 use karyon_types::{Hash, Hasher, LogId};
@@ -13,8 +14,9 @@ use crate::block::Lane;
 use crate::control::{Control, Genesis, ImportRecord, InputFile, Seal};
 use crate::damage::Damage;
 use crate::end::End;
-use crate::folder::segment_file;
+use crate::folder::{DiskFolder, Folder, segment_file};
 use crate::limits::CHECKPOINT_BYTES_MAX;
+use crate::past::{Hashes, Past};
 use crate::record::{Record, Records};
 use crate::storage::{open_regular, read_regular};
 use crate::walk::{LogError, Walk, WalkedBlock};
@@ -24,6 +26,9 @@ use crate::walk::{LogError, Walk, WalkedBlock};
 pub struct Trust {
     /// The node's public key.
     pub node_key: Option<PublicKey>,
+    /// Checkpoints that were kept elsewhere, their signatures checked ([`read_checkpoint`]): the
+    /// log must extend each.
+    pub known: Vec<Checkpoint>,
 }
 
 /// Whether the signatures mean anything.
@@ -52,6 +57,8 @@ pub struct Report {
     pub checkpoint: Option<u64>,
     /// All control records, in commit order.
     pub controls: Vec<Control>,
+    /// The latest time that a block names, milliseconds since 1970.
+    pub last_wall_ms: u64,
 }
 
 impl Report {
@@ -106,6 +113,20 @@ pub enum VerifyError {
         /// What is wrong.
         what: String,
     },
+    /// The log is not the one that a checkpoint speaks of, or has another past.
+    #[error(
+        "block {first_block} and all behind it, record #{first_record} and all behind it: not what the checkpoint of {origin} over {size} blocks covers; the log was rewritten from there on, or replaced"
+    )]
+    Forked {
+        /// The log that the checkpoint speaks of.
+        origin: String,
+        /// The blocks that it covers.
+        size: u64,
+        /// The first block that no smaller checkpoint confirms.
+        first_block: u64,
+        /// The first record in it.
+        first_record: u64,
+    },
     /// The log's signatures are by another key than the trusted one.
     #[error(
         "block 0 and all behind it, record #0 and all behind it: signed by {found}, not by the trusted key {trusted}"
@@ -134,6 +155,7 @@ impl VerifyError {
             VerifyError::Io { .. } => false,
             VerifyError::Input { .. }
             | VerifyError::Checkpoint { .. }
+            | VerifyError::Forked { .. }
             | VerifyError::WrongKey { .. } => true,
         }
     }
@@ -155,10 +177,29 @@ pub fn verify(
     inputs_folder: &Path,
     trust: &Trust,
 ) -> Result<Report, VerifyError> {
+    let folder = Arc::new(DiskFolder::new(log_folder));
+    verify_in(folder, checkpoint_file, inputs_folder, trust).map_err(|error| match error {
+        VerifyError::Log(LogError::Io(source)) => {
+            VerifyError::Io { path: segment_file(log_folder, 0), source }
+        }
+        other => other,
+    })
+}
+
+/// The same, of a folder of any kind.
+///
+/// # Errors
+/// See [`verify`]; what the folder answers is a [`LogError::Io`].
+pub fn verify_in(
+    folder: Arc<dyn Folder>,
+    checkpoint_file: &Path,
+    inputs_folder: &Path,
+    trust: &Trust,
+) -> Result<Report, VerifyError> {
     let has_checkpoint = checkpoint_file
         .try_exists()
         .map_err(|source| VerifyError::Io { path: checkpoint_file.into(), source })?;
-    let mut walk = Walk::open(log_folder).map_err(|error| match error {
+    let mut walk = Walk::open_in(Arc::clone(&folder)).map_err(|error| match error {
         LogError::Io(error) if error.kind() == io::ErrorKind::NotFound && has_checkpoint => {
             LogError::Damaged(Damage {
                 what: "the log is gone, but its checkpoint is there",
@@ -168,12 +209,10 @@ pub fn verify(
                 last_record: None,
                 offset: 0,
             })
-            .into()
         }
-        LogError::Io(source) => VerifyError::Io { path: segment_file(log_folder, 0), source },
         // With a checkpoint beside it, a log without its first sector was damaged, not unborn.
-        LogError::NotALog if has_checkpoint => LogError::Header.into(),
-        other => other.into(),
+        LogError::NotALog if has_checkpoint => LogError::Header,
+        other => other,
     })?;
     let header = walk.header().clone();
     let key = match trust.node_key {
@@ -183,30 +222,36 @@ pub fn verify(
         }
         None => KeyStatus::Unknown,
     };
-    let checkpoint = read_checkpoint(checkpoint_file, &origin(header.log), &header.node_key)?;
-    let (mut controls, mut copies, mut at_checkpoint) = (Vec::new(), Vec::new(), None);
-    let (mut segment, mut bytes_before) = (0, 0);
+    let checkpoint = read_checkpoint(checkpoint_file, &header.node_key)?;
+    if let Some(checkpoint) = checkpoint.as_ref().filter(|c| c.origin != origin(header.log)) {
+        let what = format!("it is of another log, {}", checkpoint.origin);
+        return Err(VerifyError::Checkpoint { path: checkpoint_file.into(), what });
+    }
+    let mut past = Past::new(header.log, trust.known.iter().chain(&checkpoint))?;
+    let mut hashes = Hashes::new(folder, &header);
+    let (mut controls, mut copies) = (Vec::new(), Vec::new());
+    let (mut segment, mut bytes_before, mut last_wall_ms) = (0, 0, 0);
     loop {
         let offset = walk.end().offset;
-        let Some(blocks) = walk.next_group()? else { break };
+        let Some(blocks) = walk.next_group().map_err(|error| hashes.name_record(error, &walk))?
+        else {
+            break;
+        };
         if walk.end().segment != segment {
             segment = walk.end().segment;
             bytes_before += offset;
         }
         for block in &blocks {
+            hashes.check(block)?;
             check_records(block, &mut controls, &mut copies)
                 .map_err(|damage| LogError::Damaged(damage).in_segment(block.segment))?;
-        }
-        if checkpoint.as_ref().is_some_and(|c| c.size == walk.end().tree.size()) {
-            at_checkpoint = Some(walk.end().tree.root());
+            past.extend(block)?;
+            last_wall_ms = block.header.wall_ms.max(last_wall_ms);
         }
     }
     let end = walk.into_end();
-    if let Some(checkpoint) = &checkpoint
-        && at_checkpoint != Some(checkpoint.root)
-    {
-        return Err(beyond(&end, checkpoint).into());
-    }
+    hashes.finish(&end)?;
+    past.finish(&end)?;
     for copy in &copies {
         copy.check(inputs_folder)?;
     }
@@ -218,34 +263,16 @@ pub fn verify(
         end,
         checkpoint: checkpoint.map(|c| c.size),
         controls,
+        last_wall_ms,
     })
 }
 
-/// The checkpoint covers what lies behind `end`: a tail was no tail then.
-fn beyond(end: &End, checkpoint: &Checkpoint) -> LogError {
-    let (segment, mut damage) = match &end.tail {
-        Some(tail) => (end.tail_segment(), tail.clone()),
-        None => {
-            let damage = Damage {
-                what: "the log is shorter than its checkpoint, or does not extend it",
-                first_block: end.tree.size().min(checkpoint.size.saturating_sub(1)),
-                last_block: None,
-                first_record: end.records,
-                last_record: None,
-                offset: end.offset,
-            };
-            (end.segment, damage)
-        }
-    };
-    damage.last_block.get_or_insert(checkpoint.size.saturating_sub(1));
-    LogError::Damaged(damage).in_segment(segment)
-}
-
-fn read_checkpoint(
-    path: &Path,
-    origin: &str,
-    key: &PublicKey,
-) -> Result<Option<Checkpoint>, VerifyError> {
+/// The checkpoint at `path`, signed by `key`; of which log, its origin says. `None`: there is
+/// none.
+///
+/// # Errors
+/// [`VerifyError::Checkpoint`], or [`VerifyError::Io`].
+pub fn read_checkpoint(path: &Path, key: &PublicKey) -> Result<Option<Checkpoint>, VerifyError> {
     let invalid = |what: String| VerifyError::Checkpoint { path: path.into(), what };
     let bytes = match read_regular(path, CHECKPOINT_BYTES_MAX) {
         Ok(bytes) => bytes,
@@ -254,12 +281,7 @@ fn read_checkpoint(
         Err(source) => return Err(VerifyError::Io { path: path.into(), source }),
     };
     let text = String::from_utf8(bytes).map_err(|_| invalid("it is not text".into()))?;
-    let checkpoint =
-        Checkpoint::parse_and_verify(&text, key).map_err(|error| invalid(error.to_string()))?;
-    if checkpoint.origin != origin {
-        return Err(invalid(format!("it is of another log, {}", checkpoint.origin)));
-    }
-    Ok(Some(checkpoint))
+    Checkpoint::parse_and_verify(&text, key).map(Some).map_err(|error| invalid(error.to_string()))
 }
 
 /// Decodes every record; a block whose records cannot be read was not written by this format.
@@ -269,15 +291,16 @@ fn check_records(
     copies: &mut Vec<InputCopy>,
 ) -> Result<(), Damage> {
     let mut count = 0;
-    let mut seals = false;
+    let (mut seals, mut turns) = (false, false);
     for record in Records::new(&block.body) {
         let Some(record) = record else { return Err(unreadable(block)) };
-        seals = false;
+        (seals, turns) = (false, false);
         if let Record::Control(control) = record {
             if block.header.lane != Lane::Control {
                 return Err(unreadable(block));
             }
             seals = control.seals();
+            turns = matches!(&*control, Control::Turn(turn) if turn.segment == block.segment);
             let position = block.first_record.0 + u64::from(count);
             let files = match &*control {
                 Control::Genesis(genesis) => genesis.inputs.as_slice(),
@@ -293,21 +316,15 @@ fn check_records(
         }
         count += 1;
     }
-    if count != block.header.count || block.header.seals != seals {
+    if count != block.header.count || (block.header.seals, block.header.turns) != (seals, turns) {
         return Err(unreadable(block));
     }
     Ok(())
 }
 
 fn unreadable(block: &WalkedBlock) -> Damage {
-    Damage {
-        what: "the block's records cannot be read",
-        first_block: block.index,
-        last_block: Some(block.index),
-        first_record: block.first_record.0,
-        last_record: Some((block.first_record.0 + u64::from(block.header.count)).saturating_sub(1)),
-        offset: block.offset,
-    }
+    let last = (block.first_record.0 + u64::from(block.header.count)).saturating_sub(1);
+    block.damage("the block's records cannot be read", block.first_record.0, last)
 }
 
 /// A copy in the folder of inputs, and the record that names it.

@@ -1,17 +1,18 @@
 //! Walks a log from its beginning: each committed block once, in commit order, checked.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use karyon_types::Position;
+use karyon_types::{Hash, Position};
 
 use crate::block::BlockHeader;
 use crate::damage::Damage;
 use crate::end::{End, Place};
-use crate::folder::{list_segments, segment_file, segment_name};
+use crate::folder::{DiskFolder, Folder, list_segments, records_name, segment_name};
 use crate::group::{Problem, SegmentReader};
 use crate::segment::SegmentHeader;
-use crate::storage::{FileStorage, Storage};
+use crate::storage::Storage;
 
 /// Why a log cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,12 @@ pub enum LogError {
     /// Committed bytes are not as they were written.
     #[error("{0}")]
     Damaged(Damage),
+    /// The hashes of a segment's records are not what was signed.
+    #[error("the record hashes in {} do not match their signature", records_name(*segment))]
+    RecordHashes {
+        /// The number of the segment.
+        segment: u32,
+    },
     /// Any of these, in another file than the log's first.
     #[error("{source}, in its file {}", segment_name(*segment))]
     Segment {
@@ -63,7 +70,7 @@ impl LogError {
     pub(crate) fn is_refutation(&self) -> bool {
         match self {
             LogError::Io(_) | LogError::NotALog | LogError::Version { .. } => false,
-            LogError::Header | LogError::Damaged(_) => true,
+            LogError::Header | LogError::Damaged(_) | LogError::RecordHashes { .. } => true,
             LogError::Segment { source, .. } => source.is_refutation(),
         }
     }
@@ -76,6 +83,8 @@ pub struct WalkedBlock {
     pub index: u64,
     /// The position of its first record.
     pub first_record: Position,
+    /// Its hash: an entry of the tree.
+    pub hash: Hash,
     /// What it says of itself.
     pub header: BlockHeader,
     /// Its records.
@@ -86,14 +95,31 @@ pub struct WalkedBlock {
     pub offset: u64,
 }
 
+impl WalkedBlock {
+    /// Damage to some of its records.
+    pub(crate) fn damage(&self, what: &'static str, first_record: u64, last: u64) -> Damage {
+        Damage {
+            what,
+            first_block: self.index,
+            last_block: Some(self.index),
+            first_record,
+            last_record: Some(last),
+            offset: self.offset,
+        }
+    }
+}
+
 /// A reader that checks everything that it hands out.
 pub struct Walk {
     /// `None`: a single storage, behind which nothing can follow.
-    folder: Option<PathBuf>,
+    folder: Option<Arc<dyn Folder>>,
     file: SegmentReader,
     header: SegmentHeader,
     end: End,
     done: bool,
+    /// The first record and the body of the block at which the walk ended, should it not match
+    /// its hash.
+    suspect: Option<(u64, Vec<u8>)>,
 }
 
 impl Walk {
@@ -104,15 +130,19 @@ impl Walk {
     /// [`LogError::Damaged`] when its first file is gone but others are there; otherwise as
     /// [`new`](Walk::new).
     pub fn open(folder: &Path) -> Result<Walk, LogError> {
-        let storage = match FileStorage::open_read_only(&segment_file(folder, 0)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && has_segments(folder) => {
+        Walk::open_in(Arc::new(DiskFolder::new(folder)))
+    }
+
+    pub(crate) fn open_in(folder: Arc<dyn Folder>) -> Result<Walk, LogError> {
+        let storage = match folder.open(&segment_name(0)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && has_segments(&*folder) => {
                 let problem =
                     Problem::unknown("the log's first file is gone, but others are there");
                 return Err(LogError::Damaged(problem.at(&End::of_new_log(), 0)));
             }
             other => other?,
         };
-        Ok(Walk { folder: Some(folder.into()), ..Walk::new(Box::new(storage))? })
+        Ok(Walk { folder: Some(folder), ..Walk::new(storage)? })
     }
 
     /// Begins at the beginning of a single segment.
@@ -123,7 +153,8 @@ impl Walk {
     pub fn new(storage: Box<dyn Storage>) -> Result<Walk, LogError> {
         let file = SegmentReader::new(storage)?;
         let header = file.header()?;
-        Ok(Walk { folder: None, file, header, end: End::of_new_log(), done: false })
+        let end = End::of_new_log();
+        Ok(Walk { folder: None, file, header, end, done: false, suspect: None })
     }
 
     /// Goes on behind a place that was reached before; of what lies before it, only the last
@@ -133,7 +164,14 @@ impl Walk {
     /// # Errors
     /// See [`open`](Walk::open).
     pub fn resume(folder: &Path, place: &Place) -> Result<Option<Walk>, LogError> {
-        let mut walk = Walk::open(folder)?;
+        Walk::resume_in(Arc::new(DiskFolder::new(folder)), place)
+    }
+
+    pub(crate) fn resume_in(
+        folder: Arc<dyn Folder>,
+        place: &Place,
+    ) -> Result<Option<Walk>, LogError> {
+        let mut walk = Walk::open_in(Arc::clone(&folder))?;
         let end = place.end.without_tail();
         if walk.header.log != place.log {
             return Ok(None);
@@ -142,11 +180,11 @@ impl Walk {
             return Ok((end == End::of_new_log()).then_some(walk));
         }
         if end.segment > 0 {
-            let there = list_segments(folder)?;
+            let there = list_segments(&*folder)?;
             if there.range(..=end.segment).count() as u64 != u64::from(end.segment) + 1 {
                 return Ok(None);
             }
-            walk.file = open_segment(folder, end.segment)?;
+            walk.file = open_segment(&*folder, end.segment)?;
             match walk.file.header() {
                 Err(LogError::Io(error)) => {
                     return Err(LogError::from(error).in_segment(end.segment));
@@ -181,6 +219,12 @@ impl Walk {
         self.end
     }
 
+    /// The first record and the body of the block at which the walk ended, should it not match
+    /// its hash.
+    pub(crate) fn suspect(&self) -> Option<(u64, &[u8])> {
+        self.suspect.as_ref().map(|(record, body)| (*record, &body[..]))
+    }
+
     /// The blocks of the next commit; `None` at the end.
     ///
     /// # Errors
@@ -194,10 +238,11 @@ impl Walk {
         let segment = self.end.segment;
         let in_file = |error: LogError| error.in_segment(segment);
         let group = self.file.read_group(&self.header, &self.end).map_err(in_file)?;
-        let problem = match group {
+        let mut problem = match group {
             Ok(group) => return Ok(Some(self.step(group.end, group.blocks))),
             Err(problem) => problem,
         };
+        self.suspect = problem.suspect.take();
         // Only what the rest of the log says tells a tail from damage; and should the log be
         // written just now, the group may have come while the rest was searched.
         let later = self.later_segments()?;
@@ -221,15 +266,15 @@ impl Walk {
     /// The numbers of the files behind the one that is read.
     fn later_segments(&self) -> Result<Vec<u32>, LogError> {
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let there = list_segments(folder)?;
+        let there = list_segments(&**folder)?;
         Ok(there.range(self.end.segment.saturating_add(1)..).copied().collect())
     }
 
     /// Goes on in the next file, should there be one: the first group in it.
     fn next_segment(&mut self, later: &[u32]) -> Result<Option<Vec<WalkedBlock>>, LogError> {
         let (Some(folder), Some(first)) = (&self.folder, later.first()) else { return Ok(None) };
-        if !self.end.sealed {
-            let what = "the log does not end here with a seal, but goes on in another file";
+        if !self.end.ends_file() {
+            let what = "the file is not ended here, but the log goes on in another file";
             let damage = self
                 .end
                 .tail
@@ -243,8 +288,8 @@ impl Walk {
         if *first != begin.segment {
             return damaged("the file is gone, but a later one is there");
         }
-        let file = open_segment(folder, begin.segment)?;
-        let (problem, at) = match file.header() {
+        let file = open_segment(&**folder, begin.segment)?;
+        let (mut problem, at) = match file.header() {
             Ok(header) if header != self.header => {
                 return damaged("the file belongs to another log");
             }
@@ -264,8 +309,11 @@ impl Walk {
             let damage = problem.at(&begin, at);
             return Err(in_file(LogError::Damaged(damage)));
         }
-        // Nothing of this file was ever committed: all of it is the log's tail.
-        let tail = judge(&file, &self.header, &End { offset: at, ..begin.clone() }, problem, 0);
+        self.suspect = problem.suspect.take();
+        // Nothing of this file was ever committed: all of it is the log's tail, but for the first
+        // sector that a turn brings along.
+        let from = if self.end.turned { at } else { 0 };
+        let tail = judge(&file, &self.header, &End { offset: at, ..begin.clone() }, problem, from);
         (self.end.tail_bytes, self.end.tail) = tail.map_err(in_file)?;
         Ok(None)
     }
@@ -273,13 +321,14 @@ impl Walk {
 
 /// Whether a log lies in `folder` without its first file. A folder that cannot be read, or is not
 /// there, holds none that could be told of.
-fn has_segments(folder: &Path) -> bool {
+fn has_segments(folder: &dyn Folder) -> bool {
     list_segments(folder).is_ok_and(|segments| !segments.is_empty())
 }
 
-fn open_segment(folder: &Path, segment: u32) -> Result<SegmentReader, LogError> {
-    FileStorage::open_read_only(&segment_file(folder, segment))
-        .and_then(|storage| SegmentReader::new(Box::new(storage)))
+pub(crate) fn open_segment(folder: &dyn Folder, segment: u32) -> Result<SegmentReader, LogError> {
+    folder
+        .open(&segment_name(segment))
+        .and_then(SegmentReader::new)
         .map_err(|error| LogError::from(error).in_segment(segment))
 }
 
@@ -295,13 +344,13 @@ fn judge(
     let rest = file.search(header, from, end.offset)?;
     let Some(last_nonzero) = rest.last_nonzero else { return Ok((0, None)) };
     let mut damage = problem.at(end, end.offset);
-    if end.sealed {
-        // Nothing follows a seal in its own file; name the block that holds it.
+    if end.ends_file() {
+        // Nothing follows a seal or a turn in its own file; name the block that holds it.
         let sealing = end.tree.size().saturating_sub(1);
         (damage.first_block, damage.last_block) = (sealing, Some(sealing));
         damage.first_record = end.records.saturating_sub(1);
         damage.last_record = Some(damage.first_record);
-        damage.what = "bytes behind the seal are not zero";
+        damage.what = "bytes behind the end of the file's last commit are not zero";
         return Err(LogError::Damaged(damage));
     }
     // Whatever lies before a valid commit was committed too, also where that commit is not the

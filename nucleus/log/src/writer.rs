@@ -1,89 +1,64 @@
 //! The writer: one thread that makes blocks durable, in the order in which they were appended.
 //!
-//! All blocks that wait are written with one commit, one write, one fdatasync; an idle log
-//! commits a block at once. The queue is bounded: when the disk falls behind, whoever appends
-//! waits. After the first failure nothing is written any more.
+//! All blocks that wait are written with one commit, one write, one fdatasync. An idle log
+//! commits a block at once; while a commit is under way, what comes is gathered; and blocks for
+//! which nobody waits are gathered a little longer. The queue is bounded: when the disk falls
+//! behind, whoever appends waits. After the first failure nothing is written any more, but for
+//! last words on a full disk.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use karyon_identity::SecretKey;
 
-use crate::block::{Block, BlockHeader, LaneState, block_hash};
-use crate::commit::{Commit, Entry};
+use crate::block::{Block, Lane};
+use crate::committer::{Committer, is_full};
 use crate::end::End;
-use crate::limits::{
-    ALLOCATE_BYTES, BLOCK_BYTES_MAX, COMMIT_BLOCKS_MAX, COMMIT_BYTES, QUEUE_BLOCKS, SECTOR_BYTES,
-};
+use crate::folder::Folder;
+use crate::limits::{COMMIT_BYTES, LINGER, LINGER_BYTES, QUEUE_BLOCKS, SEGMENT_BYTES, SPARE_BYTES};
 use crate::segment::SegmentHeader;
+use crate::status::{LogFailed, WriterStatus};
 use crate::storage::Storage;
 
-/// Why nothing more is written. The first failure stays the answer.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the log cannot be written: {message}")]
-pub struct LogFailed {
-    /// What kind of failure it was.
-    pub kind: io::ErrorKind,
-    /// The system's words.
-    pub message: String,
+/// How a log is written. None of it changes what it says.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// A file ends once it has this many bytes.
+    pub segment_bytes: u64,
+    /// The size of the spare file.
+    pub spare_bytes: u64,
+    /// How long blocks for which nobody waits are gathered, behind the commit before.
+    pub linger: Duration,
+    /// Whether record hashes are made by a thread of their own, while the log goes on.
+    pub hash_in_background: bool,
 }
 
-impl LogFailed {
-    fn from_io(error: &io::Error) -> LogFailed {
-        LogFailed { kind: error.kind(), message: error.to_string() }
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions {
+            segment_bytes: SEGMENT_BYTES,
+            spare_bytes: SPARE_BYTES,
+            linger: LINGER,
+            hash_in_background: true,
+        }
     }
 }
 
-/// How far the log has come; read while it is written.
-#[derive(Default)]
-pub struct WriterStatus {
-    records: AtomicU64,
-    bytes: AtomicU64,
-    commits: AtomicU64,
-    failed: OnceLock<LogFailed>,
-}
-
-impl WriterStatus {
-    /// Records that are durable.
-    pub fn records(&self) -> u64 {
-        self.records.load(Ordering::Acquire)
-    }
-
-    /// The end of the last commit, bytes.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Acquire)
-    }
-
-    /// Commits that are durable.
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Acquire)
-    }
-
-    /// Whether the writer gave up.
-    pub fn failure(&self) -> Option<&LogFailed> {
-        self.failed.get()
-    }
-}
-
-enum Job {
-    Append(Block),
-    /// Answered once everything before it is durable, or never.
-    Flush(SyncSender<()>),
-}
-
-/// The handle of the writer's thread.
+/// The handle of the writer's thread, for any number of threads.
 pub struct Writer {
-    jobs: SyncSender<Job>,
+    shared: Arc<Shared>,
     status: Arc<WriterStatus>,
-    thread: JoinHandle<End>,
+    thread: Option<JoinHandle<End>>,
+    /// Held by the one who speaks last words.
+    speaking: Mutex<()>,
 }
 
 impl Writer {
-    /// Starts writing behind `end`. A tail that lies there is overwritten by the first commit, and
-    /// what is left of it is cut right behind: so the commit that says so is durable before.
+    /// Writes behind `end` in a single storage. A tail that lies there is overwritten by the
+    /// first commit, and what is left of it is cut right behind: so the commit that says so is
+    /// durable before.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -94,30 +69,34 @@ impl Writer {
         boot: u32,
         end: End,
     ) -> io::Result<Writer> {
-        let (jobs, receiver) = sync_channel(QUEUE_BLOCKS);
-        let status = Arc::new(WriterStatus::default());
-        status.records.store(end.records, Ordering::Release);
-        status.bytes.store(end.offset, Ordering::Release);
-        status.commits.store(end.commits, Ordering::Release);
-        let mut task = Task {
-            storage,
-            header: header.clone(),
-            key,
-            boot,
-            reserved: end.offset,
-            cuts_tail: end.tail_bytes > 0,
-            end,
-            status: Arc::clone(&status),
-            buffer: Vec::new(),
-        };
-        let thread = std::thread::Builder::new().name("log".into()).spawn(move || {
-            if let Err(error) = task.run(&receiver) {
-                // The first failure is the only one: the task ends with it.
-                task.status.failed.get_or_init(|| LogFailed::from_io(&error));
-            }
-            task.end
-        })?;
-        Ok(Writer { jobs, status, thread })
+        Writer::spawn(Committer::single(storage, header, key, boot, &end), LINGER)
+    }
+
+    /// Writes behind `end` in a folder of segments, which a new log ([`End::of_new_log`]) begins.
+    /// When a file is long enough, the log goes on in the next.
+    ///
+    /// # Errors
+    /// [`StorageFull`](io::ErrorKind::StorageFull) when there is no room for a spare file;
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when a new log finds another there;
+    /// otherwise the system's.
+    pub fn open(
+        folder: Arc<dyn Folder>,
+        header: &SegmentHeader,
+        key: Arc<SecretKey>,
+        boot: u32,
+        end: &End,
+        options: WriterOptions,
+    ) -> io::Result<Writer> {
+        let linger = options.linger;
+        Writer::spawn(Committer::open(folder, header, key, boot, end, options)?, linger)
+    }
+
+    fn spawn(committer: Committer, linger: Duration) -> io::Result<Writer> {
+        let shared = Arc::new(Shared::default());
+        let status = Arc::clone(committer.status());
+        let task = Task { committer, linger, shared: Arc::clone(&shared) };
+        let thread = std::thread::Builder::new().name("log".into()).spawn(move || task.run())?;
+        Ok(Writer { shared, status, thread: Some(thread), speaking: Mutex::new(()) })
     }
 
     /// How far it has come.
@@ -130,7 +109,19 @@ impl Writer {
     /// # Errors
     /// The failure that stopped the writer. The block may or may not be durable then.
     pub fn append(&self, block: Block) -> Result<(), LogFailed> {
-        self.jobs.send(Job::Append(block)).map_err(|_| self.failure())
+        let mut queue = self.shared.lock();
+        while queue.blocks.len() >= QUEUE_BLOCKS && !self.is_over(&queue) {
+            queue = wait(&self.shared.room, queue);
+        }
+        if self.is_over(&queue) {
+            return Err(self.failure());
+        }
+        queue.bytes += block.body.len();
+        queue.blocks.push(block);
+        queue.appended += 1;
+        drop(queue);
+        self.shared.work.notify_one();
+        Ok(())
     }
 
     /// Waits until everything that was appended is durable.
@@ -138,165 +129,221 @@ impl Writer {
     /// # Errors
     /// The failure that stopped the writer.
     pub fn flush(&self) -> Result<(), LogFailed> {
-        let (done, wait) = sync_channel(1);
-        self.jobs.send(Job::Flush(done)).map_err(|_| self.failure())?;
-        wait.recv().map_err(|_| self.failure())
+        let mut queue = self.shared.lock();
+        let target = queue.appended;
+        queue.waiting += 1;
+        self.shared.work.notify_one();
+        while queue.durable < target && !self.is_over(&queue) {
+            queue = wait(&self.shared.done, queue);
+        }
+        queue.waiting -= 1;
+        if queue.durable < target { Err(self.failure()) } else { Ok(()) }
+    }
+
+    /// Makes a block of the control lane durable, also where the disk is full: for what must not
+    /// be lost then, a revocation or a halt. Room for some is always kept.
+    ///
+    /// # Errors
+    /// The failure that stopped the writer, should it be another than a full disk, or that no
+    /// room is left.
+    pub fn last_words(&self, block: Block) -> Result<(), LogFailed> {
+        if block.lane != Lane::Control {
+            let what = "last words are control records";
+            return Err(LogFailed::from_io(&io::Error::new(io::ErrorKind::InvalidInput, what)));
+        }
+        let _one_at_a_time = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.append(block.clone()).and_then(|()| self.flush()) {
+            Err(failed) if is_full(failed.kind) => {}
+            other => return other,
+        }
+        let mut queue = self.shared.lock();
+        queue.last_words = LastWords::Spoken(block);
+        self.shared.work.notify_one();
+        loop {
+            match std::mem::take(&mut queue.last_words) {
+                LastWords::Answered(answer) => return answer,
+                LastWords::None | LastWords::Spoken(_) if queue.gone => return Err(self.failure()),
+                unanswered => queue.last_words = unanswered,
+            }
+            queue = wait(&self.shared.done, queue);
+        }
     }
 
     /// Flushes, gives reserved space back, and ends the thread; where the log ends now.
     ///
     /// # Errors
     /// The failure that stopped the writer.
-    pub fn close(self) -> Result<End, LogFailed> {
-        self.flush()?;
-        drop(self.jobs);
-        let end = self.thread.join();
-        if let Some(failed) = self.status.failed.get() {
-            return Err(failed.clone());
+    pub fn close(mut self) -> Result<End, LogFailed> {
+        self.shared.close();
+        let end = self.thread.take().map(JoinHandle::join);
+        match (self.status.failure(), end) {
+            (Some(failed), _) => Err(failed.clone()),
+            (None, Some(Ok(end))) => Ok(end),
+            (None, _) => Err(self.failure()),
         }
-        end.map_err(|_| LogFailed {
+    }
+
+    fn is_over(&self, queue: &Queue) -> bool {
+        queue.gone || self.status.failure().is_some()
+    }
+
+    /// The task stores its failure before it tells that it is over.
+    fn failure(&self) -> LogFailed {
+        self.status.failure().cloned().unwrap_or_else(|| LogFailed {
             kind: io::ErrorKind::Other,
             message: "the writer's thread panicked".into(),
         })
     }
+}
 
-    /// The task stores its failure before it lets go of the queue.
-    fn failure(&self) -> LogFailed {
-        self.status.failed.get().cloned().unwrap_or_else(|| LogFailed {
-            kind: io::ErrorKind::Other,
-            message: "the writer's thread is gone".into(),
-        })
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.close();
     }
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There may be something to do.
+    work: Condvar,
+    /// The queue is shorter.
+    room: Condvar,
+    /// Something was answered.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    blocks: Vec<Block>,
+    bytes: usize,
+    /// Blocks that were ever appended, and those of them that are durable.
+    appended: u64,
+    durable: u64,
+    /// How many wait for them.
+    waiting: usize,
+    last_words: LastWords,
+    closing: bool,
+    /// The thread has ended.
+    gone: bool,
+}
+
+#[derive(Default)]
+enum LastWords {
+    #[default]
+    None,
+    Spoken(Block),
+    Answered(Result<(), LogFailed>),
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Whoever panics does so outside; the queue is whole.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.lock().closing = true;
+        self.work.notify_one();
+    }
+
+    /// The blocks of the next commit; `None` when there will be none.
+    fn next(&self, gathers_until: Instant) -> Option<Vec<Block>> {
+        let mut queue = self.lock();
+        loop {
+            if queue.blocks.is_empty() {
+                if queue.closing {
+                    return None;
+                }
+                queue = wait(&self.work, queue);
+                continue;
+            }
+            let left = gathers_until.saturating_duration_since(Instant::now());
+            let is_idle = queue.waiting == 0 && queue.bytes < LINGER_BYTES && !queue.closing;
+            if !is_idle || queue.blocks.len() >= QUEUE_BLOCKS || left.is_zero() {
+                break;
+            }
+            queue = self.work.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let (mut bytes, mut count) = (0, 0);
+        while let Some(block) = queue.blocks.get(count).filter(|_| bytes < COMMIT_BYTES) {
+            (bytes, count) = (bytes + block.body.len(), count + 1);
+        }
+        let rest = queue.blocks.split_off(count);
+        queue.bytes -= bytes;
+        let blocks = std::mem::replace(&mut queue.blocks, rest);
+        drop(queue);
+        self.room.notify_all();
+        Some(blocks)
+    }
+}
+
+fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+    condition.wait(queue).unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Task {
-    storage: Box<dyn Storage>,
-    header: SegmentHeader,
-    key: Arc<SecretKey>,
-    boot: u32,
-    reserved: u64,
-    cuts_tail: bool,
-    end: End,
-    status: Arc<WriterStatus>,
-    buffer: Vec<u8>,
+    committer: Committer,
+    linger: Duration,
+    shared: Arc<Shared>,
 }
 
 impl Task {
-    fn run(&mut self, jobs: &Receiver<Job>) -> io::Result<()> {
-        let mut blocks = Vec::new();
-        let mut flushes: Vec<SyncSender<()>> = Vec::new();
-        while let Ok(first) = jobs.recv() {
-            let mut bytes = 0;
-            let mut next = Some(first);
-            while let Some(job) = next {
-                match job {
-                    Job::Append(block) => {
-                        bytes += block.body.len();
-                        blocks.push(block);
+    fn run(mut self) -> End {
+        // However the thread ends, nobody waits for it any more.
+        let _gone = Gone(Arc::clone(&self.shared));
+        let mut gathers_until = Instant::now();
+        while let Some(blocks) = self.shared.next(gathers_until) {
+            let count = blocks.len() as u64;
+            if let Err(error) = self.committer.commit(blocks) {
+                self.committer.status().fail(&error);
+                if is_full(error.kind()) {
+                    self.hear_last_words();
+                }
+                return self.committer.end().clone();
+            }
+            self.shared.lock().durable += count;
+            self.shared.done.notify_all();
+            gathers_until = Instant::now() + self.linger;
+        }
+        if let Err(error) = self.committer.finish() {
+            self.committer.status().fail(&error);
+        }
+        self.committer.end().clone()
+    }
+
+    /// On a full disk: until one of them fails in another way, or the writer is closed.
+    fn hear_last_words(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.blocks.clear();
+        self.shared.room.notify_all();
+        self.shared.done.notify_all();
+        while !queue.closing {
+            match std::mem::take(&mut queue.last_words) {
+                LastWords::Spoken(block) => {
+                    let outcome = self.committer.last_words(block);
+                    let goes_on = outcome.as_ref().map_or_else(|e| is_full(e.kind()), |()| true);
+                    let answer = outcome.map_err(|error| LogFailed::from_io(&error));
+                    queue.last_words = LastWords::Answered(answer);
+                    self.shared.done.notify_all();
+                    if !goes_on {
+                        return;
                     }
-                    Job::Flush(done) => flushes.push(done),
                 }
-                if bytes >= COMMIT_BYTES || blocks.len() >= COMMIT_BLOCKS_MAX {
-                    break;
-                }
-                // Empty or closed: commit what there is; a closed queue ends the outer loop.
-                next = jobs.try_recv().ok();
+                other => queue.last_words = other,
             }
-            if !blocks.is_empty() {
-                let outcome = self.commit(&mut blocks);
-                if let Err(error) = outcome {
-                    // Before the waiters learn of it by the closing of their channels.
-                    self.status.failed.get_or_init(|| LogFailed::from_io(&error));
-                    return Err(error);
-                }
-            }
-            for done in flushes.drain(..) {
-                // Whoever waited may have gone; that is no failure of the log.
-                if done.send(()).is_err() {
-                    continue;
-                }
-            }
+            queue = wait(&self.shared.work, queue);
         }
-        if self.reserved > self.end.offset {
-            self.storage.set_len(self.end.offset)?;
-            self.storage.sync()?;
-        }
-        Ok(())
     }
+}
 
-    fn commit(&mut self, blocks: &mut Vec<Block>) -> io::Result<()> {
-        let first_record = self.end.records;
-        let mut entries = Vec::with_capacity(blocks.len());
-        let commit_len = Commit::len(blocks.len());
-        self.buffer.clear();
-        self.buffer.resize(commit_len, 0);
-        for block in blocks.drain(..) {
-            let (entry, seals) = self.lay_out(block)?;
-            self.end.tree.push(entry.hash);
-            self.end.records += u64::from(entry.count);
-            self.end.sealed = seals;
-            entries.push(entry);
-        }
-        let commit = Commit {
-            log: self.header.log,
-            number: self.end.commits,
-            tree_size: self.end.tree.size(),
-            first_record,
-            previous: self.end.last_commit,
-            root: self.end.tree.root(),
-            entries,
-        };
-        let (bytes, digest) = commit.sign(&self.key);
-        if let Some(place) = self.buffer.get_mut(..commit_len) {
-            place.copy_from_slice(&bytes);
-        }
-        self.buffer.resize(self.buffer.len().next_multiple_of(SECTOR_BYTES as usize), 0);
-        let behind = self.end.offset + self.buffer.len() as u64;
-        if behind > self.reserved && !self.cuts_tail {
-            self.reserved = behind.next_multiple_of(ALLOCATE_BYTES);
-            self.storage.reserve(self.reserved)?;
-        }
-        self.storage.write_at(self.end.offset, &self.buffer)?;
-        self.storage.sync()?;
-        if std::mem::take(&mut self.cuts_tail) {
-            self.storage.set_len(behind)?;
-            self.storage.sync()?;
-        }
-        self.end.last_commit_offset = self.end.offset;
-        self.end.offset = behind;
-        self.end.commits += 1;
-        self.end.last_commit = digest;
-        self.status.records.store(self.end.records, Ordering::Release);
-        self.status.bytes.store(self.end.offset, Ordering::Release);
-        self.status.commits.store(self.end.commits, Ordering::Release);
-        Ok(())
-    }
+/// Says that the thread has ended when it is dropped.
+struct Gone(Arc<Shared>);
 
-    /// Appends a block's bytes to the buffer.
-    fn lay_out(&mut self, block: Block) -> io::Result<(Entry, bool)> {
-        let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a block is too long");
-        if block.body.len() > BLOCK_BYTES_MAX {
-            return Err(too_long());
-        }
-        let lane = self.end.lanes.get_mut(block.lane as usize).ok_or_else(too_long)?;
-        let header = BlockHeader {
-            log: self.header.log,
-            boot: self.boot,
-            lane: block.lane,
-            first: lane.records,
-            count: block.count,
-            wall_ms: block.wall_ms,
-            previous: lane.last,
-            body_len: u32::try_from(block.body.len()).map_err(|_| too_long())?,
-            seals: block.seals,
-        };
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(&header.encode());
-        self.buffer.extend_from_slice(&block.body);
-        let bytes = self.buffer.get(start..).ok_or_else(too_long)?;
-        let hash = block_hash(bytes);
-        let len = u32::try_from(bytes.len()).map_err(|_| too_long())?;
-        *lane = LaneState { records: lane.records + u64::from(block.count), last: hash };
-        Ok((Entry { hash, count: block.count, len }, block.seals))
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.lock().gone = true;
+        self.0.done.notify_all();
+        self.0.room.notify_all();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -66,28 +67,38 @@ pub(crate) fn read(data: &Path, name: &str) -> Result<Option<String>, Damage> {
     String::from_utf8(bytes).map(Some).map_err(|_| Damage::Check)
 }
 
-/// Puts `text` durably in the place of `safety/<name>`: temporary file, fsync, rename, fsync of
-/// the folder. After an error the old file may or may not have been replaced, whole in both
-/// cases.
+/// Puts `text` durably in the place of `safety/<name>`.
 pub(crate) fn replace(data: &Path, name: &str, text: &str) -> Result<(), FileError> {
-    let folder = data.join(SAFETY);
-    let (path, temporary) = (folder.join(name), folder.join(format!(".{name}.new")));
+    replace_file(&data.join(SAFETY).join(name), text.as_bytes(), 0o666)
+}
+
+/// Durably puts a file in its place, whole or not at all: temporary file `.<name>.new` with
+/// `mode` (less the umask), fsync, rename, fsync of the folder. After an error the old file may
+/// or may not have been replaced, whole in both cases. One caller a file at a time.
+///
+/// # Errors
+/// [`FileError`].
+pub fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(failed("replace", path)(io::ErrorKind::InvalidInput.into()));
+    };
+    let temporary = folder.join(format!(".{}.new", name.display()));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(failed("remove", &temporary)(error));
         }
         _ => {}
     }
-    write_new(&temporary, text).map_err(failed("write", &temporary))?;
-    fs::rename(&temporary, &path).map_err(failed("replace", &path))?;
-    sync_directory(&folder)
+    write_new(&temporary, bytes, mode).map_err(failed("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(failed("replace", path))?;
+    sync_folder(folder)
 }
 
 /// Makes the folder `safety`, durably, in a data directory that exists.
 pub(crate) fn create_folder(data: &Path) -> Result<(), FileError> {
     let folder = data.join(SAFETY);
     match fs::create_dir(&folder) {
-        Ok(()) => sync_directory(data),
+        Ok(()) => sync_folder(data),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed("make", &folder)(error)),
     }
@@ -97,16 +108,47 @@ pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
     move |source| FileError { action, path: path.to_owned(), source }
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(text.as_bytes())?;
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
-fn sync_directory(path: &Path) -> Result<(), FileError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(failed("sync", path))
+/// Makes the names in a folder durable. An empty path is the current directory.
+///
+/// # Errors
+/// [`FileError`].
+pub fn sync_folder(path: &Path) -> Result<(), FileError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("sync", path))
 }
 
 fn unreadable(error: io::Error) -> Damage {
     Damage::Unreadable(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_stays_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, left) = (dir.path().join("file"), dir.path().join(".file.new"));
+        // What a crash left, readable by all, is not written into.
+        fs::write(&left, "a part of").unwrap();
+        replace_file(&path, b"one", 0o600).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        replace_file(&path, b"two", 0o644).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert!(!left.exists());
+        // A link is replaced, not followed.
+        std::os::unix::fs::symlink("elsewhere", &left).unwrap();
+        replace_file(&path, b"three", 0o600).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three");
+        assert!(!dir.path().join("elsewhere").exists());
+        assert!(replace_file(Path::new("/"), b"", 0o600).is_err());
+    }
 }

@@ -22,7 +22,7 @@ mod resume;
 mod start;
 mod stop;
 
-pub use files::{Damage, FileError};
+pub use files::{Damage, FileError, replace_file, sync_folder};
 pub use marker::{Found, Marker, MarkerError, initialise, read, replace};
 pub use resume::{
     HumanResume, ResumeError, ResumeRequest, pending_resumes, resume, resumes_recorded,

@@ -1,11 +1,15 @@
 //! Arguments, with the examples that `--help` shows.
 
+mod audit;
+mod key;
 mod memory;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub(crate) use audit::{Audit, ExportLog, FindOrphans, Grew, Prove, Tail, Verify};
+pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
     Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
     Neighbours, Plot, Rebuild, Why,
@@ -36,8 +40,11 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a principal: the person who answers for what agents do in their name
+    /// Make a principal, as `key new` does
     Init(Init),
+    /// Make, show and rotate keys
+    #[command(subcommand, after_help = "Example:\n  karyon key show")]
+    Key(Key),
     /// Run a scenario to its end
     Run(Run),
     /// Go on with a run that was interrupted or killed
@@ -65,7 +72,9 @@ pub(crate) enum Command {
 }
 
 #[derive(ClapArgs)]
-#[command(after_help = "Example:\n  karyon init --principal ada")]
+#[command(
+    after_help = "Example:\n  karyon init --principal ada\n\nThe same as `karyon key new ada`."
+)]
 pub(crate) struct Init {
     /// Its name: 1 to 64 of A-Z a-z 0-9 . _ -
     #[arg(long, value_name = "NAME")]
@@ -131,32 +140,6 @@ pub(crate) struct Resume {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Audit {
-    /// Verify a run's log, its checkpoint and its input copies
-    Verify(Verify),
-}
-
-#[derive(ClapArgs)]
-#[command(after_help = "Examples:
-  karyon audit verify --data runs/rumour-1
-  karyon audit verify --data copied-run --key 9f2c… (64 hexadecimal digits, or a file with them)
-
-Exit code 0: the log is what its signer wrote, and the answer says whether the signer's key is
-trusted or unknown. 5: it is not; blocks and records are named. Results (arrivals.csv and the
-like) are not covered; `karyon resume` writes them anew from a finished run.")]
-pub(crate) struct Verify {
-    /// The run's data directory; only read
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// The public key of the node that wrote it [default: this machine's node key]
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: Option<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Subcommand)]
 pub(crate) enum Safety {
     /// Say whether a start is permitted, and why not
     Status(Status),
@@ -196,19 +179,28 @@ impl Args {
     /// Whether the answer is all that is wanted: where work is done, it is done even if nobody
     /// hears of it.
     pub(crate) fn asks(&self) -> bool {
-        !matches!(self.command, Command::Init(_) | Command::Run(_) | Command::Resume(_))
+        match &self.command {
+            Command::Init(_) | Command::Run(_) | Command::Resume(_) => false,
+            Command::Key(args) => args.asks(),
+            Command::Memory(_)
+            | Command::Why(_)
+            | Command::Engram(_)
+            | Command::Audit(_)
+            | Command::Safety(_) => true,
+        }
     }
 
     /// Whether the answer is for a machine.
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             Command::Init(args) => args.json,
+            Command::Key(args) => args.json(),
             Command::Run(args) => args.json,
             Command::Resume(args) => args.json,
             Command::Memory(args) => args.json(),
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),
-            Command::Audit(Audit::Verify(args)) => args.json,
+            Command::Audit(args) => args.json(),
             Command::Safety(Safety::Status(args)) => args.json,
             Command::Safety(Safety::Resume(args)) => args.json,
         }

@@ -73,9 +73,14 @@ pub(crate) fn words(error: &dyn std::error::Error) -> String {
     text
 }
 
-impl From<karyon_identity::KeyError> for CliError {
-    fn from(error: karyon_identity::KeyError) -> CliError {
-        CliError::failure(words(&error))
+impl From<karyon_keys::KeyError> for CliError {
+    fn from(error: karyon_keys::KeyError) -> CliError {
+        // What was kept as evidence about a log is no longer what it was.
+        let code = match error.is_broken_checkpoint() {
+            true => Code::VerificationFailed,
+            false => Code::Failure,
+        };
+        CliError { code, message: words(&error), hint: None }
     }
 }
 
@@ -91,6 +96,11 @@ impl From<VerifyError> for CliError {
         let hint = match &error {
             VerifyError::WrongKey { .. } => Some(
                 "if another machine wrote it, give that node's public key with --key FILE".into(),
+            ),
+            VerifyError::Forked { .. } => Some(
+                "keep the directory as it is, and the checkpoint: together they are the evidence; \
+                 if you put an older copy there yourself, bring the newer one back"
+                    .into(),
             ),
             VerifyError::Log(_)
             | VerifyError::Input { .. }
@@ -122,9 +132,10 @@ impl From<JournalError> for CliError {
     fn from(error: JournalError) -> CliError {
         match error {
             JournalError::Log(error) => error.into(),
-            JournalError::Changed { .. } | JournalError::Unreadable { .. } => {
-                CliError::failure(words(&error))
-            }
+            JournalError::File(error) => (*error).into(),
+            JournalError::Index(_)
+            | JournalError::Changed { .. }
+            | JournalError::Unreadable { .. } => CliError::failure(words(&error)),
         }
     }
 }
@@ -134,9 +145,9 @@ impl From<LineageError> for CliError {
         match error {
             LineageError::Journal(error) => error.into(),
             LineageError::Graph(error) => error.into(),
-            LineageError::NoRecord { .. } | LineageError::NoCause { .. } => {
-                CliError::failure(words(&error))
-            }
+            LineageError::NoRecord { .. }
+            | LineageError::NoCause { .. }
+            | LineageError::Missing { .. } => CliError::failure(words(&error)),
         }
     }
 }
@@ -224,6 +235,7 @@ fn run_error(error: &RunError) -> CliError {
             | RecordError::Committed(_),
         ) => (Code::VerificationFailed, None),
         RunError::Lease { .. } => (Code::Refused, None),
+        RunError::Full(_) | RunError::Change { .. } => (Code::Failure, None),
         RunError::OutputBound { .. }
         | RunError::RecordBound { .. }
         | RunError::State { .. }

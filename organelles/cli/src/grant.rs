@@ -8,9 +8,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 
 use karyon_gate::Rights;
-use karyon_identity::{
-    Created, GrantTerms, KeyDirectory, PublicKey, SignedGrant, is_principal_name,
-};
+use karyon_identity::{GrantTerms, PublicKey, SignedGrant, is_principal_name};
+use karyon_keys::{Created, KeyDirectory};
 use karyon_runtime::Authority;
 use karyon_types::Hash;
 
@@ -65,27 +64,31 @@ pub(crate) struct Terms {
     pub(crate) digest: Hash,
 }
 
-/// Signs a grant, and becomes the node. Returns only when that fails.
+/// The node's public key; made now, and said so, if there is none.
+pub(crate) fn node_key(keys: &KeyDirectory) -> Result<PublicKey, CliError> {
+    let (node, created) = keys.load_or_create_node_key()?;
+    let public = node.public_key();
+    if created == Created::Now {
+        output::note(&format!("made the node key ({public}), which signs this machine's logs"));
+    }
+    Ok(public)
+}
+
+/// Signs a grant for the node with this key, and becomes the node. Returns only when that fails.
 pub(crate) fn sign_and_become_the_node(
     keys: &KeyDirectory,
+    node_key: PublicKey,
     asked: Option<&str>,
     terms: Terms,
     make_data: impl FnOnce() -> Result<PathBuf, CliError>,
 ) -> Result<std::convert::Infallible, CliError> {
-    let (node, created) = keys.load_or_create_node_key()?;
-    if created == Created::Now {
-        output::note(&format!(
-            "made the node key ({}), which signs this machine's logs",
-            node.public_key()
-        ));
-    }
     let name = principal(keys, asked)?;
     let key = keys.load_principal_key(&name)?;
     let random = |error: karyon_identity::RandomError| CliError::failure(error.to_string());
     let signed = GrantTerms {
         principal: name,
         principal_key: key.public_key(),
-        node_key: node.public_key(),
+        node_key,
         reason: terms.reason,
         rights: terms.rights.0,
         resource: terms.resource,
@@ -94,7 +97,7 @@ pub(crate) fn sign_and_become_the_node(
         nonce: GrantTerms::random_nonce().map_err(random)?,
     };
     let signed = signed.sign(&key).map_err(refused)?;
-    drop((node, key));
+    drop(key);
     let program = std::env::current_exe()
         .map_err(|error| CliError::failure(format!("this program cannot be found: {error}")))?;
     let error = std::process::Command::new(program)

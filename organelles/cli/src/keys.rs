@@ -1,21 +1,110 @@
-//! Public keys that are given, or known here.
+//! Keys that are given, or known here, and the key that a log goes on with.
 
 use std::path::Path;
 
-use karyon_identity::{KeyDirectory, KeyError, PublicKey};
-use karyon_log::read_regular;
+use karyon_identity::{Checkpoint, PublicKey, SecretKey};
+use karyon_keys::{KeyDirectory, KeyError};
+use karyon_log::{SegmentHeader, Walk, read_regular};
+use karyon_runtime::datadir;
 
 use crate::error::CliError;
 
 /// The longest public key file, bytes: one short line.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
+/// The longest checkpoint, bytes: a few short lines.
+const CHECKPOINT_BYTES_MAX: u64 = 4096;
 
-/// The key that is given with `--key`, else this machine's node key, if it has one.
-pub(crate) fn trusted(given: Option<&str>) -> Result<Option<PublicKey>, CliError> {
-    match given {
-        Some(given) => public_key("--key", given).map(Some),
-        None => this_node(),
+/// The key that a log is verified against.
+pub(crate) struct Trusted {
+    /// None: this machine knows none.
+    pub(crate) key: Option<PublicKey>,
+    /// Whether it is a former key of this machine's node.
+    pub(crate) retired: bool,
+    /// The checkpoint that is kept beside the keys, if there is one: the log must extend it.
+    pub(crate) known: Vec<Checkpoint>,
+}
+
+/// The key that is given with `--key`, else this machine's node key, if it has one: the current
+/// one, or a former one that the log in `data` says it was begun with.
+pub(crate) fn trusted(given: Option<&str>, data: &Path) -> Result<Trusted, CliError> {
+    let given = given.map(|given| public_key("--key", given)).transpose()?;
+    let keys = match KeyDirectory::from_environment() {
+        Ok(keys) => keys,
+        Err(KeyError::NoDirectory) => {
+            return Ok(Trusted { key: given, retired: false, known: Vec::new() });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let header = header(data);
+    let known = match &header {
+        Some(header) => known(&keys, header, given.as_ref())?,
+        None => Vec::new(),
+    };
+    if given.is_some() {
+        return Ok(Trusted { key: given, retired: false, known });
     }
+    let (current, retired) = keys.node_public_keys()?;
+    let began = header.map(|header| header.node_key);
+    Ok(match began.filter(|key| retired.contains(key)) {
+        former @ Some(_) => Trusted { key: former, retired: true, known },
+        None => Trusted { key: current, retired: false, known },
+    })
+}
+
+/// The checkpoint that is kept beside the keys of the log in `data`.
+pub(crate) fn known_of(keys: &KeyDirectory, data: &Path) -> Result<Vec<Checkpoint>, CliError> {
+    header(data).map_or(Ok(Vec::new()), |header| known(keys, &header, None))
+}
+
+fn known(
+    keys: &KeyDirectory,
+    header: &SegmentHeader,
+    given: Option<&PublicKey>,
+) -> Result<Vec<Checkpoint>, CliError> {
+    let (current, retired) = keys.node_public_keys()?;
+    // The own keys first: a log that names a stranger's is told as that, not as a checkpoint that
+    // was changed.
+    let own = current.iter().chain(&retired).chain(given).copied();
+    let signers: Vec<_> = own.chain([header.node_key]).collect();
+    let known = keys.checkpoints().load(header.log, &signers)?;
+    Ok(known.into_iter().map(|known| known.checkpoint).collect())
+}
+
+/// Keeps the checkpoint beside the log in `data` also beside the keys.
+pub(crate) fn keep_checkpoint(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
+    let Some(header) = header(data) else { return Ok(()) };
+    let file = datadir::checkpoint_file(data);
+    let bytes = read_regular(&file, CHECKPOINT_BYTES_MAX)
+        .map_err(|error| CliError::failure(format!("{}: {error}", file.display())))?;
+    let text = String::from_utf8_lossy(&bytes);
+    keys.checkpoints().keep(header.log, &header.node_key, &text)?;
+    Ok(())
+}
+
+/// The secret key that the log in `data` goes on with: the one that began it, current or former.
+/// The current one where there is no log yet, or one of a stranger, which is then refused by
+/// whoever verifies it.
+pub(crate) fn of_log(keys: &KeyDirectory, data: &Path) -> Result<SecretKey, CliError> {
+    let began = header(data).map(|header| header.node_key);
+    of_node(keys, began.as_ref())
+}
+
+/// This machine's node key with this public half; the current one for a stranger's.
+pub(crate) fn of_node(
+    keys: &KeyDirectory,
+    public: Option<&PublicKey>,
+) -> Result<SecretKey, CliError> {
+    let (_, retired) = keys.node_public_keys()?;
+    match public.filter(|key| retired.contains(key)) {
+        Some(former) => Ok(keys.node_key_for(former)?),
+        None => Ok(keys.load_node_key()?),
+    }
+}
+
+/// What the log in `data` says of itself, which proves nothing. A log that cannot be read says
+/// nothing; why it cannot is told by whoever opens it in earnest.
+fn header(data: &Path) -> Option<SegmentHeader> {
+    Walk::open(&datadir::log_folder(data)).ok().map(|walk| walk.header().clone())
 }
 
 /// This machine's node key, if it has one.

@@ -1,36 +1,11 @@
-//! Records in words: what `why` and `audit` say of those that are about the node and authority.
+//! Records in words: what `why` and `audit` say of them.
 
-use karyon_log::{Control, Order, Target, Verb};
+pub(crate) use karyon_audit::control_kind;
+use karyon_log::{
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, Output, Record, Target, Verb,
+};
 
 use crate::output::hex;
-
-/// The kind of a control record, for machines.
-pub(crate) fn control_kind(control: &Control) -> &'static str {
-    match control {
-        Control::Genesis(_) => "genesis",
-        Control::Boot(_) => "boot",
-        Control::Principal(_) => "principal",
-        Control::Reason(_) => "reason",
-        Control::Grant(_) => "grant",
-        Control::Recovered(_) => "recovered",
-        Control::Resume(_) => "resume",
-        Control::Interrupted(_) => "interrupted",
-        Control::Seal(_) => "seal",
-        Control::Import(_) => "import",
-        Control::Turn(_) => "turn",
-        Control::Halt(_) => "halt",
-        Control::Agent(_) => "agent",
-        Control::Terms(_) => "terms",
-        Control::Order(_) => "order",
-        Control::Proposal(_) => "proposal",
-        Control::Approval(_) => "approval",
-        Control::Intent(_) => "intent",
-        Control::Receipt(_) => "receipt",
-        Control::OutcomeUnknown(_) => "outcome_unknown",
-        Control::Refused(_) => "refused",
-        Control::ClockBack(_) => "clock_back",
-    }
-}
 
 /// What a control record says.
 pub(crate) fn control_words(control: &Control) -> String {
@@ -51,6 +26,9 @@ pub(crate) fn control_words(control: &Control) -> String {
             format!("{} bytes that were never committed were cut", recovered.cut_bytes)
         }
         Control::Resume(resume) => format!("a person ended safe mode: {}", resume.reason),
+        Control::Interrupted(interrupted) if interrupted.signal == 0 => {
+            "the node ended in good order".into()
+        }
         Control::Interrupted(interrupted) => {
             format!("signal {} interrupted the run", interrupted.signal)
         }
@@ -112,6 +90,85 @@ pub(crate) fn control_words(control: &Control) -> String {
             "the clock stood {} ms behind the last commit: whatever has an end is over",
             clock.recorded_unix_ms.saturating_sub(clock.found_unix_ms)
         ),
+    }
+}
+
+/// What any record says.
+pub(crate) fn record_words(record: &Record<'_>) -> String {
+    match record {
+        Record::Control(control) => control_words(control),
+        Record::Lease(lease) => lease_words(lease),
+        Record::Spawn { agent, lease, name, .. } => {
+            format!("{agent} was made, called {name}, with {lease}")
+        }
+        Record::Tick(tick) => format!("{tick} began"),
+        Record::Input { count: 1, .. } => "an input was released".into(),
+        Record::Input { count, .. } => format!("{count} inputs were released"),
+        Record::Step { agent, step, cause, outputs } => {
+            let mut words = format!("{agent} took step {step}, on {}", cause_words(*cause));
+            for output in outputs {
+                words.push_str("; ");
+                words.push_str(&output_words(output));
+            }
+            words
+        }
+        Record::Crash { agent, step, attempt, kind, decision } => {
+            let how = match kind {
+                CrashKind::Panic => "panicked",
+                CrashKind::Error => "failed",
+                CrashKind::Chaos => "was killed by chaos",
+            };
+            let then = match decision {
+                Decision::Redelivered => "restarted, and the same comes again",
+                Decision::Restarted => "restarted",
+                Decision::Stopped => "not restarted",
+            };
+            format!("{agent} {how} in step {step}, attempt {}: {then}", attempt.saturating_add(1))
+        }
+        Record::DeadLetter { agent, cause, loss } => {
+            let why = match loss {
+                Loss::Poison => "it killed its receiver too often",
+                Loss::ReceiverGone => "its receiver was gone",
+                Loss::MailboxEmptied => "its receiver was restarted with an empty mailbox",
+            };
+            format!("{} for {agent} was never handled: {why}", cause_words(*cause))
+        }
+        Record::Change { verb, target } => change_words(*verb, *target),
+    }
+}
+
+fn lease_words(lease: &LeaseRecord) -> String {
+    let until = lease.expires.map(|tick| format!(", until {tick}")).unwrap_or_default();
+    format!("{} was opened for {}, from {}{until}", lease.id, lease.owner, lease.grant)
+}
+
+fn cause_words(cause: Cause) -> String {
+    match cause {
+        Cause::Input(index) => format!("input {index}"),
+        Cause::Message(message) => format!(
+            "the message of {} (its step {}, output {})",
+            message.from, message.step, message.output
+        ),
+        Cause::Denial(message) => {
+            format!("the denial of its step {}, output {}", message.step, message.output)
+        }
+    }
+}
+
+fn output_words(output: &Output<'_>) -> String {
+    match output {
+        Output::Sent { lease, to, payload } => {
+            format!("sent {} bytes to {to} under {lease}", payload.len())
+        }
+        Output::Denied { denial, to, .. } => format!("was denied a message to {to}: {denial}"),
+        Output::Exit => "ended itself".into(),
+        Output::Remembered { lease, write } => {
+            format!("remembered {} bytes under {lease}", write.len())
+        }
+        Output::Forgone { denial, .. } => format!("was denied a memory: {denial}"),
+        Output::DeniedAgain { denial, count } => {
+            format!("was denied for the {count}th time in a row: {denial}")
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! A colony's life: from a scenario and its contacts to a sealed log and an answer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_graph::GraphError;
-use karyon_identity::{GrantError, SecretKey};
+use karyon_identity::{Checkpoint, GrantError, SecretKey};
 use karyon_log::{Control, End, Genesis, Report, Seal};
 use karyon_memory::Fresh;
 use karyon_runtime::{
@@ -86,6 +86,11 @@ pub struct Settings {
     pub interrupt: Arc<AtomicUsize>,
     /// Read by whoever shows progress.
     pub progress: Arc<Progress>,
+    /// Checkpoints that were kept elsewhere: a log that does not extend each is not resumed.
+    pub known: Vec<Checkpoint>,
+    /// A folder outside the data directory that keeps the newest checkpoint of each log, in a file
+    /// named after the log.
+    pub witness: Option<PathBuf>,
 }
 
 /// How it ended.
@@ -178,7 +183,8 @@ pub struct Resumed {
 /// See [`LifeError`].
 pub fn open(dir: DataDir, key: Arc<SecretKey>, settings: &Settings) -> Result<Resumed, LifeError> {
     let data = dir.path().to_path_buf();
-    let (node, report) = Node::resume(dir, key, settings.schedulers, VERSION, &kinds())?;
+    let (node, report) =
+        Node::resume(dir, key, settings.schedulers, VERSION, &kinds(), &settings.known)?;
     let genesis =
         report.genesis().ok_or(NodeError::NothingRecorded { data: data.clone() })?.clone();
     let scenario = Scenario::parse(&genesis.scenario)?;
@@ -234,6 +240,9 @@ fn live(
     grant: Grant,
     settings: &Settings,
 ) -> Result<Life, LifeError> {
+    if let Some(witness) = &settings.witness {
+        node.witnessed_by(witness.join(node.log().to_string()));
+    }
     let (chaos, intensity, limits) = runtime_settings(scenario);
     let config = RunConfig {
         schedulers: settings.schedulers,

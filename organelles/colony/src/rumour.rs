@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use karyon_gate::Grant;
+use karyon_log::{Target, Verb};
 use karyon_runtime::{Chaos, Intensity, Limits, Outcome, Population};
 use karyon_types::{Hasher, Tick};
 
@@ -12,7 +13,7 @@ use crate::feeder::{Feeder, TICKS_PER_LEVEL, agent_of};
 use crate::levels::{Levels, contact_levels};
 use crate::names::nearest;
 use crate::person::{Heard, Person};
-use crate::scenario::{Expiry, Scenario};
+use crate::scenario::{Change, Expiry, Scenario};
 
 /// Names that are suggested for one that is not there.
 const SUGGESTIONS: usize = 3;
@@ -37,6 +38,38 @@ fn hint(suggestions: &[String]) -> String {
     format!("nearest names: {}", quoted.join(", "))
 }
 
+/// Whose authority changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// This person's.
+    Person(u32),
+    /// Everybody's, with the run's grant.
+    Grant,
+    /// With its principal.
+    Principal,
+    /// With its reason.
+    Reason,
+}
+
+impl Whose {
+    fn target(self, grant: &Grant) -> Target {
+        match self {
+            Whose::Person(person) => Target::Agent(agent_of(person)),
+            Whose::Grant => Target::Grant(grant.id),
+            Whose::Principal => Target::Principal(grant.principal),
+            Whose::Reason => Target::Reason(grant.reason),
+        }
+    }
+
+    /// Whether it takes this person's authority with it.
+    fn covers(self, person: u32) -> bool {
+        match self {
+            Whose::Person(one) => one == person,
+            Whose::Grant | Whose::Principal | Whose::Reason => true,
+        }
+    }
+}
+
 /// A rumour that is ready to run.
 pub struct Rumour {
     /// The contacts.
@@ -45,6 +78,9 @@ pub struct Rumour {
     pub source: u32,
     /// People whose lease ends before the run does, and when.
     pub expires: Vec<(u32, Tick)>,
+    /// What happens to somebody's authority, and when: by tick, those of one tick as they are
+    /// listed.
+    pub changes: Vec<(Tick, Verb, Whose)>,
     levels: Levels,
 }
 
@@ -82,8 +118,20 @@ impl Rumour {
             };
             expires.push((person, Tick(expiry.tick)));
         }
+        let mut changes = Vec::new();
+        for Change { tick, verb, whose } in &scenario.authority.change {
+            let whose = match whose.as_str() {
+                Change::GRANT => Whose::Grant,
+                Change::PRINCIPAL => Whose::Principal,
+                Change::REASON => Whose::Reason,
+                Expiry::BUSIEST => Whose::Person(contacts.busiest()),
+                name => Whose::Person(find("a name in authority.change", name)?),
+            };
+            changes.push((Tick(*tick), *verb, whose));
+        }
+        changes.sort_by_key(|change| change.0);
         let levels = Levels::new(&contacts);
-        Ok(Rumour { contacts, source, expires, levels })
+        Ok(Rumour { contacts, source, expires, changes, levels })
     }
 
     /// The people as agents.
@@ -98,6 +146,11 @@ impl Rumour {
                 decimals,
                 ..Person::default()
             }),
+            changes: self
+                .changes
+                .iter()
+                .map(|(tick, verb, whose)| (*tick, *verb, whose.target(&grant)))
+                .collect(),
             grant,
             expires: self.expires.iter().map(|(who, tick)| (agent_of(*who), *tick)).collect(),
         }
@@ -108,8 +161,9 @@ impl Rumour {
         Feeder::new(&self.contacts, &self.levels)
     }
 
-    /// Whether a contact cannot pass the gate, because its sender's lease is over by then. What
-    /// the direct algorithm has to leave out.
+    /// Whether a contact cannot pass the gate, because its sender's lease is over or held up by
+    /// then. What the direct algorithm has to leave out. (The bound of what a lease may take of
+    /// the log is not looked at.)
     pub fn blocked(&self) -> impl Fn(u32) -> bool + use<'_> {
         let level = contact_levels(&self.contacts);
         move |index| {
@@ -118,9 +172,17 @@ impl Rumour {
             else {
                 return false;
             };
-            self.expires.iter().any(|(who, tick)| {
-                *who == contact.source && u64::from(*level) * TICKS_PER_LEVEL >= tick.0
-            })
+            let (who, now) = (contact.source, Tick(u64::from(*level) * TICKS_PER_LEVEL));
+            let mut suspended = 0u64;
+            let due = self.changes.iter().take_while(|(tick, _, _)| *tick <= now);
+            for (_, verb, _) in due.filter(|(_, _, whose)| whose.covers(who)) {
+                match verb {
+                    Verb::Suspend => suspended += 1,
+                    Verb::Resume => suspended = suspended.saturating_sub(1),
+                    Verb::Revoke => return true,
+                }
+            }
+            suspended > 0 || self.expires.iter().any(|(agent, end)| *agent == who && now >= *end)
         }
     }
 
@@ -167,6 +229,7 @@ pub fn runtime_settings(scenario: &Scenario) -> (Chaos, Intensity, Limits) {
         Limits {
             outputs_per_step: scenario.limits.outputs_per_step.into(),
             messages_per_tick: scenario.limits.messages_per_tick.into(),
+            log_bytes_per_lease: scenario.limits.log_bytes_per_lease,
         },
     )
 }

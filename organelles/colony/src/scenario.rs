@@ -10,6 +10,7 @@
 //! 1. A parsed scenario is within all ranges, and so is its `to_toml` text.
 //! 2. `parse(to_toml(s)) == s`, but for the population beside a contact file, which is not read.
 
+mod change;
 mod error;
 mod keys;
 mod space;
@@ -18,6 +19,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::Change;
 pub use error::{Place, ScenarioError};
 pub use space::Space;
 
@@ -29,6 +31,13 @@ pub const MAX_SCENARIO_BYTES: usize = 1 << 20;
 
 /// Most expiring leases: a list for people to read and write.
 pub const MAX_EXPIRIES: usize = 1000;
+
+/// Most changes of authority, likewise.
+pub const MAX_CHANGES: usize = 1000;
+
+/// What one agent's outputs may take of the log by default, bytes: some two million short messages,
+/// far more than a person sends, and little enough that one agent alone fills no disk.
+pub const LOG_BYTES_PER_LEASE: u64 = 64 << 20;
 
 /// Names of the models.
 pub const MODEL_NAMES: [&str; 1] = ["rumour"];
@@ -99,6 +108,9 @@ pub struct Population {
 pub struct Authority {
     /// People whose lease to send expires, at most [`MAX_EXPIRIES`].
     pub expires: Vec<Expiry>,
+    /// What happens to somebody's authority during the run, at most [`MAX_CHANGES`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub change: Vec<Change>,
 }
 
 /// The end of one person's lease to send.
@@ -127,7 +139,8 @@ pub struct Supervision {
     pub period_ticks: u32,
 }
 
-/// `[limits]`: bounds whose passing ends the run with an error that names the agent.
+/// `[limits]`: bounds. Passing one of the first two ends the run with an error that names the
+/// agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -135,6 +148,9 @@ pub struct Limits {
     pub outputs_per_step: u32,
     /// Messages for one agent in one tick, 1 to 65,536.
     pub messages_per_tick: u32,
+    /// Bytes of the log for the outputs of one agent, 1 to 9,223,372,036,854,775,807; what is
+    /// beyond is denied.
+    pub log_bytes_per_lease: u64,
 }
 
 /// `[chaos]`: crashes on purpose.
@@ -163,7 +179,11 @@ impl Default for Supervision {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { outputs_per_step: 4, messages_per_tick: 64 }
+        Self {
+            outputs_per_step: 4,
+            messages_per_tick: 64,
+            log_bytes_per_lease: LOG_BYTES_PER_LEASE,
+        }
     }
 }
 
@@ -171,6 +191,13 @@ impl Default for Chaos {
     fn default() -> Self {
         Self { probability: 0.0 }
     }
+}
+
+/// What [`is_name`] allows.
+const NAME: &str = "1 to 256 bytes";
+
+fn is_name(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_ID_BYTES
 }
 
 impl Scenario {
@@ -194,8 +221,6 @@ impl Scenario {
     /// # Errors
     /// The first value that is not.
     pub fn check(&self) -> Result<(), OutOfRange> {
-        let name = |id: &str| !id.is_empty() && id.len() <= MAX_ID_BYTES;
-        const NAME: &str = "1 to 256 bytes";
         OutOfRange::unless(
             i64::try_from(self.seed).is_ok(),
             "seed",
@@ -203,7 +228,7 @@ impl Scenario {
             "0 to 9,223,372,036,854,775,807",
         )?;
         if let Some(source) = &self.model.source {
-            OutOfRange::unless(name(source), "model.source", source, NAME)?;
+            OutOfRange::unless(is_name(source), "model.source", source, NAME)?;
         }
         match &self.space {
             Space::File(path) => {
@@ -220,7 +245,7 @@ impl Scenario {
             "at most 1,000 entries",
         )?;
         for Expiry { agent, tick } in expires {
-            OutOfRange::unless(name(agent), "authority.expires.agent", agent, NAME)?;
+            OutOfRange::unless(is_name(agent), "authority.expires.agent", agent, NAME)?;
             let fits = i64::try_from(*tick).is_ok();
             OutOfRange::unless(
                 fits,
@@ -229,17 +254,24 @@ impl Scenario {
                 "0 to 9,223,372,036,854,775,807",
             )?;
         }
+        change::check(&self.authority.change)?;
         OutOfRange::unless(
             (1..=1_000_000).contains(&self.supervision.period_ticks),
             "supervision.period_ticks",
             self.supervision.period_ticks,
             "1 to 1,000,000",
         )?;
-        let Limits { outputs_per_step, messages_per_tick } = self.limits;
+        let Limits { outputs_per_step, messages_per_tick, log_bytes_per_lease } = self.limits;
         let fits = (1..=1024).contains(&outputs_per_step);
         OutOfRange::unless(fits, "limits.outputs_per_step", outputs_per_step, "1 to 1,024")?;
         let fits = (1..=65_536).contains(&messages_per_tick);
         OutOfRange::unless(fits, "limits.messages_per_tick", messages_per_tick, "1 to 65,536")?;
+        OutOfRange::unless(
+            log_bytes_per_lease > 0 && i64::try_from(log_bytes_per_lease).is_ok(),
+            "limits.log_bytes_per_lease",
+            log_bytes_per_lease,
+            "1 to 9,223,372,036,854,775,807",
+        )?;
         let probability = self.chaos.probability;
         let fits = (0.0..1.0).contains(&probability);
         OutOfRange::unless(fits, "chaos.probability", probability, "0 to below 1")

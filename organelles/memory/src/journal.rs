@@ -1,13 +1,18 @@
-//! A log that records can be looked up in: by position, and an agent's step by its number.
-//!
-//! One walk through the log notes where each commit and each block begins, some 700 bytes a commit
-//! and 40 a block; what is looked up is read again, and checked again.
+//! A log that records can be looked up in: by position, by an agent's step, by what they are tied
+//! to. An index says where a record lies ([`karyon_lineage`]); what it says is read from the log,
+//! and checked again, so that the index is never believed about what happened.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use karyon_log::{Control, LeaseRecord, LogError, Place, Record, Records, Walk, WalkedBlock};
+use karyon_graph::GraphError;
+use karyon_lineage::{Index, IndexError, Rebuilt, Tie, catch_up};
+use karyon_log::{Control, Genesis, LogError, Message, Record, Records, Walk, WalkedBlock};
+use karyon_runtime::datadir::{log_folder, memory_file};
 use karyon_types::{AgentId, LeaseId, Position, Tick};
+
+use crate::checksum::{self, Checked};
 
 /// Why a record cannot be looked up.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +20,12 @@ pub enum JournalError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The index cannot be read or made.
+    #[error(transparent)]
+    Index(Box<IndexError>),
+    /// The index's file, or the checksum beside it, cannot be read or written.
+    #[error(transparent)]
+    File(Box<GraphError>),
     /// Another log lies there than a moment ago.
     #[error("the log was changed while it was read, at record {position}; ask again")]
     Changed {
@@ -29,33 +40,50 @@ pub enum JournalError {
     },
 }
 
+impl From<IndexError> for JournalError {
+    fn from(error: IndexError) -> JournalError {
+        match error {
+            IndexError::Log(error) => JournalError::Log(error),
+            IndexError::Record { position } => JournalError::Unreadable { position },
+            other => JournalError::Index(Box::new(other)),
+        }
+    }
+}
+
+impl From<GraphError> for JournalError {
+    fn from(error: GraphError) -> JournalError {
+        JournalError::File(Box::new(error))
+    }
+}
+
+/// How long to wait for another process that is bringing the index up to the log.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often to look whether it is done.
+const EVERY: Duration = Duration::from_millis(20);
+
 /// Commits that are kept in memory, some 8 MiB each at most: causes lie close together.
 const CACHED_COMMITS: usize = 4;
 
 /// A log, ready for looking up.
 pub struct Journal {
     folder: PathBuf,
-    /// Where each commit begins.
-    groups: Vec<Place>,
-    blocks: Vec<Mark>,
-    /// The blocks of the commits that were read last, the newest behind.
-    cached: VecDeque<(usize, Vec<WalkedBlock>)>,
-    /// All control records.
-    controls: Vec<(Position, Control)>,
-    /// The highest number that a lease has.
-    last_lease: Option<LeaseId>,
-    last_tick: Option<Tick>,
-    end: Position,
+    index: Index,
+    rebuilt: Option<Rebuilt>,
+    /// The commits that were read last, the newest behind.
+    cached: VecDeque<Commit>,
 }
 
-/// Where a block begins.
-struct Mark {
-    /// Its commit, and its place in it.
-    group: usize,
-    block: usize,
-    first: Position,
-    /// The tick before its first record.
-    tick: Option<Tick>,
+struct Commit {
+    number: u64,
+    blocks: Vec<CachedBlock>,
+}
+
+struct CachedBlock {
+    block: WalkedBlock,
+    /// Where each record begins, and the tick in which it happened; empty before the first is
+    /// looked up.
+    marks: Vec<(usize, Option<Tick>)>,
 }
 
 /// A record that was looked up.
@@ -68,19 +96,6 @@ pub struct Found {
     bytes: Vec<u8>,
 }
 
-/// A record in passing.
-struct Seen<'a> {
-    position: Position,
-    tick: Option<Tick>,
-    bytes: &'a [u8],
-}
-
-impl Seen<'_> {
-    fn to_owned(&self) -> Found {
-        Found { position: self.position, tick: self.tick, bytes: self.bytes.to_vec() }
-    }
-}
-
 impl Found {
     /// What it says.
     pub fn record(&self) -> Option<Record<'_>> {
@@ -88,87 +103,77 @@ impl Found {
     }
 }
 
+/// The index of a data directory: a projection of the log, which can be deleted.
+fn index_file(data: &Path) -> PathBuf {
+    memory_file(data).with_file_name("lineage.redb")
+}
+
 impl Journal {
-    /// Walks through the log once.
+    /// Opens the log of a data directory with its index, which is brought up to the log first. An
+    /// index that is missing, damaged or not of this log is built anew: its file is hashed before
+    /// anything is answered from it. `progress` hears how many records are read.
     ///
     /// # Errors
-    /// When it is damaged or cannot be read.
-    pub fn open(folder: &Path) -> Result<Journal, JournalError> {
-        let mut walk = Walk::open(folder)?;
-        let mut journal = Journal {
-            folder: folder.into(),
-            groups: Vec::new(),
-            blocks: Vec::new(),
-            cached: VecDeque::new(),
-            controls: Vec::new(),
-            last_lease: None,
-            last_tick: None,
-            end: Position(0),
-        };
-        let mut tick = None;
-        loop {
-            let place = walk.place();
-            let Some(blocks) = walk.next_group()? else { break };
-            let group = journal.groups.len();
-            journal.groups.push(place);
-            for (number, block) in blocks.iter().enumerate() {
-                let first = block.first_record;
-                journal.blocks.push(Mark { group, block: number, first, tick });
-                for (position, record) in (first.0..).zip(Records::new(&block.body)) {
-                    match record {
-                        Some(Record::Tick(now)) => tick = Some(now),
-                        Some(Record::Lease(lease)) => {
-                            journal.last_lease = journal.last_lease.max(Some(lease.id));
-                        }
-                        Some(Record::Control(control)) => {
-                            journal.controls.push((Position(position), *control));
-                        }
-                        Some(_) => {}
-                        None => {
-                            let position = Position(position);
-                            return Err(JournalError::Unreadable { position });
-                        }
-                    }
+    /// When the log is damaged in what has to be read, or the index cannot be made.
+    pub fn of(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Journal, JournalError> {
+        let (folder, file) = (log_folder(data), index_file(data));
+        let begun = Instant::now();
+        let (index, rebuilt) = loop {
+            match attempt(&file, &folder, progress) {
+                Err(JournalError::Index(error)) if is_in_use(&error, begun) => {
+                    std::thread::sleep(EVERY);
                 }
+                outcome => break outcome?,
             }
-        }
-        journal.last_tick = tick;
-        journal.end = Position(walk.end().records);
-        Ok(journal)
+        };
+        Ok(Journal { folder, index, rebuilt, cached: VecDeque::new() })
+    }
+
+    /// Why the index was made anew though there was one; `None`: it was not.
+    pub fn rebuilt(&self) -> Option<&Rebuilt> {
+        self.rebuilt.as_ref()
     }
 
     /// The position behind the last record.
     pub fn end(&self) -> Position {
-        self.end
+        self.index.end()
     }
 
     /// The last record that belongs to a tick or came before it.
     ///
     /// # Errors
-    /// When the log cannot be read.
-    pub fn end_of_tick(&mut self, tick: Tick) -> Result<Position, JournalError> {
-        // The first record of a later tick lies in the block before the first that begins later.
-        let later = self.blocks.partition_point(|mark| mark.tick.is_none_or(|begun| begun <= tick));
-        for block in later.saturating_sub(1)..self.blocks.len() {
-            let beginning = self.first_in_block(
-                block,
-                |_, record| matches!(record, Record::Tick(begun) if *begun > tick),
-            )?;
-            if let Some(found) = beginning {
-                return Ok(Position(found.position.0.saturating_sub(1)));
-            }
-        }
-        Ok(Position(self.end.0.saturating_sub(1)))
+    /// When the index cannot be read.
+    pub fn end_of_tick(&self, tick: Tick) -> Result<Position, JournalError> {
+        let behind = self.index.tick_after(tick)?.unwrap_or(self.end());
+        Ok(Position(behind.0.saturating_sub(1)))
     }
 
     /// The last tick; `None`: there was none.
     pub fn last_tick(&self) -> Option<Tick> {
-        self.last_tick
+        self.index.last_tick()
     }
 
-    /// All control records with their positions.
-    pub fn controls(&self) -> &[(Position, Control)] {
-        &self.controls
+    /// The highest number that a lease has.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn last_lease(&self) -> Result<Option<LeaseId>, JournalError> {
+        Ok(self.index.last_serial(Tie::Lease)?.map(LeaseId))
+    }
+
+    /// What began the log; `None`: nothing is recorded.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn genesis(&mut self) -> Result<Option<Genesis>, JournalError> {
+        let found = self.first_tied(Tie::Genesis, 0)?;
+        Ok(match found.as_ref().and_then(Found::record) {
+            Some(Record::Control(control)) => match *control {
+                Control::Genesis(genesis) => Some(genesis),
+                _ => None,
+            },
+            _ => None,
+        })
     }
 
     /// The record at a position; `None` behind the end.
@@ -176,11 +181,29 @@ impl Journal {
     /// # Errors
     /// When the log cannot be read.
     pub fn record(&mut self, position: Position) -> Result<Option<Found>, JournalError> {
-        let block = self.blocks.partition_point(|mark| mark.first <= position);
-        match block.checked_sub(1) {
-            Some(block) if position < self.end => self.last_in_block(block, |at, _| at == position),
-            _ => Ok(None),
+        if let Some(found) = self.cached.iter().find_map(|commit| commit.record(position)) {
+            return Ok(Some(found));
         }
+        let Some(spot) = self.index.block_of(position)? else { return Ok(None) };
+        let changed = JournalError::Changed { position };
+        if !self.cached.iter().any(|commit| commit.number == spot.commit) {
+            // What was read a moment ago is there still, unless somebody replaced the log.
+            let walk = Walk::resume(&self.folder, &spot.place)?;
+            let Some(mut walk) = walk else { return Err(changed) };
+            let Some(blocks) = walk.next_group()? else { return Err(changed) };
+            if self.cached.len() == CACHED_COMMITS {
+                self.cached.pop_front();
+            }
+            let blocks = blocks.into_iter().map(|block| CachedBlock { block, marks: Vec::new() });
+            self.cached.push_back(Commit { number: spot.commit, blocks: blocks.collect() });
+        }
+        let commit = self.cached.iter_mut().find(|commit| commit.number == spot.commit);
+        let block = commit.and_then(|commit| commit.blocks.get_mut(spot.block));
+        let Some(block) = block.filter(|block| block.block.first_record == spot.first) else {
+            return Err(changed);
+        };
+        block.mark(spot.tick)?;
+        block.record(position).map(Some).ok_or(changed)
     }
 
     /// The record of an agent's step, somewhere before `before`.
@@ -193,18 +216,11 @@ impl Journal {
         step: u64,
         before: Position,
     ) -> Result<Option<Found>, JournalError> {
-        let behind = self.blocks.partition_point(|mark| mark.first < before);
-        // A cause lies shortly before its effect.
-        for block in (0..behind).rev() {
-            let found = self.last_in_block(block, |position, record| {
-                position < before
-                    && matches!(record, Record::Step { agent: a, step: s, .. } if (*a, *s) == (agent, step))
-            })?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+        let Some(position) = self.index.step(agent, step, before)? else { return Ok(None) };
+        self.expect(position, |record| {
+            matches!(record, Record::Step { agent: a, step: s, .. } if (*a, *s) == (agent, step))
+        })
+        .map(Some)
     }
 
     /// The last step that an agent took.
@@ -212,120 +228,163 @@ impl Journal {
     /// # Errors
     /// When the log cannot be read.
     pub fn last_step(&mut self, agent: AgentId) -> Result<Option<Found>, JournalError> {
-        for block in (0..self.blocks.len()).rev() {
-            let found = self.last_in_block(
-                block,
-                |_, record| matches!(record, Record::Step { agent: a, .. } if *a == agent),
-            )?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+        let Some(position) = self.index.last_step(agent)? else { return Ok(None) };
+        let is_its =
+            |record: &Record<'_>| matches!(record, Record::Step { agent: a, .. } if *a == agent);
+        self.expect(position, is_its).map(Some)
     }
 
-    /// The first lease for which `is_it` holds.
+    /// Where an agent took its steps from number `from` on.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn steps(
+        &self,
+        agent: AgentId,
+        from: u64,
+    ) -> Result<impl Iterator<Item = Result<Position, JournalError>> + use<>, JournalError> {
+        Ok(self.index.steps(agent, from)?.map(|step| Ok(step?)))
+    }
+
+    /// Where a message, or the news that it was denied, was handled or lost.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn handled(&self, message: Message) -> Result<Vec<Position>, JournalError> {
+        Ok(self.index.handled(message)?)
+    }
+
+    /// All that was handled or lost of what an agent sent from its step `from` on.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn handled_of(
+        &self,
+        agent: AgentId,
+        from: u64,
+    ) -> Result<impl Iterator<Item = Result<(Message, Position), JournalError>> + use<>, JournalError>
+    {
+        Ok(self.index.handled_of(agent, from)?.map(|handled| Ok(handled?)))
+    }
+
+    /// Where an agent crashed in one of its steps.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn crashes(&self, agent: AgentId, step: u64) -> Result<Vec<Position>, JournalError> {
+        Ok(self.index.crashes(agent, step)?)
+    }
+
+    /// The records that are tied so to a serial, in the order of the log.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn tied(
+        &self,
+        tie: Tie,
+        serial: u64,
+    ) -> Result<impl Iterator<Item = Result<Position, JournalError>> + use<>, JournalError> {
+        Ok(self.index.tied(tie, serial)?.map(|position| Ok(position?)))
+    }
+
+    /// The lowest serial to which anything is tied so.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn first_serial(&self, tie: Tie) -> Result<Option<u64>, JournalError> {
+        Ok(self.index.first_serial(tie)?)
+    }
+
+    /// The first record that is tied so to a serial.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn lease(
-        &mut self,
-        is_it: impl Fn(&LeaseRecord) -> bool,
-    ) -> Result<Option<LeaseRecord>, JournalError> {
-        // Leases are opened before anything is done under them.
-        for block in 0..self.blocks.len() {
-            let found = self.first_in_block(
-                block,
-                |_, record| matches!(record, Record::Lease(lease) if is_it(lease)),
-            )?;
-            if let Some(found) = found
-                && let Some(Record::Lease(lease)) = found.record()
-            {
-                return Ok(Some(lease));
-            }
-        }
-        Ok(None)
+    pub fn first_tied(&mut self, tie: Tie, serial: u64) -> Result<Option<Found>, JournalError> {
+        let position = self.index.tied(tie, serial)?.next();
+        position.map_or(Ok(None), |position| self.record(position?))
     }
 
-    /// The highest number that a lease has.
-    pub fn last_lease(&self) -> Option<LeaseId> {
-        self.last_lease
-    }
-
-    /// The last record of a block for which `is_it` holds.
-    fn last_in_block(
+    /// A record of which the index says what it is. Should it be another, somebody changed the
+    /// log or the index just now.
+    fn expect(
         &mut self,
-        block: usize,
-        is_it: impl Fn(Position, &Record<'_>) -> bool,
-    ) -> Result<Option<Found>, JournalError> {
-        let mut last = None;
-        self.scan(block, |found, record| {
-            if is_it(found.position, record) {
-                last = Some(found.to_owned());
-            }
-            true
-        })?;
-        Ok(last)
+        position: Position,
+        is_it: impl Fn(&Record<'_>) -> bool,
+    ) -> Result<Found, JournalError> {
+        let found = self.record(position)?;
+        let found = found.filter(|found| found.record().is_some_and(|record| is_it(&record)));
+        found.ok_or(JournalError::Changed { position })
     }
+}
 
-    /// The first record of a block for which `is_it` holds.
-    fn first_in_block(
-        &mut self,
-        block: usize,
-        is_it: impl Fn(Position, &Record<'_>) -> bool,
-    ) -> Result<Option<Found>, JournalError> {
-        let mut first = None;
-        self.scan(block, |found, record| {
-            if is_it(found.position, record) {
-                first = Some(found.to_owned());
-            }
-            first.is_none()
-        })?;
-        Ok(first)
+impl Commit {
+    /// The record at a position, if its block was looked into before.
+    fn record(&self, position: Position) -> Option<Found> {
+        let behind = self.blocks.partition_point(|block| block.block.first_record <= position);
+        self.blocks.get(behind.checked_sub(1)?)?.record(position)
     }
+}
 
-    /// Shows the records of a block to `look`, until it has seen enough.
-    fn scan(
-        &mut self,
-        block: usize,
-        mut look: impl FnMut(&Seen<'_>, &Record<'_>) -> bool,
-    ) -> Result<(), JournalError> {
-        let Some(mark) = self.blocks.get(block) else { return Ok(()) };
-        let (group, number, mut position, mut tick) =
-            (mark.group, mark.block, mark.first, mark.tick);
-        let changed = JournalError::Changed { position };
-        let body = self.body(group, number)?.ok_or(changed)?;
-        let mut records = Records::new(body);
+impl CachedBlock {
+    /// Notes where each record begins, in a block before which it was `tick`.
+    fn mark(&mut self, mut tick: Option<Tick>) -> Result<(), JournalError> {
+        let (body, first) = (&self.block.body, self.block.first_record);
+        let (mut records, mut marks) = (Records::new(body), Vec::new());
         loop {
-            let before = records.rest();
-            let Some(record) = records.next() else { return Ok(()) };
-            let record = record.ok_or(JournalError::Unreadable { position })?;
-            if let Record::Tick(now) = record {
+            let start = body.len() - records.rest().len();
+            let Some(record) = records.next() else { break };
+            let position = Position(first.0 + marks.len() as u64);
+            if let Record::Tick(now) = record.ok_or(JournalError::Unreadable { position })? {
                 tick = Some(now);
             }
-            let len = before.len() - records.rest().len();
-            let bytes = before.get(..len).unwrap_or_default();
-            if !look(&Seen { position, tick, bytes }, &record) {
-                return Ok(());
-            }
-            position.0 += 1;
+            marks.push((start, tick));
         }
+        self.marks = marks;
+        Ok(())
     }
 
-    /// The records of a block.
-    fn body(&mut self, group: usize, block: usize) -> Result<Option<&[u8]>, LogError> {
-        if !self.cached.iter().any(|(cached, _)| *cached == group) {
-            let Some(place) = self.groups.get(group) else { return Ok(None) };
-            // What was read a moment ago is there still, unless somebody replaced the log.
-            let Some(mut walk) = Walk::resume(&self.folder, place)? else { return Ok(None) };
-            let Some(blocks) = walk.next_group()? else { return Ok(None) };
-            if self.cached.len() == CACHED_COMMITS {
-                self.cached.pop_front();
-            }
-            self.cached.push_back((group, blocks));
-        }
-        let blocks = self.cached.iter().find(|(cached, _)| *cached == group);
-        let block = blocks.and_then(|(_, blocks)| blocks.get(block));
-        Ok(block.map(|block| block.body.as_slice()))
+    /// The record at a position, if the block holds it and is marked.
+    fn record(&self, position: Position) -> Option<Found> {
+        let number = position.0.checked_sub(self.block.first_record.0)?;
+        let number = usize::try_from(number).ok()?;
+        let (start, tick) = self.marks.get(number).copied()?;
+        let behind = self.marks.get(number + 1);
+        let behind = behind.map_or(self.block.body.len(), |(start, _)| *start);
+        let bytes = self.block.body.get(start..behind)?.to_vec();
+        Some(Found { position, tick, bytes })
     }
+}
+
+/// Whether another process has the index, and there is patience left.
+fn is_in_use(error: &IndexError, begun: Instant) -> bool {
+    matches!(error, IndexError::InUse { .. }) && begun.elapsed() < PATIENCE
+}
+
+/// The index, if nobody else works on it now.
+fn attempt(
+    file: &Path,
+    folder: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Index, Option<Rebuilt>), JournalError> {
+    let mut rebuilt = None;
+    // While it is open for reading nobody writes to it.
+    if let Some(index) = Index::open(file)? {
+        match checksum::check(file)? {
+            Checked::Same if index.is_current(folder)? => return Ok((index, None)),
+            Checked::Same | Checked::Unknown => {}
+            Checked::Differs => {
+                std::fs::remove_file(file).map_err(checksum::failed(file))?;
+                let what = "it is not as it was written".into();
+                rebuilt = Some(Rebuilt::Damaged { what });
+            }
+        }
+    }
+    // From here on the file changes; should this be killed, the next one knows no checksum.
+    checksum::forget(file)?;
+    let caught_up = catch_up(file, folder, progress)?;
+    let index = Index::open(file)?;
+    let gone = IndexError::Damaged { what: "it cannot be opened again".into() };
+    let index = index.ok_or(gone)?;
+    checksum::remember(file)?;
+    Ok((index, rebuilt.or(caught_up.rebuilt)))
 }

@@ -13,7 +13,10 @@ mod transplant;
 
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
-pub use lineage::{Answerable, FROM, Lineage, LineageError, Link, Subject, What, explain};
+pub use lineage::{
+    Answerable, Approved, Bounds, Consequence, Consequences, FROM, LeftOut, Lineage, LineageError,
+    Link, Subject, What, consequences, explain,
+};
 pub use moment::{Moment, NoMoment, Readable};
 pub use open::{Fresh, Opened, is_without_log, open, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};

@@ -7,17 +7,21 @@
 //! that sent it, and on to the latest fact that the sender had recorded by then. A fact whose
 //! property `from` is null says that it began there.
 
-use std::collections::BTreeSet;
+mod answers;
+mod back;
+mod forth;
 
-use karyon_graph::{At, EntityId, GraphError, Reader, View};
+use karyon_graph::GraphError;
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, Loss, Message, Output, PrincipalRecord, Record, Target,
-    Verb,
+    Control, CrashKind, Decision, Loss, Message, Output, PrincipalRecord, Record, Target, Verb,
 };
-use karyon_memory_ops::{Content, Properties, Valid, Value, Vertex};
+use karyon_memory_ops::{Properties, Valid};
 use karyon_types::{AgentId, Denial, GrantId, LeaseId, Position, Tick};
 
 use crate::journal::{Found, Journal, JournalError};
+
+pub use back::explain;
+pub use forth::{Bounds, Consequence, Consequences, LeftOut, consequences};
 
 /// The property of a fact that says from whom it came.
 pub const FROM: &str = "from";
@@ -58,6 +62,14 @@ pub enum LineageError {
         /// The record that names it.
         effect: Position,
     },
+    /// The log does not hold what a record of it names.
+    #[error("the log holds no record of {what} before {effect}, which names it")]
+    Missing {
+        /// What is named.
+        what: String,
+        /// The record that names it.
+        effect: Position,
+    },
 }
 
 /// The chain of causes, the effect first.
@@ -65,7 +77,10 @@ pub enum LineageError {
 pub struct Lineage {
     /// The links; each is there because of the next.
     pub links: Vec<Link>,
-    /// Who answers for the last link, should the log name them.
+    /// Who approved of what is in the chain, in its order.
+    pub approved: Vec<Approved>,
+    /// Who answers for the chain, should the log name them: for the first authority in a chain of
+    /// effects and leases, else for the last link.
     pub authority: Option<Answerable>,
 }
 
@@ -170,266 +185,96 @@ pub enum What {
 /// Who answers, and why it was allowed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answerable {
-    /// The lease of the agent at the chain's end.
+    /// The lease that allowed it.
     pub lease: Option<LeaseId>,
-    /// The grant that it was cut from.
-    pub grant: GrantId,
-    /// The grant's record.
-    pub granted: Position,
+    /// The grant that it was cut from, and its record; `None`: the principal did it in person.
+    pub grant: Option<(GrantId, Position)>,
     /// Why it was given, and why that: the nearest reason first.
     pub reasons: Vec<String>,
     /// Who gave it.
     pub principal: PrincipalRecord,
 }
 
-/// A fact as it stood at some point of the record.
-struct Fact {
-    agent: AgentId,
-    link: Link,
+/// Who approved of a proposal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approved {
+    /// The record of the approval.
+    pub position: Position,
+    /// The proposal.
+    pub proposal: u64,
+    /// The agent who approved; `None`: a principal.
+    pub agent: Option<AgentId>,
+    /// Who answers for the approval: the principal who approved, or on whose grant the agent did.
+    pub authority: Option<Answerable>,
 }
 
-impl Fact {
-    /// Whether it says of itself that it came from nobody.
-    fn began_here(&self) -> bool {
-        match &self.link.what {
-            What::Fact { properties, .. } => properties.get(FROM) == Some(&Value::Null),
-            _ => false,
+/// A record as a link.
+fn link_of(found: &Found, record: Record<'_>) -> Link {
+    let link =
+        |agent, what| Link { position: found.position, tick: found.tick, agent, lease: None, what };
+    match record {
+        Record::Step { agent, step, outputs, .. } => step_link(found, agent, step, &outputs),
+        Record::Crash { agent, kind, decision, .. } => {
+            link(Some(agent), What::Crashed { kind, decision })
+        }
+        Record::DeadLetter { agent, loss, .. } => link(Some(agent), What::Lost { loss }),
+        Record::Spawn { agent, .. } => link(Some(agent), What::Born),
+        Record::Lease(lease) => {
+            Link { lease: Some(lease.id), ..link(Some(lease.owner), What::Leased) }
+        }
+        Record::Tick(_) => link(None, What::Tick),
+        Record::Input { count, .. } => link(None, What::Released { count }),
+        Record::Change { verb, target } => link(None, What::Changed { verb, target }),
+        Record::Control(control) => {
+            let (agent, lease) = parties(&control);
+            Link { lease: lease.map(LeaseId), ..link(agent.map(AgentId), What::Control(control)) }
         }
     }
 }
 
-/// Follows the causes of `subject` to their beginning.
-///
-/// # Errors
-/// See [`LineageError`].
-pub fn explain(
-    subject: Subject,
+/// The record that ended an agent's attempts at a step in which it crashed: the step, or the letter
+/// that nobody handled, which lies right behind the last crash.
+fn end_of_attempts(
     journal: &mut Journal,
-    reader: &Reader,
-) -> Result<Lineage, LineageError> {
-    let mut chain = Chain { journal, reader, links: Vec::new(), told: BTreeSet::new() };
-    match subject {
-        Subject::Agent(agent) => chain.agent(agent)?,
-        Subject::Record(position) => {
-            let end = chain.journal.end();
-            let found = chain.journal.record(position)?;
-            let found = found.ok_or(LineageError::NoRecord { position, end })?;
-            chain.record(&found)?;
-        }
+    agent: AgentId,
+    step: u64,
+) -> Result<Option<Found>, JournalError> {
+    if let Some(found) = journal.step(agent, step, journal.end())? {
+        return Ok(Some(found));
     }
-    let authority = chain.authority()?;
-    Ok(Lineage { links: chain.links, authority })
+    let Some(last) = journal.crashes(agent, step)?.pop() else { return Ok(None) };
+    let found = journal.record(Position(last.0.saturating_add(1)))?;
+    Ok(found.filter(|found| match found.record() {
+        Some(Record::DeadLetter { agent: whose, .. }) => whose == agent,
+        _ => false,
+    }))
 }
 
-struct Chain<'a> {
-    journal: &'a mut Journal,
-    reader: &'a Reader,
-    links: Vec<Link>,
-    /// Facts that are in the chain already, by whom and where.
-    told: BTreeSet<(AgentId, Position)>,
-}
-
-impl Chain<'_> {
-    fn agent(&mut self, agent: AgentId) -> Result<(), LineageError> {
-        if let Some(fact) = self.latest_fact(agent, None)? {
-            return self.fact(fact);
-        }
-        match self.journal.last_step(agent)? {
-            Some(found) => self.record(&found),
-            None => Ok(()),
-        }
-    }
-
-    /// The latest fact of an agent that was recorded up to `until` and is not told yet.
-    fn latest_fact(
-        &self,
-        agent: AgentId,
-        until: Option<Position>,
-    ) -> Result<Option<Fact>, LineageError> {
-        let view = View { at: At::Now, as_recorded: until };
-        let mut latest: Option<Fact> = None;
-        let Some(vertex) = self.reader.find_vertex(None, &Vertex::Agent(agent))? else {
-            return Ok(None);
-        };
-        for (entity, version) in self.reader.facts(vertex, &view)? {
-            let (EntityId::Fact { predicate, .. }, Content::Present { properties, .. }) =
-                (entity, version.content)
-            else {
-                continue;
-            };
-            let position = version.recorded.position;
-            // What others wrote about the agent is not what it knew.
-            if version.recorded.agent != agent
-                || self.told.contains(&(agent, position))
-                || latest.as_ref().is_some_and(|latest| latest.link.position > position)
-            {
-                continue;
-            }
-            latest = Some(Fact {
-                agent,
-                link: Link {
-                    position,
-                    tick: Some(version.recorded.tick),
-                    agent: Some(agent),
-                    lease: Some(version.recorded.lease),
-                    what: What::Fact { predicate, valid: version.valid, properties },
-                },
-            });
-        }
-        Ok(latest)
-    }
-
-    fn fact(&mut self, fact: Fact) -> Result<(), LineageError> {
-        let mut next = Some(fact);
-        while let Some(fact) = next {
-            let (agent, position) = (fact.agent, fact.link.position);
-            let ends = fact.began_here();
-            self.told.insert((agent, position));
-            self.links.push(fact.link);
-            if ends {
-                return Ok(());
-            }
-            let missing = || JournalError::Changed { position };
-            let found = self.journal.record(position)?.ok_or_else(missing)?;
-            // A fact is an output of a step, whatever the memory's file says.
-            let Some(Record::Step { cause, .. }) = found.record() else {
-                return Err(missing().into());
-            };
-            next = self.cause(agent, cause, position)?;
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, found: &Found) -> Result<(), LineageError> {
-        let position = found.position;
-        let record = found.record().ok_or(JournalError::Unreadable { position })?;
-        let link = |agent, what| Link {
-            position: found.position,
-            tick: found.tick,
-            agent,
-            lease: None,
-            what,
-        };
-        let (link, cause) = match record {
-            Record::Step { agent, step, cause, outputs } => {
-                (step_link(found, agent, step, &outputs), Some((agent, cause)))
-            }
-            Record::Crash { agent, kind, decision, .. } => {
-                (link(Some(agent), What::Crashed { kind, decision }), None)
-            }
-            Record::DeadLetter { agent, cause, loss } => {
-                (link(Some(agent), What::Lost { loss }), Some((agent, cause)))
-            }
-            Record::Spawn { agent, .. } => (link(Some(agent), What::Born), None),
-            Record::Lease(lease) => {
-                let lease = Link { lease: Some(lease.id), ..link(Some(lease.owner), What::Leased) };
-                (lease, None)
-            }
-            Record::Tick(_) => (link(None, What::Tick), None),
-            Record::Input { count, .. } => (link(None, What::Released { count }), None),
-            Record::Change { verb, target } => (link(None, What::Changed { verb, target }), None),
-            Record::Control(control) => {
-                let lease = match &*control {
-                    Control::Import(import) => Some(LeaseId(import.lease)),
-                    _ => None,
-                };
-                (Link { lease, ..link(None, What::Control(control)) }, None)
-            }
-        };
-        self.links.push(link);
-        let Some((agent, cause)) = cause else { return Ok(()) };
-        match self.cause(agent, cause, found.position)? {
-            Some(fact) => self.fact(fact),
-            None => Ok(()),
-        }
-    }
-
-    /// Adds what caused a step of `agent` recorded at `effect`, back to an external input; gives
-    /// the fact that the agent which acted on it had recorded by then.
-    fn cause(
-        &mut self,
-        mut agent: AgentId,
-        mut cause: Cause,
-        mut effect: Position,
-    ) -> Result<Option<Fact>, LineageError> {
-        loop {
-            let message = match cause {
-                Cause::Input(index) => {
-                    let tick = self.journal.record(effect)?.and_then(|found| found.tick);
-                    self.links.push(Link {
-                        position: effect,
-                        tick,
-                        agent: Some(agent),
-                        lease: None,
-                        what: What::Input { index },
-                    });
-                    return self.latest_fact(agent, Some(effect));
-                }
-                Cause::Message(message) | Cause::Denial(message) => message,
-            };
-            let found = self.journal.step(message.from, message.step, effect)?;
-            let missing =
-                || LineageError::NoCause { agent: message.from, step: message.step, effect };
-            let found = found.ok_or_else(missing)?;
-            let Some(Record::Step { cause: before, outputs, .. }) = found.record() else {
-                return Err(missing());
-            };
-            let output = outputs.get(usize::from(message.output)).ok_or_else(missing)?;
-            self.links.push(output_link(&found, message, output));
-            // Whoever knew something by then acted on that.
-            if let Some(fact) = self.latest_fact(message.from, Some(found.position))? {
-                if let Cause::Input(index) = before {
-                    self.links.push(Link {
-                        position: found.position,
-                        tick: found.tick,
-                        agent: Some(message.from),
-                        lease: None,
-                        what: What::Input { index },
-                    });
-                }
-                return Ok(Some(fact));
-            }
-            (agent, cause, effect) = (message.from, before, found.position);
-        }
-    }
-
-    /// Who answers for the last link: for its agent's lease, else for the run.
-    fn authority(&mut self) -> Result<Option<Answerable>, LineageError> {
-        let Some(last) = self.links.last() else { return Ok(None) };
-        let (agent, lease) = (last.agent, last.lease);
-        let lease = match (lease, agent) {
-            (Some(lease), _) => self.journal.lease(|opened| opened.id == lease)?,
-            (None, Some(agent)) => self.journal.lease(|opened| opened.owner == agent)?,
-            (None, None) => None,
-        };
-        let controls = self.journal.controls();
-        // What is recorded before any grant, or of the node itself, is under the run's.
-        let grant = controls.iter().find_map(|(position, control)| match control {
-            Control::Grant(grant) if lease.is_none_or(|lease| lease.grant.0 == grant.id) => {
-                Some((*position, grant))
-            }
-            _ => None,
-        });
-        let Some((granted, grant)) = grant else { return Ok(None) };
-        let principal = controls.iter().find_map(|(_, control)| match control {
-            Control::Principal(principal) if principal.id == grant.principal => Some(principal),
-            _ => None,
-        });
-        let Some(principal) = principal.cloned() else { return Ok(None) };
-        let mut reasons = Vec::new();
-        let mut next = Some(grant.reason);
-        // A reason's parent was recorded before it, so this ends; the bound holds for any log.
-        while let Some(id) = next.filter(|_| reasons.len() <= controls.len()) {
-            let reason = controls.iter().find_map(|(_, control)| match control {
-                Control::Reason(reason) if reason.id == id => Some(reason),
-                _ => None,
-            });
-            let Some(reason) = reason else { break };
-            reasons.push(reason.label.clone());
-            next = reason.parent;
-        }
-        let (lease, grant) = (lease.map(|lease| lease.id), GrantId(grant.id));
-        Ok(Some(Answerable { lease, grant, granted, reasons, principal }))
+/// Whose a control record is, and under which lease.
+fn parties(control: &Control) -> (Option<u64>, Option<u64>) {
+    match control {
+        Control::Import(import) => (None, Some(import.lease)),
+        Control::Terms(terms) => (Some(terms.owner), Some(terms.lease)),
+        Control::Proposal(proposal) => (Some(proposal.agent), Some(proposal.lease)),
+        Control::Intent(intent) => (Some(intent.agent), Some(intent.lease)),
+        Control::Refused(refused) => (Some(refused.agent), refused.lease),
+        Control::Approval(approval) => (None, approval.lease),
+        Control::Agent(agent) => (Some(agent.id), None),
+        Control::Genesis(_)
+        | Control::Boot(_)
+        | Control::Principal(_)
+        | Control::Reason(_)
+        | Control::Grant(_)
+        | Control::Recovered(_)
+        | Control::Resume(_)
+        | Control::Interrupted(_)
+        | Control::Seal(_)
+        | Control::Turn(_)
+        | Control::Halt(_)
+        | Control::Order(_)
+        | Control::Receipt(_)
+        | Control::OutcomeUnknown(_)
+        | Control::ClockBack(_) => (None, None),
     }
 }
 

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use karyon_engram::{Engram, EngramError, Manifest, Opened, Origin, Principal};
 use karyon_gate::{Gate, Grant, Lease, Request, Rights, Scope};
 use karyon_graph::{EntityId, GraphError, Reader, View};
-use karyon_identity::{GrantError, PublicKey, SecretKey};
+use karyon_identity::{Checkpoint, GrantError, PublicKey, SecretKey};
 use karyon_log::{Control, Genesis, ImportRecord, LeaseRecord, Output, Record, Report};
 use karyon_memory_ops::{Entity, Memory, Time, Vertex, Write};
-use karyon_runtime::datadir::log_folder;
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_types::{
     AgentId, Denial, GrantId, Hash, LeaseId, Position, PrincipalId, ReasonId, Tick, hash,
@@ -242,6 +241,8 @@ pub struct Import<'a> {
     pub trusted: Trusted,
     /// Who answers.
     pub authority: &'a Authority,
+    /// Checkpoints that were kept elsewhere: a log that does not extend each is refused.
+    pub known: &'a [Checkpoint],
     /// This version of Karyon, as recorded.
     pub karyon: &'a str,
 }
@@ -283,7 +284,7 @@ pub fn import(
 ) -> Result<Imported, TransplantError> {
     let digest = import_digest(import.bytes);
     import.authority.permits(key.public_key(), digest, RESOURCE, Rights::IMPORT)?;
-    let annex = Annex::begin(dir, key)?;
+    let annex = Annex::begin(dir, key, import.known)?;
     let engram = &import.opened.engram;
     let mut imported = Imported {
         new: engram.memories.len(),
@@ -418,16 +419,16 @@ fn next_lease(annex: &Annex) -> Result<LeaseId, TransplantError> {
     if annex.report().is_none() {
         return Ok(LeaseId(1));
     }
-    let journal = Journal::open(&log_folder(annex.dir().path()))?;
-    Ok(LeaseId(journal.last_lease().map_or(0, |lease| lease.0) + 1))
+    let journal = Journal::of(annex.dir().path(), &mut |_| ())?;
+    Ok(LeaseId(journal.last_lease()?.map_or(0, |lease| lease.0) + 1))
 }
 
 /// The import passes the gate like every other action.
 fn admit(grant: &Grant, lease: &Lease) -> Result<(), TransplantError> {
-    let mut gate = Gate::default();
-    let handle = gate
-        .open(grant, lease)
-        .map_err(|_| TransplantError::Denied(Denial::CapabilityNotGranted))?;
+    let gate = Gate::default();
+    let refused = TransplantError::Denied(Denial::CapabilityNotGranted);
+    let handle = gate.new_chain().ok().and_then(|chain| gate.open(grant, lease, chain).ok());
+    let handle = handle.ok_or(refused)?;
     let request = Request { agent: NODE, right: Rights::IMPORT, target: NODE.0, now: Tick(0) };
     gate.check(Some(handle), &request).map_err(TransplantError::Denied)?;
     Ok(())

@@ -35,11 +35,13 @@ fn a_denied_message_does_not_arrive_and_its_sender_is_told() {
             .flatten()
             .filter_map(|output| match output {
                 Output::Denied { denial, to, .. } => Some((denial, to.0)),
+                // Whom it was to, the message that was denied does not say again.
+                Output::DeniedAgain { denial, count } => Some((denial, 1_000 + count)),
                 _ => None,
             })
             .collect();
         let (expired, scope) = (Denial::LeaseExpired, Denial::ExceedsCapabilityScope);
-        assert_eq!(recorded, [(expired, 2), (expired, 5), (expired, 0), (scope, 99)]);
+        assert_eq!(recorded, [(expired, 2), (expired, 1_002), (expired, 1_003), (scope, 99)]);
     }
 }
 
@@ -57,6 +59,7 @@ fn memories(records: &[u8]) -> Vec<Vec<String>> {
                     Output::Forgone { denial, write } => {
                         format!("-{} {denial}", String::from_utf8_lossy(write))
                     }
+                    Output::DeniedAgain { denial, count } => format!("={denial} {count}"),
                     other => format!("{other:?}").chars().take(4).collect(),
                 })
                 .collect(),
@@ -85,7 +88,7 @@ fn memories_are_outputs_gated_and_recorded_in_their_order() {
         // A step that crashed leaves nothing behind, its memories included; the last two are the
         // agent's steps on the news of its denials.
         let expected: [&[&str]; 4] =
-            [&["+a", "Sent", "+bb", "+"], &["Deni", "-late lease_expired"], &[], &[]];
+            [&["+a", "Sent", "+bb", "+"], &["Deni", "=lease_expired 2"], &[], &[]];
         assert_eq!(memories(&records), expected);
     }
     let stage = Stage { rights: Rights::SEND, ..Stage::default() };

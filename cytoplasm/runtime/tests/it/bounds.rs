@@ -10,7 +10,7 @@ use Order::{Add, Say, Send};
 fn outputs_of_a_step() {
     let script = Script::new([(1, 3, (0..9).map(|_| Send(1, vec![])).collect())]);
     for (outputs_per_step, passes) in [(9, true), (8, false)] {
-        let limits = Limits { outputs_per_step, messages_per_tick: 64 };
+        let limits = Limits { outputs_per_step, ..LIMITS };
         let (outcome, _) =
             Stage { limits, ..Stage::default() }.play::<0, 0>(&script, recorder(&Disk::default()));
         match outcome {
@@ -34,7 +34,7 @@ fn messages_of_a_tick() {
     let script = Script::new(to(2, 1..6).chain(to(4, 6..11)));
     for schedulers in [1, 2, 5] {
         for (messages_per_tick, passes) in [(5, true), (4, false)] {
-            let limits = Limits { outputs_per_step: 8, messages_per_tick };
+            let limits = Limits { messages_per_tick, ..LIMITS };
             let stage = Stage { limits, schedulers, agents: 10, ..Stage::default() };
             match stage.play::<0, 0>(&script, recorder(&Disk::default())).0 {
                 Ok(outcome) => assert!(passes && outcome.counts.delivered == 10),
@@ -72,7 +72,7 @@ fn a_run_that_fails_leaves_the_same_records_for_any_number_of_schedulers() {
         senders.map(move |sender| (0, sender, vec![Send(receiver, vec![Add(1)])]))
     };
     let script = Script::new(to(9, 1..9));
-    let limits = Limits { outputs_per_step: 8, messages_per_tick: 4 };
+    let limits = Limits { messages_per_tick: 4, ..LIMITS };
     let kept: Vec<_> = [(1, 0), (2, 0), (5, 0), (2, 1000)]
         .map(|(schedulers, small_tick)| {
             let stage = Stage { limits, schedulers, small_tick, agents: 10, ..Stage::default() };

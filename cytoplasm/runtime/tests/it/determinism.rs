@@ -1,7 +1,8 @@
 //! The same records and the same state, for any number of schedulers, with and without chaos.
 
-use karyon_runtime::{Chaos, Intensity, add_state};
-use karyon_types::Hasher;
+use karyon_log::{Record, Records, Target, Verb};
+use karyon_runtime::{Change, Chaos, Intensity, Limits, add_state};
+use karyon_types::{AgentId, GrantId, Hasher, LeaseId, PrincipalId, ReasonId, Tick};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -25,6 +26,32 @@ fn script() -> impl Strategy<Value = Script> {
     prop::collection::vec((0u64..6, 1u64..12, orders(4)), 1..12).prop_map(Script::new)
 }
 
+/// Some are suspended and perhaps resumed, some are revoked.
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let target = prop_oneof![
+        4 => (1u64..12).prop_map(|serial| Target::Agent(AgentId(serial))),
+        2 => (1u64..12).prop_map(|serial| Target::Lease(LeaseId(serial))),
+        1 => prop::sample::select(vec![
+            Target::Reason(ReasonId(1)),
+            Target::Grant(GrantId(1)),
+            Target::Principal(PrincipalId(1)),
+        ]),
+    ];
+    let one = (0u64..8, target, prop::option::of(prop::option::weighted(0.8, 0u64..4)));
+    prop::collection::vec(one, 0..5).prop_map(|list| {
+        let mut changes = Vec::new();
+        for (tick, target, suspended) in list {
+            let Some(length) = suspended else {
+                changes.push((Tick(tick), Verb::Revoke, target));
+                continue;
+            };
+            changes.push((Tick(tick), Verb::Suspend, target));
+            changes.extend(length.map(|length| (Tick(tick + length), Verb::Resume, target)));
+        }
+        changes
+    })
+}
+
 fn stage(schedulers: usize, seed: u64, probability: f64) -> Stage {
     Stage {
         agents: 11,
@@ -33,6 +60,17 @@ fn stage(schedulers: usize, seed: u64, probability: f64) -> Stage {
         intensity: Intensity { restarts: 100_000, period_ticks: 10 },
         ..Stage::default()
     }
+}
+
+/// What the steps that ended well put out.
+fn outputs(records: &[u8]) -> Vec<String> {
+    let outputs = |record| match record {
+        Some(Record::Step { agent, step: _, cause: _, outputs }) => {
+            Some(format!("{agent} {outputs:?}"))
+        }
+        _ => None,
+    };
+    Records::new(records).filter_map(outputs).collect()
 }
 
 fn root<const G: u32>(outcome: &karyon_runtime::Outcome<Puppet<0, G>>) -> String {
@@ -46,7 +84,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn any_number_of_schedulers(script in script(), seed: u64) {
+    fn any_number_of_schedulers(
+        script in script(),
+        seed: u64,
+        changes in changes(),
+        budget in prop_oneof![Just(u64::MAX), 0u64..300],
+    ) {
+        let limits = Limits { log_bytes_per_lease: budget, ..LIMITS };
+        let stage = |schedulers, seed, probability| Stage {
+            changes: changes.clone(),
+            limits,
+            ..stage(schedulers, seed, probability)
+        };
         for probability in [0.0, 0.2] {
             let (one, records) = stage(1, seed, probability).complete::<0, 3>(&script);
             for (schedulers, small_tick) in [(2, 0), (3, 0), (3, 5), (4, 1_000), (16, 0)] {
@@ -62,9 +111,21 @@ proptest! {
 
     /// Chaos that no message runs out of attempts under changes nothing but the crashes.
     #[test]
-    fn chaos_leaves_no_trace_in_the_state(script in script(), seed: u64) {
-        let (calm, _) = stage(2, seed, 0.0).complete::<0, 60>(&script);
-        let (wild, _) = stage(2, seed, 0.3).complete::<0, 60>(&script);
+    fn chaos_leaves_no_trace_in_the_state(
+        script in script(),
+        seed: u64,
+        changes in changes(),
+        budget in prop_oneof![Just(u64::MAX), 0u64..300],
+    ) {
+        let limits = Limits { log_bytes_per_lease: budget, ..LIMITS };
+        let stage = |probability| Stage {
+            changes: changes.clone(),
+            limits,
+            ..stage(2, seed, probability)
+        };
+        let (calm, calm_records) = stage(0.0).complete::<0, 60>(&script);
+        let (wild, wild_records) = stage(0.3).complete::<0, 60>(&script);
+        prop_assert_eq!(outputs(&wild_records), outputs(&calm_records), "rows and budgets, too");
         prop_assert_eq!(&wild.agents, &calm.agents);
         prop_assert_eq!(root(&wild), root(&calm));
         prop_assert_eq!(wild.counts.delivered, calm.counts.delivered);

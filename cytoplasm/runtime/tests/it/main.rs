@@ -4,8 +4,11 @@
 
 mod authority;
 mod bounds;
+mod bypass;
+mod changes;
 mod crashes;
 mod determinism;
 mod node;
 mod repeating;
+mod standing;
 mod support;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use karyon_log::{Genesis, Seal};
-use karyon_runtime::{Beginning, DataDir, Node, NodeError};
+use karyon_identity::Checkpoint;
+use karyon_log::{Control, End, Genesis, Seal, SegmentHeader, Storage, Writer};
+use karyon_runtime::{Beginning, DataDir, Node, NodeError, Recorder};
 use karyon_safety::{Found, Marker, ResumeRequest};
 
 use crate::support::key;
@@ -24,7 +25,7 @@ fn begin(path: &Path) -> Node {
 
 fn resume(path: &Path, karyon: &str) -> Result<Node, NodeError> {
     let kinds = [("puppet".into(), 1)];
-    Node::resume(DataDir::open(path).unwrap(), key(), 1, karyon, &kinds).map(|(node, _)| node)
+    Node::resume(DataDir::open(path).unwrap(), key(), 1, karyon, &kinds, &[]).map(|(node, _)| node)
 }
 
 fn seal(root: u8) -> Seal {
@@ -82,4 +83,88 @@ fn a_resume_that_is_recorded_already_is_not_recorded_again() {
     drop(resume(path, "1").unwrap().interrupt(0, 2).unwrap());
     let log = std::fs::read(karyon_runtime::datadir::log_file(path)).unwrap();
     assert_eq!(log.windows(4).filter(|bytes| bytes == b"once").count(), 1);
+}
+
+/// A disk on which nothing can be written any more.
+struct Broken;
+
+impl Storage for Broken {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(0)
+    }
+
+    fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn write_at(&mut self, _: u64, _: &[u8]) -> std::io::Result<()> {
+        Err(std::io::Error::other("the disk is gone"))
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn set_len(&mut self, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn reserve(&mut self, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_log_that_fails_halts_the_node_and_the_marker_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for step in 0..3 {
+        let folder = path.join(step.to_string());
+        let mut node = begin(&folder);
+        let header = SegmentHeader { log: node.log(), node_key: key().public_key() };
+        let storage = Box::new(Broken);
+        let writer = Writer::start(storage, &header, key(), 1, End::of_new_log()).unwrap();
+        node.recorder = Some(Recorder::new(writer));
+        let outcome = match step {
+            0 => node.complete(seal(1)).map(drop),
+            1 => node.interrupt(0, 2).map(drop),
+            _ => {
+                node.record_durably(&[Control::Seal(seal(1))]).unwrap_err();
+                node.abandon()
+            }
+        };
+        assert_eq!(outcome.is_err(), step < 2, "there is nothing to abandon in the third");
+        match karyon_safety::read(&folder) {
+            Found::Marker(Marker::Halted { reason, .. }) => {
+                assert!(reason.contains("the disk is gone"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_log_that_does_not_extend_a_known_checkpoint_is_not_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("data"), folder.path().join("checkpoint"));
+    let mut node = begin(&path);
+    node.witnessed_by(copy.clone());
+    drop(node.interrupt(0, 2).unwrap());
+    let known = karyon_log::read_checkpoint(&copy, &key().public_key()).unwrap().unwrap();
+    let resume = |known: &Checkpoint| {
+        let (dir, kinds) = (DataDir::open(&path).unwrap(), [("puppet".into(), 1)]);
+        let known = std::slice::from_ref(known);
+        Node::resume(dir, key(), 1, "1", &kinds, known).map(|(node, _)| node)
+    };
+    let (longer, other) = (
+        Checkpoint { size: known.size + 1, ..known.clone() },
+        Checkpoint { root: [9; 32], ..known.clone() },
+    );
+    for refused in [longer, other] {
+        match resume(&refused) {
+            Err(NodeError::Verify(error)) => assert!(error.is_refutation(), "{error}"),
+            _ => panic!("{refused:?} was not noticed"),
+        }
+    }
+    drop(resume(&known).unwrap().interrupt(0, 2).unwrap());
 }

@@ -1,7 +1,8 @@
 //! A resumed run is repeated: compared with what is committed, then appended to.
 
-use karyon_log::{Block, End, Lane, LogError, Records, Walk, Writer};
-use karyon_runtime::{RecordError, Recorder, RunError};
+use karyon_log::{Block, End, Lane, LogError, Records, Target, Verb, Walk, Writer};
+use karyon_runtime::{Limits, RecordError, Recorder, RunError};
+use karyon_types::{AgentId, ReasonId, Tick};
 
 use crate::support::*;
 use Order::{Add, Send};
@@ -9,6 +10,20 @@ use Order::{Add, Send};
 fn script() -> Script {
     let greet = |to| vec![Send(to, vec![Add(3)]), Add(1)];
     Script::new((0..20).map(|tick| (tick, 1 + tick % 4, greet(1 + (tick * 7) % 4))))
+}
+
+/// With authority that changes, and a budget that some pass: all of it is repeated, too.
+fn stage() -> Stage {
+    let agent = |serial| Target::Agent(AgentId(serial));
+    let changes = vec![
+        (Tick(3), Verb::Suspend, agent(2)),
+        (Tick(12), Verb::Revoke, agent(3)),
+        (Tick(9), Verb::Resume, agent(2)),
+        (Tick(15), Verb::Suspend, Target::Reason(ReasonId(1))),
+        (Tick(17), Verb::Resume, Target::Reason(ReasonId(1))),
+    ];
+    let limits = Limits { log_bytes_per_lease: 44, ..LIMITS };
+    Stage { changes, limits, ..Stage::default() }
 }
 
 fn end_of(disk: &Disk) -> Result<End, LogError> {
@@ -49,7 +64,7 @@ fn resume(disk: &Disk, schedulers: usize) -> Result<(), RunError> {
     let walk = Walk::new(Box::new(disk.clone())).unwrap();
     let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
     let recorder = Recorder::resuming(Some(writer), walk, &end);
-    let stage = Stage { schedulers, ..Stage::default() };
+    let stage = Stage { schedulers, ..stage() };
     let (outcome, recorder) = stage.play::<0, 0>(&script(), recorder);
     recorder.unwrap().close().unwrap();
     outcome.map(drop)
@@ -57,7 +72,12 @@ fn resume(disk: &Disk, schedulers: usize) -> Result<(), RunError> {
 
 #[test]
 fn a_run_cut_at_any_record_is_completed_to_the_same_records() {
-    let (_, whole) = Stage::default().complete::<0, 0>(&script());
+    let (outcome, whole) = stage().complete::<0, 0>(&script());
+    let denied = &outcome.agents[1].as_ref().unwrap().denied;
+    assert!(denied.contains(&"agent_halted".into()), "{denied:?}");
+    let denied = &outcome.agents[3].as_ref().unwrap().denied;
+    assert!(denied.contains(&"lease_suspended".into()), "{denied:?}");
+    assert!(denied.contains(&"budget_exhausted".into()), "{denied:?}");
     let count = Records::new(&whole).count();
     for kept in 0..=count {
         let mut cut = Records::new(&whole);
@@ -73,7 +93,7 @@ fn a_run_cut_at_any_record_is_completed_to_the_same_records() {
 
 #[test]
 fn a_run_that_is_not_the_recorded_one_is_found_at_the_record() {
-    let (_, whole) = Stage::default().complete::<0, 0>(&script());
+    let (_, whole) = stage().complete::<0, 0>(&script());
     // One more in the sum of an order somewhere in the middle: another payload, equally long.
     let at = whole.len() / 2
         + whole[whole.len() / 2..].windows(4).position(|w| w == b"\xa3Add").unwrap()
@@ -97,7 +117,7 @@ fn a_run_that_is_not_the_recorded_one_is_found_at_the_record() {
 
 #[test]
 fn more_than_the_run_does_is_found() {
-    let (_, mut records) = Stage::default().complete::<0, 0>(&script());
+    let (_, mut records) = stage().complete::<0, 0>(&script());
     karyon_log::Record::Tick(karyon_types::Tick(999)).encode(&mut records);
     match resume(&log_of(&records, 10), 2) {
         Err(RunError::Record(RecordError::Short(1))) => {}

@@ -10,9 +10,9 @@ use karyon_log::{
     Cause, End, LogError, MemoryStorage, Record, Records, SegmentHeader, Storage, Walk, Writer,
 };
 use karyon_runtime::{
-    Agent, AgentKind, Batch, Chaos, Context, Event, Failure, InputItem, InputSource, Intensity,
-    Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig, RunError,
-    codec, run,
+    Agent, AgentKind, Batch, Change, Chaos, Context, Event, Failure, InputItem, InputSource,
+    Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig,
+    RunError, codec, run,
 };
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
@@ -188,8 +188,12 @@ pub struct Stage {
     pub intensity: Intensity,
     pub limits: Limits,
     pub expires: Vec<(AgentId, Tick)>,
+    pub changes: Vec<Change>,
     pub rights: Rights,
 }
+
+pub const LIMITS: Limits =
+    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX };
 
 impl Default for Stage {
     fn default() -> Self {
@@ -200,8 +204,9 @@ impl Default for Stage {
             small_tick: 0,
             chaos: Chaos::new(0, 0.0),
             intensity: Intensity { restarts: 1_000, period_ticks: 10 },
-            limits: Limits { outputs_per_step: 8, messages_per_tick: 64 },
+            limits: LIMITS,
             expires: Vec::new(),
+            changes: Vec::new(),
             rights: Rights::SEND.and(Rights::REMEMBER),
         }
     }
@@ -235,6 +240,7 @@ impl Stage {
                 expires: None,
             },
             expires: self.expires.clone(),
+            changes: self.changes.clone(),
         };
         let mut recorder = Some(recorder);
         let outcome = run(config, population, Arc::new(script.clone()), &mut recorder);

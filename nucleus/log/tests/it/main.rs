@@ -7,3 +7,4 @@ mod flips;
 mod golden;
 mod segments;
 mod support;
+mod turns;

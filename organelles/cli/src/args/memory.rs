@@ -215,9 +215,15 @@ pub(crate) struct Rebuild {
   karyon why 1276 --data runs/rumour-1
   karyon why '#205964' --data runs/rumour-1
   karyon why 1276 --dot --data runs/rumour-1 | dot -Tsvg -o why.svg
+  karyon why 1276 --consequences --data runs/rumour-1
+  karyon why '#3' --consequences --depth 2 --json --data runs/rumour-1
 
 For an agent: how it came to know what it knows, back to whoever knew first. For a record: what
-caused it, and what caused that. At the end stand lease, grant, reason and principal.")]
+caused it, and what caused that. At the end stand lease, grant, reason and principal, and who
+approved.
+
+With --consequences the other way: what came of what an agent knows, or of a record, such as a
+grant: what was sent because of it, what was recorded then, and what came of that.")]
 pub(crate) struct Why {
     /// An agent's name, or #N for a record
     #[arg(value_name = "REF")]
@@ -231,6 +237,15 @@ pub(crate) struct Why {
     /// Print a graph for Graphviz
     #[arg(long, conflicts_with = "json")]
     pub(crate) dot: bool,
+    /// What came of it, instead of what caused it
+    #[arg(long)]
+    pub(crate) consequences: bool,
+    /// With --consequences: how many records away
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "consequences")]
+    pub(crate) depth: usize,
+    /// With --consequences: how many links in all
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "consequences")]
+    pub(crate) limit: usize,
 }
 
 #[derive(Subcommand)]

@@ -6,27 +6,32 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use karyon_colony::life::{self, LifeError, Settings};
-use karyon_identity::KeyDirectory;
+use karyon_keys::KeyDirectory;
 use karyon_runtime::{DataDir, NodeError, Progress};
 
 use super::safety;
 use super::summary::{self, About};
 use crate::args::Resume;
 use crate::error::{CliError, Code};
-use crate::{output, progress, signals};
+use crate::{keys, output, progress, signals};
 
 pub(crate) fn execute(args: &Resume) -> Result<Code, CliError> {
     let keys = KeyDirectory::from_environment()?;
     let interrupt = signals::listen()?;
+    let data = args.data.as_path();
+    let dir = DataDir::open(data)?;
+    let checkpoints = keys.checkpoints();
+    checkpoints.create()?;
     let settings = Settings {
         schedulers: summary::schedulers(args.schedulers),
         interrupt,
         progress: Arc::new(Progress::default()),
+        known: keys::known_of(&keys, data)?,
+        witness: Some(checkpoints.folder().to_path_buf()),
     };
-    let data = args.data.as_path();
-    let dir = DataDir::open(data)?;
     let begun = Instant::now();
-    let key = Arc::new(keys.load_node_key()?);
+    // A log goes on with the key that began it.
+    let key = Arc::new(keys::of_log(&keys, data)?);
     let opened = match life::open(dir, Arc::clone(&key), &settings) {
         Err(LifeError::Node(NodeError::SafeMode { mode, .. })) if may_ask() => {
             output::note(&mode.message(data));

@@ -11,7 +11,7 @@ use karyon_colony::names::nearest;
 use karyon_colony::network;
 use karyon_colony::rumour::Rumour;
 use karyon_colony::scenario::{BUILTIN_NAMES, MAX_SCENARIO_BYTES, Scenario, Space, builtin};
-use karyon_identity::KeyDirectory;
+use karyon_keys::KeyDirectory;
 use karyon_log::read_regular;
 use karyon_runtime::{DataDir, Progress, datadir};
 
@@ -30,6 +30,7 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     let Some(grant::Received { authority, data }) = received else {
         return grant::sign_and_become_the_node(
             &keys,
+            grant::node_key(&keys)?,
             args.principal.as_deref(),
             grant::Terms {
                 reason: format!("run the scenario {name}"),
@@ -53,10 +54,14 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     let data = data.or_else(|| args.data.clone());
     let data = data.ok_or_else(|| CliError::failure("the node was not told where to work"))?;
     let key = Arc::new(keys.load_node_key()?);
+    let checkpoints = keys.checkpoints();
+    checkpoints.create()?;
     let settings = Settings {
         schedulers: summary::schedulers(args.schedulers),
         interrupt,
         progress: Arc::new(Progress::default()),
+        known: Vec::new(),
+        witness: Some(checkpoints.folder().to_path_buf()),
     };
     let dir = DataDir::create(&data)?;
     let bar = progress::show(Arc::clone(&settings.progress), rumour.contacts.list().len() as u64);

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot look must fail")]
 
+mod documents;
 mod files;
 mod graph;
 mod lines;
@@ -90,4 +91,9 @@ fn files_are_short() {
 fn too_long(path: &Path, limit: usize) -> Option<String> {
     let lines = std::fs::read_to_string(path).unwrap().lines().count();
     rules::over_limit(&path.display().to_string(), lines, limit)
+}
+
+#[test]
+fn each_invariant_names_its_code_and_its_test() {
+    assert_none(documents::faults(&root(), "docs/invariants.md"));
 }

@@ -2,11 +2,21 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 16] = [
     &["init"],
+    &["key", "new"],
+    &["key", "show"],
+    &["key", "rotate"],
+    &["key", "export-public"],
+    &["key", "follow"],
     &["run"],
     &["resume"],
     &["audit", "verify"],
+    &["audit", "export"],
+    &["audit", "tail"],
+    &["audit", "prove"],
+    &["audit", "grew"],
+    &["audit", "orphans"],
     &["safety", "status"],
     &["safety", "resume"],
 ];
@@ -21,7 +31,7 @@ fn every_command_shows_an_example_of_itself() {
     }
     let help = place.karyon(&["--help"]).expect(0).out;
     assert!(help.contains("Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the gate"), "{help}");
-    for command in ["init", "run", "resume", "memory", "why", "engram", "audit", "safety"] {
+    for command in ["init", "key", "run", "resume", "memory", "why", "engram", "audit", "safety"] {
         assert!(help.contains(command), "{command}");
     }
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use karyon_identity::{GrantTerms, KeyDirectory, SignedGrant};
+use karyon_identity::{GrantTerms, SignedGrant};
+use karyon_keys::KeyDirectory;
 use karyon_log::{Control, Trust};
 
 use crate::support::{Ended, Place};
@@ -111,6 +112,16 @@ fn a_running_node_holds_no_principals_key() {
     let text = fs::read_to_string(&secrets(&place.keys().join("principals"))[0]).unwrap();
     let secret = text.split_whitespace().last().unwrap().as_bytes();
     assert!(!environment.windows(secret.len()).any(|part| part == secret));
+}
+
+#[test]
+fn a_node_goes_on_without_any_principals_key() {
+    let place = Place::new();
+    let running = place.start_long("d");
+    running.signal("INT");
+    running.end().expect(130);
+    fs::remove_dir_all(place.keys().join("principals")).unwrap();
+    place.resumes_to_the_same_state("d");
 }
 
 /// A place with a grant as `run` signs it for [`RUN`], which `change` may change before it is

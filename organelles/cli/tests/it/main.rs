@@ -10,6 +10,7 @@
     reason = "a test that cannot look must fail"
 )]
 
+mod audit;
 mod college;
 mod disk;
 mod engram;
@@ -17,6 +18,7 @@ mod help;
 mod hostile;
 mod input;
 mod interrupt;
+mod key_command;
 mod keys;
 mod kill;
 mod memory;

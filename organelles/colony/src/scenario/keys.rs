@@ -12,7 +12,7 @@ use super::{MODEL_NAMES, OutOfRange, Scenario};
 use crate::names::nearest;
 
 /// The sections and their keys; the first stands for the top level.
-const SECTIONS: [(&str, &[&str]); 9] = [
+const SECTIONS: [(&str, &[&str]); 10] = [
     ("", &["seed", "model", "population", "space", "authority", "supervision", "limits", "chaos"]),
     ("model", &["name", "source"]),
     ("population", &["people"]),
@@ -28,10 +28,11 @@ const SECTIONS: [(&str, &[&str]); 9] = [
             "activity_scale",
         ],
     ),
-    ("authority", &["expires"]),
+    ("authority", &["expires", "change"]),
     ("authority.expires", &["agent", "tick"]),
+    ("authority.change", &["tick", "suspend", "resume", "revoke"]),
     ("supervision", &["intensity", "period_ticks"]),
-    ("limits", &["outputs_per_step", "messages_per_tick"]),
+    ("limits", &["outputs_per_step", "messages_per_tick", "log_bytes_per_lease"]),
     ("chaos", &["probability"]),
 ];
 

@@ -1,5 +1,6 @@
 //! Tests of the scenario parser: broken files with their places, and defaults.
 
+use karyon_log::Verb;
 use proptest::prelude::*;
 
 use super::*;
@@ -33,6 +34,14 @@ fn unknown_keys() {
             "authority.expires",
             Some("agent"),
         ),
+        (
+            "[[authority.change]]\ntick = 1\nrevok = \"a\"",
+            at(5, 1),
+            "revok",
+            "authority.change",
+            Some("revoke"),
+        ),
+        ("[limits]\nlog_bytes = 1", at(4, 1), "log_bytes", "limits", None),
         (
             "[[authority.expires]]\nagent = \"a\"\ntik = 1",
             at(5, 1),
@@ -73,6 +82,33 @@ fn values_out_of_range() {
         ("[supervision]\nperiod_ticks = 0", at(4, 16), "supervision.period_ticks", "0"),
         ("[limits]\noutputs_per_step = 0", at(4, 20), "limits.outputs_per_step", "0"),
         ("[limits]\nmessages_per_tick = 65537", at(4, 21), "limits.messages_per_tick", "65537"),
+        ("[limits]\nlog_bytes_per_lease = 0", at(4, 23), "limits.log_bytes_per_lease", "0"),
+        ("[[authority.change]]\ntick = 1\nrevoke = \"\"", at(5, 10), "authority.change.revoke", ""),
+        // Never suspended; suspended later; resumed twice; suspended under another name.
+        (
+            "[[authority.change]]\ntick = 1\nresume = \"a\"",
+            at(5, 10),
+            "authority.change.resume",
+            "a",
+        ),
+        (
+            "[authority]\nchange = [{ tick = 3, suspend = \"a\" }, { tick = 2, resume = \"a\" }]",
+            at(4, 61),
+            "authority.change.resume",
+            "a",
+        ),
+        (
+            "[authority]\nchange = [{ tick = 1, suspend = \"a\" }, { tick = 1, resume = \"a\" }, { tick = 9, resume = \"a\" }]",
+            at(4, 61),
+            "authority.change.resume",
+            "a",
+        ),
+        (
+            "[authority]\nchange = [{ tick = 1, suspend = \"a\" }, { tick = 2, resume = \"b\" }]",
+            at(4, 61),
+            "authority.change.resume",
+            "b",
+        ),
         ("[chaos]\nprobability = 1.0", at(4, 15), "chaos.probability", "1"),
         ("[chaos]\nprobability = -0.1", at(4, 15), "chaos.probability", "-0.1"),
         ("[chaos]\nprobability = nan", at(4, 15), "chaos.probability", "NaN"),
@@ -110,6 +146,15 @@ fn values_of_the_wrong_type() {
         ("[authority]\nexpires = [{ agent = 7, tick = 1 }]", at(4, 22), "authority.expires.agent"),
         ("[authority]\nexpires = [{ agent = \"a\" }]", at(4, 12), "authority.expires"),
         ("[authority]\nexpires = 7", at(4, 11), "authority.expires"),
+        ("[authority]\nchange = [{ tick = 1 }]", at(4, 10), "authority.change"),
+        (
+            "[authority]\nchange = [{ tick = 1, suspend = \"a\", revoke = \"b\" }]",
+            at(4, 10),
+            "authority.change",
+        ),
+        ("[authority]\nchange = [{ revoke = \"a\" }]", at(4, 11), "authority.change"),
+        ("[[authority.change]]\ntick = -1\nrevoke = \"a\"", at(4, 8), "authority.change.tick"),
+        ("[limits]\nlog_bytes_per_lease = -1", at(4, 23), "limits.log_bytes_per_lease"),
         ("[[limits]]\noutputs_per_step = 1\n[[limits]]", at(3, 1), "limits"),
     ];
     for (text, place, key) in cases {
@@ -268,7 +313,8 @@ proptest! {
         shape in (1.01f64..=10.0, 1e-6f64..=1.0, 1e-3f64..=1.0),
         file in prop::option::of("[^\u{0}]{1,30}"),
         expires in prop::collection::vec(("\\PC{1,20}", 0..=i64::MAX as u64), 0..4),
-        numbers in (any::<u32>(), 1u32..=1_000_000, 1u32..=1024, 1u32..=65_536),
+        changes in prop::collection::vec((0..=i64::MAX as u64, "\\PC{1,20}", any::<bool>()), 0..4),
+        numbers in (any::<u32>(), 1u32..=1_000_000, 1u32..=1024, 1u32..=65_536, 1..=i64::MAX as u64),
         probability in 0.0f64..1.0,
     ) {
         let mut scenario = Scenario::parse(MODEL).unwrap();
@@ -289,8 +335,19 @@ proptest! {
         };
         let expiry = |(agent, tick)| Expiry { agent, tick };
         scenario.authority.expires = expires.into_iter().map(expiry).collect();
+        for (tick, whose, revoke) in changes {
+            let verb = if revoke { Verb::Revoke } else { Verb::Suspend };
+            scenario.authority.change.push(Change { tick, verb, whose: whose.clone() });
+            if !revoke {
+                scenario.authority.change.push(Change { tick, verb: Verb::Resume, whose });
+            }
+        }
         scenario.supervision = Supervision { intensity: numbers.0, period_ticks: numbers.1 };
-        scenario.limits = Limits { outputs_per_step: numbers.2, messages_per_tick: numbers.3 };
+        scenario.limits = Limits {
+            outputs_per_step: numbers.2,
+            messages_per_tick: numbers.3,
+            log_bytes_per_lease: numbers.4,
+        };
         scenario.chaos.probability = probability;
         let text = scenario.to_toml();
         prop_assert_eq!(Scenario::parse(&text), Ok(scenario), "{}", text);

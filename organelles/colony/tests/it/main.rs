@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod college;
+mod consequences;
 mod memory;
 mod networks;
 mod support;

@@ -2,7 +2,7 @@
 
 use karyon_log::{Cause, Record};
 use karyon_memory::{Journal, JournalError};
-use karyon_runtime::datadir::{log_file, log_folder};
+use karyon_runtime::datadir::{log_file, memory_file};
 use karyon_types::{AgentId, LeaseId, Position, Tick};
 
 use crate::support::*;
@@ -29,9 +29,12 @@ fn every_record_step_and_tick_is_found() {
     for group in [1, 3, 7, 1000] {
         let folder = tempfile::tempdir().unwrap();
         write_log(folder.path(), &records, group);
-        let mut journal = Journal::open(&log_folder(folder.path())).unwrap();
+        let mut journal = Journal::of(folder.path(), &mut |_| ()).unwrap();
         assert_eq!(journal.end(), Position(records.len() as u64));
-        assert_eq!((journal.last_tick(), journal.last_lease()), (Some(Tick(58)), Some(LeaseId(3))));
+        assert_eq!(
+            (journal.last_tick(), journal.last_lease().unwrap()),
+            (Some(Tick(58)), Some(LeaseId(3)))
+        );
         let mut now = None;
         for (position, record) in (0u64..).zip(&records) {
             if let Record::Tick(tick) = record {
@@ -65,10 +68,58 @@ fn every_record_step_and_tick_is_found() {
 fn a_log_that_was_replaced_meanwhile_is_told() {
     let folder = tempfile::tempdir().unwrap();
     write_log(folder.path(), &records(), 3);
-    let mut journal = Journal::open(&log_folder(folder.path())).unwrap();
+    let mut journal = Journal::of(folder.path(), &mut |_| ()).unwrap();
     let log = std::fs::read(log_file(folder.path())).unwrap();
     std::fs::write(log_file(folder.path()), &log[..log.len() / 2]).unwrap();
     let last = Position(journal.end().0 - 1);
     let error = journal.record(last).unwrap_err();
     assert!(matches!(error, JournalError::Changed { .. } | JournalError::Log(_)), "{error}");
+}
+
+#[test]
+fn a_changed_byte_in_the_index_is_noticed_wherever_it_is() {
+    let (records, folder) = (records(), tempfile::tempdir().unwrap());
+    write_log(folder.path(), &records, 3);
+    let all = |journal: &mut Journal| {
+        let positions = (0..records.len() as u64).map(Position);
+        let found = positions.map(|position| journal.record(position).unwrap().unwrap());
+        let found: Vec<_> =
+            found.map(|found| (found.tick, format!("{:?}", found.record()))).collect();
+        (found, journal.steps(AgentId(2), 0).unwrap().map(Result::unwrap).collect::<Vec<_>>())
+    };
+    let mut journal = Journal::of(folder.path(), &mut |_| ()).unwrap();
+    assert!(journal.rebuilt().is_none());
+    let expected = all(&mut journal);
+    drop(journal);
+    let file = memory_file(folder.path()).with_file_name("lineage.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let checksum = std::fs::read(file.with_extension("blake3")).unwrap();
+    for flip in 0..40 {
+        let (at, bit) = (flip * (whole.len() - 1) / 39, flip % 8);
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << bit;
+        std::fs::write(&file, bytes).unwrap();
+        std::fs::write(file.with_extension("blake3"), &checksum).unwrap();
+        let mut journal = Journal::of(folder.path(), &mut |_| ()).unwrap();
+        assert!(journal.rebuilt().is_some(), "byte {at}");
+        assert_eq!(all(&mut journal), expected, "byte {at}");
+    }
+}
+
+#[test]
+fn a_log_that_grows_is_read_on() {
+    let (records, folder) = (records(), tempfile::tempdir().unwrap());
+    write_log(folder.path(), &records[..41], 3);
+    let journal = Journal::of(folder.path(), &mut |_| ()).unwrap();
+    assert_eq!(journal.end(), Position(41));
+    drop(journal);
+    // The same commits at its beginning, and more behind them.
+    let longer = tempfile::tempdir().unwrap();
+    write_log(longer.path(), &records, 3);
+    std::fs::copy(log_file(longer.path()), log_file(folder.path())).unwrap();
+    let mut heard = Vec::new();
+    let mut journal = Journal::of(folder.path(), &mut |records| heard.push(records)).unwrap();
+    assert_eq!((heard, journal.rebuilt()), (vec![records.len() as u64], None));
+    let last = Position(records.len() as u64 - 1);
+    assert_eq!(journal.record(last).unwrap().unwrap().record().as_ref(), records.last());
 }

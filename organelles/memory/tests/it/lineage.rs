@@ -1,18 +1,13 @@
 //! Chains of causes in logs made by hand.
 
 use karyon_log::{Cause, Output};
-use karyon_memory::{Journal, Lineage, LineageError, Subject, What, explain, open};
-use karyon_runtime::datadir::log_folder;
+use karyon_memory::{Lineage, LineageError, Subject, What, explain};
 use karyon_types::{AgentId, LeaseId, Position};
 
 use crate::support::*;
 
 fn why(records: &[karyon_log::Record<'_>], subject: Subject) -> Result<Lineage, LineageError> {
-    let folder = tempfile::tempdir().unwrap();
-    write_log(folder.path(), records, 4);
-    let graph = open(folder.path(), &mut |_| ()).unwrap().graph;
-    let mut journal = Journal::open(&log_folder(folder.path())).unwrap();
-    explain(subject, &mut journal, &graph.read().unwrap())
+    ask(records, |journal, reader| explain(subject, journal, reader))
 }
 
 /// Who, in which record, and what: "fact", "sent", "input" or "step".

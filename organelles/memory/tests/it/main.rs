@@ -2,6 +2,8 @@
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod consequences;
+mod effects;
 mod journal;
 mod lineage;
 mod support;

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use karyon_graph::Reader;
 use karyon_identity::SecretKey;
 use karyon_log::{
     Block, Cause, Control, End, FileStorage, Genesis, GrantRecord, Lane, LeaseRecord, Message,
     Output, PrincipalRecord, ReasonRecord, Record, SegmentHeader, Storage as _, Writer,
 };
+use karyon_memory::{Journal, open};
 use karyon_memory_ops::{Content, Entity, Time, Valid, Value, Vertex, Write};
 use karyon_runtime::datadir::{inputs, log_file, log_folder};
 use karyon_types::{AgentId, GrantId, LeaseId, LogId, Tick};
@@ -81,6 +83,15 @@ pub fn beginning() -> Vec<Record<'static>> {
         records.push(Record::Spawn { agent: AgentId(agent), kind: 0, lease: LeaseId(agent), name });
     }
     records
+}
+
+/// The memory and the journal of a log that is made of `records`, to ask something of.
+pub fn ask<T>(records: &[Record<'_>], question: impl FnOnce(&mut Journal, &Reader) -> T) -> T {
+    let folder = tempfile::tempdir().unwrap();
+    write_log(folder.path(), records, 4);
+    let graph = open(folder.path(), &mut |_| ()).unwrap().graph;
+    let mut journal = Journal::of(folder.path(), &mut |_| ()).unwrap();
+    question(&mut journal, &graph.read().unwrap())
 }
 
 /// The bytes of a fact about `subject`.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use karyon_graph::Reader;
-use karyon_identity::KeyDirectory;
+use karyon_keys::KeyDirectory;
 use karyon_log::{Trust, verify};
 use karyon_memory::{Journal, Moment, Selection, export};
 use karyon_memory_ops::Vertex;
@@ -16,6 +16,7 @@ use serde_json::json;
 use super::super::memory::{moment, named, open};
 use crate::args::Export;
 use crate::error::{CliError, Code};
+use crate::keys;
 use crate::output::{self, size, thousands};
 
 pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
@@ -29,16 +30,17 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         }
     };
     let graph = open(data)?;
-    let key = KeyDirectory::from_environment()?.load_node_key()?;
     // What is taken out is vouched for, so the log is verified first.
     let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
-    let trust = Trust { node_key: None };
+    let trust = Trust { node_key: None, known: keys::trusted(None, data)?.known };
     let report = verify(&log, &checkpoint, &datadir::inputs(data), &trust)?;
+    // A log that was begun with a former node key is vouched for by that key.
+    let key = keys::of_node(&KeyDirectory::from_environment()?, Some(&report.node_key))?;
     let reader = graph.read()?;
     let agents =
         args.agent.iter().map(|name| agent(&reader, name)).collect::<Result<Vec<_>, _>>()?;
     let selection = Selection { agents: &agents, at };
-    let mut journal = Journal::open(&log)?;
+    let mut journal = Journal::of(data, &mut |_| ())?;
     let (bytes, memories) = export(&report, &reader, &mut journal, &selection, &key)?;
     write_new(&args.out, &bytes)?;
     if args.json {

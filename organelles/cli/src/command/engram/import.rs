@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
-use karyon_identity::KeyDirectory;
+use karyon_keys::KeyDirectory;
 use karyon_memory::{Import, Imported, RESOURCE, TransplantError, import, import_digest, trust};
 use karyon_runtime::{DataDir, DataDirError};
 use serde_json::json;
@@ -37,8 +37,15 @@ pub(crate) fn execute(args: &args::Import) -> Result<Code, CliError> {
     })?;
     let Some(grant::Received { authority, .. }) = received else {
         let log = opened.engram.manifest.origin.log;
+        let current = grant::node_key(&directory)?;
+        // A log that is there goes on with the key that began it.
+        let node_key = keys::of_log(&directory, &args.data)?.public_key();
+        if node_key != current {
+            output::note(&format!("note: the log was begun with the former node key {node_key}"));
+        }
         return grant::sign_and_become_the_node(
             &directory,
+            node_key,
             args.principal.as_deref(),
             grant::Terms {
                 reason: format!("import an engram of log {log}"),
@@ -51,11 +58,20 @@ pub(crate) fn execute(args: &args::Import) -> Result<Code, CliError> {
         .map(|never| match never {});
     };
     // From here on this is the node.
-    let key = Arc::new(directory.load_node_key()?);
+    let key = Arc::new(keys::of_log(&directory, &args.data)?);
     let dir = data_directory(&args.data)?;
-    let request =
-        Import { bytes: &bytes, opened: &opened, trusted, authority: &authority, karyon: VERSION };
+    let request = Import {
+        bytes: &bytes,
+        opened: &opened,
+        trusted,
+        authority: &authority,
+        known: &keys::known_of(&directory, &args.data)?,
+        karyon: VERSION,
+    };
     let imported = import(dir, key, &request)?;
+    if imported.written {
+        keys::keep_checkpoint(&directory, &args.data)?;
+    }
     if let Some(error) = &imported.memory_error {
         output::note(&format!(
             "note: the memory does not show it yet, and is built when it is asked: {}",

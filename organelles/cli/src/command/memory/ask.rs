@@ -5,7 +5,6 @@ use std::path::Path;
 use karyon_colony::names::nearest;
 use karyon_graph::{At, EntityId, Graph, GraphError, Kind, Reader, Version, VertexInfo, View};
 use karyon_memory::{Item, Journal, Moment, is_without_log};
-use karyon_runtime::datadir::log_folder;
 use karyon_types::{Position, Tick};
 use serde_json::{Value as Json, json};
 
@@ -188,7 +187,7 @@ fn position_of(text: &str, data: &Path) -> Result<Position, CliError> {
              1234) or the end of a tick (tick:120)"
         )));
     };
-    let end = Journal::open(&log_folder(data))?.end().0;
+    let end = Journal::of(data, &mut |_| ())?.end().0;
     if number >= end {
         return Err(CliError::failure(format!("--as-recorded: there is no record #{number}"))
             .with_hint(format!("the records are #0 to #{}", end.saturating_sub(1))));
@@ -198,7 +197,7 @@ fn position_of(text: &str, data: &Path) -> Result<Position, CliError> {
 
 /// The last record of a tick.
 fn end_of_tick(tick: Tick, data: &Path) -> Result<Position, CliError> {
-    let mut journal = Journal::open(&log_folder(data))?;
+    let journal = Journal::of(data, &mut |_| ())?;
     match journal.last_tick() {
         Some(last) if tick <= last => Ok(journal.end_of_tick(tick)?),
         Some(last) => Err(CliError::failure(format!("there is no {tick}"))

@@ -1,0 +1,305 @@
+//! Applying records: the only way in which the ledger changes.
+
+use std::collections::BTreeMap;
+
+use karyon_gate::{Grant as Allowed, Lease as Held, Rights, Scope};
+use karyon_identity::{PublicKey, SignedGrant, SignedStatement, Statement};
+use karyon_log::{Control, GrantRecord, Intent, Order, Receipt, Target, TermsRecord, Verb};
+use karyon_types::{
+    AgentId, EffectId, GrantId, LeaseId, PrincipalId, ProposalId, ReasonId, Terms, Tick,
+};
+
+use crate::decide::carve;
+use crate::ledger::{
+    Effect, EffectState, Grant, Lease, Ledger, Principal, ProposalState, Reason, Source, Standing,
+};
+
+/// A record that does not follow from those before it: the log was not written by this ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of authority does not follow from those before it: {0}")]
+pub struct Contradiction(&'static str);
+
+/// What all leases of a ledger are in the gate: rights and scopes are in their terms.
+fn allowed(terms: &Terms) -> Allowed {
+    Allowed {
+        id: GrantId(0),
+        principal: PrincipalId(0),
+        reason: ReasonId(0),
+        rights: Rights::ACT,
+        scope: Scope { first: 0, last: 0 },
+        expires: terms.expires_unix_ms.map(Tick),
+    }
+}
+
+impl Ledger {
+    /// Applies a record that is durable (an order may be so later). Records that are not about
+    /// authority change nothing.
+    ///
+    /// # Errors
+    /// [`Contradiction`]; the ledger is unchanged then.
+    pub fn apply(&mut self, record: &Control) -> Result<(), Contradiction> {
+        match record {
+            Control::Principal(record) => {
+                let stop = self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?;
+                let key = PublicKey(record.public_key);
+                let principal = Principal { key, stop, last_order: 0 };
+                insert_new(&mut self.principals, PrincipalId(record.id), principal)
+            }
+            Control::Reason(record) => {
+                let parent = record.parent.map(ReasonId);
+                let above =
+                    parent.map(|id| self.reasons.get(&id).ok_or(Contradiction("no parent")));
+                let principal = above.transpose()?.and_then(|above| above.principal);
+                let stop = self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?;
+                let reason = Reason { parent, stop, principal };
+                insert_new(&mut self.reasons, ReasonId(record.id), reason)
+            }
+            Control::Grant(record) => self.apply_grant(record),
+            Control::Agent(record) => insert_new(&mut self.agents, AgentId(record.id), Vec::new()),
+            Control::Terms(record) => self.apply_lease(record),
+            Control::Order(record) => self.apply_order(record),
+            Control::Proposal(record) => {
+                let waiting = (record.clone(), ProposalState::Pending);
+                insert_new(&mut self.proposals, ProposalId(record.id), waiting)
+            }
+            Control::Approval(record) => {
+                let by_principal = SignedStatement::decode(&record.signed).ok();
+                let expires = by_principal.and_then(|signed| match signed.statement {
+                    Statement::Approval { expires_unix_ms, .. } => Some(expires_unix_ms),
+                    Statement::Order { .. } => None,
+                });
+                let waiting = self.proposals.get_mut(&ProposalId(record.proposal));
+                let (proposal, state) = waiting.ok_or(Contradiction("no such proposal"))?;
+                if *state != ProposalState::Pending {
+                    return Err(Contradiction("the proposal is not pending"));
+                }
+                let expires = expires.unwrap_or(u64::MAX).min(proposal.expires_unix_ms);
+                *state = ProposalState::Approved { expires_unix_ms: expires };
+                Ok(())
+            }
+            Control::Intent(record) => self.apply_intent(record),
+            Control::Receipt(record) => self.apply_receipt(record),
+            Control::OutcomeUnknown(record) => {
+                let effect = self.effects.get_mut(&EffectId(record.effect));
+                effect.ok_or(Contradiction("no such effect"))?.state = EffectState::Unknown;
+                Ok(())
+            }
+            Control::ClockBack(_) => {
+                self.end_all_that_ends();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn apply_grant(&mut self, record: &GrantRecord) -> Result<(), Contradiction> {
+        let terms = record.terms.clone().unwrap_or_default();
+        let signed = SignedGrant::decode(&record.signed);
+        let signed = signed.map_err(|_| Contradiction("the grant is not signed"))?;
+        let principal = PrincipalId(record.principal);
+        let known = self.principals.get(&principal).ok_or(Contradiction("nobody answers"))?;
+        if signed.verify().is_err() || signed.terms.principal_key != known.key {
+            return Err(Contradiction("its principal did not sign the grant"));
+        }
+        let is_what_was_signed = crate::terms_digest(&terms) == Some(signed.terms.scenario);
+        if record.terms.is_some() && !is_what_was_signed {
+            return Err(Contradiction("the principal signed other terms"));
+        }
+        let reason = self.reasons.get_mut(&ReasonId(record.reason));
+        let reason = reason.ok_or(Contradiction("the grant has no reason"))?;
+        let stop = self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?;
+        let source = Source::new(terms, Some(stop));
+        let grant = Grant { principal, reason: ReasonId(record.reason), source };
+        insert_new(&mut self.grants, GrantId(record.id), grant)?;
+        reason.principal.get_or_insert(principal);
+        Ok(())
+    }
+
+    fn apply_lease(&mut self, record: &TermsRecord) -> Result<(), Contradiction> {
+        let (id, owner) = (LeaseId(record.lease), AgentId(record.owner));
+        let (grant, reason) = (GrantId(record.grant), ReasonId(record.reason));
+        let parent = record.parent.map(LeaseId);
+        if self.leases.contains_key(&id) || !self.agents.contains_key(&owner) {
+            return Err(Contradiction("the lease is there already, or nobody's"));
+        }
+        let from = self.grants.get(&grant).ok_or(Contradiction("no such grant"))?;
+        let above = parent.map(|parent| self.leases.get(&parent));
+        let source = match above {
+            None => &from.source,
+            Some(Some(lease)) if lease.grant == grant => &lease.source,
+            Some(_) => return Err(Contradiction("no such lease above")),
+        };
+        let used = carve(source, &record.terms).map_err(|_| Contradiction("a wider lease"))?;
+        let (line, is_new) = match source.stop {
+            Some(stop) => (stop, false),
+            None => (self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?, true),
+        };
+        let chain = self.chain(from, reason, line).ok_or(Contradiction("no such reason"))?;
+        let allowed = allowed(&record.terms);
+        let (rights, scope, expires) = (allowed.rights, allowed.scope, allowed.expires);
+        let held = Held { id, owner, rights, scope, expires };
+        let handle = self.gate.open(&allowed, &held, chain);
+        let handle = handle.map_err(|_| Contradiction("the gate is full"))?;
+        let up = above.flatten().and_then(|lease| lease.parent);
+        if let (true, Some(parent)) = (is_new, parent) {
+            // From now on whoever stops what lies above must stop this one too.
+            let sources = match up {
+                Some(up) => self.leases.get_mut(&up).map(|lease| &mut lease.source.sources),
+                None => self.grants.get_mut(&grant).map(|grant| &mut grant.source.sources),
+            };
+            sources.into_iter().for_each(|sources| sources.push(parent));
+        }
+        let source = match parent {
+            Some(parent) => self.leases.get_mut(&parent).map(|lease| &mut lease.source),
+            None => self.grants.get_mut(&grant).map(|grant| &mut grant.source),
+        };
+        if let Some(source) = source {
+            (source.used, source.stop) = (used, Some(line));
+        }
+        let source = Source::new(record.terms.clone(), None);
+        let lease = Lease { owner, grant, parent, reason, handle, source, over: false };
+        self.leases.insert(id, lease);
+        self.agents.entry(owner).or_default().push(id);
+        Ok(())
+    }
+
+    fn apply_order(&mut self, record: &Order) -> Result<(), Contradiction> {
+        let verb = Verb::from_number(record.verb).ok_or(Contradiction("no such verb"))?;
+        let target = Target::from_parts(record.target.0, record.target.1);
+        let target = target.ok_or(Contradiction("no such target"))?;
+        let principal = PrincipalId(record.principal);
+        let number = SignedStatement::decode(&record.signed).ok().map(|signed| signed.statement);
+        let Some(Statement::Order { number, .. }) = number else {
+            return Err(Contradiction("the order is not signed"));
+        };
+        let by = self.principals.get_mut(&principal).ok_or(Contradiction("nobody ordered it"))?;
+        by.last_order = by.last_order.max(number);
+        self.hold(verb, target);
+        let standing = self.standings.entry(target).or_default();
+        *standing = match verb {
+            Verb::Suspend => Standing { suspended_by: Some(principal), ..*standing },
+            Verb::Resume => Standing { suspended_by: None, ..*standing },
+            Verb::Revoke => Standing { revoked: true, ..*standing },
+        };
+        Ok(())
+    }
+
+    /// Lets the gate know.
+    fn hold(&self, verb: Verb, target: Target) {
+        let gate = &self.gate;
+        let word = |stop| match verb {
+            Verb::Suspend => gate.suspend(stop),
+            Verb::Resume => gate.resume(stop),
+            Verb::Revoke => gate.revoke(stop),
+        };
+        match target {
+            Target::Principal(id) => {
+                self.principals.get(&id).into_iter().for_each(|p| word(p.stop))
+            }
+            Target::Reason(id) => {
+                let below = self
+                    .reasons
+                    .iter()
+                    .filter(|(own, _)| self.reasons_above(**own).any(|above| above == id));
+                below.for_each(|(_, reason)| word(reason.stop));
+            }
+            Target::Grant(id) => {
+                let source = self.grants.get(&id).map(|grant| &grant.source);
+                source.into_iter().for_each(|source| self.hold_source(source, &word));
+            }
+            Target::Lease(id) => self.hold_lease(verb, id, &word),
+            Target::Agent(id) => {
+                let leases = self.agents.get(&id).into_iter().flatten();
+                for lease in leases {
+                    match (verb, self.leases.get(lease)) {
+                        // What it passed on to others goes on while it is only suspended.
+                        (Verb::Suspend, Some(lease)) => drop(gate.suspend_agent(&[lease.handle])),
+                        (Verb::Resume, Some(lease)) => drop(gate.resume_agent(&[lease.handle])),
+                        (Verb::Revoke, _) => self.hold_lease(verb, *lease, &word),
+                        (_, None) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn hold_lease(&self, verb: Verb, id: LeaseId, word: &dyn Fn(karyon_gate::Stop)) {
+        let Some(lease) = self.leases.get(&id) else { return };
+        match verb {
+            Verb::Suspend => self.gate.suspend_lease(lease.handle),
+            Verb::Resume => self.gate.resume_lease(lease.handle),
+            Verb::Revoke => self.gate.revoke_lease(lease.handle),
+        };
+        self.hold_source(&lease.source, word);
+    }
+
+    fn hold_source(&self, source: &Source, word: &dyn Fn(karyon_gate::Stop)) {
+        source.stop.into_iter().for_each(word);
+        let below = source.sources.iter().filter_map(|id| self.leases.get(id));
+        below.for_each(|lease| self.hold_source(&lease.source, word));
+    }
+
+    fn apply_intent(&mut self, intent: &Intent) -> Result<(), Contradiction> {
+        let id = EffectId(intent.id);
+        if intent.id <= self.last_effect {
+            return Err(Contradiction("the effect is there already"));
+        }
+        let (used, reserved) =
+            self.reserve(intent).ok_or(Contradiction("the budget does not hold the effect"))?;
+        if let Some(proposal) = intent.proposal {
+            match self.proposals.get_mut(&ProposalId(proposal)) {
+                Some((_, state @ ProposalState::Approved { .. })) => *state = ProposalState::Used,
+                Some(_) | None => return Err(Contradiction("the effect was not approved")),
+            }
+        }
+        let lease = self.leases.get_mut(&LeaseId(intent.lease));
+        let place = lease.and_then(|l| l.source.used.get_mut(intent.capability as usize));
+        *place.ok_or(Contradiction("no such capability"))? = used;
+        self.last_effect = intent.id;
+        let effect = Effect { intent: intent.clone(), state: EffectState::InFlight, reserved };
+        self.effects.insert(id, effect);
+        Ok(())
+    }
+
+    /// Settles what was reserved: what was not used is free again.
+    fn apply_receipt(&mut self, receipt: &Receipt) -> Result<(), Contradiction> {
+        let effect = self.effects.remove(&EffectId(receipt.effect));
+        let Effect { intent, reserved, .. } = effect.ok_or(Contradiction("no such effect"))?;
+        let lease = self.leases.get_mut(&LeaseId(intent.lease));
+        let used = lease.and_then(|l| l.source.used.get_mut(intent.capability as usize));
+        let Some(used) = used else { return Ok(()) };
+        for (field, reserved) in reserved {
+            let spent = used.spent.entry(field.clone()).or_insert(0);
+            let really =
+                receipt.used.get(&field).copied().unwrap_or(match receipt.status.as_str() {
+                    "done" => reserved,
+                    _ => 0,
+                });
+            *spent = spent.saturating_sub(reserved).saturating_add(really);
+        }
+        if receipt.status == "not_done" {
+            used.uses = used.uses.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// The clock was set back: nobody knows any more what time is over.
+    fn end_all_that_ends(&mut self) {
+        for lease in self.leases.values_mut() {
+            lease.over |= lease.source.terms.expires_unix_ms.is_some();
+        }
+        for (_, state) in self.proposals.values_mut() {
+            if matches!(state, ProposalState::Pending | ProposalState::Approved { .. }) {
+                *state = ProposalState::Over;
+            }
+        }
+    }
+}
+
+fn insert_new<K: Ord, V>(map: &mut BTreeMap<K, V>, id: K, value: V) -> Result<(), Contradiction> {
+    if map.contains_key(&id) {
+        return Err(Contradiction("the serial was used before"));
+    }
+    map.insert(id, value);
+    Ok(())
+}

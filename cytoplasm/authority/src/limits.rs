@@ -1,0 +1,23 @@
+//! Bounds of the ledger, each with its unit and its reason.
+
+/// The most effects in flight: what a stop has to account for one by one.
+pub const IN_FLIGHT_MAX: usize = 1024;
+
+/// The most proposals that wait for an approval: a person reads them.
+pub const PENDING_MAX: usize = 1024;
+
+/// The longest line of delegation, leases: it is walked at each approval.
+pub const DELEGATIONS_MAX: usize = 16;
+
+/// The longest action, resource, name or label, bytes: they are read in listings.
+pub const TEXT_BYTES_MAX: usize = 256;
+
+/// The most capabilities of a lease, and the most constraints of a capability: they are tried one
+/// after the other.
+pub const CAPABILITIES_MAX: usize = 64;
+
+/// The longest arguments, bytes as encoded: they are recorded with each effect.
+pub const ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a proposal waits for its approval at most, milliseconds: a week.
+pub const PROPOSAL_MS: u64 = 7 * 24 * 3600 * 1000;

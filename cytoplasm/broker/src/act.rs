@@ -1,0 +1,128 @@
+//! Acting: asked again, done, receipted.
+
+use std::collections::BTreeMap;
+
+use karyon_authority::{EffectState, No, Refusal, receipt_digest};
+use karyon_identity::SecretKey;
+use karyon_log::{Control, Intent, Receipt};
+use karyon_types::{Denial, EffectId, Hash, Hasher, LogId};
+
+use crate::broker::Broker;
+use crate::error::BrokerError;
+
+/// What an adapter says of what it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Performed {
+    /// Whether it succeeded.
+    pub done: bool,
+    /// The hash of what came back.
+    pub payload: Option<Hash>,
+    /// What was really used of each budget, by argument; what is absent counts in full if it
+    /// succeeded, and not at all otherwise.
+    pub used: BTreeMap<String, u64>,
+}
+
+/// Why an effect did not happen, or why nobody can tell.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// It was admitted, but may not happen any more. It did not.
+    #[error("it was admitted, but is denied now: {0}")]
+    Denied(No),
+    /// There is no such effect, or it was begun before.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Before or after it happened, the log failed.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+}
+
+/// The same for each attempt at one effect, and for no other: what to give to services that
+/// recognise a repetition.
+pub fn effect_key(log: LogId, effect: EffectId) -> Hash {
+    Hasher::for_domain("karyon effect v1").update(&log.0).update(&effect.0.to_le_bytes()).finish()
+}
+
+impl Broker {
+    /// Does an effect that was admitted, once: asks again right before, at the time that it is
+    /// now, whether it may happen; lets `perform` do it; signs with the adapter's key what came of
+    /// it, and makes that durable. Orders are carried out while it happens, and say that it is in
+    /// flight.
+    ///
+    /// # Errors
+    /// See [`ActError`].
+    pub fn act(
+        &self,
+        effect: EffectId,
+        adapter: &SecretKey,
+        perform: impl FnOnce(&Intent) -> Performed,
+    ) -> Result<Receipt, ActError> {
+        let intent = self.begin(effect)?;
+        let started = self.now();
+        let performed = perform(&intent);
+        let status = if performed.done { "done" } else { "failed" };
+        let receipt = self.receipt(effect, status, performed, started, adapter);
+        self.settle(&receipt)?;
+        Ok(receipt)
+    }
+
+    /// The last look before an effect happens.
+    fn begin(&self, effect: EffectId) -> Result<Intent, ActError> {
+        let mut inner = self.enter();
+        let state = inner.ledger.effect(effect).map(|(_, state)| state);
+        match state {
+            None | Some(EffectState::Unknown) => return Err(Refusal::UnknownTarget.into()),
+            Some(EffectState::InFlight) => {}
+        }
+        if !inner.begun.insert(effect) {
+            return Err(Refusal::AlreadyUsed.into());
+        }
+        let allowed = match inner.is_stopped() {
+            true => Err(Denial::SystemHalted.into()),
+            false => inner.ledger.recheck(effect).cloned(),
+        };
+        match allowed {
+            Ok(intent) => Ok(intent),
+            Err(no) => {
+                let (now, nothing) = (self.now(), Performed::default());
+                let receipt = self.receipt(effect, "not_done", nothing, now, &self.key);
+                inner.begun.remove(&effect);
+                inner.record(vec![Control::Receipt(receipt)])?;
+                Err(ActError::Denied(no))
+            }
+        }
+    }
+
+    /// Takes the receipt of an effect, also a late one of an effect whose outcome was unknown.
+    ///
+    /// # Errors
+    /// [`ActError::Refused`], [`ActError::Broker`].
+    pub fn settle(&self, receipt: &Receipt) -> Result<(), ActError> {
+        let mut inner = self.enter();
+        inner.ledger.receipt(receipt)?;
+        inner.record(vec![Control::Receipt(receipt.clone())])?;
+        inner.begun.remove(&EffectId(receipt.effect));
+        Ok(())
+    }
+
+    fn receipt(
+        &self,
+        effect: EffectId,
+        status: &str,
+        performed: Performed,
+        started_unix_ms: u64,
+        adapter: &SecretKey,
+    ) -> Receipt {
+        let mut receipt = Receipt {
+            effect: effect.0,
+            status: status.into(),
+            payload: performed.payload.unwrap_or(Hash::ZERO).0,
+            used: performed.used,
+            started_unix_ms,
+            ended_unix_ms: self.now(),
+            adapter: adapter.public_key().0,
+            signature: Vec::new(),
+        };
+        receipt.signature = adapter.sign(&receipt_digest(self.log, &receipt).0).0.to_vec();
+        receipt
+    }
+}

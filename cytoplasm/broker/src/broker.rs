@@ -1,0 +1,426 @@
+//! The broker: the ledger of one data directory, and its log.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use karyon_authority::{Ask, Decision, Ledger, No, terms_digest};
+use karyon_gate::{Gate, Rights};
+use karyon_identity::{Asked, PublicKey, SecretKey, SignedGrant, SignedStatement};
+use karyon_log::{
+    ClockBack, Control, Genesis, Order, OutcomeUnknown, Refused, Report, Target, Verb,
+};
+use karyon_runtime::{Beginning, DataDir, Node};
+use karyon_safety::StopFile;
+use karyon_types::{AgentId, EffectId, GrantId, Hash, LeaseId, LogId, ProposalId, ReasonId, Terms};
+
+use crate::denials::Denials;
+use crate::error::BrokerError;
+
+/// What a broker's log says of itself: a kind of node and its version.
+pub const KIND: (&str, u32) = ("broker", 1);
+
+/// The resource that a grant for a broker is for: the terms say the rest.
+pub const RESOURCE: &str = "world";
+
+/// How a session's question was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is recorded as an intent; [`Broker::act`] does it.
+    Admitted(EffectId),
+    /// Somebody must approve of exactly this.
+    NeedsApproval {
+        /// What to approve.
+        proposal: ProposalId,
+        /// The digest that the approval must name.
+        digest: Hash,
+    },
+    /// It may not be done.
+    Denied(No),
+    /// Too much is under way.
+    LaneClosed,
+}
+
+/// An order was carried out: nothing new is admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Effects that were admitted before and whose end nobody has heard of.
+    pub in_flight: u64,
+}
+
+/// Gives the time, milliseconds since 1970.
+pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
+
+pub(crate) struct Inner {
+    pub(crate) ledger: Ledger,
+    node: Node,
+    stop: StopFile,
+    denials: Denials,
+    /// Effects that somebody acts on, or has: none is acted on twice.
+    pub(crate) begun: BTreeSet<EffectId>,
+}
+
+/// See the crate's page. Shared by reference between sessions.
+pub struct Broker {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    pub(crate) log: LogId,
+    pub(crate) key: Arc<SecretKey>,
+}
+
+impl Broker {
+    /// Begins a new data directory.
+    ///
+    /// # Errors
+    /// [`BrokerError::Node`].
+    pub fn create(
+        dir: DataDir,
+        key: Arc<SecretKey>,
+        adapters: Vec<PublicKey>,
+        karyon: &str,
+        clock: Clock,
+    ) -> Result<Broker, BrokerError> {
+        let genesis = Genesis {
+            karyon: karyon.into(),
+            created_unix_ms: clock(),
+            scenario_name: KIND.0.into(),
+            scenario: String::new(),
+            kinds: vec![(KIND.0.into(), KIND.1)],
+            inputs: Vec::new(),
+        };
+        let beginning = Beginning { genesis, authority: Vec::new(), inputs: Vec::new() };
+        let node = Node::create(dir, Arc::clone(&key), 1, beginning)?;
+        Broker::over(node, key, adapters, clock)
+    }
+
+    /// Goes on where a broker ended, however it did. Nobody acts on an effect twice: those that
+    /// were in flight have an unknown outcome from now on.
+    ///
+    /// # Errors
+    /// [`BrokerError::Node`], [`BrokerError::Contradiction`], [`BrokerError::Log`].
+    pub fn open(
+        dir: DataDir,
+        key: Arc<SecretKey>,
+        adapters: Vec<PublicKey>,
+        karyon: &str,
+        clock: Clock,
+    ) -> Result<Broker, BrokerError> {
+        let kinds = [(KIND.0.to_owned(), KIND.1)];
+        let (node, report) = Node::resume(dir, Arc::clone(&key), 1, karyon, &kinds, &[])?;
+        let broker = Broker::over(node, key, adapters, clock)?;
+        broker.recover(&report)?;
+        Ok(broker)
+    }
+
+    fn over(
+        node: Node,
+        key: Arc<SecretKey>,
+        adapters: Vec<PublicKey>,
+        clock: Clock,
+    ) -> Result<Broker, BrokerError> {
+        let log = node.log();
+        let stop = node.stop_file()?;
+        // The node itself signs for what it kept from happening.
+        let adapters = adapters.into_iter().chain([key.public_key()]).collect();
+        let ledger = Ledger::new(log, Arc::new(Gate::default()), adapters);
+        let (denials, begun) = (Denials::default(), BTreeSet::new());
+        let inner = Mutex::new(Inner { ledger, node, stop, denials, begun });
+        Ok(Broker { inner, clock, log, key })
+    }
+
+    fn recover(&self, report: &Report) -> Result<(), BrokerError> {
+        let mut inner = self.lock();
+        for record in &report.controls {
+            inner.ledger.apply(record)?;
+        }
+        let found_unix_ms = (self.clock)();
+        let recorded_unix_ms = report.last_wall_ms;
+        inner.ledger.advance(recorded_unix_ms.max(found_unix_ms));
+        let mut records = Vec::new();
+        if found_unix_ms < recorded_unix_ms {
+            records.push(Control::ClockBack(ClockBack { recorded_unix_ms, found_unix_ms }));
+        }
+        let flying = inner.ledger.effects();
+        let flying = flying.filter(|(_, state)| *state == karyon_authority::EffectState::InFlight);
+        records.extend(flying.map(|(intent, _)| {
+            let why = "the node ended before it heard of the end".into();
+            Control::OutcomeUnknown(OutcomeUnknown { effect: intent.id, why })
+        }));
+        inner.record(records)
+    }
+
+    /// The log that statements must be signed for.
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// Takes a grant whose signer the caller trusts: `principal_key` is the key of that name as
+    /// this machine knows it.
+    ///
+    /// # Errors
+    /// [`BrokerError::Grant`], [`BrokerError::Log`].
+    pub fn grant(
+        &self,
+        signed: &SignedGrant,
+        principal_key: PublicKey,
+        terms: Terms,
+        under: Option<ReasonId>,
+    ) -> Result<(GrantId, ReasonId), BrokerError> {
+        signed.permits(&Asked {
+            principal_key,
+            node_key: self.key.public_key(),
+            scenario: terms_digest(&terms).unwrap_or(Hash::ZERO),
+            resource: RESOURCE,
+            rights: Rights::ACT.0,
+        })?;
+        let mut inner = self.enter();
+        let records = inner.ledger.grant(signed, terms, under)?;
+        let ids = records.iter().find_map(|record| match record {
+            Control::Grant(grant) => Some((GrantId(grant.id), ReasonId(grant.reason))),
+            _ => None,
+        });
+        inner.record(records)?;
+        Ok(ids.unwrap_or((GrantId(0), ReasonId(0))))
+    }
+
+    /// A reason below another one.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`], [`BrokerError::Log`].
+    pub fn reason(&self, parent: ReasonId, label: &str) -> Result<ReasonId, BrokerError> {
+        let mut inner = self.enter();
+        let record = inner.ledger.reason(parent, label)?;
+        let id = ReasonId(record.id);
+        inner.record(vec![Control::Reason(record)])?;
+        Ok(id)
+    }
+
+    /// A new agent.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`], [`BrokerError::Log`].
+    pub fn agent(&self, name: &str) -> Result<AgentId, BrokerError> {
+        let mut inner = self.enter();
+        let record = inner.ledger.agent(name)?;
+        let id = AgentId(record.id);
+        inner.record(vec![Control::Agent(record)])?;
+        Ok(id)
+    }
+
+    /// A lease for `owner`, cut from a grant.
+    ///
+    /// # Errors
+    /// [`BrokerError::Lease`], [`BrokerError::Log`].
+    pub fn lease(
+        &self,
+        grant: GrantId,
+        owner: AgentId,
+        reason: Option<ReasonId>,
+        terms: Terms,
+    ) -> Result<LeaseId, BrokerError> {
+        let mut inner = self.enter();
+        let record = inner.ledger.lease(grant, owner, reason, terms)?;
+        let id = LeaseId(record.lease);
+        inner.record(vec![Control::Terms(record)])?;
+        Ok(id)
+    }
+
+    /// A part of `by`'s lease, for `owner`.
+    ///
+    /// # Errors
+    /// [`BrokerError::Lease`], [`BrokerError::Log`].
+    pub fn attenuate(
+        &self,
+        by: AgentId,
+        parent: LeaseId,
+        owner: AgentId,
+        reason: Option<ReasonId>,
+        terms: Terms,
+    ) -> Result<LeaseId, BrokerError> {
+        let mut inner = self.enter();
+        let record = inner.ledger.attenuate(by, parent, owner, reason, terms)?;
+        let id = LeaseId(record.lease);
+        inner.record(vec![Control::Terms(record)])?;
+        Ok(id)
+    }
+
+    /// Answers what an agent's session asks for; the answer is durable, a repeated denial
+    /// excepted.
+    ///
+    /// # Errors
+    /// [`BrokerError::Log`].
+    pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, BrokerError> {
+        let mut inner = self.enter();
+        let decision = match inner.stop.is_present() {
+            true => Decision::Denied(karyon_types::Denial::SystemHalted.into()),
+            false => inner.ledger.ask(ask),
+        };
+        let mut records = Vec::new();
+        if !matches!(decision, Decision::Denied(_)) {
+            records.extend(inner.denials.ended(ask.agent).map(Control::Refused));
+        }
+        let answer = match decision {
+            Decision::Admitted(intent) => {
+                let id = EffectId(intent.id);
+                records.push(Control::Intent(intent));
+                Answer::Admitted(id)
+            }
+            Decision::NeedsApproval(proposal) => {
+                let (id, digest) = (ProposalId(proposal.id), Hash(proposal.digest));
+                records.push(Control::Proposal(proposal));
+                Answer::NeedsApproval { proposal: id, digest }
+            }
+            Decision::Pending(id) => {
+                let digest = inner.ledger.proposal(id).map_or([0; 32], |(p, _)| p.digest);
+                Answer::NeedsApproval { proposal: id, digest: Hash(digest) }
+            }
+            Decision::LaneClosed => Answer::LaneClosed,
+            Decision::Denied(no) => {
+                let refused = Refused {
+                    agent: ask.agent.0,
+                    lease: Some(ask.lease.0),
+                    code: no.code().into_owned(),
+                    action: shortened(ask.action),
+                    resource: shortened(ask.resource),
+                    count: 1,
+                };
+                records.extend(inner.denials.denied(refused).into_iter().map(Control::Refused));
+                Answer::Denied(no)
+            }
+        };
+        inner.record(records)?;
+        Ok(answer)
+    }
+
+    /// A principal approves.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`], [`BrokerError::Log`].
+    pub fn approve(&self, signed: &SignedStatement) -> Result<ProposalId, BrokerError> {
+        let mut inner = self.enter();
+        let approval = inner.ledger.approve(signed)?;
+        let id = ProposalId(approval.proposal);
+        inner.record(vec![Control::Approval(approval)])?;
+        Ok(id)
+    }
+
+    /// An agent approves, under a lease that allows it to.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`], [`BrokerError::Log`].
+    pub fn approve_as(
+        &self,
+        agent: AgentId,
+        lease: LeaseId,
+        proposal: ProposalId,
+        digest: Hash,
+    ) -> Result<(), BrokerError> {
+        let mut inner = self.enter();
+        let approval = inner.ledger.approve_as(agent, lease, proposal, digest.0)?;
+        inner.record(vec![Control::Approval(approval)])
+    }
+
+    /// Carries out a principal's order. When this returns nothing new is admitted under what was
+    /// stopped, and the order is durable.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`]; [`BrokerError::Log`]: it holds, but is not durable, and nothing at
+    /// all is admitted any more.
+    pub fn order(&self, signed: &SignedStatement) -> Result<Stopped, BrokerError> {
+        let mut inner = self.enter();
+        let order = inner.ledger.order(signed)?;
+        let stopped = Stopped { in_flight: order.in_flight };
+        match Verb::from_number(order.verb) {
+            Some(Verb::Suspend | Verb::Revoke) => inner.stop_first(order)?,
+            Some(Verb::Resume) | None => inner.record(vec![Control::Order(order)])?,
+        }
+        Ok(stopped)
+    }
+
+    /// Gives up on effects whose time is over: their outcome is unknown. How many there were.
+    ///
+    /// # Errors
+    /// [`BrokerError::Log`].
+    pub fn sweep(&self) -> Result<usize, BrokerError> {
+        let mut inner = self.enter();
+        let overdue: Vec<_> = inner.ledger.overdue().collect();
+        let why = || "nobody heard of its end in time".into();
+        let unknown = overdue.iter().map(|id| OutcomeUnknown { effect: id.0, why: why() });
+        let records = unknown.map(Control::OutcomeUnknown).collect();
+        inner.record(records)?;
+        Ok(overdue.len())
+    }
+
+    /// Looks at the ledger, at the current time.
+    pub fn look<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.enter().ledger)
+    }
+
+    /// How many effects are in flight under a target.
+    pub fn in_flight(&self, target: Target) -> u64 {
+        self.look(|ledger| ledger.in_flight(target))
+    }
+
+    /// Ends in good order.
+    ///
+    /// # Errors
+    /// [`BrokerError::Log`], [`BrokerError::Node`].
+    pub fn close(self) -> Result<DataDir, BrokerError> {
+        let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let rows = inner.denials.all_ended().into_iter().map(Control::Refused).collect();
+        inner.record(rows)?;
+        Ok(inner.node.pause()?.0)
+    }
+
+    /// Everything in here, at the current time.
+    pub(crate) fn enter(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.lock();
+        inner.ledger.advance((self.clock)());
+        inner
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A session that panicked did so outside of a change: records come first.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Makes records durable, then applies them.
+    pub(crate) fn record(&mut self, records: Vec<Control>) -> Result<(), BrokerError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        if let Err(failed) = self.node.record_durably(&records) {
+            self.ledger.gate().halt();
+            return Err(failed.into());
+        }
+        for record in &records {
+            self.ledger.apply(record)?;
+        }
+        Ok(())
+    }
+
+    /// Stops first, then makes it durable: as the last words of a full disk, if need be.
+    fn stop_first(&mut self, order: Order) -> Result<(), BrokerError> {
+        let record = Control::Order(order);
+        self.ledger.apply(&record)?;
+        if let Err(failed) = self.node.record_urgently(record) {
+            self.ledger.gate().halt();
+            return Err(failed.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_present()
+    }
+}
+
+/// What an agent names is its own affair, but not how much of the log it takes.
+fn shortened(text: &str) -> String {
+    text.chars().take(karyon_authority::limits::TEXT_BYTES_MAX).collect()
+}

@@ -1,0 +1,35 @@
+//! What can go wrong between an agent and the world.
+
+use karyon_authority::{Contradiction, GrantRefused, LeaseRefused, Refusal};
+use karyon_identity::GrantError;
+use karyon_log::LogFailed;
+use karyon_runtime::NodeError;
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The node does not start, or does not end as it should.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The log cannot be written; nothing is admitted any more.
+    #[error(transparent)]
+    Log(#[from] LogFailed),
+    /// The log holds authority that does not follow.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// A grant is refused.
+    #[error(transparent)]
+    Grant(#[from] GrantRefused),
+    /// A lease is refused.
+    #[error(transparent)]
+    Lease(#[from] LeaseRefused),
+    /// Anything else is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl From<GrantError> for BrokerError {
+    fn from(error: GrantError) -> BrokerError {
+        BrokerError::Grant(error.into())
+    }
+}

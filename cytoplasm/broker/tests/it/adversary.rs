@@ -1,0 +1,494 @@
+//! The adversarial table: whoever wants more than they were given, and the stable code that they
+//! are told.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use karyon_authority::{Ask, LeaseRefused, Wider};
+use karyon_broker::{ActError, Answer, BrokerError, Performed};
+use karyon_identity::Statement;
+use karyon_log::{Target, Verb};
+use karyon_types::{
+    AgentId, Argument, Arguments, Bound, Capability, Hash, LeaseId, LogId, ProposalId, Terms,
+};
+
+use crate::support::*;
+
+fn limited() -> Terms {
+    terms(capability(vec![("amount", Bound::Maximum(100_000)), ("amount", Bound::Budget(250_000))]))
+}
+
+fn approved() -> Terms {
+    let bounds = vec![("amount", Bound::Maximum(1_000_000))];
+    terms(Capability { approval: true, ..capability(bounds) })
+}
+
+#[test]
+fn arguments_that_slip_past_nothing() {
+    let world = World::new();
+    let payer = world.agent("payer", limited());
+    let one = |argument| Arguments::from([("amount".to_owned(), argument)]);
+    let too_much = "exceeds_capability_amount";
+    for (arguments, code) in [
+        (Arguments::new(), too_much),
+        (one(Argument::Null), too_much),
+        (one(Argument::Text("50".into())), too_much),
+        (one(Argument::Text("82000 EUR".into())), too_much),
+        (one(Argument::Bool(true)), too_much),
+        (one(Argument::List(vec![Argument::Int(1)])), too_much),
+        (one(Argument::Int(-1)), too_much),
+        (one(Argument::Int(i64::MIN)), too_much),
+        (one(Argument::Int(100_001)), too_much),
+        (one(Argument::Int(i64::MAX)), too_much),
+        (one(Argument::Big(u64::MAX)), too_much),
+        (one(Argument::Float(f64::NAN)), too_much),
+        (one(Argument::Float(f64::INFINITY)), too_much),
+        (one(Argument::Float(f64::NEG_INFINITY)), too_much),
+        (one(Argument::Float(1.0)), too_much),
+        (Arguments::from([("Amount".to_owned(), Argument::Int(1))]), too_much),
+        (one(Argument::Text("x".repeat(70_000))), "malformed_arguments"),
+    ] {
+        assert_eq!(denied(&world.ask(payer, &arguments)), code, "{arguments:.60?}");
+    }
+    let elsewhere = |action, resource| {
+        let arguments = amount(1);
+        let (agent, lease) = payer;
+        let (arguments, proposal, within_ms) = (&arguments, None, 1);
+        denied(
+            &world
+                .broker
+                .ask(&Ask { agent, lease, action, resource, arguments, proposal, within_ms })
+                .unwrap(),
+        )
+    };
+    assert_eq!(elsewhere("payment.transfer", "bank/acmeville"), "exceeds_capability_scope");
+    assert_eq!(elsewhere("payment.transfer", "bank"), "exceeds_capability_scope");
+    assert_eq!(elsewhere("payment.transfer", "bank/acme/../other"), "malformed_arguments");
+    assert_eq!(elsewhere("payment.transfer", "bank/acme/"), "malformed_arguments");
+    assert_eq!(elsewhere("payment.transfer", ""), "malformed_arguments");
+    assert_eq!(elsewhere("Payment.transfer", "bank/acme"), "capability_not_granted");
+    assert_eq!(elsewhere("", "bank/acme"), "capability_not_granted");
+    admitted(&world.ask(payer, &amount(100_000)));
+}
+
+#[test]
+fn budgets_are_reserved_settled_and_never_overdrawn() {
+    let world = World::new();
+    let payer = world.agent("payer", limited());
+    let first = admitted(&world.ask(payer, &amount(100_000)));
+    let second = admitted(&world.ask(payer, &amount(100_000)));
+    // Reserved is as good as spent.
+    assert_eq!(denied(&world.ask(payer, &amount(50_001))), "budget_exhausted");
+    // A failure frees what it reserved, a success what it did not use.
+    let failed = Performed::default();
+    world.broker.act(first, &key(ADAPTER), |_| failed).unwrap();
+    let cheaper = Performed {
+        done: true,
+        used: [("amount".to_owned(), 60_000)].into(),
+        ..Performed::default()
+    };
+    world.broker.act(second, &key(ADAPTER), |_| cheaper).unwrap();
+    assert_eq!(world.broker.look(|ledger| ledger.spent(payer.1, 0, "amount")), Some(60_000));
+    let third = admitted(&world.ask(payer, &amount(100_000)));
+    // An adapter that used more than was asked for is believed: nothing is left.
+    let dearer = Performed {
+        done: true,
+        used: [("amount".to_owned(), u64::MAX)].into(),
+        ..Performed::default()
+    };
+    world.broker.act(third, &key(ADAPTER), |_| dearer).unwrap();
+    assert_eq!(denied(&world.ask(payer, &amount(0))), "budget_exhausted");
+    // The same after a restart.
+    let world = world.reopened();
+    assert_eq!(denied(&world.ask(payer, &amount(0))), "budget_exhausted");
+}
+
+#[test]
+fn another_agents_lease_and_guessed_ones() {
+    let world = World::new();
+    let payer = world.agent("payer", limited());
+    let thief = world.broker.agent("thief").unwrap();
+    assert_eq!(denied(&world.ask((thief, payer.1), &amount(1))), "lease_agent_mismatch");
+    let one = amount(1);
+    let ask = |lease| {
+        let (agent, arguments) = (thief, &one);
+        let (action, resource) = ("payment.transfer", "bank/acme");
+        let (proposal, within_ms) = (None, 1);
+        let ask =
+            Ask { agent, lease: LeaseId(lease), action, resource, arguments, proposal, within_ms };
+        // The ledger alone: a million records of denials are another test's.
+        world.broker.look(|ledger| ledger.ask(&ask))
+    };
+    let admitted = (0..1_000_000u64)
+        .map(|guess| guess.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7) % 2_000_000)
+        .filter(|guess| !matches!(ask(*guess), karyon_authority::Decision::Denied(_)))
+        .count();
+    assert_eq!(admitted, 0);
+    // A thousand denials in a row are ten records in the log, and one at the end.
+    for guess in 0..1000 {
+        assert_eq!(denied(&world.ask((thief, LeaseId(1000 + guess)), &one)), "unknown_lease");
+    }
+    let world = world.reopened();
+    let refused = refusals(&world.data());
+    assert_eq!(refused.last(), Some(&(thief.0, "unknown_lease".to_owned(), 1000)));
+    assert!(refused.len() < 20, "{refused:?}");
+}
+
+/// Agent, code and count of each denial in the log.
+fn refusals(data: &std::path::Path) -> Vec<(u64, String, u64)> {
+    let mut walk = karyon_log::Walk::open(&karyon_runtime::datadir::log_folder(data)).unwrap();
+    let mut found = Vec::new();
+    while let Some(blocks) = walk.next_group().unwrap() {
+        for block in blocks {
+            for record in karyon_log::Records::new(&block.body) {
+                if let karyon_log::Record::Control(control) = record.unwrap()
+                    && let karyon_log::Control::Refused(refused) = *control
+                {
+                    found.push((refused.agent, refused.code, refused.count));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn expired_between_admission_and_act() {
+    let world = World::new();
+    let ends = Terms { expires_unix_ms: Some(*START + 100), ..limited() };
+    let payer = world.agent("payer", ends);
+    let effect = admitted(&world.ask(payer, &amount(1)));
+    world.pass(100);
+    let code = match world.act(effect) {
+        Err(ActError::Denied(no)) => no.code().into_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code, "lease_expired");
+    assert_eq!(denied(&world.ask(payer, &amount(1))), "lease_expired");
+    // What did not happen is not spent.
+    assert_eq!(world.broker.look(|ledger| ledger.spent(payer.1, 0, "amount")), Some(0));
+}
+
+#[test]
+fn revoked_before_the_act_and_in_flight() {
+    let world = World::new();
+    let payer = world.agent("payer", limited());
+    let early = admitted(&world.ask(payer, &amount(1)));
+    let late = admitted(&world.ask(payer, &amount(1)));
+    // While it happens, the principal revokes: the order says that one is still in flight, and
+    // nothing new is admitted.
+    let receipt = world.broker.act(late, &key(ADAPTER), |_| {
+        assert_eq!(world.order(ADA, Verb::Revoke, Target::Agent(payer.0)).unwrap(), 2);
+        assert_eq!(denied(&world.ask(payer, &amount(1))), "lease_revoked");
+        Performed { done: true, ..Performed::default() }
+    });
+    assert_eq!(receipt.unwrap().status, "done");
+    let code = match world.act(early) {
+        Err(ActError::Denied(no)) => no.code().into_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code, "lease_revoked");
+    assert_eq!(world.broker.in_flight(Target::Agent(payer.0)), 0);
+    let world = world.reopened();
+    assert_eq!(denied(&world.ask(payer, &amount(1))), "lease_revoked");
+}
+
+#[test]
+fn each_kind_of_stop_holds_at_once_and_after_a_restart() {
+    let world = World::new();
+    let (grant, reason) = world.grant(ADA, &limited());
+    let agent = world.broker.agent("payer").unwrap();
+    let below = world.broker.reason(reason, "the rent").unwrap();
+    let half =
+        terms(capability(vec![("amount", Bound::Maximum(10)), ("amount", Bound::Budget(1000))]));
+    let lease = world.broker.lease(grant, agent, Some(below), half).unwrap();
+    let payer = (agent, lease);
+    let ada = world.broker.look(|ledger| ledger.principal(&key(ADA).public_key())).unwrap();
+    for (target, code) in [
+        (Target::Agent(agent), "agent_halted"),
+        (Target::Lease(lease), "lease_suspended"),
+        (Target::Grant(grant), "lease_suspended"),
+        (Target::Reason(below), "lease_suspended"),
+        (Target::Reason(reason), "lease_suspended"),
+        (Target::Principal(ada), "lease_suspended"),
+    ] {
+        admitted(&world.ask(payer, &amount(1)));
+        world.order(ADA, Verb::Suspend, target).unwrap();
+        assert_eq!(denied(&world.ask(payer, &amount(1))), code, "{target:?}");
+        assert_eq!(refused(world.order(ADA, Verb::Suspend, target)), "already_so");
+        world.order(ADA, Verb::Resume, target).unwrap();
+        assert_eq!(refused(world.order(ADA, Verb::Resume, target)), "not_suspended");
+    }
+    admitted(&world.ask(payer, &amount(1)));
+    world.order(ADA, Verb::Suspend, Target::Reason(reason)).unwrap();
+    let world = world.reopened();
+    assert_eq!(denied(&world.ask(payer, &amount(1))), "lease_suspended");
+    world.order(ADA, Verb::Resume, Target::Reason(reason)).unwrap();
+    world.order(ADA, Verb::Revoke, Target::Principal(ada)).unwrap();
+    assert_eq!(denied(&world.ask(payer, &amount(1))), "lease_revoked");
+    assert_eq!(refused(world.order(ADA, Verb::Resume, Target::Principal(ada))), "principal_halted");
+}
+
+#[test]
+fn orders_of_strangers_and_orders_given_twice() {
+    let world = World::new();
+    let payer = world.agent("payer", limited());
+    let target = Target::Lease(payer.1);
+    let log = world.broker.log();
+    assert_eq!(refused(world.order(GRACE, Verb::Revoke, target)), "unknown_principal");
+    world.grant(GRACE, &limited());
+    assert_eq!(refused(world.order(GRACE, Verb::Revoke, target)), "not_answerable");
+    assert_eq!(
+        refused(world.order(ADA, Verb::Revoke, Target::Lease(LeaseId(99)))),
+        "unknown_target"
+    );
+    let suspend = order(log, ADA, Verb::Suspend, target, 5000);
+    let resume = order(log, ADA, Verb::Resume, target, 5001);
+    world.broker.order(&suspend).unwrap();
+    world.broker.order(&resume).unwrap();
+    world.broker.order(&order(log, ADA, Verb::Suspend, target, 5002)).unwrap();
+    // Whoever kept the old "resume" cannot use it again.
+    assert_eq!(refused(world.broker.order(&resume)), "order_replayed");
+    let world = world.reopened();
+    assert_eq!(refused(world.broker.order(&resume)), "order_replayed");
+    assert_eq!(denied(&world.ask(payer, &amount(1))), "lease_suspended");
+    let elsewhere = order(LogId([9; 16]), ADA, Verb::Resume, target, 6000);
+    assert_eq!(refused(world.broker.order(&elsewhere)), "other_log");
+    let mut forged = order(log, ADA, Verb::Resume, target, 6000);
+    forged.signature = order(log, GRACE, Verb::Resume, target, 6000).signature;
+    assert_eq!(refused(world.broker.order(&forged)), "bad_signature");
+}
+
+#[test]
+fn approving_82_000_does_not_admit_820_000() {
+    let world = World::new();
+    let payer = world.agent("payer", approved());
+    let (proposal, digest) = proposed(&world.ask(payer, &amount(82_000)));
+    assert_eq!(denied(&world.ask_with(payer, &amount(82_000), Some(proposal))), "needs_approval");
+    world.approve(ADA, proposal, digest).unwrap();
+    let wrong =
+        |arguments: &Arguments, proposal| denied(&world.ask_with(payer, arguments, proposal));
+    assert_eq!(wrong(&amount(820_000), Some(proposal)), "no_matching_approval");
+    assert_eq!(wrong(&amount(81_999), Some(proposal)), "no_matching_approval");
+    let text = Arguments::from([("amount".to_owned(), Argument::Text("82000".into()))]);
+    assert_eq!(wrong(&text, Some(proposal)), "exceeds_capability_amount");
+    let more = Arguments::from([
+        ("amount".to_owned(), Argument::Int(82_000)),
+        ("to".to_owned(), Argument::Null),
+    ]);
+    assert_eq!(wrong(&more, Some(proposal)), "no_matching_approval");
+    assert_eq!(wrong(&amount(82_000), Some(ProposalId(77))), "no_matching_approval");
+    // Another agent with a lease of the same terms does not get it.
+    let other = world.agent("other", approved());
+    assert_eq!(
+        denied(&world.ask_with(other, &amount(82_000), Some(proposal))),
+        "no_matching_approval"
+    );
+    let effect = admitted(&world.ask_with(payer, &amount(82_000), Some(proposal)));
+    assert_eq!(world.act(effect).unwrap().status, "done");
+    // Once.
+    assert_eq!(wrong(&amount(82_000), Some(proposal)), "no_matching_approval");
+    assert_eq!(refused(world.approve(ADA, proposal, digest)), "already_used");
+}
+
+#[test]
+fn approvals_that_do_not_count() {
+    let world = World::new();
+    let payer = world.agent("payer", approved());
+    let (proposal, digest) = proposed(&world.ask(payer, &amount(82_000)));
+    let log = world.broker.log();
+    let sign = |log, proposal: u64, digest: Hash, expires_unix_ms, who| {
+        Statement::Approval { proposal, digest: digest.0, expires_unix_ms }.sign(log, &key(who))
+    };
+    for (statement, code) in [
+        (sign(log, proposal.0, Hash::ZERO, u64::MAX, ADA), "approval_of_other_arguments"),
+        (sign(log, 99, digest, u64::MAX, ADA), "unknown_target"),
+        (sign(log, proposal.0, digest, *START, ADA), "approval_expired"),
+        (sign(LogId([9; 16]), proposal.0, digest, u64::MAX, ADA), "other_log"),
+        (sign(log, proposal.0, digest, u64::MAX, GRACE), "unknown_principal"),
+        (order(log, ADA, Verb::Revoke, Target::Agent(payer.0), 1), "unknown_target"),
+    ] {
+        assert_eq!(refused(world.broker.approve(&statement)), code, "{statement:?}");
+    }
+    let mut forged = approval(log, ADA, proposal, digest);
+    forged.signature.0[0] ^= 1;
+    assert_eq!(refused(world.broker.approve(&forged)), "bad_signature");
+    // Good until a certain moment, and not used in time.
+    world.broker.approve(&sign(log, proposal.0, digest, *START + 10, ADA)).unwrap();
+    world.pass(10);
+    assert_eq!(
+        denied(&world.ask_with(payer, &amount(82_000), Some(proposal))),
+        "no_matching_approval"
+    );
+    // The proposal itself ends as well.
+    let (second, digest) = proposed(&world.ask(payer, &amount(5)));
+    world.pass(karyon_authority::limits::PROPOSAL_MS);
+    assert_eq!(refused(world.approve(ADA, second, digest)), "approval_expired");
+}
+
+#[test]
+fn an_approval_survives_a_crash_and_is_still_single_use() {
+    let world = World::new();
+    let payer = world.agent("payer", approved());
+    let (proposal, digest) = proposed(&world.ask(payer, &amount(82_000)));
+    let world = world.reopened();
+    // The very same question is not a second proposal.
+    assert_eq!(proposed(&world.ask(payer, &amount(82_000))), (proposal, digest));
+    let signed = approval(world.broker.log(), ADA, proposal, digest);
+    world.broker.approve(&signed).unwrap();
+    assert_eq!(refused(world.broker.approve(&signed)), "already_approved");
+    let world = world.reopened();
+    assert_eq!(refused(world.broker.approve(&signed)), "already_approved");
+    let effect = admitted(&world.ask_with(payer, &amount(82_000), Some(proposal)));
+    let world = world.reopened();
+    // The intent was durable, so the approval is used, whatever became of it.
+    assert_eq!(refused(world.broker.approve(&signed)), "already_used");
+    assert_eq!(
+        denied(&world.ask_with(payer, &amount(82_000), Some(proposal))),
+        "no_matching_approval"
+    );
+    assert!(matches!(world.act(effect), Err(ActError::Refused(_))));
+}
+
+#[test]
+fn nobody_in_the_line_of_delegation_approves() {
+    let world = World::new();
+    let (broker, all) = (&world.broker, Terms { approves: true, ..approved() });
+    let (grant, _) = world.grant(ADA, &all);
+    let [boss, middle, payer, puppet, peer] =
+        ["boss", "middle", "payer", "puppet", "peer"].map(|name| broker.agent(name).unwrap());
+    let boss_lease = broker.lease(grant, boss, None, all.clone()).unwrap();
+    let middle_lease = broker.attenuate(boss, boss_lease, middle, None, all.clone()).unwrap();
+    let payer_lease = broker.attenuate(middle, middle_lease, payer, None, all.clone()).unwrap();
+    // What the proposer passed on, and what somebody above it passed on, is no other's authority.
+    let of_payer = broker.attenuate(payer, payer_lease, puppet, None, all.clone()).unwrap();
+    let of_boss = broker.attenuate(boss, boss_lease, peer, None, all.clone()).unwrap();
+    let own_again = broker.lease(grant, payer, None, all.clone()).unwrap();
+    let independent = broker.lease(grant, peer, None, all.clone()).unwrap();
+    let not_allowed = broker.lease(grant, peer, None, approved()).unwrap();
+    let (proposal, digest) = proposed(&world.ask((payer, payer_lease), &amount(82_000)));
+    let refuse = |agent, lease| refused(broker.approve_as(agent, lease, proposal, digest));
+    for (agent, lease, code) in [
+        (payer, payer_lease, "approver_not_independent"),
+        (payer, own_again, "approver_not_independent"),
+        (middle, middle_lease, "approver_not_independent"),
+        (boss, boss_lease, "approver_not_independent"),
+        (puppet, of_payer, "approver_not_independent"),
+        (peer, of_boss, "approver_not_independent"),
+        (peer, not_allowed, "capability_not_granted"),
+        (payer, independent, "lease_agent_mismatch"),
+        (peer, LeaseId(999), "unknown_lease"),
+    ] {
+        assert_eq!(refuse(agent, lease), code, "{agent} {lease}");
+    }
+    assert_eq!(
+        refused(broker.approve_as(peer, independent, proposal, Hash::ZERO)),
+        "approval_of_other_arguments"
+    );
+    broker.approve_as(peer, independent, proposal, digest).unwrap();
+    admitted(&world.ask_with((payer, payer_lease), &amount(82_000), Some(proposal)));
+}
+
+#[test]
+fn of_two_approvals_and_of_two_uses_that_race_one_wins() {
+    let world = World::new();
+    world.grant(GRACE, &approved());
+    let payer = world.agent("payer", approved());
+    for round in 0..20 {
+        let (proposal, digest) = proposed(&world.ask(payer, &amount(1000 + round)));
+        let wins = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for principal in [ADA, GRACE] {
+                let (world, wins) = (&world, &wins);
+                scope.spawn(move || match world.approve(principal, proposal, digest) {
+                    Ok(_) => drop(wins.fetch_add(1, Ordering::SeqCst)),
+                    other => assert_eq!(refused(other), "already_approved"),
+                });
+            }
+        });
+        assert_eq!(wins.swap(0, Ordering::SeqCst), 1);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let (world, wins) = (&world, &wins);
+                scope.spawn(move || {
+                    match world.ask_with(payer, &amount(1000 + round), Some(proposal)) {
+                        Answer::Admitted(effect) => {
+                            // And of two who act on it, one.
+                            let acts = [world.act(effect).is_ok(), world.act(effect).is_ok()];
+                            assert_eq!(acts, [true, false]);
+                            wins.fetch_add(1, Ordering::SeqCst);
+                        }
+                        other => assert_eq!(denied(&other), "no_matching_approval"),
+                    }
+                });
+            }
+        });
+        assert_eq!(wins.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_ends_what_has_an_end() {
+    let world = World::new();
+    let forever = world.agent("forever", limited());
+    let ends =
+        world.agent("ends", Terms { expires_unix_ms: Some(*START + 1_000_000), ..limited() });
+    let payer = world.agent("payer", approved());
+    let (proposal, digest) = proposed(&world.ask(payer, &amount(7)));
+    admitted(&world.ask(ends, &amount(1)));
+    // Running, it does not go back.
+    world.clock.store(*START - 2 * HOUR, Ordering::SeqCst);
+    admitted(&world.ask(ends, &amount(1)));
+    let world = world.reopened();
+    // The log's blocks carry the machine's own time, which is later than this clock's.
+    assert_eq!(denied(&world.ask(ends, &amount(1))), "lease_expired");
+    assert_eq!(refused(world.approve(ADA, proposal, digest)), "approval_expired");
+    admitted(&world.ask(forever, &amount(1)));
+    let world = world.reopened();
+    assert_eq!(denied(&world.ask(ends, &amount(1))), "lease_expired");
+}
+
+#[test]
+fn a_wider_lease_is_refused_with_its_rule() {
+    let world = World::new();
+    let (payer, lease) = world.agent("payer", limited());
+    let other = world.broker.agent("other").unwrap();
+    let bounds = |most, budget| {
+        terms(capability(vec![("amount", Bound::Maximum(most)), ("amount", Bound::Budget(budget))]))
+    };
+    let cut =
+        |by: AgentId, terms: Terms| match world.broker.attenuate(by, lease, other, None, terms) {
+            Err(BrokerError::Lease(LeaseRefused::Wider(wider))) => Err(wider),
+            other => Ok(other.map(|_| ()).map_err(|error| error.to_string())),
+        };
+    let amounts = "amount".to_owned();
+    assert_eq!(cut(payer, bounds(100_001, 1)), Err(Wider::Bound(amounts.clone())));
+    assert_eq!(cut(payer, bounds(1, 250_001)), Err(Wider::Budget(amounts.clone())));
+    assert_eq!(cut(payer, Terms { approves: true, ..bounds(1, 1) }), Err(Wider::Approves));
+    assert_eq!(cut(payer, bounds(1, 200_000)), Ok(Ok(())));
+    // What is passed on is gone.
+    assert_eq!(cut(payer, bounds(1, 50_001)), Err(Wider::Budget(amounts)));
+    assert_eq!(denied(&world.ask((payer, lease), &amount(50_001))), "budget_exhausted");
+    assert_eq!(cut(other, bounds(1, 1)), Ok(Err("lease_agent_mismatch".into())));
+}
+
+#[test]
+fn no_grant_without_an_answerable_principal() {
+    let world = World::new();
+    let limited = limited();
+    let refuse =
+        |signed, key, terms: &Terms| match world.broker.grant(&signed, key, terms.clone(), None) {
+            Err(BrokerError::Grant(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+    let ada = key(ADA).public_key();
+    // Another key than the one that this machine knows for the name.
+    assert!(refuse(signed(ADA, &limited, 1), key(GRACE).public_key(), &limited).contains("key"));
+    // Terms other than those that were signed.
+    assert!(refuse(signed(ADA, &limited, 1), ada, &approved()).contains("for other contents"));
+    let mut nobody = signed(ADA, &limited, 1);
+    nobody.terms.principal = String::new();
+    assert!(refuse(nobody, ada, &limited).contains("no answerable principal"));
+    let mut forged = signed(ADA, &limited, 1);
+    forged.terms.reason = "another".into();
+    assert!(refuse(forged, ada, &limited).contains("signature"));
+}

@@ -1,0 +1,87 @@
+//! Killed at any record: what was acknowledged holds, nothing happens twice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use karyon_authority::EffectState;
+use karyon_broker::Answer;
+use karyon_log::Verb;
+use karyon_types::{Bound, EffectId, LeaseId};
+
+use crate::support::*;
+
+/// Copies a data directory as it lies on the disk, as a kill would leave it.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn killed_after_each_answer_the_ledger_comes_back_as_it_was() {
+    let world = World::new();
+    let killed = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    let mut check = |world: &World| {
+        // The answer was durable, so a copy of the files at this moment holds it.
+        number += 1;
+        let data = killed.path().join(number.to_string());
+        copy(&world.data(), &data);
+        person_looks(&data);
+        let time = Arc::new(AtomicU64::new(world.clock.load(Ordering::SeqCst) + (1 << 50)));
+        let again = open(&data, &time).unwrap();
+        let state = |ledger: &karyon_authority::Ledger| {
+            let proposals: Vec<_> = ledger.proposals().map(|(p, s)| (p.id, s)).collect();
+            let effects: Vec<_> = ledger.effects().map(|(intent, _)| intent.id).collect();
+            let spent = ledger.spent(LeaseId(1), 0, "amount");
+            (
+                proposals,
+                effects,
+                spent,
+                ledger.in_flight(karyon_log::Target::Agent(karyon_types::AgentId(99))),
+            )
+        };
+        assert_eq!(
+            again.look(|l| (state(l).1, state(l).2)),
+            world.broker.look(|l| (state(l).1, state(l).2))
+        );
+        // Nobody acts again on what was in flight.
+        assert!(again.look(|l| l.effects().all(|(_, state)| state == EffectState::Unknown)));
+        again
+    };
+    let payer = world.agent("payer", terms(capability(vec![("amount", Bound::Budget(10))])));
+    check(&world);
+    let effect = admitted(&world.ask(payer, &amount(4)));
+    let again = check(&world);
+    assert!(again.act(effect, &key(ADAPTER), |_| unreachable!("it may have happened")).is_err());
+    world.act(effect).unwrap();
+    let again = check(&world);
+    assert!(again.act(effect, &key(ADAPTER), |_| unreachable!("it happened")).is_err());
+    world.order(ADA, Verb::Revoke, karyon_log::Target::Lease(payer.1)).unwrap();
+    let again = check(&world);
+    let arguments = amount(1);
+    let ask = karyon_authority::Ask {
+        agent: payer.0,
+        lease: payer.1,
+        action: "payment.transfer",
+        resource: "bank/acme",
+        arguments: &arguments,
+        proposal: None,
+        within_ms: 1,
+    };
+    assert!(matches!(again.ask(&ask).unwrap(), Answer::Denied(no) if no.code() == "lease_revoked"));
+    assert_eq!(effect, EffectId(1));
+}
+
+/// After a kill nothing starts before a person has looked.
+fn person_looks(data: &std::path::Path) {
+    let request =
+        karyon_safety::ResumeRequest { reason: "looked; all is well", unix_seconds: 1, least_n: 0 };
+    karyon_safety::resume(data, request).unwrap();
+}

@@ -1,0 +1,172 @@
+//! The leases of a run: opened when the agents come to life, and changed at the beginning of a
+//! tick when the scenario says so.
+//!
+//! A change is applied by the leader while all schedulers wait, and recorded right behind its
+//! tick: so it is in force for all steps of the tick and for none before, for any number of
+//! schedulers, and a resumed run makes it again at the same place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use karyon_gate::{Chain, Gate, Handle, Lease, Scope, Stop};
+use karyon_log::{LeaseRecord, Record, Target, Verb};
+use karyon_types::{AgentId, LeaseId, Tick};
+
+use crate::engine::{Limits, Population, RunError};
+use crate::recorder::Recorder;
+
+/// A change of somebody's authority: in force from the beginning of this tick.
+pub type Change = (Tick, Verb, Target);
+
+/// Why a list of changes cannot be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is nothing by that name in the run.
+    #[error("there is no such thing in this run")]
+    Unknown,
+    /// It would lift a suspension that is not there by then.
+    #[error(
+        "nothing is suspended there by then; suspend it at an earlier tick, or before it in the list"
+    )]
+    NotSuspended,
+}
+
+pub(crate) struct Leases {
+    pub(crate) gate: Arc<Gate>,
+    /// By agent, as are the handles.
+    pub(crate) terms: Vec<Lease>,
+    pub(crate) handles: Vec<Option<Handle>>,
+    chain: Chain,
+    /// By tick; of one tick, in the order of the list.
+    changes: Vec<Change>,
+    /// How many of them took place.
+    done: usize,
+}
+
+impl Leases {
+    /// Opens a lease for each agent and records both.
+    pub(crate) fn bring_to_life<A>(
+        population: &Population<A>,
+        limits: Limits,
+        recorder: &mut Recorder,
+    ) -> Result<Leases, RunError> {
+        let changes = in_order(population)?;
+        let last = population.names.len() as u64;
+        let gate = Gate::default();
+        let chain = gate.new_chain()?;
+        let (mut terms, mut handles) = (Vec::new(), Vec::new());
+        // The first end of each agent's lease.
+        let mut expires = BTreeMap::new();
+        for (agent, tick) in &population.expires {
+            let first = expires.entry(*agent).or_insert(*tick);
+            *first = (*first).min(*tick);
+        }
+        let mut records = Vec::new();
+        for (serial, name) in (1..).zip(&population.names) {
+            let agent = AgentId(serial);
+            let own = expires.get(&agent).copied();
+            let lease = Lease {
+                id: LeaseId(serial),
+                owner: agent,
+                rights: population.grant.rights,
+                scope: Scope { first: 1, last },
+                // Whichever comes first.
+                expires: [own, population.grant.expires].into_iter().flatten().min(),
+            };
+            let handle = gate
+                .open(&population.grant, &lease, chain)
+                .map_err(|rule| RunError::Lease { agent, rule })?;
+            records.clear();
+            let bytes = limits.log_bytes_per_lease;
+            Record::Lease(LeaseRecord {
+                id: lease.id,
+                owner: agent,
+                grant: population.grant.id,
+                rights: lease.rights.0,
+                scope: (lease.scope.first, lease.scope.last),
+                expires: lease.expires,
+                log_bytes: (bytes != u64::MAX).then_some(bytes),
+            })
+            .encode(&mut records);
+            Record::Spawn { agent, kind: 0, lease: lease.id, name }.encode(&mut records);
+            recorder.append(&records, 2)?;
+            terms.push(lease);
+            handles.push(Some(handle));
+        }
+        Ok(Leases { gate: Arc::new(gate), terms, handles, chain, changes, done: 0 })
+    }
+
+    /// Makes the changes that are due in `tick`, and appends their records; how many.
+    pub(crate) fn change(&mut self, tick: Tick, records: &mut Vec<u8>) -> Result<u32, RunError> {
+        let mut count = 0;
+        while let Some((_, verb, target)) = self.changes.get(self.done).filter(|c| c.0 <= tick) {
+            if !self.set(*verb, *target) {
+                return Err(RunError::Runtime(format!("no lease to {verb:?}: {target:?}")));
+            }
+            Record::Change { verb: *verb, target: *target }.encode(records);
+            self.done += 1;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Sets what the gate looks at. `false`: there is no such lease.
+    fn set(&self, verb: Verb, target: Target) -> bool {
+        let gate = &self.gate;
+        let stop = |stop: Stop| {
+            match verb {
+                Verb::Suspend => gate.suspend(stop),
+                Verb::Resume => gate.resume(stop),
+                Verb::Revoke => gate.revoke(stop),
+            }
+            true
+        };
+        let handle = |serial: u64| self.handles.get(serial as usize - 1).copied().flatten();
+        match target {
+            Target::Principal(_) => stop(self.chain.principal),
+            Target::Reason(_) => stop(self.chain.reason),
+            Target::Grant(_) => stop(self.chain.line),
+            // An agent has one lease.
+            Target::Agent(AgentId(serial)) => handle(serial).is_some_and(|handle| match verb {
+                Verb::Suspend => gate.suspend_agent(&[handle]),
+                Verb::Resume => gate.resume_agent(&[handle]),
+                Verb::Revoke => gate.revoke_lease(handle),
+            }),
+            Target::Lease(LeaseId(serial)) => handle(serial).is_some_and(|handle| match verb {
+                Verb::Suspend => gate.suspend_lease(handle),
+                Verb::Resume => gate.resume_lease(handle),
+                Verb::Revoke => gate.revoke_lease(handle),
+            }),
+        }
+    }
+}
+
+/// The changes by tick, if each of them can be made.
+fn in_order<A>(population: &Population<A>) -> Result<Vec<Change>, RunError> {
+    let mut changes = population.changes.clone();
+    changes.sort_by_key(|change| change.0);
+    let serials = 1..=population.names.len() as u64;
+    let grant = &population.grant;
+    let mut suspended = BTreeMap::new();
+    for (tick, verb, target) in &changes {
+        let known = match target {
+            Target::Agent(id) => serials.contains(&id.0),
+            Target::Lease(id) => serials.contains(&id.0),
+            Target::Reason(id) => *id == grant.reason,
+            Target::Grant(id) => *id == grant.id,
+            Target::Principal(id) => *id == grant.principal,
+        };
+        let refused = |error| RunError::Change { tick: *tick, verb: *verb, target: *target, error };
+        if !known {
+            return Err(refused(ChangeError::Unknown));
+        }
+        let count = suspended.entry(*target).or_insert(0u64);
+        match verb {
+            Verb::Suspend => *count += 1,
+            Verb::Resume if *count == 0 => return Err(refused(ChangeError::NotSuspended)),
+            Verb::Resume => *count -= 1,
+            Verb::Revoke => {}
+        }
+    }
+    Ok(changes)
+}

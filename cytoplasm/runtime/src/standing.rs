@@ -1,0 +1,86 @@
+//! How an agent stands with the gate: what its outputs took of the log, and its denials in a row.
+//!
+//! Both belong to the lease, not to the agent's state: they outlive a restart, are changed only by
+//! steps that end well, and so are the same with and without crashes.
+
+use karyon_log::{Output, StepEncoder};
+use karyon_types::{Denial, LeaseId};
+
+use crate::agent::Deed;
+
+#[derive(Default)]
+pub(crate) struct Standing {
+    /// Bytes that the outputs took in the log, denied ones included.
+    log_bytes: u64,
+    /// The denial of what it wanted last, and how often in a row there was no other answer.
+    row: Option<(Denial, u64)>,
+}
+
+/// What an agent wants.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) deed: Deed,
+    /// What it would say or remember.
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Wanted<'a> {
+    fn output(self, decision: Result<LeaseId, Denial>) -> Output<'a> {
+        let payload = self.bytes;
+        match (self.deed, decision) {
+            (Deed::Send(to), Ok(lease)) => Output::Sent { lease, to, payload },
+            (Deed::Send(to), Err(denial)) => Output::Denied { denial, to, payload },
+            (Deed::Remember, Ok(lease)) => Output::Remembered { lease, write: payload },
+            (Deed::Remember, Err(denial)) => Output::Forgone { denial, write: payload },
+        }
+    }
+}
+
+impl Standing {
+    /// Records what comes of a wish; the decision, which is another than the gate's if the log
+    /// would take more than `budget` bytes of outputs under this lease.
+    ///
+    /// That goes for what the gate denied as well: else an agent could fill the log with denials
+    /// of different kinds. So the log takes at most the budget, one output as it was wanted, and
+    /// a few bytes for each denial that follows.
+    #[inline]
+    pub(crate) fn record(
+        &mut self,
+        encoder: &mut StepEncoder,
+        decision: Result<LeaseId, Denial>,
+        budget: u64,
+        wanted: Wanted<'_>,
+    ) -> Result<LeaseId, Denial> {
+        let begin = encoder.len();
+        let row = self.write(encoder, decision, wanted);
+        let used = self.log_bytes.saturating_add((encoder.len() - begin) as u64);
+        if used <= budget {
+            (self.log_bytes, self.row) = (used, row);
+            return decision;
+        }
+        encoder.truncate(begin);
+        let denied = Err(Denial::BudgetExhausted);
+        self.row = self.write(encoder, denied, wanted);
+        self.log_bytes = self.log_bytes.saturating_add((encoder.len() - begin) as u64);
+        denied
+    }
+
+    /// Writes the output; the row that it is part of.
+    #[inline]
+    fn write(
+        &self,
+        encoder: &mut StepEncoder,
+        decision: Result<LeaseId, Denial>,
+        wanted: Wanted<'_>,
+    ) -> Option<(Denial, u64)> {
+        let row = decision.err().map(|denial| match self.row {
+            Some((same, count)) if same == denial => (denial, count + 1),
+            Some(_) | None => (denial, 1),
+        });
+        encoder.output(&match row {
+            Some((denial, count)) if count > 1 => Output::DeniedAgain { denial, count },
+            Some(_) | None => wanted.output(decision),
+        });
+        row
+    }
+}

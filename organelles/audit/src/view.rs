@@ -1,0 +1,278 @@
+//! Records as JSON, for people and for programs that do not read the log's own bytes.
+//!
+//! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
+
+use data_encoding::HEXLOWER;
+use karyon_log::{
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Target, Verb,
+};
+use karyon_types::hash;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::limits::VIEW_PAYLOAD_BYTES;
+
+/// Fields of control records that hold bytes.
+const BYTES: [&str; 10] = [
+    "adapter",
+    "digest",
+    "hash",
+    "origin",
+    "payload",
+    "public_key",
+    "root",
+    "signature",
+    "signed",
+    "signer",
+];
+
+/// The kind of a control record, for machines.
+pub fn control_kind(control: &Control) -> &'static str {
+    match control {
+        Control::Genesis(_) => "genesis",
+        Control::Boot(_) => "boot",
+        Control::Principal(_) => "principal",
+        Control::Reason(_) => "reason",
+        Control::Grant(_) => "grant",
+        Control::Recovered(_) => "recovered",
+        Control::Resume(_) => "resume",
+        Control::Interrupted(_) => "interrupted",
+        Control::Seal(_) => "seal",
+        Control::Import(_) => "import",
+        Control::Turn(_) => "turn",
+        Control::Halt(_) => "halt",
+        Control::Agent(_) => "agent",
+        Control::Terms(_) => "terms",
+        Control::Order(_) => "order",
+        Control::Proposal(_) => "proposal",
+        Control::Approval(_) => "approval",
+        Control::Intent(_) => "intent",
+        Control::Receipt(_) => "receipt",
+        Control::OutcomeUnknown(_) => "outcome_unknown",
+        Control::Refused(_) => "refused",
+        Control::ClockBack(_) => "clock_back",
+    }
+}
+
+/// A record's kind and fields.
+pub fn view(record: &Record<'_>) -> Value {
+    match record {
+        Record::Control(control) => control_view(control),
+        Record::Lease(lease) => lease_view(lease),
+        Record::Spawn { agent, kind, lease, name } => json!({
+            "kind": "spawn", "agent": agent.0, "agent_kind": kind, "lease": lease.0, "name": name,
+        }),
+        Record::Tick(tick) => json!({ "kind": "tick", "tick": tick.0 }),
+        Record::Input { batch, count } => {
+            json!({ "kind": "input", "batch": batch, "count": count })
+        }
+        Record::Step { agent, step, cause, outputs } => json!({
+            "kind": "step", "agent": agent.0, "step": step, "cause": cause_view(*cause),
+            "outputs": outputs.iter().map(output_view).collect::<Vec<_>>(),
+        }),
+        Record::Crash { agent, step, attempt, kind, decision } => json!({
+            "kind": "crash", "agent": agent.0, "step": step, "attempt": attempt,
+            "how": match kind {
+                CrashKind::Panic => "panic",
+                CrashKind::Error => "error",
+                CrashKind::Chaos => "chaos",
+            },
+            "decision": match decision {
+                Decision::Redelivered => "redelivered",
+                Decision::Restarted => "restarted",
+                Decision::Stopped => "stopped",
+            },
+        }),
+        Record::DeadLetter { agent, cause, loss } => json!({
+            "kind": "dead_letter", "agent": agent.0, "cause": cause_view(*cause),
+            "loss": match loss {
+                Loss::Poison => "poison",
+                Loss::ReceiverGone => "receiver_gone",
+                Loss::MailboxEmptied => "mailbox_emptied",
+            },
+        }),
+        Record::Change { verb, target } => {
+            let (whose, id) = match target {
+                Target::Agent(id) => ("agent", id.0),
+                Target::Reason(id) => ("reason", id.0),
+                Target::Grant(id) => ("grant", id.0),
+                Target::Principal(id) => ("principal", id.0),
+                Target::Lease(id) => ("lease", id.0),
+            };
+            let verb = match verb {
+                Verb::Suspend => "suspend",
+                Verb::Resume => "resume",
+                Verb::Revoke => "revoke",
+            };
+            json!({ "kind": "change", "verb": verb, "target": { whose: id } })
+        }
+    }
+}
+
+fn lease_view(lease: &LeaseRecord) -> Value {
+    json!({
+        "kind": "lease", "lease": lease.id.0, "owner": lease.owner.0, "grant": lease.grant.0,
+        "rights": lease.rights, "scope": [lease.scope.0, lease.scope.1],
+        "expires_tick": lease.expires.map(|tick| tick.0), "log_bytes": lease.log_bytes,
+    })
+}
+
+fn cause_view(cause: Cause) -> Value {
+    let parts = |Message { from, step, output }: Message| json!({ "agent": from.0, "step": step, "output": output });
+    match cause {
+        Cause::Input(index) => json!({ "input": index }),
+        Cause::Message(message) => json!({ "message": parts(message) }),
+        Cause::Denial(message) => json!({ "denial": parts(message) }),
+    }
+}
+
+fn output_view(output: &Output<'_>) -> Value {
+    match output {
+        Output::Sent { lease, to, payload } => {
+            json!({ "sent": { "lease": lease.0, "to": to.0, "payload": payload_view(payload) } })
+        }
+        Output::Denied { denial, to, payload } => json!({
+            "denied": { "code": denial.code(), "to": to.0, "payload": payload_view(payload) }
+        }),
+        Output::Exit => json!("exit"),
+        Output::Remembered { lease, write } => {
+            json!({ "remembered": { "lease": lease.0, "payload": payload_view(write) } })
+        }
+        Output::Forgone { denial, write } => {
+            json!({ "forgone": { "code": denial.code(), "payload": payload_view(write) } })
+        }
+        Output::DeniedAgain { denial, count } => {
+            json!({ "denied_again": { "code": denial.code(), "count": count } })
+        }
+    }
+}
+
+fn payload_view(payload: &[u8]) -> Value {
+    if payload.len() <= VIEW_PAYLOAD_BYTES {
+        return HEXLOWER.encode(payload).into();
+    }
+    json!({ "size": payload.len(), "blake3": hash(payload).to_string() })
+}
+
+fn control_view(control: &Control) -> Value {
+    let mut fields = match control {
+        Control::Genesis(body) => fields(body),
+        Control::Boot(body) => fields(body),
+        Control::Principal(body) => fields(body),
+        Control::Reason(body) => fields(body),
+        Control::Grant(body) => fields(body),
+        Control::Recovered(body) => fields(body),
+        Control::Resume(body) => fields(body),
+        Control::Interrupted(body) => fields(body),
+        Control::Seal(body) => fields(body),
+        Control::Import(body) => fields(body),
+        Control::Turn(body) => fields(body),
+        Control::Halt(body) => fields(body),
+        Control::Agent(body) => fields(body),
+        Control::Terms(body) => fields(body),
+        Control::Order(body) => fields(body),
+        Control::Proposal(body) => fields(body),
+        Control::Approval(body) => fields(body),
+        Control::Intent(body) => fields(body),
+        Control::Receipt(body) => fields(body),
+        Control::OutcomeUnknown(body) => fields(body),
+        Control::Refused(body) => fields(body),
+        Control::ClockBack(body) => fields(body),
+    };
+    if let Control::Seal(seal) = control {
+        fields.insert("state_root".into(), HEXLOWER.encode(&seal.state_root).into());
+    }
+    fields.insert("kind".into(), control_kind(control).into());
+    Value::Object(fields)
+}
+
+fn fields<T: Serialize>(body: &T) -> Map<String, Value> {
+    match serde_json::to_value(body) {
+        Ok(Value::Object(mut fields)) => {
+            bytes_as_hex(&mut fields);
+            fields
+        }
+        // An argument of an action that JSON cannot hold; the bytes are there.
+        Ok(other) => Map::from_iter([("unreadable".into(), other)]),
+        Err(error) => Map::from_iter([("unreadable".into(), error.to_string().into())]),
+    }
+}
+
+/// What callers of actions name stays as they named it: `arguments` and `terms` are not touched.
+fn bytes_as_hex(fields: &mut Map<String, Value>) {
+    for (name, value) in fields.iter_mut() {
+        if BYTES.contains(&name.as_str()) {
+            if let Some(bytes) = byte_list(value) {
+                *value = HEXLOWER.encode(&bytes).into();
+            }
+        } else if name == "file" {
+            value.as_object_mut().into_iter().for_each(bytes_as_hex);
+        } else if name == "inputs" {
+            let files = value.as_array_mut().into_iter().flatten();
+            files.filter_map(Value::as_object_mut).for_each(bytes_as_hex);
+        }
+    }
+}
+
+fn byte_list(value: &Value) -> Option<Vec<u8>> {
+    let numbers = value.as_array()?.iter();
+    numbers.map(|number| u8::try_from(number.as_u64()?).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use karyon_log::{Genesis, InputFile, Intent, Seal};
+    use karyon_types::{AgentId, Argument, LeaseId};
+
+    #[test]
+    fn bytes_are_hexadecimal_and_arguments_stay() {
+        let file = InputFile { name: "contacts".into(), size: 3, hash: [0xab; 32] };
+        let genesis = Control::Genesis(Genesis {
+            karyon: "1".into(),
+            created_unix_ms: 5,
+            scenario_name: "rumour".into(),
+            scenario: String::new(),
+            kinds: vec![("person".into(), 2)],
+            inputs: vec![file],
+        });
+        let value = view(&Record::Control(Box::new(genesis)));
+        assert_eq!(value["kind"], "genesis");
+        assert_eq!(value["inputs"][0]["hash"], "ab".repeat(32));
+        let seal = Control::Seal(Seal { ticks: 7, state_root: [1; 32] });
+        assert_eq!(view(&Record::Control(Box::new(seal)))["state_root"], "01".repeat(32));
+
+        let list = Argument::List(vec![Argument::Int(1), Argument::Int(2)]);
+        let intent = Control::Intent(Intent {
+            id: 1,
+            agent: 2,
+            lease: 3,
+            capability: 0,
+            proposal: None,
+            action: "a".into(),
+            resource: "r".into(),
+            arguments: [("hash".to_owned(), list)].into(),
+            deadline_unix_ms: 0,
+            at_unix_ms: 0,
+        });
+        let value = view(&Record::Control(Box::new(intent)));
+        assert_eq!(value["arguments"]["hash"], json!([1, 2]));
+    }
+
+    #[test]
+    fn a_long_payload_is_shown_by_size_and_hash() {
+        let step = |payload| Record::Step {
+            agent: AgentId(1),
+            step: 0,
+            cause: Cause::Input(4),
+            outputs: vec![Output::Sent { lease: LeaseId(1), to: AgentId(2), payload }],
+        };
+        let value = view(&step(&[7; VIEW_PAYLOAD_BYTES]));
+        assert_eq!(value["outputs"][0]["sent"]["payload"], "07".repeat(VIEW_PAYLOAD_BYTES));
+        assert_eq!(value["cause"]["input"], 4);
+        let value = view(&step(&[7; VIEW_PAYLOAD_BYTES + 1]));
+        let shown = &value["outputs"][0]["sent"]["payload"];
+        assert_eq!(shown["size"], VIEW_PAYLOAD_BYTES + 1);
+        assert_eq!(shown["blake3"], hash(&[7; VIEW_PAYLOAD_BYTES + 1]).to_string());
+    }
+}

@@ -1,0 +1,96 @@
+//! `karyon authority approve`: a principal says yes to exactly one proposal.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use karyon_authority::ProposalState;
+use karyon_identity::Statement;
+use karyon_runtime::wall_ms;
+use karyon_types::{AgentId, Hash, LeaseId, ProposalId};
+use serde_json::json;
+
+use super::past::Past;
+use super::statement::{self, Speaker};
+use super::values::{moment, plain, to_json};
+use super::{refused, with};
+use crate::args::Approve;
+use crate::error::{CliError, Code};
+use crate::output;
+
+pub(super) fn execute(args: &Approve) -> Result<Code, CliError> {
+    let data = args.place.data.as_path();
+    if let Some(signed) = statement::received()? {
+        // From here on this is the node.
+        match signed.statement {
+            Statement::Approval { proposal, .. } if proposal == args.proposal => {}
+            Statement::Approval { .. } | Statement::Order { .. } => {
+                return Err(refused::refused("something else was signed (malformed_statement)"));
+            }
+        }
+        let id = with(data, |node| node.broker.approve(&signed).map_err(refused::error))?;
+        match args.place.json {
+            true => output::json(&json!({ "approved": id.0 })),
+            false => output::line(&format!("proposal {} is approved, for one use", id.0)),
+        }
+        return Ok(Code::Ok);
+    }
+    let past = Past::read(data)?;
+    let found = past.ledger.proposal(ProposalId(args.proposal));
+    let (proposal, state) = found.ok_or_else(|| {
+        refused::refused(format_args!("there is no proposal {} (unknown_target)", args.proposal))
+    })?;
+    let speaker = Speaker::find(args.principal.as_deref())?;
+    speaker.number(&past)?;
+    let digest = proposal.digest;
+    // What is shown below must be what is signed, and not only lie beside it in the log.
+    let shown = karyon_authority::digest(
+        past.report.log,
+        AgentId(proposal.agent),
+        LeaseId(proposal.lease),
+        &proposal.action,
+        &proposal.resource,
+        &proposal.arguments,
+    );
+    if shown != Some(Hash(digest)) {
+        return Err(refused::refused(
+            "the proposal's digest is of other arguments (approval_of_other_arguments)",
+        ));
+    }
+    let name = past.agents().find(|(id, _)| *id == proposal.agent).map_or("", |(_, name)| name);
+    output::note(&format!(
+        "proposal {}: agent {} ({}), under lease {}, wants\n  action    {}\n  resource  {}",
+        proposal.id,
+        proposal.agent,
+        plain(name),
+        proposal.lease,
+        plain(&proposal.action),
+        plain(&proposal.resource),
+    ));
+    for (name, value) in &proposal.arguments {
+        output::note(&format!("  argument  {} = {}", plain(name), plain(&to_json(value).to_string())));
+    }
+    output::note(&format!(
+        "  digest    {}\n  until     {}",
+        Hash(digest),
+        moment(proposal.expires_unix_ms)
+    ));
+    if state == ProposalState::Pending && !args.yes && !is_confirmed(&speaker.name)? {
+        return Err(CliError::failure("nothing was approved"));
+    }
+    let expires_unix_ms = wall_ms().saturating_add(args.valid.saturating_mul(1000));
+    let approval = Statement::Approval { proposal: args.proposal, digest, expires_unix_ms };
+    statement::sign_and_become_the_node(&speaker, &past, approval).map(|never| match never {})
+}
+
+fn is_confirmed(name: &str) -> Result<bool, CliError> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(CliError::failure("nobody can be asked: nothing was approved")
+            .with_hint("look at what is shown above, and add --yes if it is what you want"));
+    }
+    eprint!("Approve of exactly this, once, as {name}? (yes, or anything else for no) ");
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| CliError::failure(format!("the answer cannot be read: {error}")))?;
+    Ok(answer.trim() == "yes")
+}

@@ -1,0 +1,139 @@
+//! A directory begun, and what is given in it: grants, agents, leases and parts of leases.
+
+use std::sync::Arc;
+
+use karyon_broker::{Broker, RESOURCE};
+use karyon_colony::life::VERSION;
+use karyon_gate::Rights;
+use karyon_keys::KeyDirectory;
+use karyon_runtime::{DataDir, wall_ms};
+use karyon_types::{AgentId, GrantId, LeaseId, ReasonId};
+use serde_json::json;
+
+use super::past::Past;
+use super::{refused, terms, with};
+use crate::args::{Delegate, Grant, Lease, MakeAgent, NewAuthority};
+use crate::error::{CliError, Code};
+use crate::{grant, keys, output};
+
+/// `karyon authority new`.
+pub(super) fn new(args: &NewAuthority) -> Result<Code, CliError> {
+    let directory = KeyDirectory::from_environment()?;
+    grant::node_key(&directory)?;
+    let key = Arc::new(directory.load_node_key()?);
+    let dir = DataDir::create(&args.place.data)?;
+    let broker = Broker::create(dir, key, Vec::new(), VERSION, Box::new(wall_ms));
+    let broker = broker.map_err(refused::error)?;
+    let log = broker.log();
+    broker.close().map_err(refused::error)?;
+    match args.place.json {
+        true => output::json(&json!({ "log_id": log.to_string(), "data": args.place.data })),
+        false => output::line(&format!("log {log} began in {}", args.place.data.display())),
+    }
+    Ok(Code::Ok)
+}
+
+/// `karyon authority grant`: signs, becomes the node, and takes the grant.
+pub(super) fn grant(args: &Grant) -> Result<Code, CliError> {
+    let directory = KeyDirectory::from_environment()?;
+    let received = grant::received(&directory)?;
+    let terms = terms::read(&args.terms)?;
+    let data = args.place.data.as_path();
+    let Some(grant::Received { authority, .. }) = received else {
+        // A directory in which it cannot be is told before anything is signed.
+        Past::read(data)?;
+        let digest = karyon_authority::terms_digest(&terms);
+        let digest = digest.ok_or_else(|| CliError::failure("the terms cannot be encoded"))?;
+        return grant::sign_and_become_the_node(
+            &directory,
+            keys::of_log(&directory, data)?.public_key(),
+            args.principal.as_deref(),
+            grant::Terms {
+                reason: args.reason.clone(),
+                rights: Rights::ACT,
+                resource: RESOURCE.into(),
+                digest,
+            },
+            || Ok(data.to_owned()),
+        )
+        .map(|never| match never {});
+    };
+    // From here on this is the node. The signature covers the reason; the command line may not
+    // say another.
+    if authority.signed.terms.reason != args.reason {
+        return Err(refused::refused("another reason was signed (invalid_grant)"));
+    }
+    let principal = authority.signed.terms.principal.clone();
+    let (id, reason) = with(data, |node| {
+        let under = args.under.map(ReasonId);
+        let granted = node.broker.grant(&authority.signed, authority.principal_key, terms, under);
+        granted.map_err(refused::error)
+    })?;
+    match args.place.json {
+        true => output::json(
+            &json!({ "grant": id.0, "reason": reason.0, "principal": principal }),
+        ),
+        false => output::line(&format!(
+            "grant {} by {principal}, for reason {}: {}",
+            id.0, reason.0, args.reason
+        )),
+    }
+    Ok(Code::Ok)
+}
+
+/// `karyon authority agent`.
+pub(super) fn agent(args: &MakeAgent) -> Result<Code, CliError> {
+    let name = args.name.as_str();
+    if name.parse::<u64>().is_ok() {
+        return Err(CliError::failure(format!(
+            "{name} is a number; expected a name that is none, since agents have numbers too"
+        )));
+    }
+    let past = Past::read(&args.place.data)?;
+    if let Some((id, _)) = past.agents().find(|(_, other)| *other == name) {
+        return Err(CliError::failure(format!("agent {id} is called {name:?} already")));
+    }
+    let id = with(&args.place.data, |node| node.broker.agent(name).map_err(refused::error))?;
+    match args.place.json {
+        true => output::json(&json!({ "agent": id.0, "name": name })),
+        false => output::line(&format!("agent {} is called {name}", id.0)),
+    }
+    Ok(Code::Ok)
+}
+
+/// `karyon authority lease`.
+pub(super) fn lease(args: &Lease) -> Result<Code, CliError> {
+    let past = Past::read(&args.place.data)?;
+    let owner = past.agent(&args.to)?;
+    let terms = match &args.terms {
+        Some(file) => terms::read(file)?,
+        None => past.grant_terms(args.grant)?,
+    };
+    let (grant, reason) = (GrantId(args.grant), args.reason.map(ReasonId));
+    let id = with(&args.place.data, |node| {
+        node.broker.lease(grant, owner, reason, terms).map_err(refused::error)
+    })?;
+    show_lease(id, owner, args.place.json);
+    Ok(Code::Ok)
+}
+
+/// `karyon authority delegate`.
+pub(super) fn delegate(args: &Delegate) -> Result<Code, CliError> {
+    let past = Past::read(&args.place.data)?;
+    let owner = past.agent(&args.to)?;
+    let by = AgentId(past.lease(args.lease)?.owner);
+    let terms = terms::read(&args.terms)?;
+    let (parent, reason) = (LeaseId(args.lease), args.reason.map(ReasonId));
+    let id = with(&args.place.data, |node| {
+        node.broker.attenuate(by, parent, owner, reason, terms).map_err(refused::error)
+    })?;
+    show_lease(id, owner, args.place.json);
+    Ok(Code::Ok)
+}
+
+fn show_lease(id: LeaseId, owner: AgentId, as_json: bool) {
+    match as_json {
+        true => output::json(&json!({ "lease": id.0, "agent": owner.0 })),
+        false => output::line(&format!("lease {} for agent {}", id.0, owner.0)),
+    }
+}

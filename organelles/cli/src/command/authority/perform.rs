@@ -1,0 +1,114 @@
+//! `karyon authority do`: an effect done once, by running a command.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::process::{Command, ExitStatus, Stdio};
+
+use karyon_broker::{Performed, effect_key};
+use karyon_log::Intent;
+use karyon_types::{EffectId, Hash, Hasher, LogId};
+use serde_json::json;
+
+use super::{Opened, refused, statement, values, with};
+use crate::args::Do;
+use crate::error::{CliError, Code};
+use crate::{output, signals};
+
+/// The most of a command's output that is held at once, bytes: it is passed on as it comes.
+const PIECE_BYTES: usize = 64 * 1024;
+
+pub(super) fn execute(args: &Do) -> Result<Code, CliError> {
+    let effect = EffectId(args.effect);
+    with(&args.place.data, |node| perform(node, effect, &args.command, args.place.json))
+}
+
+/// Lets a command do an effect that was admitted, and says what came of it.
+pub(super) fn perform(
+    node: &Opened,
+    effect: EffectId,
+    command: &[OsString],
+    as_json: bool,
+) -> Result<Code, CliError> {
+    // A terminal sends Ctrl-C to the command as well. It ends or not; the receipt is written in
+    // either case.
+    let _signals = signals::listen()?;
+    let log = node.broker.log();
+    let mut ended = None;
+    let receipt = node.broker.act(effect, &node.key, |intent| {
+        let ran = run(log, intent, command, as_json);
+        let (done, payload) = match &ran {
+            Ok((status, payload)) => (status.success(), *payload),
+            Err(_) => (false, None),
+        };
+        ended = Some(ran);
+        Performed { done, payload, ..Performed::default() }
+    });
+    let receipt = receipt.map_err(refused::not_done)?;
+    let status = match ended {
+        Some(Ok((status, _))) => status.to_string(),
+        Some(Err(error)) => error,
+        None => "it was not begun".into(),
+    };
+    let (done, payload) = (receipt.status == "done", Hash(receipt.payload).to_string());
+    let code = if done { Code::Ok } else { Code::Failure };
+    match as_json {
+        true => output::json(&json!({
+            "effect": effect.0,
+            "status": receipt.status,
+            "command": status,
+            "payload": payload,
+            "exit_code": code.number(),
+        })),
+        false => output::note(&format!("effect {}: {} ({status})", effect.0, receipt.status)),
+    }
+    Ok(code)
+}
+
+/// Runs the command to its end: how it ended, and the hash of what it wrote.
+fn run(
+    log: LogId,
+    intent: &Intent,
+    command: &[OsString],
+    as_json: bool,
+) -> Result<(ExitStatus, Option<Hash>), String> {
+    let (program, arguments) = command.split_first().ok_or("no command was given")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("KARYON_ACTION", &intent.action)
+        .env("KARYON_RESOURCE", &intent.resource)
+        .env("KARYON_ARGUMENTS", values::object(&intent.arguments).to_string())
+        .env("KARYON_EFFECT_KEY", effect_key(log, EffectId(intent.id)).to_string())
+        .env_remove(statement::SIGNED)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{} cannot be run: {error}", program.to_string_lossy()))?;
+    let passed = child.stdout.take().map(|out| match as_json {
+        true => pass_on(out, std::io::stderr()),
+        false => pass_on(out, std::io::stdout()),
+    });
+    let status = child.wait().map_err(|error| format!("its end cannot be learned: {error}"))?;
+    // What it did is told by its exit code; an output that is lost only leaves no hash.
+    let payload = passed.and_then(|passed| {
+        let lost = |error| output::note(&format!("note: the output cannot be read: {error}"));
+        passed.map_err(lost).ok()
+    });
+    Ok((status, payload))
+}
+
+/// Hashes what comes, and passes it on. A reader that went away changes nothing about the effect.
+fn pass_on(mut from: impl Read, mut to: impl Write) -> std::io::Result<Hash> {
+    let mut hasher = Hasher::default();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut is_heard = true;
+    loop {
+        let length = match from.read(&mut piece) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(length) => length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let read = piece.get(..length).unwrap_or_default();
+        hasher.update(read);
+        is_heard = is_heard && to.write_all(read).and_then(|()| to.flush()).is_ok();
+    }
+}

@@ -1,0 +1,150 @@
+//! What came of messages and facts in logs made by hand.
+
+use karyon_log::{Cause, CrashKind, Decision, Loss, Output, Record};
+use karyon_memory::{Bounds, Consequences, LeftOut, Subject, What, consequences, explain};
+use karyon_types::{AgentId, LeaseId, Position};
+
+use crate::support::*;
+
+const BOUNDS: Bounds = Bounds { depth: 10, links: 1000 };
+
+fn what_came_of(records: &[Record<'_>], subject: Subject) -> Consequences {
+    ask(records, |journal, reader| consequences(subject, BOUNDS, journal, reader).unwrap())
+}
+
+/// Who, in which record, what, and of which place in the list it came.
+fn links(tree: &Consequences) -> Vec<(u64, u64, &'static str, Option<usize>)> {
+    let links = tree.links.iter().map(|link| {
+        let what = match &link.link.what {
+            What::Fact { .. } => "fact",
+            What::Sent { .. } => "sent",
+            What::Step { .. } => "step",
+            What::Crashed { .. } => "crash",
+            What::Lost { .. } => "lost",
+            What::Born => "born",
+            What::Leased => "lease",
+            other => panic!("{other:?}"),
+        };
+        (link.link.agent.unwrap().0, link.link.position.0, what, link.parent)
+    });
+    links.collect()
+}
+
+fn remembered(lease: u64, write: &[u8]) -> Output<'_> {
+    Output::Remembered { lease: LeaseId(lease), write }
+}
+
+#[test]
+fn a_fact_leads_to_what_was_sent_until_the_next_one() {
+    let (first, second) = (fact(1, "sad", 1, None), fact(1, "glad", 2, None));
+    let heard = fact(2, "heard", 3, Some(1));
+    let mut records = beginning();
+    records.extend([
+        tick(0),
+        step(1, 0, Cause::Input(0), vec![sent(1, 3)]),
+        step(1, 1, Cause::Input(1), vec![remembered(1, &first), sent(1, 2)]),
+        tick(1),
+        step(3, 0, message(1, 0, 0), Vec::new()),
+        step(2, 0, message(1, 1, 1), vec![remembered(2, &heard)]),
+        step(1, 2, Cause::Input(2), vec![sent(1, 3)]),
+        step(1, 3, Cause::Input(3), vec![remembered(1, &second)]),
+        step(1, 4, Cause::Input(4), vec![sent(1, 2)]),
+        tick(2),
+        step(3, 1, message(1, 2, 0), vec![sent(3, 2)]),
+        step(2, 1, message(1, 4, 0), Vec::new()),
+        tick(3),
+        step(2, 2, message(3, 1, 0), Vec::new()),
+    ]);
+    let tree = what_came_of(&records, Subject::Agent(AgentId(1)));
+    let expected = [
+        (1, 13, "fact", None),
+        (1, 18, "fact", None),
+        (1, 13, "sent", Some(0)),
+        (1, 17, "sent", Some(0)),
+        (2, 16, "fact", Some(2)),
+        (3, 21, "sent", Some(3)),
+    ];
+    assert_eq!(links(&tree), expected);
+    // After the second fact a message was sent of which nothing came.
+    let barren: Vec<_> = tree.links.iter().map(|link| link.barren).collect();
+    assert_eq!(barren, [0, 1, 0, 0, 0, 0]);
+    assert_eq!(tree.links[3].input, Some(2));
+    assert_eq!(tree.links[3].handled.as_ref().unwrap().position, Position(21));
+    assert_eq!(tree.left_out, LeftOut::default());
+}
+
+/// Agent 2 crashes on a message and then handles it, and crashes on another until it is lost.
+fn crashes() -> Vec<Record<'static>> {
+    let crash = |step, decision| Record::Crash {
+        agent: AgentId(2),
+        step,
+        attempt: 0,
+        kind: CrashKind::Panic,
+        decision,
+    };
+    let mut records = beginning();
+    records.extend([
+        tick(0),
+        step(1, 0, Cause::Input(0), vec![sent(1, 2), sent(1, 2)]),
+        tick(1),
+        crash(0, Decision::Redelivered),
+        step(2, 0, message(1, 0, 0), vec![sent(2, 3)]),
+        crash(1, Decision::Redelivered),
+        crash(1, Decision::Restarted),
+        Record::DeadLetter { agent: AgentId(2), cause: message(1, 0, 1), loss: Loss::Poison },
+    ]);
+    records
+}
+
+#[test]
+fn crashes_and_losses_are_told_both_ways() {
+    let records = crashes();
+    let tree = what_came_of(&records, Subject::Record(Position(12)));
+    let expected = [
+        (1, 12, "step", None),
+        (1, 12, "sent", Some(0)),
+        (1, 12, "sent", Some(0)),
+        (2, 14, "crash", Some(1)),
+        (2, 15, "sent", Some(1)),
+        (2, 16, "crash", Some(2)),
+        (2, 17, "crash", Some(2)),
+    ];
+    assert_eq!(links(&tree), expected);
+    assert!(tree.links[4].handled.is_none(), "it is on its way when the log ends");
+    let lost = tree.links[2].handled.as_ref().unwrap();
+    assert!(matches!(lost.what, What::Lost { loss: Loss::Poison }));
+    for crash in [14, 16, 17] {
+        let subject = Subject::Record(Position(crash));
+        let lineage = ask(&records, |journal, reader| explain(subject, journal, reader).unwrap());
+        let positions: Vec<_> = lineage.links.iter().map(|link| link.position.0).collect();
+        assert_eq!(positions, [crash, 12, 12]);
+        let tree = what_came_of(&records, subject);
+        let next = if crash == 14 { (2, 15, "step", Some(0)) } else { (2, 18, "lost", Some(0)) };
+        assert_eq!(links(&tree)[1], next, "{crash}");
+    }
+}
+
+#[test]
+fn a_lease_leads_to_what_was_done_under_it_and_a_birth_to_what_was_sent() {
+    let records = crashes();
+    let tree = what_came_of(&records, Subject::Record(Position(5)));
+    assert_eq!(links(&tree)[..2], [(1, 5, "lease", None), (1, 12, "step", Some(0))]);
+    let tree = what_came_of(&records, Subject::Agent(AgentId(1)));
+    let expected = [(1, 6, "born", None), (1, 12, "sent", Some(0)), (1, 12, "sent", Some(0))];
+    assert_eq!(links(&tree)[..3], expected);
+    let tree = what_came_of(&records, Subject::Agent(AgentId(99)));
+    assert!(tree.links.is_empty());
+}
+
+#[test]
+fn every_record_has_consequences_or_none() {
+    let records = crashes();
+    for position in 0..records.len() as u64 {
+        let tree = what_came_of(&records, Subject::Record(Position(position)));
+        assert_eq!(tree.links[0].link.position, Position(position));
+        for link in &tree.links[1..] {
+            let parent = &tree.links[link.parent.unwrap()];
+            assert!(parent.link.position <= link.link.position);
+        }
+    }
+}
