@@ -32,9 +32,10 @@ use karyon_identity::SecretKey;
 use karyon_log::limits::{ALLOCATE_BYTES, BLOCK_BYTES};
 use karyon_log::{
     Block, Cause, Control, DiskFolder, End, FileStorage, Lane, Message, Output, Record,
-    SegmentHeader, StepEncoder, Storage as _, Trust, Writer, WriterOptions, verify,
+    SegmentHeader, StepEncoder, Storage as _, Writer, WriterOptions,
 };
 use karyon_types::{AgentId, LeaseId, LogId, hash};
+use karyon_verify::{Trust, verify};
 
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 const BATCH_BYTES: usize = 1 << 20;

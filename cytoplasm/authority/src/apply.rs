@@ -4,20 +4,27 @@ use std::collections::BTreeMap;
 
 use karyon_gate::{Grant as Allowed, Lease as Held, Rights, Scope};
 use karyon_identity::{PublicKey, SignedGrant, SignedStatement, Statement};
-use karyon_log::{Control, GrantRecord, Intent, Order, Receipt, Target, TermsRecord, Verb};
+use karyon_log::{
+    Approval, Control, EffectStatus, GrantRecord, Intent, Order, Receipt, Target, TermsRecord, Verb,
+};
 use karyon_types::{
-    AgentId, EffectId, GrantId, LeaseId, PrincipalId, ProposalId, ReasonId, Terms, Tick,
+    AgentId, Arguments, EffectId, GrantId, LeaseId, PrincipalId, ProposalId, ReasonId, Terms, Tick,
 };
 
 use crate::decide::carve;
 use crate::ledger::{
     Effect, EffectState, Grant, Lease, Ledger, Principal, ProposalState, Reason, Source, Standing,
+    digest,
 };
 
 /// A record that does not follow from those before it: the log was not written by this ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a record of authority does not follow from those before it: {0}")]
 pub struct Contradiction(&'static str);
+
+/// What an intent or a proposal takes in the log beside resource and arguments, with its receipt or
+/// approval, bytes.
+const RECORD_BYTES: usize = 1024;
 
 /// What all leases of a ledger are in the gate: rights and scopes are in their terms.
 fn allowed(terms: &Terms) -> Allowed {
@@ -60,23 +67,11 @@ impl Ledger {
             Control::Order(record) => self.apply_order(record),
             Control::Proposal(record) => {
                 let waiting = (record.clone(), ProposalState::Pending);
-                insert_new(&mut self.proposals, ProposalId(record.id), waiting)
-            }
-            Control::Approval(record) => {
-                let by_principal = SignedStatement::decode(&record.signed).ok();
-                let expires = by_principal.and_then(|signed| match signed.statement {
-                    Statement::Approval { expires_unix_ms, .. } => Some(expires_unix_ms),
-                    Statement::Order { .. } => None,
-                });
-                let waiting = self.proposals.get_mut(&ProposalId(record.proposal));
-                let (proposal, state) = waiting.ok_or(Contradiction("no such proposal"))?;
-                if *state != ProposalState::Pending {
-                    return Err(Contradiction("the proposal is not pending"));
-                }
-                let expires = expires.unwrap_or(u64::MAX).min(proposal.expires_unix_ms);
-                *state = ProposalState::Approved { expires_unix_ms: expires };
+                insert_new(&mut self.proposals, ProposalId(record.id), waiting)?;
+                self.charge(LeaseId(record.lease), &record.resource, &record.arguments);
                 Ok(())
             }
+            Control::Approval(record) => self.apply_approval(record),
             Control::Intent(record) => self.apply_intent(record),
             Control::Receipt(record) => self.apply_receipt(record),
             Control::OutcomeUnknown(record) => {
@@ -88,8 +83,69 @@ impl Ledger {
                 self.end_all_that_ends();
                 Ok(())
             }
-            _ => Ok(()),
+            // About the node, or about what was done already: nothing to hold.
+            Control::Genesis(_)
+            | Control::Boot(_)
+            | Control::Recovered(_)
+            | Control::Resume(_)
+            | Control::Interrupted(_)
+            | Control::Seal(_)
+            | Control::Import(_)
+            | Control::Turn(_)
+            | Control::Halt(_)
+            | Control::Refused(_) => Ok(()),
         }
+    }
+
+    /// What a principal said in the log, as far as it is what the record says: anybody who can
+    /// write the log can write a record, but not sign it.
+    fn said(&self, principal: PrincipalId, signed: &[u8]) -> Result<Statement, Contradiction> {
+        let signed = SignedStatement::decode(signed);
+        let signed = signed.map_err(|_| Contradiction("a principal's word is not signed"))?;
+        let known = self.principals.get(&principal).ok_or(Contradiction("nobody said it"))?;
+        let is_theirs = signed.log == self.log && signed.principal_key == known.key;
+        match is_theirs && signed.verify() {
+            true => Ok(signed.statement),
+            false => Err(Contradiction("the principal did not sign it")),
+        }
+    }
+
+    fn apply_approval(&mut self, record: &Approval) -> Result<(), Contradiction> {
+        let id = ProposalId(record.proposal);
+        let (proposal, state) = self.proposals.get(&id).ok_or(Contradiction("no such proposal"))?;
+        if *state != ProposalState::Pending {
+            return Err(Contradiction("the proposal is not pending"));
+        }
+        let expires = match (record.principal, record.lease) {
+            (Some(principal), None) => match self.said(PrincipalId(principal), &record.signed)? {
+                Statement::Approval { proposal: said, digest, expires_unix_ms }
+                    if said == proposal.id && digest == proposal.digest =>
+                {
+                    expires_unix_ms
+                }
+                Statement::Approval { .. } | Statement::Order { .. } => {
+                    return Err(Contradiction("the principal approved of something else"));
+                }
+            },
+            (None, Some(lease)) => {
+                let held = self.leases.get(&LeaseId(lease));
+                let may = held.is_some_and(|lease| lease.source.terms.approves)
+                    && self.is_independent(LeaseId(lease), LeaseId(proposal.lease));
+                if !may {
+                    return Err(Contradiction("the approver may not approve"));
+                }
+                u64::MAX
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(Contradiction("the approval is of nobody, or of two"));
+            }
+        };
+        if let Some((proposal, state)) = self.proposals.get_mut(&id) {
+            // Whichever ends first: the proposal or its approval.
+            proposal.expires_unix_ms = expires.min(proposal.expires_unix_ms);
+            *state = ProposalState::Approved;
+        }
+        Ok(())
     }
 
     fn apply_grant(&mut self, record: &GrantRecord) -> Result<(), Contradiction> {
@@ -105,13 +161,17 @@ impl Ledger {
         if record.terms.is_some() && !is_what_was_signed {
             return Err(Contradiction("the principal signed other terms"));
         }
-        let reason = self.reasons.get_mut(&ReasonId(record.reason));
-        let reason = reason.ok_or(Contradiction("the grant has no reason"))?;
+        if !self.reasons.contains_key(&ReasonId(record.reason)) {
+            return Err(Contradiction("the grant has no reason"));
+        }
         let stop = self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?;
         let source = Source::new(terms, Some(stop));
-        let grant = Grant { principal, reason: ReasonId(record.reason), source };
+        let (reason, signature) = (ReasonId(record.reason), signed.signature);
+        let grant = Grant { principal, reason, source, signature };
         insert_new(&mut self.grants, GrantId(record.id), grant)?;
-        reason.principal.get_or_insert(principal);
+        if let Some(reason) = self.reasons.get_mut(&ReasonId(record.reason)) {
+            reason.principal.get_or_insert(principal);
+        }
         Ok(())
     }
 
@@ -157,7 +217,8 @@ impl Ledger {
             (source.used, source.stop) = (used, Some(line));
         }
         let source = Source::new(record.terms.clone(), None);
-        let lease = Lease { owner, grant, parent, reason, handle, source, over: false };
+        let lease =
+            Lease { owner, grant, parent, reason, handle, source, log_bytes: 0, over: false };
         self.leases.insert(id, lease);
         self.agents.entry(owner).or_default().push(id);
         Ok(())
@@ -168,12 +229,19 @@ impl Ledger {
         let target = Target::from_parts(record.target.0, record.target.1);
         let target = target.ok_or(Contradiction("no such target"))?;
         let principal = PrincipalId(record.principal);
-        let number = SignedStatement::decode(&record.signed).ok().map(|signed| signed.statement);
-        let Some(Statement::Order { number, .. }) = number else {
-            return Err(Contradiction("the order is not signed"));
+        let Statement::Order { verb: said, kind, target: serial, number } =
+            self.said(principal, &record.signed)?
+        else {
+            return Err(Contradiction("the principal ordered nothing"));
         };
+        if (said, (kind, serial)) != (record.verb, record.target) {
+            return Err(Contradiction("the principal ordered something else"));
+        }
         let by = self.principals.get_mut(&principal).ok_or(Contradiction("nobody ordered it"))?;
-        by.last_order = by.last_order.max(number);
+        if number <= by.last_order {
+            return Err(Contradiction("the order was given before"));
+        }
+        by.last_order = number;
         self.hold(verb, target);
         let standing = self.standings.entry(target).or_default();
         *standing = match verb {
@@ -239,16 +307,32 @@ impl Ledger {
         below.for_each(|lease| self.hold_source(&lease.source, word));
     }
 
+    /// Counts what the log holds for a lease. What is the same in all records is rounded up.
+    fn charge(&mut self, lease: LeaseId, resource: &str, arguments: &Arguments) {
+        let encoded = rmp_serde::to_vec(arguments).map_or(0, |bytes| bytes.len());
+        if let Some(lease) = self.leases.get_mut(&lease) {
+            let bytes = (RECORD_BYTES + resource.len() + encoded) as u64;
+            lease.log_bytes = lease.log_bytes.saturating_add(bytes);
+        }
+    }
+
     fn apply_intent(&mut self, intent: &Intent) -> Result<(), Contradiction> {
         let id = EffectId(intent.id);
         if intent.id <= self.last_effect {
             return Err(Contradiction("the effect is there already"));
         }
         let (used, reserved) =
-            self.reserve(intent).ok_or(Contradiction("the budget does not hold the effect"))?;
+            self.reserve(intent).ok_or(Contradiction("the capability does not hold the effect"))?;
         if let Some(proposal) = intent.proposal {
+            let Intent { agent, lease, action, resource, arguments, .. } = intent;
+            let digest =
+                digest(self.log, AgentId(*agent), LeaseId(*lease), action, resource, arguments);
             match self.proposals.get_mut(&ProposalId(proposal)) {
-                Some((_, state @ ProposalState::Approved { .. })) => *state = ProposalState::Used,
+                Some((proposal, state @ ProposalState::Approved))
+                    if digest.is_some_and(|digest| digest.0 == proposal.digest) =>
+                {
+                    *state = ProposalState::Used;
+                }
                 Some(_) | None => return Err(Contradiction("the effect was not approved")),
             }
         }
@@ -256,6 +340,7 @@ impl Ledger {
         let place = lease.and_then(|l| l.source.used.get_mut(intent.capability as usize));
         *place.ok_or(Contradiction("no such capability"))? = used;
         self.last_effect = intent.id;
+        self.charge(LeaseId(intent.lease), &intent.resource, &intent.arguments);
         let effect = Effect { intent: intent.clone(), state: EffectState::InFlight, reserved };
         self.effects.insert(id, effect);
         Ok(())
@@ -263,6 +348,9 @@ impl Ledger {
 
     /// Settles what was reserved: what was not used is free again.
     fn apply_receipt(&mut self, receipt: &Receipt) -> Result<(), Contradiction> {
+        if !self.is_signed(receipt) {
+            return Err(Contradiction("the receipt is not signed"));
+        }
         let effect = self.effects.remove(&EffectId(receipt.effect));
         let Effect { intent, reserved, .. } = effect.ok_or(Contradiction("no such effect"))?;
         let lease = self.leases.get_mut(&LeaseId(intent.lease));
@@ -270,14 +358,14 @@ impl Ledger {
         let Some(used) = used else { return Ok(()) };
         for (field, reserved) in reserved {
             let spent = used.spent.entry(field.clone()).or_insert(0);
-            let really =
-                receipt.used.get(&field).copied().unwrap_or(match receipt.status.as_str() {
-                    "done" => reserved,
-                    _ => 0,
-                });
+            let unless_told = match receipt.status {
+                EffectStatus::Done => reserved,
+                EffectStatus::Failed | EffectStatus::NotDone => 0,
+            };
+            let really = receipt.used.get(&field).copied().unwrap_or(unless_told);
             *spent = spent.saturating_sub(reserved).saturating_add(really);
         }
-        if receipt.status == "not_done" {
+        if receipt.status == EffectStatus::NotDone {
             used.uses = used.uses.saturating_sub(1);
         }
         Ok(())
@@ -289,7 +377,7 @@ impl Ledger {
             lease.over |= lease.source.terms.expires_unix_ms.is_some();
         }
         for (_, state) in self.proposals.values_mut() {
-            if matches!(state, ProposalState::Pending | ProposalState::Approved { .. }) {
+            if matches!(state, ProposalState::Pending | ProposalState::Approved) {
                 *state = ProposalState::Over;
             }
         }

@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 
 use karyon_identity::{GrantError, SignedGrant};
 use karyon_log::{
-    AgentRecord, Control, GrantRecord, Intent, PrincipalRecord, Proposal, ReasonRecord, TermsRecord,
+    AgentRecord, Control, GrantRecord, Intent, PrincipalRecord, Proposal, ReasonRecord, Target,
+    TermsRecord,
 };
 use karyon_types::{
-    AgentId, Arguments, Bound, Capability, Denial, EffectId, GrantId, LeaseId, ProposalId,
-    ReasonId, Terms,
+    AgentId, Argument, Arguments, Bound, Capability, Denial, EffectId, GrantId, LeaseId,
+    ProposalId, ReasonId, Terms,
 };
 
 use crate::bounds::{Wider, check, narrows, number, within};
 use crate::ledger::{Ledger, ProposalState, Source, Used, digest, terms_digest};
 use crate::limits::{
-    ARGUMENTS_BYTES_MAX, CAPABILITIES_MAX, DELEGATIONS_MAX, IN_FLIGHT_MAX, PENDING_MAX,
-    PROPOSAL_MS, TEXT_BYTES_MAX,
+    ARGUMENTS_BYTES_MAX, CAPABILITIES_MAX, DELEGATIONS_MAX, DEPTH_MAX, EFFECT_MS_MAX,
+    IN_FLIGHT_LEASE_MAX, IN_FLIGHT_MAX, LEASE_LOG_BYTES, PENDING_LEASE_MAX, PENDING_MAX,
+    PROPOSAL_MS, TERMS_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use crate::refusal::{GrantRefused, LeaseRefused, No, Refusal};
 
@@ -37,6 +39,17 @@ pub struct Ask<'a> {
     pub proposal: Option<ProposalId>,
     /// How long it may take, milliseconds; then its outcome counts as unknown.
     pub within_ms: u64,
+}
+
+/// A grant that may be made, and the serials that it will have.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The grant.
+    pub id: GrantId,
+    /// Its reason.
+    pub reason: ReasonId,
+    /// What makes it, in order.
+    pub records: Vec<Control>,
 }
 
 /// The ledger's answer.
@@ -70,8 +83,10 @@ fn check_terms(terms: &Terms) -> Result<(), &'static str> {
             && capability.constraints.len() <= CAPABILITIES_MAX
             && capability.constraints.iter().all(|constraint| is_text(&constraint.field))
     };
+    let encoded = rmp_serde::to_vec_named(terms).map_or(usize::MAX, |bytes| bytes.len());
     match terms.capabilities.len() <= CAPABILITIES_MAX {
         false => Err("there are more than 64 capabilities"),
+        true if encoded > TERMS_BYTES_MAX => Err("they take more than 64 KiB"),
         true if !terms.capabilities.iter().all(is_plain) => Err(
             "an action, resource or field is empty, too long or malformed, or there are more than \
              64 constraints",
@@ -80,12 +95,35 @@ fn check_terms(terms: &Terms) -> Result<(), &'static str> {
     }
 }
 
-/// The uses and the budgets that a capability bounds.
-fn bounded(capability: &Capability) -> impl Iterator<Item = (&str, u64)> {
-    capability.constraints.iter().filter_map(|constraint| match constraint.bound {
-        Bound::Budget(limit) => Some((constraint.field.as_str(), limit)),
-        _ => None,
-    })
+/// Whether arguments can be read again from the log: their size and depth are bounded.
+fn are_recordable(arguments: &Arguments) -> bool {
+    fn is_shallow(argument: &Argument, depth: usize) -> bool {
+        let below = |inner: &Argument| depth < DEPTH_MAX && is_shallow(inner, depth + 1);
+        match argument {
+            Argument::List(items) => items.iter().all(below),
+            Argument::Map(items) => items.values().all(below),
+            Argument::Null
+            | Argument::Bool(_)
+            | Argument::Int(_)
+            | Argument::Big(_)
+            | Argument::Float(_)
+            | Argument::Text(_) => true,
+        }
+    }
+    arguments.values().all(|argument| is_shallow(argument, 1))
+        && rmp_serde::to_vec(arguments).is_ok_and(|bytes| bytes.len() <= ARGUMENTS_BYTES_MAX)
+}
+
+/// The budgets of a capability; of several on one argument the smallest.
+fn budgets(capability: &Capability) -> BTreeMap<&str, u64> {
+    let mut budgets = BTreeMap::new();
+    for constraint in &capability.constraints {
+        if let Bound::Budget(limit) = constraint.bound {
+            let least = budgets.entry(constraint.field.as_str()).or_insert(limit);
+            *least = limit.min(*least);
+        }
+    }
+    budgets
 }
 
 /// Takes `uses` and `amount` of each field out of what is left of a capability.
@@ -96,11 +134,11 @@ fn take(
     amount: impl Fn(&str) -> Option<u64>,
 ) -> Result<Used, Option<String>> {
     let mut used = used.clone();
-    used.uses = used.uses.checked_add(uses).ok_or(None)?;
-    if capability.uses.is_some_and(|most| used.uses > most) {
-        return Err(None);
+    if let Some(most) = capability.uses {
+        let sum = used.uses.checked_add(uses).filter(|sum| *sum <= most);
+        used.uses = sum.ok_or(None)?;
     }
-    for (field, limit) in bounded(capability) {
+    for (field, limit) in budgets(capability) {
         let short = || Some(field.to_owned());
         let spent = used.spent.entry(field.to_owned()).or_insert(0);
         let sum = amount(field).and_then(|amount| spent.checked_add(amount));
@@ -129,9 +167,8 @@ pub(crate) fn carve(source: &Source, inner: &Terms) -> Result<Vec<Used>, Wider> 
         let mut found = false;
         for (capability, used) in outer.capabilities.iter().zip(&mut used) {
             let cut = narrows(capability, wanted).and_then(|()| {
-                let budget = |field: &str| {
-                    bounded(wanted).filter(|(own, _)| *own == field).map(|(_, limit)| limit).min()
-                };
+                let passed_on = budgets(wanted);
+                let budget = |field: &str| passed_on.get(field).copied();
                 take(capability, used, wanted.uses.unwrap_or(0), budget)
                     .map_err(|field| field.map_or(Wider::Uses, Wider::Budget))
             });
@@ -164,13 +201,20 @@ impl Ledger {
         signed: &SignedGrant,
         terms: Terms,
         under: Option<ReasonId>,
-    ) -> Result<Vec<Control>, GrantRefused> {
+    ) -> Result<Granted, GrantRefused> {
         signed.verify()?;
+        if signed.terms.expires_tick.is_some() {
+            // The terms say when they end; there are no ticks here.
+            return Err(GrantError::Other { what: "kind of run: it ends at a tick" }.into());
+        }
         check_terms(&terms).map_err(GrantRefused::Terms)?;
         if terms_digest(&terms) != Some(signed.terms.scenario) {
             return Err(GrantError::Other { what: "set of terms" }.into());
         }
-        // The nonce tells two grants of the same terms apart: one signature is one grant.
+        // One signature is one grant; its nonce tells two of the same terms apart.
+        if self.grants.values().any(|grant| grant.signature == signed.signature) {
+            return Err(Refusal::Replayed.into());
+        }
         let key = signed.terms.principal_key;
         let mut records = Vec::new();
         let principal = match self.principal(&key) {
@@ -213,7 +257,7 @@ impl Ledger {
             signed: signed.encode(),
             terms: Some(terms),
         }));
-        Ok(records)
+        Ok(Granted { id: GrantId(id), reason: ReasonId(reason), records })
     }
 
     fn next_reason(&self) -> u64 {
@@ -303,7 +347,7 @@ impl Ledger {
     }
 
     fn check_owner(&self, owner: AgentId) -> Result<(), Refusal> {
-        let standing = self.standing(karyon_log::Target::Agent(owner));
+        let standing = self.standing(Target::Agent(owner));
         match self.agents.contains_key(&owner) {
             false => Err(Refusal::UnknownTarget),
             true if standing.revoked || standing.suspended_by.is_some() => Err(Refusal::Halted),
@@ -339,7 +383,7 @@ impl Ledger {
             (None, false) => None,
             // Naming a proposal where none is needed still binds to it.
             (Some(id), _) => match self.proposal(id) {
-                Some((proposal, ProposalState::Approved { .. })) if proposal.digest == digest.0 => {
+                Some((proposal, ProposalState::Approved)) if proposal.digest == digest.0 => {
                     Some(id)
                 }
                 Some((proposal, ProposalState::Pending)) if proposal.digest == digest.0 => {
@@ -348,7 +392,8 @@ impl Ledger {
                 Some(_) | None => return Decision::Denied(Denial::NoMatchingApproval.into()),
             },
         };
-        if self.effects.len() >= IN_FLIGHT_MAX {
+        let of_lease = self.in_flight(Target::Lease(ask.lease));
+        if self.flying().count() >= IN_FLIGHT_MAX || of_lease >= IN_FLIGHT_LEASE_MAX {
             return Decision::LaneClosed;
         }
         Decision::Admitted(Intent {
@@ -360,7 +405,7 @@ impl Ledger {
             action: ask.action.into(),
             resource: ask.resource.into(),
             arguments: ask.arguments.clone(),
-            deadline_unix_ms: self.now.saturating_add(ask.within_ms),
+            deadline_unix_ms: self.now.saturating_add(ask.within_ms.min(EFFECT_MS_MAX)),
             at_unix_ms: self.now,
         })
     }
@@ -372,8 +417,9 @@ impl Ledger {
         if let Some((same, _)) = self.proposals().find(pending) {
             return Decision::Pending(ProposalId(same.id));
         }
-        let waiting = self.proposals().filter(|(_, state)| *state == ProposalState::Pending);
-        if waiting.count() >= PENDING_MAX {
+        let waiting = || self.proposals().filter(|(_, state)| *state == ProposalState::Pending);
+        let of_lease = waiting().filter(|(proposal, _)| proposal.lease == ask.lease.0).count();
+        if waiting().count() >= PENDING_MAX || of_lease >= PENDING_LEASE_MAX {
             return Decision::LaneClosed;
         }
         Decision::NeedsApproval(Proposal {
@@ -392,9 +438,11 @@ impl Ledger {
     /// needs none is preferred.
     fn capability(&self, ask: &Ask<'_>) -> Result<(u32, bool), No> {
         let lease = self.holder(ask.agent, ask.lease)?;
-        let encoded = rmp_serde::to_vec(ask.arguments).map_err(|_| Denial::MalformedArguments)?;
-        if encoded.len() > ARGUMENTS_BYTES_MAX || !is_resource(ask.resource) {
+        if !are_recordable(ask.arguments) || !is_resource(ask.resource) {
             return Err(Denial::MalformedArguments.into());
+        }
+        if lease.log_bytes >= LEASE_LOG_BYTES {
+            return Err(Denial::BudgetExhausted.into());
         }
         let mut answer = Err(Denial::CapabilityNotGranted.into());
         let capabilities = lease.source.terms.capabilities.iter().zip(&lease.source.used);
@@ -445,14 +493,24 @@ impl Ledger {
     }
 
     /// What an intent reserves: what is used of its capability then, and of which budget how much.
+    /// `None`: its capability does not hold it.
     pub(crate) fn reserve(&self, intent: &Intent) -> Option<(Used, BTreeMap<String, u64>)> {
         let lease = self.leases.get(&LeaseId(intent.lease))?;
         let index = intent.capability as usize;
         let capability = lease.source.terms.capabilities.get(index)?;
+        let holds = lease.owner.0 == intent.agent
+            && capability.action == intent.action
+            && within(&capability.resource, &intent.resource)
+            && check(capability, &intent.arguments).is_ok()
+            && (intent.proposal.is_some() || !capability.approval);
+        if !holds {
+            return None;
+        }
         let amount = |field: &str| number(intent.arguments.get(field)).ok();
         let used = take(capability, lease.source.used.get(index)?, 1, amount).ok()?;
-        let reserved = bounded(capability)
-            .filter_map(|(field, _)| amount(field).map(|amount| (field.to_owned(), amount)));
+        let reserved = budgets(capability)
+            .into_keys()
+            .filter_map(|field| amount(field).map(|amount| (field.to_owned(), amount)));
         Some((used, reserved.collect()))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use karyon_gate::{Chain, Gate, Handle, Hold, Stop};
-use karyon_identity::PublicKey;
+use karyon_identity::{PublicKey, Signature};
 use karyon_log::{Intent, Proposal, Receipt, Target};
 use karyon_types::{
     AgentId, Arguments, Denial, EffectId, GrantId, Hash, Hasher, LeaseId, LogId, PrincipalId,
@@ -63,6 +63,7 @@ pub(crate) struct Grant {
     pub(crate) principal: PrincipalId,
     pub(crate) reason: ReasonId,
     pub(crate) source: Source,
+    pub(crate) signature: Signature,
 }
 
 pub(crate) struct Lease {
@@ -72,6 +73,8 @@ pub(crate) struct Lease {
     pub(crate) reason: ReasonId,
     pub(crate) handle: Handle,
     pub(crate) source: Source,
+    /// Bytes of the log that its intents and proposals took.
+    pub(crate) log_bytes: u64,
     /// Over because the clock was set back.
     pub(crate) over: bool,
 }
@@ -81,11 +84,8 @@ pub(crate) struct Lease {
 pub enum ProposalState {
     /// It waits for an approval.
     Pending,
-    /// It was approved, and may be carried out once before this moment.
-    Approved {
-        /// Milliseconds since 1970.
-        expires_unix_ms: u64,
-    },
+    /// It was approved, and may be carried out once before the end that it has now.
+    Approved,
     /// It was carried out.
     Used,
     /// Nobody approved in time, or the clock was set back.
@@ -113,6 +113,7 @@ pub struct Ledger {
     pub(crate) log: LogId,
     pub(crate) gate: Arc<Gate>,
     pub(crate) now: u64,
+    pub(crate) node: PublicKey,
     pub(crate) adapters: Vec<PublicKey>,
     pub(crate) principals: BTreeMap<PrincipalId, Principal>,
     pub(crate) reasons: BTreeMap<ReasonId, Reason>,
@@ -126,12 +127,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// An empty ledger. Receipts are taken from `adapters` only.
-    pub fn new(log: LogId, gate: Arc<Gate>, adapters: Vec<PublicKey>) -> Ledger {
+    /// An empty ledger. Receipts are taken from `adapters` and from the node itself only.
+    pub fn new(log: LogId, gate: Arc<Gate>, node: PublicKey, adapters: Vec<PublicKey>) -> Ledger {
         Ledger {
             log,
             gate,
             now: 0,
+            node,
             adapters,
             principals: BTreeMap::new(),
             reasons: BTreeMap::new(),
@@ -171,11 +173,6 @@ impl Ledger {
         self.standings.get(&target).copied().unwrap_or_default()
     }
 
-    /// The terms of a lease, and how much of each capability's uses and budgets is left.
-    pub fn lease_terms(&self, lease: LeaseId) -> Option<&Terms> {
-        self.leases.get(&lease).map(|lease| &lease.source.terms)
-    }
-
     /// What is used or reserved of one budget of a lease.
     pub fn spent(&self, lease: LeaseId, capability: usize, field: &str) -> Option<u64> {
         let used = self.leases.get(&lease)?.source.used.get(capability)?;
@@ -205,13 +202,9 @@ impl Ledger {
     /// A proposal, and how far it has come.
     pub fn proposal(&self, id: ProposalId) -> Option<(&Proposal, ProposalState)> {
         let (proposal, state) = self.proposals.get(&id)?;
-        let state = match state {
-            ProposalState::Pending if self.now >= proposal.expires_unix_ms => ProposalState::Over,
-            ProposalState::Approved { expires_unix_ms } if self.now >= *expires_unix_ms => {
-                ProposalState::Over
-            }
-            state => *state,
-        };
+        let waits = matches!(state, ProposalState::Pending | ProposalState::Approved);
+        let is_over = waits && self.now >= proposal.expires_unix_ms;
+        let state = if is_over { ProposalState::Over } else { *state };
         Some((proposal, state))
     }
 
@@ -263,10 +256,14 @@ impl Ledger {
         }
     }
 
+    pub(crate) fn flying(&self) -> impl Iterator<Item = &Effect> {
+        self.effects.values().filter(|effect| effect.state == EffectState::InFlight)
+    }
+
     /// How many effects are in flight under a target.
     pub fn in_flight(&self, target: Target) -> u64 {
-        let flying = self.effects.values().filter(|effect| effect.state == EffectState::InFlight);
-        flying.filter(|effect| self.is_under(LeaseId(effect.intent.lease), target)).count() as u64
+        self.flying().filter(|effect| self.is_under(LeaseId(effect.intent.lease), target)).count()
+            as u64
     }
 
     /// The stop words of a lease.
@@ -318,7 +315,7 @@ pub fn terms_digest(terms: &Terms) -> Option<Hash> {
 pub fn receipt_digest(log: LogId, receipt: &Receipt) -> Hash {
     let mut hasher = Hasher::for_domain("karyon receipt v1");
     hasher.update(&log.0).update(&receipt.effect.to_le_bytes());
-    hasher.field(receipt.status.as_bytes()).update(&receipt.payload);
+    hasher.field(receipt.status.name().as_bytes()).update(&receipt.payload);
     hasher.update(&(receipt.used.len() as u64).to_le_bytes());
     for (field, used) in &receipt.used {
         hasher.field(field.as_bytes()).update(&used.to_le_bytes());

@@ -26,7 +26,7 @@ mod refusal;
 
 pub use apply::Contradiction;
 pub use bounds::{Broken, Wider};
-pub use decide::{Ask, Decision};
+pub use decide::{Ask, Decision, Granted};
 pub use ledger::{
     EffectState, Ledger, ProposalState, Standing, digest, receipt_digest, terms_digest,
 };

@@ -1,7 +1,7 @@
 //! Orders, approvals and receipts: what comes from outside about what is under way.
 
 use karyon_identity::{PublicKey, Signature, SignedStatement, Statement};
-use karyon_log::{Approval, Order, Receipt, Target, Verb};
+use karyon_log::{Approval, EffectStatus, Order, Receipt, Target, Verb};
 use karyon_types::{AgentId, EffectId, LeaseId, PrincipalId, ProposalId};
 
 use crate::ledger::{Ledger, ProposalState, receipt_digest};
@@ -122,9 +122,7 @@ impl Ledger {
             return Err(Refusal::Approver(karyon_types::Denial::CapabilityNotGranted));
         }
         let proposed = self.pending(proposal, digest)?;
-        // Whoever appears in both lines could act through the one and approve through the other.
-        let proposers = || self.line(LeaseId(proposed.lease)).map(|(_, lease)| lease.owner);
-        if self.line(lease).any(|(_, mine)| proposers().any(|owner| owner == mine.owner)) {
+        if !self.is_independent(lease, LeaseId(proposed.lease)) {
             return Err(Refusal::NotIndependent);
         }
         let (signed, at_unix_ms) = (Vec::new(), self.now);
@@ -134,7 +132,7 @@ impl Ledger {
 
     fn pending(&self, id: ProposalId, digest: [u8; 32]) -> Result<&karyon_log::Proposal, Refusal> {
         match self.proposal(id).ok_or(Refusal::UnknownTarget)? {
-            (_, ProposalState::Approved { .. }) => Err(Refusal::AlreadyApproved),
+            (_, ProposalState::Approved) => Err(Refusal::AlreadyApproved),
             (_, ProposalState::Used) => Err(Refusal::AlreadyUsed),
             (_, ProposalState::Over) => Err(Refusal::ApprovalExpired),
             (proposal, ProposalState::Pending) if proposal.digest != digest => {
@@ -153,14 +151,25 @@ impl Ledger {
             return Err(Refusal::UnknownTarget);
         }
         let adapter = PublicKey(receipt.adapter);
-        if !self.adapters.contains(&adapter) {
-            return Err(Refusal::UnknownAdapter);
+        let is_known = self.adapters.contains(&adapter) || adapter == self.node;
+        match is_known && (receipt.status != EffectStatus::NotDone || adapter == self.node) {
+            false => Err(Refusal::UnknownAdapter),
+            true if self.is_signed(receipt) => Ok(()),
+            true => Err(Refusal::Signature),
         }
-        let signature = receipt.signature.as_slice().try_into().map(Signature);
+    }
+
+    /// Whether the adapter that a receipt names signed it.
+    pub(crate) fn is_signed(&self, receipt: &Receipt) -> bool {
         let digest = receipt_digest(self.log, receipt);
-        match signature {
-            Ok(signature) if adapter.verify(&digest.0, &signature) => Ok(()),
-            Ok(_) | Err(_) => Err(Refusal::Signature),
-        }
+        let signature = receipt.signature.as_slice().try_into().map(Signature);
+        signature.is_ok_and(|signature| PublicKey(receipt.adapter).verify(&digest.0, &signature))
+    }
+
+    /// Whether nobody appears in the lines of both leases: they could act through the one and
+    /// approve through the other.
+    pub(crate) fn is_independent(&self, one: LeaseId, other: LeaseId) -> bool {
+        let owners = || self.line(other).map(|(_, lease)| lease.owner);
+        !self.line(one).any(|(_, lease)| owners().any(|owner| owner == lease.owner))
     }
 }

@@ -4,17 +4,29 @@ use std::collections::BTreeMap;
 
 use karyon_authority::{EffectState, No, Refusal, receipt_digest};
 use karyon_identity::SecretKey;
-use karyon_log::{Control, Intent, Receipt};
+use karyon_log::{Control, EffectStatus, Intent, OutcomeUnknown, Receipt};
 use karyon_types::{Denial, EffectId, Hash, Hasher, LogId};
 
 use crate::broker::Broker;
 use crate::error::BrokerError;
 
+/// How an attempt at an effect ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It happened.
+    Done,
+    /// It did not happen.
+    #[default]
+    Failed,
+    /// The adapter cannot tell, for this reason.
+    Unknown(String),
+}
+
 /// What an adapter says of what it did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Performed {
-    /// Whether it succeeded.
-    pub done: bool,
+    /// How it ended.
+    pub outcome: Outcome,
     /// The hash of what came back.
     pub payload: Option<Hash>,
     /// What was really used of each budget, by argument; what is absent counts in full if it
@@ -28,6 +40,9 @@ pub enum ActError {
     /// It was admitted, but may not happen any more. It did not.
     #[error("it was admitted, but is denied now: {0}")]
     Denied(No),
+    /// The adapter cannot tell whether it happened: what it was to use stays used.
+    #[error("nobody knows whether it happened: {0} (outcome_unknown)")]
+    Unknown(String),
     /// There is no such effect, or it was begun before.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -59,7 +74,16 @@ impl Broker {
         let intent = self.begin(effect)?;
         let started = self.now();
         let performed = perform(&intent);
-        let status = if performed.done { "done" } else { "failed" };
+        let status = match &performed.outcome {
+            Outcome::Done => EffectStatus::Done,
+            Outcome::Failed => EffectStatus::Failed,
+            Outcome::Unknown(why) => {
+                let (effect, why) = (effect.0, why.clone());
+                let unknown = Control::OutcomeUnknown(OutcomeUnknown { effect, why: why.clone() });
+                self.enter()?.record(vec![unknown])?;
+                return Err(ActError::Unknown(why));
+            }
+        };
         let receipt = self.receipt(effect, status, performed, started, adapter);
         self.settle(&receipt)?;
         Ok(receipt)
@@ -67,7 +91,7 @@ impl Broker {
 
     /// The last look before an effect happens.
     fn begin(&self, effect: EffectId) -> Result<Intent, ActError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let state = inner.ledger.effect(effect).map(|(_, state)| state);
         match state {
             None | Some(EffectState::Unknown) => return Err(Refusal::UnknownTarget.into()),
@@ -84,7 +108,7 @@ impl Broker {
             Ok(intent) => Ok(intent),
             Err(no) => {
                 let (now, nothing) = (self.now(), Performed::default());
-                let receipt = self.receipt(effect, "not_done", nothing, now, &self.key);
+                let receipt = self.receipt(effect, EffectStatus::NotDone, nothing, now, &self.key);
                 inner.begun.remove(&effect);
                 inner.record(vec![Control::Receipt(receipt)])?;
                 Err(ActError::Denied(no))
@@ -97,7 +121,7 @@ impl Broker {
     /// # Errors
     /// [`ActError::Refused`], [`ActError::Broker`].
     pub fn settle(&self, receipt: &Receipt) -> Result<(), ActError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         inner.ledger.receipt(receipt)?;
         inner.record(vec![Control::Receipt(receipt.clone())])?;
         inner.begun.remove(&EffectId(receipt.effect));
@@ -107,14 +131,14 @@ impl Broker {
     fn receipt(
         &self,
         effect: EffectId,
-        status: &str,
+        status: EffectStatus,
         performed: Performed,
         started_unix_ms: u64,
         adapter: &SecretKey,
     ) -> Receipt {
         let mut receipt = Receipt {
             effect: effect.0,
-            status: status.into(),
+            status,
             payload: performed.payload.unwrap_or(Hash::ZERO).0,
             used: performed.used,
             started_unix_ms,

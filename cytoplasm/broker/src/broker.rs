@@ -1,17 +1,21 @@
 //! The broker: the ledger of one data directory, and its log.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use karyon_authority::{Ask, Decision, Ledger, No, terms_digest};
 use karyon_gate::{Gate, Rights};
-use karyon_identity::{Asked, PublicKey, SecretKey, SignedGrant, SignedStatement};
-use karyon_log::{
-    ClockBack, Control, Genesis, Order, OutcomeUnknown, Refused, Report, Target, Verb,
+use karyon_identity::{
+    Asked, Checkpoint, GrantError, PublicKey, SecretKey, SignedGrant, SignedStatement,
 };
+use karyon_log::{ClockBack, Control, Genesis, Order, OutcomeUnknown, Refused, Target, Verb};
 use karyon_runtime::{Beginning, DataDir, Node};
 use karyon_safety::StopFile;
-use karyon_types::{AgentId, EffectId, GrantId, Hash, LeaseId, LogId, ProposalId, ReasonId, Terms};
+use karyon_types::{
+    AgentId, Denial, EffectId, GrantId, Hash, LeaseId, LogId, ProposalId, ReasonId, Terms,
+};
+use karyon_verify::Report;
 
 use crate::denials::Denials;
 use crate::error::BrokerError;
@@ -19,8 +23,11 @@ use crate::error::BrokerError;
 /// What a broker's log says of itself: a kind of node and its version.
 pub const KIND: (&str, u32) = ("broker", 1);
 
-/// The resource that a grant for a broker is for: the terms say the rest.
-pub const RESOURCE: &str = "world";
+/// The resource that a grant is for: the world, through the broker of one log, so that the same
+/// signature is worth nothing in another. The terms say the rest.
+pub fn resource(log: LogId) -> String {
+    format!("world/{log}")
+}
 
 /// How a session's question was answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +57,22 @@ pub struct Stopped {
 /// Gives the time, milliseconds since 1970.
 pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
 
+/// What a broker needs to know.
+pub struct Settings {
+    /// The node's key.
+    pub key: Arc<SecretKey>,
+    /// Whose receipts are taken, besides the node's own.
+    pub adapters: Vec<PublicKey>,
+    /// The version of Karyon, as recorded.
+    pub karyon: String,
+    /// The time.
+    pub clock: Clock,
+    /// Checkpoints of the log that were kept elsewhere: one that it does not extend is refused.
+    pub known: Vec<Checkpoint>,
+    /// A folder outside the data directory in which the newest checkpoint of each log is kept.
+    pub witness: Option<PathBuf>,
+}
+
 pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
     node: Node,
@@ -72,56 +95,42 @@ impl Broker {
     ///
     /// # Errors
     /// [`BrokerError::Node`].
-    pub fn create(
-        dir: DataDir,
-        key: Arc<SecretKey>,
-        adapters: Vec<PublicKey>,
-        karyon: &str,
-        clock: Clock,
-    ) -> Result<Broker, BrokerError> {
+    pub fn create(dir: DataDir, settings: Settings) -> Result<Broker, BrokerError> {
         let genesis = Genesis {
-            karyon: karyon.into(),
-            created_unix_ms: clock(),
+            karyon: settings.karyon.clone(),
+            created_unix_ms: (settings.clock)(),
             scenario_name: KIND.0.into(),
             scenario: String::new(),
             kinds: vec![(KIND.0.into(), KIND.1)],
             inputs: Vec::new(),
         };
         let beginning = Beginning { genesis, authority: Vec::new(), inputs: Vec::new() };
-        let node = Node::create(dir, Arc::clone(&key), 1, beginning)?;
-        Broker::over(node, key, adapters, clock)
+        let node = Node::create(dir, Arc::clone(&settings.key), 1, beginning)?;
+        Broker::over(node, settings)
     }
 
-    /// Goes on where a broker ended, however it did. Nobody acts on an effect twice: those that
-    /// were in flight have an unknown outcome from now on.
+    /// Goes on where a broker ended. Nobody acts on an effect twice: after a kill, those that were
+    /// in flight have an unknown outcome from now on; after a clean end, those that were begun.
     ///
     /// # Errors
     /// [`BrokerError::Node`], [`BrokerError::Contradiction`], [`BrokerError::Log`].
-    pub fn open(
-        dir: DataDir,
-        key: Arc<SecretKey>,
-        adapters: Vec<PublicKey>,
-        karyon: &str,
-        clock: Clock,
-    ) -> Result<Broker, BrokerError> {
+    pub fn open(dir: DataDir, settings: Settings) -> Result<Broker, BrokerError> {
         let kinds = [(KIND.0.to_owned(), KIND.1)];
-        let (node, report) = Node::resume(dir, Arc::clone(&key), 1, karyon, &kinds, &[])?;
-        let broker = Broker::over(node, key, adapters, clock)?;
+        let (key, known) = (Arc::clone(&settings.key), &settings.known);
+        let (node, report) = Node::resume(dir, key, 1, &settings.karyon, &kinds, known)?;
+        let broker = Broker::over(node, settings)?;
         broker.recover(&report)?;
         Ok(broker)
     }
 
-    fn over(
-        node: Node,
-        key: Arc<SecretKey>,
-        adapters: Vec<PublicKey>,
-        clock: Clock,
-    ) -> Result<Broker, BrokerError> {
+    fn over(mut node: Node, settings: Settings) -> Result<Broker, BrokerError> {
+        let Settings { key, adapters, clock, witness, .. } = settings;
         let log = node.log();
+        if let Some(witness) = witness {
+            node.witnessed_by(witness.join(log.to_string()));
+        }
         let stop = node.stop_file()?;
-        // The node itself signs for what it kept from happening.
-        let adapters = adapters.into_iter().chain([key.public_key()]).collect();
-        let ledger = Ledger::new(log, Arc::new(Gate::default()), adapters);
+        let ledger = Ledger::new(log, Arc::new(Gate::default()), key.public_key(), adapters);
         let (denials, begun) = (Denials::default(), BTreeSet::new());
         let inner = Mutex::new(Inner { ledger, node, stop, denials, begun });
         Ok(Broker { inner, clock, log, key })
@@ -139,7 +148,9 @@ impl Broker {
         if found_unix_ms < recorded_unix_ms {
             records.push(Control::ClockBack(ClockBack { recorded_unix_ms, found_unix_ms }));
         }
-        let flying = inner.ledger.effects();
+        // Who ended in good order has said itself of which effects nobody knows.
+        let paused = matches!(report.controls.last(), Some(Control::Interrupted(_)));
+        let flying = inner.ledger.effects().filter(|_| !paused);
         let flying = flying.filter(|(_, state)| *state == karyon_authority::EffectState::InFlight);
         records.extend(flying.map(|(intent, _)| {
             let why = "the node ended before it heard of the end".into();
@@ -165,21 +176,19 @@ impl Broker {
         terms: Terms,
         under: Option<ReasonId>,
     ) -> Result<(GrantId, ReasonId), BrokerError> {
+        let unreadable = || GrantError::Other { what: "set of terms" };
         signed.permits(&Asked {
             principal_key,
             node_key: self.key.public_key(),
-            scenario: terms_digest(&terms).unwrap_or(Hash::ZERO),
-            resource: RESOURCE,
+            scenario: terms_digest(&terms).ok_or_else(unreadable)?,
+            resource: &resource(self.log),
             rights: Rights::ACT.0,
         })?;
-        let mut inner = self.enter();
-        let records = inner.ledger.grant(signed, terms, under)?;
-        let ids = records.iter().find_map(|record| match record {
-            Control::Grant(grant) => Some((GrantId(grant.id), ReasonId(grant.reason))),
-            _ => None,
-        });
-        inner.record(records)?;
-        Ok(ids.unwrap_or((GrantId(0), ReasonId(0))))
+        let mut inner = self.enter()?;
+        let granted = inner.ledger.grant(signed, terms, under)?;
+        let ids = (granted.id, granted.reason);
+        inner.record(granted.records)?;
+        Ok(ids)
     }
 
     /// A reason below another one.
@@ -187,7 +196,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Refused`], [`BrokerError::Log`].
     pub fn reason(&self, parent: ReasonId, label: &str) -> Result<ReasonId, BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let record = inner.ledger.reason(parent, label)?;
         let id = ReasonId(record.id);
         inner.record(vec![Control::Reason(record)])?;
@@ -199,7 +208,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Refused`], [`BrokerError::Log`].
     pub fn agent(&self, name: &str) -> Result<AgentId, BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let record = inner.ledger.agent(name)?;
         let id = AgentId(record.id);
         inner.record(vec![Control::Agent(record)])?;
@@ -217,7 +226,7 @@ impl Broker {
         reason: Option<ReasonId>,
         terms: Terms,
     ) -> Result<LeaseId, BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let record = inner.ledger.lease(grant, owner, reason, terms)?;
         let id = LeaseId(record.lease);
         inner.record(vec![Control::Terms(record)])?;
@@ -236,7 +245,7 @@ impl Broker {
         reason: Option<ReasonId>,
         terms: Terms,
     ) -> Result<LeaseId, BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let record = inner.ledger.attenuate(by, parent, owner, reason, terms)?;
         let id = LeaseId(record.lease);
         inner.record(vec![Control::Terms(record)])?;
@@ -249,15 +258,12 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Log`].
     pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let decision = match inner.stop.is_present() {
-            true => Decision::Denied(karyon_types::Denial::SystemHalted.into()),
+            true => Decision::Denied(Denial::SystemHalted.into()),
             false => inner.ledger.ask(ask),
         };
         let mut records = Vec::new();
-        if !matches!(decision, Decision::Denied(_)) {
-            records.extend(inner.denials.ended(ask.agent).map(Control::Refused));
-        }
         let answer = match decision {
             Decision::Admitted(intent) => {
                 let id = EffectId(intent.id);
@@ -277,7 +283,7 @@ impl Broker {
             Decision::Denied(no) => {
                 let refused = Refused {
                     agent: ask.agent.0,
-                    lease: Some(ask.lease.0),
+                    lease: (no.denial != Denial::UnknownLease).then_some(ask.lease.0),
                     code: no.code().into_owned(),
                     action: shortened(ask.action),
                     resource: shortened(ask.resource),
@@ -296,7 +302,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Refused`], [`BrokerError::Log`].
     pub fn approve(&self, signed: &SignedStatement) -> Result<ProposalId, BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let approval = inner.ledger.approve(signed)?;
         let id = ProposalId(approval.proposal);
         inner.record(vec![Control::Approval(approval)])?;
@@ -314,7 +320,7 @@ impl Broker {
         proposal: ProposalId,
         digest: Hash,
     ) -> Result<(), BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let approval = inner.ledger.approve_as(agent, lease, proposal, digest.0)?;
         inner.record(vec![Control::Approval(approval)])
     }
@@ -326,7 +332,7 @@ impl Broker {
     /// [`BrokerError::Refused`]; [`BrokerError::Log`]: it holds, but is not durable, and nothing at
     /// all is admitted any more.
     pub fn order(&self, signed: &SignedStatement) -> Result<Stopped, BrokerError> {
-        let mut inner = self.enter();
+        let mut inner = self.enter()?;
         let order = inner.ledger.order(signed)?;
         let stopped = Stopped { in_flight: order.in_flight };
         match Verb::from_number(order.verb) {
@@ -336,23 +342,20 @@ impl Broker {
         Ok(stopped)
     }
 
-    /// Gives up on effects whose time is over: their outcome is unknown. How many there were.
+    /// Gives up on effects whose time is over: their outcome is unknown. Whoever asks for
+    /// something does so as well.
     ///
     /// # Errors
     /// [`BrokerError::Log`].
-    pub fn sweep(&self) -> Result<usize, BrokerError> {
-        let mut inner = self.enter();
-        let overdue: Vec<_> = inner.ledger.overdue().collect();
-        let why = || "nobody heard of its end in time".into();
-        let unknown = overdue.iter().map(|id| OutcomeUnknown { effect: id.0, why: why() });
-        let records = unknown.map(Control::OutcomeUnknown).collect();
-        inner.record(records)?;
-        Ok(overdue.len())
+    pub fn sweep(&self) -> Result<(), BrokerError> {
+        self.enter().map(drop)
     }
 
     /// Looks at the ledger, at the current time.
     pub fn look<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
-        look(&self.enter().ledger)
+        let mut inner = self.lock();
+        inner.ledger.advance((self.clock)());
+        look(&inner.ledger)
     }
 
     /// How many effects are in flight under a target.
@@ -366,16 +369,28 @@ impl Broker {
     /// [`BrokerError::Log`], [`BrokerError::Node`].
     pub fn close(self) -> Result<DataDir, BrokerError> {
         let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let rows = inner.denials.all_ended().into_iter().map(Control::Refused).collect();
+        let mut rows: Vec<_> =
+            inner.denials.all_ended().into_iter().map(Control::Refused).collect();
+        let begun = inner.begun.iter().filter(|id| inner.ledger.effect(**id).is_some());
+        rows.extend(begun.map(|id| {
+            let why = "it was begun, and the node ended before it heard of the end".into();
+            Control::OutcomeUnknown(OutcomeUnknown { effect: id.0, why })
+        }));
         inner.record(rows)?;
         Ok(inner.node.pause()?.0)
     }
 
     /// Everything in here, at the current time.
-    pub(crate) fn enter(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn enter(&self) -> Result<MutexGuard<'_, Inner>, BrokerError> {
         let mut inner = self.lock();
         inner.ledger.advance((self.clock)());
-        inner
+        let overdue = inner.ledger.overdue().map(|effect| {
+            let why = "nobody heard of its end in time".into();
+            Control::OutcomeUnknown(OutcomeUnknown { effect: effect.0, why })
+        });
+        let overdue = overdue.collect();
+        inner.record(overdue)?;
+        Ok(inner)
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -399,7 +414,11 @@ impl Inner {
             return Err(failed.into());
         }
         for record in &records {
-            self.ledger.apply(record)?;
+            if let Err(contradiction) = self.ledger.apply(record) {
+                // The log holds what the ledger does not: nothing may be decided on that.
+                self.ledger.gate().halt();
+                return Err(contradiction.into());
+            }
         }
         Ok(())
     }

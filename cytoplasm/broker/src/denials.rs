@@ -1,59 +1,50 @@
-//! Denials in a row: the first is recorded at once, then each time their number has doubled, and
-//! once more when the row ends. So nobody floods the log by asking in vain, and the number of each
-//! row is exact once it has ended.
+//! Repeated denials of one agent with one code: the first is recorded at once, then each time their
+//! number has doubled, and once more at the end. So nobody floods the log by asking in vain, and
+//! the numbers are exact after a clean end.
 
 use std::collections::BTreeMap;
 
 use karyon_log::Refused;
-use karyon_types::AgentId;
 
-/// The most rows that are open at once; then the one of the first agent ends early.
+/// The most rows that are counted at once, an agent and a code each: bounds the memory. Then the
+/// first ends early.
 const ROWS_MAX: usize = 10_000;
 
-/// The last row of each agent.
+/// What was denied, by agent and code: the last, and how many of them are recorded.
 #[derive(Default)]
 pub(crate) struct Denials {
-    rows: BTreeMap<AgentId, (Refused, u64)>,
+    rows: BTreeMap<(u64, String), (Refused, u64)>,
 }
 
 impl Denials {
     /// Counts a denial; what is to be recorded.
     pub(crate) fn denied(&mut self, refused: Refused) -> Vec<Refused> {
-        let agent = AgentId(refused.agent);
-        let mut due = Vec::new();
-        match self.rows.get_mut(&agent) {
-            Some((row, recorded)) if row.code == refused.code => {
-                *row = Refused { count: row.count + 1, ..refused };
-                if row.count >= recorded.saturating_mul(2) {
-                    *recorded = row.count;
-                    due.push(row.clone());
-                }
+        let row = (refused.agent, refused.code.clone());
+        if let Some((last, recorded)) = self.rows.get_mut(&row) {
+            *last = Refused { count: last.count + 1, ..refused };
+            if last.count < recorded.saturating_mul(2) {
+                return Vec::new();
             }
-            Some(_) | None => {
-                due.extend(self.ended(agent));
-                if self.rows.len() >= ROWS_MAX
-                    && let Some(first) = self.rows.keys().next().copied()
-                {
-                    due.extend(self.ended(first));
-                }
-                due.push(refused.clone());
-                self.rows.insert(agent, (refused, 1));
-            }
+            *recorded = last.count;
+            return vec![last.clone()];
         }
+        let mut due = Vec::new();
+        if self.rows.len() >= ROWS_MAX {
+            due.extend(self.rows.pop_first().and_then(|(_, row)| unrecorded(row)));
+        }
+        due.push(refused.clone());
+        self.rows.insert(row, (refused, 1));
         due
     }
 
-    /// Something else happened to the agent: its row is over; what is to be recorded of it.
-    pub(crate) fn ended(&mut self, agent: AgentId) -> Option<Refused> {
-        let (row, recorded) = self.rows.remove(&agent)?;
-        (row.count > recorded).then_some(row)
-    }
-
-    /// All rows are over.
+    /// All rows are over; what is to be recorded of them.
     pub(crate) fn all_ended(&mut self) -> Vec<Refused> {
-        let rows = std::mem::take(&mut self.rows).into_values();
-        rows.filter(|(row, recorded)| row.count > *recorded).map(|(row, _)| row).collect()
+        std::mem::take(&mut self.rows).into_values().filter_map(unrecorded).collect()
     }
+}
+
+fn unrecorded((last, recorded): (Refused, u64)) -> Option<Refused> {
+    (last.count > recorded).then_some(last)
 }
 
 #[cfg(test)]
@@ -65,21 +56,37 @@ mod tests {
         Refused { agent, lease: None, code: code.into(), action, resource, count: 1 }
     }
 
+    fn counts(due: &[Refused]) -> Vec<u64> {
+        due.iter().map(|row| row.count).collect()
+    }
+
     #[test]
     fn a_row_is_recorded_at_its_doublings_and_at_its_end() {
         let mut denials = Denials::default();
-        let mut counts = Vec::new();
+        let mut recorded = Vec::new();
         for _ in 0..1000 {
-            counts.extend(denials.denied(refused(1, "lease_expired")).iter().map(|row| row.count));
+            recorded.extend(counts(&denials.denied(refused(1, "lease_expired"))));
         }
-        assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
-        // Another agent's do not touch it; another code ends it.
-        assert_eq!(denials.denied(refused(2, "lease_expired")).len(), 1);
-        let due = denials.denied(refused(1, "lease_revoked"));
-        assert_eq!(due.iter().map(|row| row.count).collect::<Vec<_>>(), [1000, 1]);
-        assert_eq!(denials.ended(AgentId(1)), None);
-        assert_eq!(denials.denied(refused(2, "lease_expired")).len(), 1);
-        denials.denied(refused(2, "lease_expired"));
-        assert_eq!(denials.all_ended().iter().map(|row| row.count).collect::<Vec<_>>(), [3]);
+        assert_eq!(recorded, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+        // Neither another agent nor another code ends it: whoever alternates gains nothing.
+        assert_eq!(counts(&denials.denied(refused(2, "lease_expired"))), [1]);
+        assert_eq!(counts(&denials.denied(refused(1, "lease_revoked"))), [1]);
+        assert!(denials.denied(refused(1, "lease_expired")).is_empty());
+        assert_eq!(counts(&denials.all_ended()), [1001]);
+        assert!(denials.all_ended().is_empty());
+    }
+
+    #[test]
+    fn the_rows_are_bounded() {
+        let mut denials = Denials::default();
+        denials.denied(refused(0, "lease_expired"));
+        denials.denied(refused(0, "lease_expired"));
+        denials.denied(refused(0, "lease_expired"));
+        for agent in 1..ROWS_MAX as u64 {
+            denials.denied(refused(agent, "lease_expired"));
+        }
+        let due = denials.denied(refused(ROWS_MAX as u64, "lease_expired"));
+        assert_eq!(counts(&due), [3, 1]);
+        assert_eq!(denials.rows.len(), ROWS_MAX);
     }
 }

@@ -18,6 +18,6 @@ mod broker;
 mod denials;
 mod error;
 
-pub use act::{ActError, Performed, effect_key};
-pub use broker::{Answer, Broker, Clock, KIND, RESOURCE, Stopped};
+pub use act::{ActError, Outcome, Performed, effect_key};
+pub use broker::{Answer, Broker, Clock, KIND, Settings, Stopped, resource};
 pub use error::BrokerError;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use karyon_identity::{Checkpoint, GrantTerms, SecretKey};
 use karyon_log::{
-    Block, Control, End, InputFile, Lane, LogError, Record, Report, SegmentHeader, Trust,
-    VerifyError, verify, write_segment,
+    Block, Control, End, InputFile, Lane, LogError, Record, SegmentHeader, write_segment,
 };
 use karyon_safety::Found;
 use karyon_types::{LogId, hash};
+use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use crate::checkpoints::Checkpoints;
 use crate::datadir::DataDir;

@@ -10,11 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use karyon_identity::{Checkpoint, SecretKey};
 use karyon_log::{
     Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, LogFailed,
-    Recovered, Report, Resume, Seal, SegmentHeader, Trust, VerifyError, Walk, Writer,
-    WriterOptions, verify,
+    Recovered, Resume, Seal, SegmentHeader, Walk, Writer, WriterOptions,
 };
 use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
 use karyon_types::{Hash, LogId, hash};
+use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use crate::checkpoints::Checkpoints;
 use crate::datadir::{DataDir, DataDirError};

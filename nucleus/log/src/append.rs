@@ -40,7 +40,11 @@ pub fn write_segment(
     write_segment_in(&(Arc::new(DiskFolder::new(folder)) as _), header, key, boot, end, block)
 }
 
-pub(crate) fn write_segment_in(
+/// The same, in a folder of any kind.
+///
+/// # Errors
+/// See [`write_segment`].
+pub fn write_segment_in(
     folder: &Arc<dyn Folder>,
     header: &SegmentHeader,
     key: Arc<SecretKey>,

@@ -424,7 +424,3 @@ fn open_begun(
     }
     Ok(is_ours.then_some(file))
 }
-
-#[cfg(test)]
-#[path = "simulation_tests.rs"]
-mod simulation;

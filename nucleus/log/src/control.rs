@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 mod acts;
 
 pub use acts::{
-    AgentRecord, Approval, ClockBack, Intent, Order, OutcomeUnknown, Proposal, Receipt, Refused,
-    TermsRecord,
+    AgentRecord, Approval, ClockBack, EffectStatus, Intent, Order, OutcomeUnknown, Proposal,
+    Receipt, Refused, TermsRecord,
 };
 
 /// What began this log: everything that is needed to run it again.

@@ -23,7 +23,7 @@ pub struct Damage {
 
 impl Damage {
     /// Something is missing behind `end`.
-    pub(crate) fn behind(end: &End, what: &'static str) -> Damage {
+    pub fn behind(end: &End, what: &'static str) -> Damage {
         let (first_block, first_record) = (end.tree.size(), end.records);
         let offset = end.offset;
         Damage { what, first_block, last_block: None, first_record, last_record: None, offset }

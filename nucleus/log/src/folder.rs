@@ -109,7 +109,10 @@ pub(crate) fn list_segments(folder: &dyn Folder) -> io::Result<BTreeSet<u32>> {
 }
 
 /// The numbers of the segments with hashes of their records.
-pub(crate) fn list_records(folder: &dyn Folder) -> io::Result<BTreeSet<u32>> {
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list_records(folder: &dyn Folder) -> io::Result<BTreeSet<u32>> {
     Ok(folder.names()?.iter().filter_map(|name| number(name, RECORDS)).collect())
 }
 

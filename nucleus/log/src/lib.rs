@@ -15,7 +15,8 @@
 //! 4. After a failed write or fdatasync nothing is written again ([`Writer`] stays failed). Only
 //!    where the disk is full, last words are ([`Writer::last_words`]): their room is kept.
 //! 5. A segment that follows a seal is there as a whole or not at all ([`write_segment`]).
-//! 6. In a log that is covered by a checkpoint every changed byte is found ([`verify()`]).
+//! 6. In a log that is covered by a checkpoint every changed byte can be found; `cytoplasm/verify`
+//!    finds it, by reading only.
 
 mod append;
 mod block;
@@ -27,41 +28,34 @@ mod end;
 mod folder;
 mod group;
 pub mod limits;
-mod past;
 mod record;
 mod record_hashes;
 mod segment;
-#[cfg(test)]
-mod simulated_disk;
 mod status;
 mod storage;
 mod tree;
-mod verify;
 mod walk;
 mod writer;
 
-pub use append::write_segment;
+pub use append::{write_segment, write_segment_in};
 pub use block::{Block, BlockHeader, Lane};
 pub use control::{
-    AgentRecord, Approval, Boot, ClockBack, Control, Genesis, GrantRecord, Halt, ImportRecord,
+    AgentRecord, Approval, Boot, ClockBack, Control, EffectStatus, Genesis, GrantRecord, Halt, ImportRecord,
     InputFile, Intent, Interrupted, Order, OutcomeUnknown, PrincipalRecord, Proposal, ReasonRecord,
     Receipt, Recovered, Refused, Resume, Seal, TermsRecord, Turn,
 };
 pub use damage::Damage;
 pub use end::{End, Place};
-pub use folder::{DiskFolder, Folder, segment_file};
+pub use folder::{DiskFolder, Folder, list_records, segment_file};
 pub use record::{
     Cause, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Records, StepEncoder,
     Target, Verb,
 };
-pub use record_hashes::{RecordHash, RecordHashes, record_hash};
-pub use segment::SegmentHeader;
+pub use record_hashes::{RecordHash, RecordHashes, frames, record_hash};
+pub use segment::{SegmentHeader, origin};
 pub use status::{LogFailed, WriterStatus};
 pub use storage::{FileStorage, MemoryStorage, NO_WAIT, Storage, open_regular, read_regular};
 pub use tree::Tree;
-pub use verify::{
-    KeyStatus, Report, Trust, VerifyError, origin, read_checkpoint, verify, verify_in,
-};
 pub use walk::{LogError, Walk, WalkedBlock};
 pub use writer::{Writer, WriterOptions};
 

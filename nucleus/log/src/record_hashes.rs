@@ -42,7 +42,7 @@ pub fn record_hash(framed: &[u8]) -> RecordHash {
 
 /// The records of a block's body as they lie there. Bytes that are no record any more come last,
 /// as one.
-pub(crate) fn frames(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn frames(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut records = Records::new(body);
     std::iter::from_fn(move || {
         let before = records.rest();

@@ -11,6 +11,11 @@ use crate::walk::LogError;
 const MAGIC: [u8; 8] = *b"KARYONLG";
 const CHECKED: usize = 64;
 
+/// The name of a log's origin in its checkpoints.
+pub fn origin(log: LogId) -> String {
+    format!("karyon/{log}")
+}
+
 /// The header of a log file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {

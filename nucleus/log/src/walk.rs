@@ -59,7 +59,7 @@ pub enum LogError {
 
 impl LogError {
     /// The same error, with the file in which it lies, should that not be the first.
-    pub(crate) fn in_segment(self, segment: u32) -> LogError {
+    pub fn in_segment(self, segment: u32) -> LogError {
         match segment {
             0 => self,
             _ => LogError::Segment { segment, source: Box::new(self) },
@@ -67,7 +67,7 @@ impl LogError {
     }
 
     /// Whether it says "this is not what was written", rather than "I could not look".
-    pub(crate) fn is_refutation(&self) -> bool {
+    pub fn is_refutation(&self) -> bool {
         match self {
             LogError::Io(_) | LogError::NotALog | LogError::Version { .. } => false,
             LogError::Header | LogError::Damaged(_) | LogError::RecordHashes { .. } => true,
@@ -97,7 +97,7 @@ pub struct WalkedBlock {
 
 impl WalkedBlock {
     /// Damage to some of its records.
-    pub(crate) fn damage(&self, what: &'static str, first_record: u64, last: u64) -> Damage {
+    pub fn damage(&self, what: &'static str, first_record: u64, last: u64) -> Damage {
         Damage {
             what,
             first_block: self.index,
@@ -133,7 +133,11 @@ impl Walk {
         Walk::open_in(Arc::new(DiskFolder::new(folder)))
     }
 
-    pub(crate) fn open_in(folder: Arc<dyn Folder>) -> Result<Walk, LogError> {
+    /// The same, in a folder of any kind.
+    ///
+    /// # Errors
+    /// See [`open`](Walk::open).
+    pub fn open_in(folder: Arc<dyn Folder>) -> Result<Walk, LogError> {
         let storage = match folder.open(&segment_name(0)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && has_segments(&*folder) => {
                 let problem =
@@ -221,7 +225,7 @@ impl Walk {
 
     /// The first record and the body of the block at which the walk ended, should it not match
     /// its hash.
-    pub(crate) fn suspect(&self) -> Option<(u64, &[u8])> {
+    pub fn suspect(&self) -> Option<(u64, &[u8])> {
         self.suspect.as_ref().map(|(record, body)| (*record, &body[..]))
     }
 
@@ -350,7 +354,7 @@ fn judge(
         (damage.first_block, damage.last_block) = (sealing, Some(sealing));
         damage.first_record = end.records.saturating_sub(1);
         damage.last_record = Some(damage.first_record);
-        damage.what = "bytes behind the end of the file's last commit are not zero";
+        damage.what = "bytes follow the file's last record, where nothing may follow";
         return Err(LogError::Damaged(damage));
     }
     // Whatever lies before a valid commit was committed too, also where that commit is not the

@@ -29,7 +29,7 @@ pub struct WriterOptions {
     pub segment_bytes: u64,
     /// The size of the spare file.
     pub spare_bytes: u64,
-    /// How long blocks for which nobody waits are gathered, behind the commit before.
+    /// How long blocks for which nobody waits are gathered, behind the commit before or the start.
     pub linger: Duration,
     /// Whether record hashes are made by a thread of their own, while the log goes on.
     pub hash_in_background: bool,
@@ -292,7 +292,7 @@ impl Task {
     fn run(mut self) -> End {
         // However the thread ends, nobody waits for it any more.
         let _gone = Gone(Arc::clone(&self.shared));
-        let mut gathers_until = Instant::now();
+        let mut gathers_until = Instant::now() + self.linger;
         while let Some(blocks) = self.shared.next(gathers_until) {
             let count = blocks.len() as u64;
             if let Err(error) = self.committer.commit(blocks) {

@@ -1,6 +1,7 @@
 //! Arguments, with the examples that `--help` shows.
 
 mod audit;
+mod authority;
 mod key;
 mod memory;
 
@@ -9,6 +10,10 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub(crate) use audit::{Audit, ExportLog, FindOrphans, Grew, Prove, Tail, Verify};
+pub(crate) use authority::{
+    Approve, Ask, Authority, Delegate, Do, Grant, Lease, MakeAgent, NewAuthority, OrderArgs,
+    ShowAuthority,
+};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
     Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
@@ -66,6 +71,9 @@ pub(crate) enum Command {
     /// Look into a run's log
     #[command(subcommand, after_help = "Example:\n  karyon audit verify --data runs/rumour-1")]
     Audit(Audit),
+    /// Grants, leases, approvals and orders for agents that act on the world outside
+    #[command(subcommand, after_help = "Example:\n  karyon authority show --data office")]
+    Authority(Authority),
     /// Look at, or end, safe mode
     #[command(subcommand, after_help = "Example:\n  karyon safety status --data runs/rumour-1")]
     Safety(Safety),
@@ -182,6 +190,7 @@ impl Args {
         match &self.command {
             Command::Init(_) | Command::Run(_) | Command::Resume(_) => false,
             Command::Key(args) => args.asks(),
+            Command::Authority(args) => args.asks(),
             Command::Memory(_)
             | Command::Why(_)
             | Command::Engram(_)
@@ -201,6 +210,7 @@ impl Args {
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),
             Command::Audit(args) => args.json(),
+            Command::Authority(args) => args.json(),
             Command::Safety(Safety::Status(args)) => args.json,
             Command::Safety(Safety::Resume(args)) => args.json,
         }

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use karyon_colony::life::LifeError;
 use karyon_graph::GraphError;
-use karyon_log::{LogError, LogFailed, VerifyError};
+use karyon_log::{LogError, LogFailed};
 use karyon_memory::{JournalError, LineageError, TransplantError};
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
+use karyon_verify::VerifyError;
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

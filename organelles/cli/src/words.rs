@@ -78,7 +78,9 @@ pub(crate) fn control_words(control: &Control) -> String {
             "effect {}: agent {} was to do {} on {}",
             intent.id, intent.agent, intent.action, intent.resource
         ),
-        Control::Receipt(receipt) => format!("effect {}: {}", receipt.effect, receipt.status),
+        Control::Receipt(receipt) => {
+            format!("effect {}: {}", receipt.effect, receipt.status.name())
+        }
         Control::OutcomeUnknown(unknown) => {
             format!("effect {}: nobody knows whether it happened: {}", unknown.effect, unknown.why)
         }

@@ -7,13 +7,14 @@ use std::sync::atomic::AtomicUsize;
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_graph::GraphError;
 use karyon_identity::{Checkpoint, GrantError, SecretKey};
-use karyon_log::{Control, End, Genesis, Report, Seal};
+use karyon_log::{Control, End, Genesis, Seal};
 use karyon_memory::Fresh;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
     RunConfig, RunError, SMALL_TICK, run, wall_ms,
 };
 use karyon_types::{GrantId, Hash, PrincipalId, ReasonId, Tick, hash};
+use karyon_verify::Report;
 
 use crate::contacts::{Contacts, ContactsError, Note};
 use crate::direct::Arrival;

@@ -52,7 +52,7 @@
 //!
 //! # What it does not do
 //! It does not verify the log: it reads committed blocks, whose hashes and chain are checked
-//! while reading, but whether they are covered by a checkpoint is `karyon_log::verify`'s to say.
+//! while reading, but whether they are covered by a checkpoint is `karyon_verify::verify`'s to say.
 //! Nor does the database check the bytes of its file when it reads them. A file that is damaged
 //! where that shows is built anew; a changed byte inside a row may go unnoticed, and one inside a
 //! page's frame may make a question panic. [`rebuild`] finds out: it compares the roots.

@@ -288,12 +288,13 @@ impl Run {
                 let under = under.map(|place| ReasonId(place as u64 + 1));
                 let nonce = self.model.grants.len() as u64;
                 let signed = signed_grant(principal, &terms, nonce);
-                if let Ok(records) = self.ledger.grant(&signed, terms.clone(), under) {
+                if let Ok(granted) = self.ledger.grant(&signed, terms.clone(), under) {
                     let number = |record: &Control| match record {
-                        Control::Grant(grant) => Some((grant.principal, grant.reason)),
+                        Control::Grant(grant) => Some(grant.principal),
                         _ => None,
                     };
-                    let (principal, reason) = records.iter().find_map(number).unwrap();
+                    let principal = granted.records.iter().find_map(number).unwrap();
+                    let (reason, records) = (granted.reason.0, granted.records);
                     prop_assert_eq!(reason as usize, self.model.reasons.len() + 1);
                     self.model.reasons.push(under.map(|id| id.0));
                     self.model.grants.push((principal, reason, terms));
@@ -332,7 +333,7 @@ impl Run {
                     let used = used.min(amount);
                     let mut receipt = Receipt {
                         effect,
-                        status: "done".into(),
+                        status: karyon_log::EffectStatus::Done,
                         payload: [0; 32],
                         used: [("amount".to_owned(), used)].into(),
                         started_unix_ms: 0,

@@ -15,7 +15,7 @@ pub static KEYS: LazyLock<[SecretKey; 3]> =
     LazyLock::new(|| [1, 2, 3].map(|seed| SecretKey::from_seed([seed; 32]).unwrap()));
 
 pub fn ledger() -> Ledger {
-    Ledger::new(LOG, Arc::new(Gate::default()), vec![KEYS[2].public_key()])
+    Ledger::new(LOG, Arc::new(Gate::default()), PublicKey([9; 32]), vec![KEYS[2].public_key()])
 }
 
 pub fn signed_grant(principal: usize, terms: &Terms, nonce: u64) -> SignedGrant {

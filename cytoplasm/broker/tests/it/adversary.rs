@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use karyon_authority::{Ask, LeaseRefused, Wider};
-use karyon_broker::{ActError, Answer, BrokerError, Performed};
+use karyon_broker::{ActError, Answer, BrokerError, Outcome, Performed};
 use karyon_identity::Statement;
 use karyon_log::{Target, Verb};
 use karyon_types::{
@@ -20,6 +20,11 @@ fn limited() -> Terms {
 fn approved() -> Terms {
     let bounds = vec![("amount", Bound::Maximum(1_000_000))];
     terms(Capability { approval: true, ..capability(bounds) })
+}
+
+/// Whoever reads such a thing from the log would have to go as deep.
+fn nested(levels: usize) -> Argument {
+    (0..levels).fold(Argument::Null, |inner, _| Argument::List(vec![inner]))
 }
 
 #[test]
@@ -46,6 +51,7 @@ fn arguments_that_slip_past_nothing() {
         (one(Argument::Float(1.0)), too_much),
         (Arguments::from([("Amount".to_owned(), Argument::Int(1))]), too_much),
         (one(Argument::Text("x".repeat(70_000))), "malformed_arguments"),
+        (one(nested(500)), "malformed_arguments"),
     ] {
         assert_eq!(denied(&world.ask(payer, &arguments)), code, "{arguments:.60?}");
     }
@@ -82,7 +88,7 @@ fn budgets_are_reserved_settled_and_never_overdrawn() {
     let failed = Performed::default();
     world.broker.act(first, &key(ADAPTER), |_| failed).unwrap();
     let cheaper = Performed {
-        done: true,
+        outcome: Outcome::Done,
         used: [("amount".to_owned(), 60_000)].into(),
         ..Performed::default()
     };
@@ -91,7 +97,7 @@ fn budgets_are_reserved_settled_and_never_overdrawn() {
     let third = admitted(&world.ask(payer, &amount(100_000)));
     // An adapter that used more than was asked for is believed: nothing is left.
     let dearer = Performed {
-        done: true,
+        outcome: Outcome::Done,
         used: [("amount".to_owned(), u64::MAX)].into(),
         ..Performed::default()
     };
@@ -179,9 +185,9 @@ fn revoked_before_the_act_and_in_flight() {
     let receipt = world.broker.act(late, &key(ADAPTER), |_| {
         assert_eq!(world.order(ADA, Verb::Revoke, Target::Agent(payer.0)).unwrap(), 2);
         assert_eq!(denied(&world.ask(payer, &amount(1))), "lease_revoked");
-        Performed { done: true, ..Performed::default() }
+        Performed { outcome: Outcome::Done, ..Performed::default() }
     });
-    assert_eq!(receipt.unwrap().status, "done");
+    assert_eq!(receipt.unwrap().status, karyon_log::EffectStatus::Done);
     let code = match world.act(early) {
         Err(ActError::Denied(no)) => no.code().into_owned(),
         other => panic!("{other:?}"),
@@ -284,7 +290,7 @@ fn approving_82_000_does_not_admit_820_000() {
         "no_matching_approval"
     );
     let effect = admitted(&world.ask_with(payer, &amount(82_000), Some(proposal)));
-    assert_eq!(world.act(effect).unwrap().status, "done");
+    assert_eq!(world.act(effect).unwrap().status, karyon_log::EffectStatus::Done);
     // Once.
     assert_eq!(wrong(&amount(82_000), Some(proposal)), "no_matching_approval");
     assert_eq!(refused(world.approve(ADA, proposal, digest)), "already_used");
@@ -346,6 +352,8 @@ fn an_approval_survives_a_crash_and_is_still_single_use() {
         denied(&world.ask_with(payer, &amount(82_000), Some(proposal))),
         "no_matching_approval"
     );
+    // Nobody had begun it when the node ended in good order, so it may still happen, once.
+    assert_eq!(world.act(effect).unwrap().status, karyon_log::EffectStatus::Done);
     assert!(matches!(world.act(effect), Err(ActError::Refused(_))));
 }
 
@@ -482,13 +490,80 @@ fn no_grant_without_an_answerable_principal() {
         };
     let ada = key(ADA).public_key();
     // Another key than the one that this machine knows for the name.
-    assert!(refuse(signed(ADA, &limited, 1), key(GRACE).public_key(), &limited).contains("key"));
+    assert!(
+        refuse(signed(world.broker.log(), ADA, &limited, 1), key(GRACE).public_key(), &limited)
+            .contains("key")
+    );
     // Terms other than those that were signed.
-    assert!(refuse(signed(ADA, &limited, 1), ada, &approved()).contains("for other contents"));
-    let mut nobody = signed(ADA, &limited, 1);
+    assert!(
+        refuse(signed(world.broker.log(), ADA, &limited, 1), ada, &approved())
+            .contains("for other contents")
+    );
+    let mut nobody = signed(world.broker.log(), ADA, &limited, 1);
     nobody.terms.principal = String::new();
     assert!(refuse(nobody, ada, &limited).contains("no answerable principal"));
-    let mut forged = signed(ADA, &limited, 1);
+    let mut forged = signed(world.broker.log(), ADA, &limited, 1);
     forged.terms.reason = "another".into();
     assert!(refuse(forged, ada, &limited).contains("signature"));
+}
+
+#[test]
+fn one_signature_is_one_grant_in_one_log() {
+    let world = World::new();
+    let limited = limited();
+    let once = signed(world.broker.log(), ADA, &limited, 1);
+    let again = |world: &World, signed| {
+        let ada = key(ADA).public_key();
+        match world.broker.grant(signed, ada, limited.clone(), None) {
+            Ok(_) => "granted".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(again(&world, &once), "granted");
+    assert!(again(&world, &once).contains("order_replayed"));
+    let world = world.reopened();
+    assert!(again(&world, &once).contains("order_replayed"));
+    // Nor is it worth anything in another log.
+    assert!(again(&World::new(), &once).contains("resource"));
+    assert_eq!(again(&world, &signed(world.broker.log(), ADA, &limited, 2)), "granted");
+}
+
+#[test]
+fn of_several_budgets_on_one_argument_the_smallest_counts_once() {
+    let world = World::new();
+    let bounds = vec![("amount", Bound::Budget(100)), ("amount", Bound::Budget(60))];
+    let payer = world.agent("payer", terms(capability(bounds)));
+    assert_eq!(denied(&world.ask(payer, &amount(61))), "budget_exhausted");
+    let effect = admitted(&world.ask(payer, &amount(60)));
+    assert_eq!(denied(&world.ask(payer, &amount(1))), "budget_exhausted");
+    world.broker.act(effect, &key(ADAPTER), |_| Performed::default()).unwrap();
+    admitted(&world.ask(payer, &amount(60)));
+}
+
+#[test]
+fn an_approval_that_ends_between_admission_and_act() {
+    let world = World::new();
+    let payer = world.agent("payer", approved());
+    let (proposal, digest) = proposed(&world.ask(payer, &amount(7)));
+    let (number, digest, expires_unix_ms) = (proposal.0, digest.0, *START + 10);
+    let approval = Statement::Approval { proposal: number, digest, expires_unix_ms };
+    world.broker.approve(&approval.sign(world.broker.log(), &key(ADA))).unwrap();
+    let effect = admitted(&world.ask_with(payer, &amount(7), Some(proposal)));
+    world.pass(10);
+    match world.act(effect) {
+        Err(ActError::Denied(no)) => assert_eq!(no.code(), "no_matching_approval"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn terms_that_no_log_could_hold_are_refused() {
+    let world = World::new();
+    let names = (0..3000).map(|n| karyon_types::Plain::Text(format!("{n:0>40}"))).collect();
+    let huge = terms(capability(vec![("to", Bound::OneOf(names))]));
+    let ada = key(ADA).public_key();
+    match world.broker.grant(&signed(world.broker.log(), ADA, &huge, 1), ada, huge.clone(), None) {
+        Err(BrokerError::Grant(error)) => assert!(error.to_string().contains("64 KiB"), "{error}"),
+        other => panic!("{other:?}"),
+    }
 }

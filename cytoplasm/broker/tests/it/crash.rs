@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use karyon_authority::EffectState;
 use karyon_broker::Answer;
-use karyon_log::Verb;
-use karyon_types::{Bound, EffectId, LeaseId};
+use karyon_log::{Target, Verb};
+use karyon_types::{AgentId, Bound, Capability, EffectId, LeaseId};
 
 use crate::support::*;
 
@@ -34,36 +34,38 @@ fn killed_after_each_answer_the_ledger_comes_back_as_it_was() {
         let data = killed.path().join(number.to_string());
         copy(&world.data(), &data);
         person_looks(&data);
-        let time = Arc::new(AtomicU64::new(world.clock.load(Ordering::SeqCst) + (1 << 50)));
+        let time = Arc::new(AtomicU64::new(world.clock.load(Ordering::SeqCst)));
         let again = open(&data, &time).unwrap();
         let state = |ledger: &karyon_authority::Ledger| {
             let proposals: Vec<_> = ledger.proposals().map(|(p, s)| (p.id, s)).collect();
             let effects: Vec<_> = ledger.effects().map(|(intent, _)| intent.id).collect();
-            let spent = ledger.spent(LeaseId(1), 0, "amount");
-            (
-                proposals,
-                effects,
-                spent,
-                ledger.in_flight(karyon_log::Target::Agent(karyon_types::AgentId(99))),
-            )
+            let used = ledger.used(Target::Lease(LeaseId(1)), 0).map(|(n, all)| (n, all.clone()));
+            let agent = Target::Agent(AgentId(1));
+            (proposals, effects, used, ledger.standing(agent), ledger.holds(LeaseId(1)))
         };
-        assert_eq!(
-            again.look(|l| (state(l).1, state(l).2)),
-            world.broker.look(|l| (state(l).1, state(l).2))
-        );
+        assert_eq!(again.look(state), world.broker.look(state));
         // Nobody acts again on what was in flight.
         assert!(again.look(|l| l.effects().all(|(_, state)| state == EffectState::Unknown)));
         again
     };
-    let payer = world.agent("payer", terms(capability(vec![("amount", Bound::Budget(10))])));
+    let careful = Capability { approval: true, ..capability(vec![("amount", Bound::Budget(10))]) };
+    let payer = world.agent("payer", terms(careful));
     check(&world);
-    let effect = admitted(&world.ask(payer, &amount(4)));
+    let (proposal, digest) = proposed(&world.ask(payer, &amount(4)));
+    check(&world);
+    world.approve(ADA, proposal, digest).unwrap();
+    check(&world);
+    world.order(ADA, Verb::Suspend, Target::Agent(payer.0)).unwrap();
+    check(&world);
+    world.order(ADA, Verb::Resume, Target::Agent(payer.0)).unwrap();
+    check(&world);
+    let effect = admitted(&world.ask_with(payer, &amount(4), Some(proposal)));
     let again = check(&world);
     assert!(again.act(effect, &key(ADAPTER), |_| unreachable!("it may have happened")).is_err());
     world.act(effect).unwrap();
     let again = check(&world);
     assert!(again.act(effect, &key(ADAPTER), |_| unreachable!("it happened")).is_err());
-    world.order(ADA, Verb::Revoke, karyon_log::Target::Lease(payer.1)).unwrap();
+    world.order(ADA, Verb::Revoke, Target::Lease(payer.1)).unwrap();
     let again = check(&world);
     let arguments = amount(1);
     let ask = karyon_authority::Ask {

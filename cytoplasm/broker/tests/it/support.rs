@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use karyon_authority::{Ask, terms_digest};
-use karyon_broker::{ActError, Answer, Broker, BrokerError, Performed, RESOURCE};
+use karyon_broker::{
+    ActError, Answer, Broker, BrokerError, Outcome, Performed, Settings, resource,
+};
 use karyon_gate::Rights;
 use karyon_identity::{GrantTerms, SecretKey, SignedGrant, SignedStatement, Statement};
 use karyon_log::{Receipt, Target, Verb};
@@ -60,14 +62,14 @@ pub fn amount(amount: i64) -> Arguments {
     [("amount".to_owned(), Argument::Int(amount))].into()
 }
 
-pub fn signed(principal: u8, terms: &Terms, nonce: u8) -> SignedGrant {
+pub fn signed(log: LogId, principal: u8, terms: &Terms, nonce: u8) -> SignedGrant {
     GrantTerms {
         principal: if principal == ADA { "ada" } else { "grace" }.into(),
         principal_key: key(principal).public_key(),
         node_key: key(NODE).public_key(),
         reason: "pay the bills".into(),
         rights: Rights::ACT.0,
-        resource: RESOURCE.into(),
+        resource: resource(log),
         scenario: terms_digest(terms).unwrap(),
         expires_tick: None,
         nonce: [nonce; 16],
@@ -86,9 +88,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let time = Arc::new(AtomicU64::new(*START));
         let dir = DataDir::create(&folder.path().join("data")).unwrap();
-        let adapters = vec![key(ADAPTER).public_key()];
-        let broker =
-            Broker::create(dir, Arc::new(key(NODE)), adapters, "0.1.0", clock(&time)).unwrap();
+        let broker = Broker::create(dir, settings(&time)).unwrap();
         World { broker, clock: time, folder, orders: AtomicU64::new(0) }
     }
 
@@ -110,7 +110,7 @@ impl World {
 
     pub fn grant(&self, principal: u8, terms: &Terms) -> (GrantId, ReasonId) {
         let nonce = self.orders.fetch_add(1, Ordering::SeqCst) as u8;
-        let signed = signed(principal, terms, nonce);
+        let signed = signed(self.broker.log(), principal, terms, nonce);
         self.broker.grant(&signed, key(principal).public_key(), terms.clone(), None).unwrap()
     }
 
@@ -144,7 +144,7 @@ impl World {
     }
 
     pub fn act(&self, effect: EffectId) -> Result<Receipt, ActError> {
-        let done = Performed { done: true, ..Performed::default() };
+        let done = Performed { outcome: Outcome::Done, ..Performed::default() };
         self.broker.act(effect, &key(ADAPTER), |_| done)
     }
 
@@ -166,8 +166,18 @@ impl World {
 
 pub fn open(data: &Path, time: &Arc<AtomicU64>) -> Result<Broker, BrokerError> {
     let dir = DataDir::open(data).unwrap();
-    let adapters = vec![key(ADAPTER).public_key()];
-    Broker::open(dir, Arc::new(key(NODE)), adapters, "0.1.0", clock(time))
+    Broker::open(dir, settings(time))
+}
+
+pub fn settings(time: &Arc<AtomicU64>) -> Settings {
+    Settings {
+        key: Arc::new(key(NODE)),
+        adapters: vec![key(ADAPTER).public_key()],
+        karyon: "0.1.0".into(),
+        clock: clock(time),
+        known: Vec::new(),
+        witness: None,
+    }
 }
 
 pub fn order(

@@ -150,7 +150,7 @@ fn a_log_that_does_not_extend_a_known_checkpoint_is_not_resumed() {
     let mut node = begin(&path);
     node.witnessed_by(copy.clone());
     drop(node.interrupt(0, 2).unwrap());
-    let known = karyon_log::read_checkpoint(&copy, &key().public_key()).unwrap().unwrap();
+    let known = karyon_verify::read_checkpoint(&copy, &key().public_key()).unwrap().unwrap();
     let resume = |known: &Checkpoint| {
         let (dir, kinds) = (DataDir::open(&path).unwrap(), [("puppet".into(), 1)]);
         let known = std::slice::from_ref(known);

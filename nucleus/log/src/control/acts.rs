@@ -122,14 +122,37 @@ pub struct Intent {
 
 impl Eq for Intent {}
 
+/// How an effect ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectStatus {
+    /// It happened.
+    Done,
+    /// It was tried, and did not happen.
+    Failed,
+    /// The node stopped it before it began.
+    NotDone,
+}
+
+impl EffectStatus {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            EffectStatus::Done => "done",
+            EffectStatus::Failed => "failed",
+            EffectStatus::NotDone => "not_done",
+        }
+    }
+}
+
 /// What came of an effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// The intent.
     pub effect: u64,
-    /// `done`, `failed`, or `not_done`: it was stopped before it began.
-    pub status: String,
+    /// How it ended.
+    pub status: EffectStatus,
     /// The BLAKE3 hash of what came back.
     pub payload: [u8; 32],
     /// What it really used of each budget, by argument.

@@ -3,6 +3,7 @@
 use karyon_log::{Block, Control, Storage, Writer};
 use proptest::prelude::*;
 
+use crate::sample::*;
 use crate::support::*;
 
 /// Writes what a run writes; how many blocks were acknowledged.

@@ -3,6 +3,7 @@
 use karyon_log::{Control, MemoryStorage, Storage};
 use karyon_types::hash;
 
+use crate::sample::*;
 use crate::support::*;
 
 /// A log of one commit, byte for byte.

@@ -10,6 +10,7 @@ use karyon_log::{
 };
 use karyon_types::LogId;
 
+use crate::sample::*;
 use crate::support::*;
 
 /// What identifies a block that was read.

@@ -1,68 +1,12 @@
-//! A small log, and a disk that loses, tears and refuses.
+//! Whole logs written and read, and a disk that loses, tears and refuses.
 
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use karyon_identity::SecretKey;
-use karyon_log::{
-    Block, Control, End, FileStorage, Genesis, ImportRecord, InputFile, Lane, LogError,
-    MemoryStorage, Record, Seal, SegmentHeader, Storage, Walk, WalkedBlock, Writer, segment_file,
-    write_segment,
-};
-use karyon_types::{LogId, Tick, hash};
+use karyon_log::{Control, End, FileStorage, LogError, MemoryStorage, Storage, Walk, segment_file};
 
-/// A key that everybody knows.
-pub fn key() -> SecretKey {
-    SecretKey::from_seed([7; 32]).unwrap()
-}
-
-pub fn header() -> SegmentHeader {
-    SegmentHeader { log: LogId([0x11; 16]), node_key: key().public_key() }
-}
-
-pub fn genesis() -> Genesis {
-    Genesis {
-        karyon: "0.1.0".into(),
-        created_unix_ms: 1_700_000_000_000,
-        scenario_name: "test".into(),
-        scenario: "seed = 1\n".into(),
-        kinds: vec![("person".into(), 1)],
-        inputs: vec![],
-    }
-}
-
-pub fn control(record: Control) -> Block {
-    let seals = record.seals();
-    let mut body = Vec::new();
-    Record::Control(Box::new(record)).encode(&mut body);
-    Block { lane: Lane::Control, count: 1, body, wall_ms: 5, seals }
-}
-
-pub fn ticks(from: u64, count: u64) -> Block {
-    let mut body = Vec::new();
-    (from..from + count).for_each(|tick| Record::Tick(Tick(tick)).encode(&mut body));
-    Block { lane: Lane::Ticks, count: count as u32, body, wall_ms: 6, seals: false }
-}
-
-pub fn seal() -> Block {
-    control(Control::Seal(Seal { ticks: 9, state_root: [3; 32] }))
-}
-
-/// What an import writes, with a copy that holds `text`.
-pub fn import(text: &str) -> Block {
-    let size = text.len() as u64;
-    let file = InputFile { name: text.trim().into(), size, hash: hash(text.as_bytes()).0 };
-    control(Control::Import(ImportRecord {
-        file,
-        root: vec![1, 0x55, 0x1e, 32],
-        origin: [0x22; 16],
-        signer: [5; 32],
-        trusted_by: "ada".into(),
-        lease: 3,
-        at_unix_ms: 1_700_000_001_000,
-    }))
-}
+use crate::sample::*;
 
 /// Writes a sealed run as the first file of `folder`: genesis, `commits` commits, the seal.
 pub fn write_run(folder: &Path, commits: u64) -> End {
@@ -74,20 +18,6 @@ pub fn write_run(folder: &Path, commits: u64) -> End {
         writer.flush().unwrap();
     }
     writer.close().unwrap()
-}
-
-/// Writes an import behind `end`.
-pub fn write_import(folder: &Path, end: &End, text: &str) -> End {
-    write_segment(folder, &header(), key().into(), 2, end, import(text)).unwrap()
-}
-
-/// Walks to the end.
-pub fn rest_of(walk: &mut Walk) -> Result<Vec<WalkedBlock>, LogError> {
-    let mut all = Vec::new();
-    while let Some(blocks) = walk.next_group()? {
-        all.extend(blocks);
-    }
-    Ok(all)
 }
 
 /// A disk in memory whose operations are counted; the one numbered `fails_at` and all behind it
@@ -188,13 +118,6 @@ impl Storage for Disk {
     }
 }
 
-/// Makes a log on `storage` and writes the first sector.
-pub fn start(mut storage: Box<dyn Storage>) -> io::Result<Writer> {
-    storage.write_at(0, &header().encode())?;
-    storage.sync()?;
-    Writer::start(storage, &header(), key().into(), 1, End::of_new_log())
-}
-
 /// Reads a log to its end: the bodies of its blocks, and how it ends.
 pub fn read(storage: &MemoryStorage) -> Result<(Vec<Vec<u8>>, End), LogError> {
     let mut walk = Walk::new(Box::new(storage.clone()))?;
@@ -203,16 +126,4 @@ pub fn read(storage: &MemoryStorage) -> Result<(Vec<Vec<u8>>, End), LogError> {
         bodies.extend(blocks.into_iter().map(|block| block.body));
     }
     Ok((bodies, walk.into_end()))
-}
-
-/// A counter-based generator, so that each seed can be replayed.
-pub fn random(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }

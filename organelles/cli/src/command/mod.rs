@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod audit;
+mod authority;
 mod engram;
 mod init;
 mod key;
@@ -25,6 +26,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Why(args) => guarded(|| why::execute(&args)),
         Command::Engram(args) => engram::execute(&args),
         Command::Audit(args) => audit::execute(&args),
+        Command::Authority(args) => authority::execute(&args),
         Command::Safety(Safety::Status(args)) => safety::status(&args),
         Command::Safety(Safety::Resume(args)) => safety::resume(&args),
     }

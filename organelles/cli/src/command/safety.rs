@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use karyon_log::{Control, Trust, verify};
+use karyon_log::Control;
 use karyon_runtime::{DataDir, datadir, unix_seconds};
 use karyon_safety::{Found, HumanResume, ResumeError, ResumeRequest, StopFile};
+use karyon_verify::{Trust, verify};
 use serde_json::json;
 
 use crate::args::{SafetyResume, Status};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use karyon_identity::{GrantTerms, SignedGrant};
 use karyon_keys::KeyDirectory;
-use karyon_log::{Control, Trust};
+use karyon_log::Control;
+use karyon_verify::Trust;
 
 use crate::support::{Ended, Place};
 
@@ -134,7 +135,7 @@ fn granted(change: impl Fn(&mut GrantTerms)) -> (Place, String) {
     let data = place.path("first");
     let log = data.join("log");
     let (checkpoint, inputs) = (data.join("log/checkpoint"), data.join("inputs"));
-    let report = karyon_log::verify(&log, &checkpoint, &inputs, &Trust::default()).unwrap();
+    let report = karyon_verify::verify(&log, &checkpoint, &inputs, &Trust::default()).unwrap();
     let signed = report.controls.iter().find_map(|control| match control {
         Control::Grant(grant) => Some(SignedGrant::decode(&grant.signed).unwrap()),
         _ => None,

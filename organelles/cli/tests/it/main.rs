@@ -11,6 +11,7 @@
 )]
 
 mod audit;
+mod authority_command;
 mod college;
 mod disk;
 mod engram;

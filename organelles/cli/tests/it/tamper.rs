@@ -64,7 +64,7 @@ fn what_is_missing_is_found() {
         assert_eq!(ended.code, Some(5), "cut to {len}: {ended:?}");
     }
     fs::write(&file, [&log[..], &[1]].concat()).unwrap();
-    place.karyon(&["audit", "verify", "--data", "d"]).expect(5).says(&["behind the seal"]);
+    place.karyon(&["audit", "verify", "--data", "d"]).expect(5).says(&["where nothing may follow"]);
 }
 
 #[test]

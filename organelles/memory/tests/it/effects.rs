@@ -56,7 +56,7 @@ fn intent(id: u64, agent: u64, lease: u64, proposal: Option<u64>) -> Record<'sta
 fn receipt(effect: u64) -> Record<'static> {
     control(Control::Receipt(Receipt {
         effect,
-        status: "done".into(),
+        status: karyon_log::EffectStatus::Done,
         payload: [0; 32],
         used: Default::default(),
         started_unix_ms: 1,

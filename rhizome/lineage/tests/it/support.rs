@@ -140,7 +140,7 @@ pub fn record() -> impl Strategy<Value = Record<'static>> {
     let receipt = (1..4u64).prop_map(|effect| {
         control(Control::Receipt(Receipt {
             effect,
-            status: "done".into(),
+            status: karyon_log::EffectStatus::Done,
             payload: [0; 32],
             used: Default::default(),
             started_unix_ms: 0,

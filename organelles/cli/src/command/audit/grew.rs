@@ -2,8 +2,8 @@
 
 use karyon_audit::grew;
 use karyon_audit::limits::CHECKPOINT_BYTES_MAX;
-use karyon_log::{Trust, verify};
 use karyon_runtime::datadir;
+use karyon_verify::{Trust, verify};
 use serde_json::json;
 
 use super::prove::note;

@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 
-use karyon_log::{Control, KeyStatus, Report, Trust, VerifyError, verify};
+use karyon_log::Control;
 use karyon_runtime::datadir;
+use karyon_verify::{KeyStatus, Report, Trust, VerifyError, verify};
 use serde_json::json;
 
 use crate::args::Verify;

@@ -66,7 +66,11 @@ pub(super) fn execute(args: &Approve) -> Result<Code, CliError> {
         plain(&proposal.resource),
     ));
     for (name, value) in &proposal.arguments {
-        output::note(&format!("  argument  {} = {}", plain(name), plain(&to_json(value).to_string())));
+        output::note(&format!(
+            "  argument  {} = {}",
+            plain(name),
+            plain(&to_json(value).to_string())
+        ));
     }
     output::note(&format!(
         "  digest    {}\n  until     {}",

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use karyon_broker::{Broker, RESOURCE};
-use karyon_colony::life::VERSION;
+use karyon_broker::{Broker, resource};
 use karyon_gate::Rights;
 use karyon_keys::KeyDirectory;
-use karyon_runtime::{DataDir, wall_ms};
+use karyon_runtime::DataDir;
 use karyon_types::{AgentId, GrantId, LeaseId, ReasonId};
 use serde_json::json;
 
 use super::past::Past;
-use super::{refused, terms, with};
+use super::{refused, settings, terms, with};
 use crate::args::{Delegate, Grant, Lease, MakeAgent, NewAuthority};
 use crate::error::{CliError, Code};
 use crate::{grant, keys, output};
@@ -22,7 +21,7 @@ pub(super) fn new(args: &NewAuthority) -> Result<Code, CliError> {
     grant::node_key(&directory)?;
     let key = Arc::new(directory.load_node_key()?);
     let dir = DataDir::create(&args.place.data)?;
-    let broker = Broker::create(dir, key, Vec::new(), VERSION, Box::new(wall_ms));
+    let broker = Broker::create(dir, settings(&directory, &key, Vec::new())?);
     let broker = broker.map_err(refused::error)?;
     let log = broker.log();
     broker.close().map_err(refused::error)?;
@@ -41,7 +40,7 @@ pub(super) fn grant(args: &Grant) -> Result<Code, CliError> {
     let data = args.place.data.as_path();
     let Some(grant::Received { authority, .. }) = received else {
         // A directory in which it cannot be is told before anything is signed.
-        Past::read(data)?;
+        let log = Past::read(data)?.report.log;
         let digest = karyon_authority::terms_digest(&terms);
         let digest = digest.ok_or_else(|| CliError::failure("the terms cannot be encoded"))?;
         return grant::sign_and_become_the_node(
@@ -51,7 +50,7 @@ pub(super) fn grant(args: &Grant) -> Result<Code, CliError> {
             grant::Terms {
                 reason: args.reason.clone(),
                 rights: Rights::ACT,
-                resource: RESOURCE.into(),
+                resource: resource(log),
                 digest,
             },
             || Ok(data.to_owned()),
@@ -70,9 +69,7 @@ pub(super) fn grant(args: &Grant) -> Result<Code, CliError> {
         granted.map_err(refused::error)
     })?;
     match args.place.json {
-        true => output::json(
-            &json!({ "grant": id.0, "reason": reason.0, "principal": principal }),
-        ),
+        true => output::json(&json!({ "grant": id.0, "reason": reason.0, "principal": principal })),
         false => output::line(&format!(
             "grant {} by {principal}, for reason {}: {}",
             id.0, reason.0, args.reason

@@ -19,9 +19,9 @@ mod values;
 use std::path::Path;
 use std::sync::Arc;
 
-use karyon_broker::Broker;
+use karyon_broker::{Broker, Settings};
 use karyon_colony::life::VERSION;
-use karyon_identity::SecretKey;
+use karyon_identity::{Checkpoint, SecretKey};
 use karyon_keys::KeyDirectory;
 use karyon_log::Verb;
 use karyon_runtime::{DataDir, wall_ms};
@@ -58,15 +58,32 @@ fn open(data: &Path) -> Result<Opened, CliError> {
     let directory = KeyDirectory::from_environment()?;
     let key = Arc::new(keys::of_log(&directory, data)?);
     let dir = DataDir::open(data)?;
-    let broker = Broker::open(dir, Arc::clone(&key), Vec::new(), VERSION, Box::new(wall_ms));
+    let known = keys::known_of(&directory, data)?;
+    let broker = Broker::open(dir, settings(&directory, &key, known)?);
     Ok(Opened { broker: broker.map_err(refused::error)?, key })
 }
 
+/// A broker of this machine: its log must extend what is known of it, and its checkpoints are kept
+/// beside the keys.
+fn settings(
+    directory: &KeyDirectory,
+    key: &Arc<SecretKey>,
+    known: Vec<Checkpoint>,
+) -> Result<Settings, CliError> {
+    let checkpoints = directory.checkpoints();
+    checkpoints.create()?;
+    Ok(Settings {
+        key: Arc::clone(key),
+        adapters: Vec::new(),
+        karyon: VERSION.into(),
+        clock: Box::new(wall_ms),
+        known,
+        witness: Some(checkpoints.folder().to_path_buf()),
+    })
+}
+
 /// Opens a directory, does one thing, and closes it in good order, also when that was refused.
-fn with<T>(
-    data: &Path,
-    act: impl FnOnce(&Opened) -> Result<T, CliError>,
-) -> Result<T, CliError> {
+fn with<T>(data: &Path, act: impl FnOnce(&Opened) -> Result<T, CliError>) -> Result<T, CliError> {
     let opened = open(data)?;
     let outcome = act(&opened);
     let closed = opened.broker.close().map_err(refused::error);

@@ -3,6 +3,7 @@
 use karyon_identity::Statement;
 use karyon_log::Verb;
 use karyon_runtime::DataDir;
+use karyon_runtime::wall_ms;
 use serde_json::json;
 
 use super::past::Past;
@@ -33,7 +34,8 @@ pub(super) fn execute(verb: Verb, args: &OrderArgs) -> Result<Code, CliError> {
         }
         let speaker = Speaker::find(args.principal.as_deref())?;
         let last = past.ledger.last_order(speaker.number(&past)?).unwrap_or(0);
-        let number = last.saturating_add(1);
+        // The time, too: an order that was signed earlier and not taken is void from now on.
+        let number = last.saturating_add(1).max(wall_ms());
         let order = Statement::Order { verb: verb as u8, kind, target: serial, number };
         return statement::sign_and_become_the_node(&speaker, &past, order)
             .map(|never| match never {});
@@ -46,8 +48,7 @@ pub(super) fn execute(verb: Verb, args: &OrderArgs) -> Result<Code, CliError> {
             return Err(refused::refused("something else was signed (malformed_statement)"));
         }
     }
-    let stopped =
-        with(data, |node| node.broker.order(&signed).map_err(refused::error))?;
+    let stopped = with(data, |node| node.broker.order(&signed).map_err(refused::error))?;
     let words = change_words(verb, target);
     match args.place.json {
         true => output::json(&json!({ "order": words, "in_flight": stopped.in_flight })),

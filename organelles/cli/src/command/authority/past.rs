@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use karyon_authority::Ledger;
 use karyon_gate::Gate;
-use karyon_log::{Control, Report, Target, TermsRecord, Trust, VerifyError, verify};
+use karyon_log::{Control, Target, TermsRecord};
 use karyon_runtime::{datadir, wall_ms};
 use karyon_types::{AgentId, GrantId, LeaseId, PrincipalId, ReasonId, Terms};
+use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use super::refused;
 use crate::error::CliError;
@@ -24,8 +25,11 @@ impl Past {
     /// Reads and verifies the log.
     pub(super) fn read(data: &Path) -> Result<Past, CliError> {
         if !data.is_dir() {
-            return Err(CliError::failure(format!("there is no data directory {}", data.display()))
-                .with_hint(format!("`karyon authority new --data {}` makes one", data.display())));
+            return Err(CliError::failure(format!(
+                "there is no data directory {}",
+                data.display()
+            ))
+            .with_hint(format!("`karyon authority new --data {}` makes one", data.display())));
         }
         let trusted = keys::trusted(None, data)?;
         let trust = Trust { node_key: trusted.key, known: trusted.known };
@@ -47,7 +51,8 @@ impl Past {
             ))
             .with_hint("`karyon authority new --data DIR` begins a directory for those"));
         }
-        let mut ledger = Ledger::new(report.log, Arc::new(Gate::default()), Vec::new());
+        let mut ledger =
+            Ledger::new(report.log, Arc::new(Gate::default()), report.node_key, Vec::new());
         for record in &report.controls {
             ledger.apply(record).map_err(|error| refused::error(error.into()))?;
         }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 
-use karyon_broker::{Performed, effect_key};
-use karyon_log::Intent;
+use karyon_broker::{Outcome, Performed, effect_key};
+use karyon_log::{EffectStatus, Intent};
 use karyon_types::{EffectId, Hash, Hasher, LogId};
 use serde_json::json;
 
@@ -36,32 +36,48 @@ pub(super) fn perform(
     let mut ended = None;
     let receipt = node.broker.act(effect, &node.key, |intent| {
         let ran = run(log, intent, command, as_json);
-        let (done, payload) = match &ran {
-            Ok((status, payload)) => (status.success(), *payload),
-            Err(_) => (false, None),
+        let (outcome, payload) = match &ran {
+            Ok((status, payload)) if status.success() => (Outcome::Done, *payload),
+            Ok((status, payload)) if status.code().is_some() => (Outcome::Failed, *payload),
+            // Nobody knows how far a command had come that was killed.
+            Ok((status, payload)) => {
+                (Outcome::Unknown(format!("the command ended by {status}")), *payload)
+            }
+            Err(Ran::NotBegun(_)) => (Outcome::Failed, None),
+            Err(Ran::EndUnknown(why)) => (Outcome::Unknown(why.clone()), None),
         };
         ended = Some(ran);
-        Performed { done, payload, ..Performed::default() }
+        Performed { outcome, payload, ..Performed::default() }
     });
     let receipt = receipt.map_err(refused::not_done)?;
     let status = match ended {
         Some(Ok((status, _))) => status.to_string(),
-        Some(Err(error)) => error,
+        Some(Err(Ran::NotBegun(why) | Ran::EndUnknown(why))) => why,
         None => "it was not begun".into(),
     };
-    let (done, payload) = (receipt.status == "done", Hash(receipt.payload).to_string());
+    let (done, payload) = (receipt.status == EffectStatus::Done, Hash(receipt.payload).to_string());
     let code = if done { Code::Ok } else { Code::Failure };
     match as_json {
         true => output::json(&json!({
             "effect": effect.0,
-            "status": receipt.status,
+            "status": receipt.status.name(),
             "command": status,
             "payload": payload,
             "exit_code": code.number(),
         })),
-        false => output::note(&format!("effect {}: {} ({status})", effect.0, receipt.status)),
+        false => {
+            output::note(&format!("effect {}: {} ({status})", effect.0, receipt.status.name()))
+        }
     }
     Ok(code)
+}
+
+/// Why a command has no exit status.
+enum Ran {
+    /// It never ran.
+    NotBegun(String),
+    /// It ran, and nobody knows how it ended.
+    EndUnknown(String),
 }
 
 /// Runs the command to its end: how it ended, and the hash of what it wrote.
@@ -70,8 +86,9 @@ fn run(
     intent: &Intent,
     command: &[OsString],
     as_json: bool,
-) -> Result<(ExitStatus, Option<Hash>), String> {
-    let (program, arguments) = command.split_first().ok_or("no command was given")?;
+) -> Result<(ExitStatus, Option<Hash>), Ran> {
+    let (program, arguments) =
+        command.split_first().ok_or_else(|| Ran::NotBegun("no command was given".into()))?;
     let mut child = Command::new(program)
         .args(arguments)
         .env("KARYON_ACTION", &intent.action)
@@ -81,12 +98,16 @@ fn run(
         .env_remove(statement::SIGNED)
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("{} cannot be run: {error}", program.to_string_lossy()))?;
+        .map_err(|error| {
+            Ran::NotBegun(format!("{} cannot be run: {error}", program.to_string_lossy()))
+        })?;
     let passed = child.stdout.take().map(|out| match as_json {
         true => pass_on(out, std::io::stderr()),
         false => pass_on(out, std::io::stdout()),
     });
-    let status = child.wait().map_err(|error| format!("its end cannot be learned: {error}"))?;
+    let status = child.wait();
+    let status =
+        status.map_err(|error| Ran::EndUnknown(format!("its end cannot be learned: {error}")))?;
     // What it did is told by its exit code; an output that is lost only leaves no hash.
     let payload = passed.and_then(|passed| {
         let lost = |error| output::note(&format!("note: the output cannot be read: {error}"));

@@ -49,6 +49,8 @@ pub(super) fn not_done(error: ActError) -> CliError {
              `karyon authority show` lists those that are not settled",
         ),
         ActError::Broker(broker) => self::error(broker),
+        unknown @ ActError::Unknown(_) => CliError::failure(unknown.to_string())
+            .with_hint("its budget and its use stay taken; look yourself whether it happened"),
     }
 }
 

@@ -102,8 +102,9 @@ fn lease(past: &Past, record: &TermsRecord) -> Value {
 
 fn terms_object(past: &Past, of: Target, terms: &Terms) -> Value {
     let capabilities = terms.capabilities.iter().enumerate();
-    let capabilities: Vec<_> =
-        capabilities.map(|(place, capability)| capability_object(past, of, place, capability)).collect();
+    let capabilities: Vec<_> = capabilities
+        .map(|(place, capability)| capability_object(past, of, place, capability))
+        .collect();
     json!({
         "approves": terms.approves,
         "delegates": terms.delegates,
@@ -149,11 +150,13 @@ fn proposals(past: &Past) -> Vec<Value> {
     let mut all: Vec<_> = past.ledger.proposals().collect();
     all.sort_by_key(|(proposal, state)| (*state != ProposalState::Pending, proposal.id));
     let object = |(proposal, state): &(&karyon_log::Proposal, ProposalState)| {
-        let (state, until) = match state {
-            ProposalState::Pending => ("pending", proposal.expires_unix_ms),
-            ProposalState::Approved { expires_unix_ms } => ("approved", *expires_unix_ms),
-            ProposalState::Used => ("used", proposal.expires_unix_ms),
-            ProposalState::Over => ("over", proposal.expires_unix_ms),
+        // An approval may have brought the end forward.
+        let until = proposal.expires_unix_ms;
+        let state = match state {
+            ProposalState::Pending => "pending",
+            ProposalState::Approved => "approved",
+            ProposalState::Used => "used",
+            ProposalState::Over => "over",
         };
         json!({
             "proposal": proposal.id,

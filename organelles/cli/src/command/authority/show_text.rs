@@ -12,7 +12,8 @@ pub(super) fn show(all: &Value) {
         vec![format!("{:>3}  {}{}", id(one, "principal"), text(one, "name"), held(one))]
     });
     section(all, "reasons", &|one| {
-        let under = number(one, "under").map_or(String::new(), |id| format!(", part of reason {id}"));
+        let under =
+            number(one, "under").map_or(String::new(), |id| format!(", part of reason {id}"));
         vec![format!("{:>3}  {}{under}{}", id(one, "reason"), text(one, "label"), held(one))]
     });
     section(all, "grants", &|one| {
@@ -35,20 +36,31 @@ pub(super) fn show(all: &Value) {
         };
         let holds = one["code"].as_str().map_or(String::new(), |code| format!("  [{code}]"));
         let owner = name(all, "agents", "agent", &one["agent"]);
-        let head =
-            format!("{:>3}  {owner}, from {from}, for reason {}{holds}", id(one, "lease"), one["reason"]);
+        let head = format!(
+            "{:>3}  {owner}, from {from}, for reason {}{holds}",
+            id(one, "lease"),
+            one["reason"]
+        );
         [vec![head], terms(&one["terms"])].concat()
     });
     section(all, "proposals", &|one| {
         vec![
-            format!("{:>3}  {}, until {}", id(one, "proposal"), text(one, "state"), text(one, "expires")),
+            format!(
+                "{:>3}  {}, until {}",
+                id(one, "proposal"),
+                text(one, "state"),
+                text(one, "expires")
+            ),
             deed(all, one),
             format!("       digest {}", text(one, "digest")),
         ]
     });
     section(all, "effects", &|one| {
         let state = text(one, "state").replace('_', " ");
-        vec![format!("{:>3}  {state}, until {}", id(one, "effect"), text(one, "deadline")), deed(all, one)]
+        vec![
+            format!("{:>3}  {state}, until {}", id(one, "effect"), text(one, "deadline")),
+            deed(all, one),
+        ]
     });
 }
 
@@ -92,7 +104,8 @@ fn terms(terms: &Value) -> Vec<String> {
         lines.push(format!("       {}", general.join(", ")));
     }
     for capability in terms["capabilities"].as_array().into_iter().flatten() {
-        let mut words = format!("       {} on {}", text(capability, "action"), text(capability, "resource"));
+        let mut words =
+            format!("       {} on {}", text(capability, "action"), text(capability, "resource"));
         if capability["approval"] == true {
             words.push_str(", each use approved");
         }
@@ -108,12 +121,9 @@ fn terms(terms: &Value) -> Vec<String> {
 
 fn constraint(bound: &Value) -> String {
     let field = text(bound, "field");
-    for (key, words) in [
-        ("minimum", "at least"),
-        ("maximum", "at most"),
-        ("one_of", "one of"),
-        ("pattern", "like"),
-    ] {
+    for (key, words) in
+        [("minimum", "at least"), ("maximum", "at most"), ("one_of", "one of"), ("pattern", "like")]
+    {
         if let Some(value) = bound.get(key) {
             return format!("{field} {words} {}", plain(&value.to_string()));
         }

@@ -14,8 +14,21 @@ const TERMS_BYTES_MAX: u64 = 1024 * 1024;
 
 /// All keys, to find the nearest to one that is unknown.
 const KEYS: [&str; 15] = [
-    "delegates", "approves", "expires", "capability", "action", "resource", "approval", "uses",
-    "constraints", "field", "minimum", "maximum", "one_of", "pattern", "budget",
+    "delegates",
+    "approves",
+    "expires",
+    "capability",
+    "action",
+    "resource",
+    "approval",
+    "uses",
+    "constraints",
+    "field",
+    "minimum",
+    "maximum",
+    "one_of",
+    "pattern",
+    "budget",
 ];
 
 #[derive(Deserialize)]
@@ -223,11 +236,15 @@ constraints = [
         );
         let as_toml_date = WHOLE.replace('"', "").replace("2027-01-01T00:00:00Z", "X");
         assert!(parse(&as_toml_date).is_err());
-        assert_eq!(parse("approves = true\nexpires = 2027-01-01T00:00:00+00:00").unwrap().expires_unix_ms, terms.expires_unix_ms);
+        assert_eq!(
+            parse("approves = true\nexpires = 2027-01-01T00:00:00+00:00").unwrap().expires_unix_ms,
+            terms.expires_unix_ms
+        );
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_its_line_and_what_is_expected() {
+        // Bounds that contradict each other, or none at all: the line where the list begins.
         for (from, to, line, word) in [
             ("uses = 10", "use = 10", 9, "did you mean \"uses\"?"),
             ("maximum", "maximun", 11, "did you mean \"maximum\"?"),
@@ -235,9 +252,9 @@ constraints = [
             ("uses = 10", "uses = -1", 9, "-1"),
             ("uses = 10", "uses = 1.5", 9, "1.5"),
             ("maximum = 100000", "maximum = \"9\"", 11, "string"),
-            ("minimum = 1,", "minimum = 100001,", 11, "nothing is between"),
+            ("minimum = 1,", "minimum = 100001,", 10, "nothing is between"),
             ("budget = 250000", "budget = -5", 12, "-5"),
-            (", budget = 250000", "", 12, "expected minimum"),
+            (", budget = 250000", "", 10, "expected minimum"),
             ("[\"EUR\", 7, true]", "[]", 13, "empty"),
             ("[\"EUR\", 7, true]", "[1.5]", 13, "whole numbers"),
             ("[\"EUR\", 7, true]", "[-1]", 13, "whole numbers"),

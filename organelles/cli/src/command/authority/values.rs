@@ -12,9 +12,10 @@ const ARGUMENTS_BYTES_MAX: usize = 256 * 1024;
 pub(super) fn arguments(pairs: &[String], object: Option<&str>) -> Result<Arguments, CliError> {
     let mut arguments = object.map_or(Ok(Arguments::new()), from_object)?;
     for pair in pairs {
-        let (name, value) = pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(
-            || CliError::failure(format!("--arg {pair}: expected NAME=VALUE, such as amount=10")),
-        )?;
+        let (name, value) =
+            pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+                CliError::failure(format!("--arg {pair}: expected NAME=VALUE, such as amount=10"))
+            })?;
         if arguments.insert(name.to_owned(), from_text(value)).is_some() {
             return Err(CliError::failure(format!("the argument {name} is given twice")));
         }
@@ -51,9 +52,9 @@ fn from_json(value: Value) -> Argument {
         Value::Bool(value) => Argument::Bool(value),
         Value::String(text) => Argument::Text(text),
         Value::Array(values) => Argument::List(values.into_iter().map(from_json).collect()),
-        Value::Object(values) => {
-            Argument::Map(values.into_iter().map(|(name, value)| (name, from_json(value))).collect())
-        }
+        Value::Object(values) => Argument::Map(
+            values.into_iter().map(|(name, value)| (name, from_json(value))).collect(),
+        ),
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(whole), _) => Argument::Int(whole),
             (None, Some(big)) => Argument::Big(big),
@@ -118,7 +119,8 @@ pub(super) fn object(arguments: &Arguments) -> Value {
 
 /// A moment, from milliseconds since 1970; one that no calendar holds has no end.
 pub(super) fn moment(unix_ms: u64) -> String {
-    let moment = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let moment =
+        i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     moment.map_or("never".into(), |moment| moment.to_string())
 }
 

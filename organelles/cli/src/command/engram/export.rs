@@ -6,11 +6,11 @@ use std::path::Path;
 
 use karyon_graph::Reader;
 use karyon_keys::KeyDirectory;
-use karyon_log::{Trust, verify};
 use karyon_memory::{Journal, Moment, Selection, export};
 use karyon_memory_ops::Vertex;
 use karyon_runtime::datadir;
 use karyon_types::AgentId;
+use karyon_verify::{Trust, verify};
 use serde_json::json;
 
 use super::super::memory::{moment, named, open};

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use crate::folder::Folder;
-use crate::storage::Storage;
+use karyon_log::{Folder, Storage};
 
 /// What tears as one, bytes.
 const SECTOR: usize = 512;
 
 /// A folder whose operations are counted.
 #[derive(Clone, Default)]
-pub(crate) struct Disk(Arc<Mutex<World>>);
+pub struct Disk(Arc<Mutex<World>>);
 
 #[derive(Default)]
 struct World {
@@ -49,15 +48,15 @@ enum NameChange {
 }
 
 impl Disk {
-    pub(crate) fn fail_at(&self, operation: Option<u64>) {
+    pub fn fail_at(&self, operation: Option<u64>) {
         self.lock().fails_at = operation;
     }
 
-    pub(crate) fn full_at(&self, operation: Option<u64>) {
+    pub fn full_at(&self, operation: Option<u64>) {
         self.lock().full_at = operation;
     }
 
-    pub(crate) fn operations(&self) -> u64 {
+    pub fn operations(&self) -> u64 {
         self.lock().operations
     }
 
@@ -66,7 +65,7 @@ impl Disk {
     }
 
     /// What a restart finds: all that was synced, and of the rest what `random` chooses.
-    pub(crate) fn after_crash(&self, random: &mut dyn FnMut() -> u64) -> Disk {
+    pub fn after_crash(&self, random: &mut dyn FnMut() -> u64) -> Disk {
         let world = self.lock();
         let mut names = world.durable_names.clone();
         for change in &world.name_changes {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use karyon_identity::Checkpoint;
 use karyon_log::{
-    Block, Control, DiskFolder, End, RecordHashes, Trust, VerifyError, Walk, Writer, WriterOptions,
-    origin, segment_file, verify,
+    Block, Control, DiskFolder, End, RecordHashes, Walk, Writer, WriterOptions, origin,
+    segment_file,
 };
+use karyon_verify::{Trust, VerifyError, verify};
 use proptest::prelude::*;
 
-use crate::support::*;
+use crate::sample::*;
 
 fn open(folder: &Path, boot: u32, end: &End) -> Writer {
     open_with(folder, boot, end, 4)
@@ -47,7 +48,7 @@ fn write(writer: Writer, folder: &Path, blocks: u64) -> End {
     end
 }
 
-fn check(folder: &Path, known: Vec<Checkpoint>) -> Result<karyon_log::Report, VerifyError> {
+fn check(folder: &Path, known: Vec<Checkpoint>) -> Result<karyon_verify::Report, VerifyError> {
     let trust = Trust { node_key: Some(key().public_key()), known };
     verify(folder, &folder.join("checkpoint"), &folder.join("inputs"), &trust)
 }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use karyon_identity::Checkpoint;
 use karyon_types::LogId;
 
-use crate::damage::Damage;
-use crate::end::End;
-use crate::folder::{Folder, list_records};
-use crate::record_hashes::{RecordHashes, frames, record_hash};
-use crate::segment::SegmentHeader;
-use crate::tree::Tree;
-use crate::verify::{VerifyError, origin};
-use crate::walk::{LogError, Walk, WalkedBlock};
+use karyon_log::{
+    Damage, End, Folder, LogError, RecordHashes, SegmentHeader, Tree, Walk, WalkedBlock, frames,
+    list_records, origin, record_hash,
+};
+
+use crate::verify::VerifyError;
 
 /// Compares a log with checkpoints, while it is walked.
 pub(crate) struct Past {
@@ -140,14 +138,7 @@ impl Hashes<'_> {
 
     /// Says which record of a damaged block was altered, should its hash be known.
     pub(crate) fn name_record(&self, error: LogError, walk: &Walk) -> LogError {
-        let (segment, damage) = match &error {
-            LogError::Damaged(damage) => (0, damage),
-            LogError::Segment { segment, source } => match &**source {
-                LogError::Damaged(damage) => (*segment, damage),
-                _ => return error,
-            },
-            _ => return error,
-        };
+        let Some((segment, damage)) = damage_in(&error, 0) else { return error };
         let Some((first, body)) = walk.suspect().filter(|(first, _)| *first == damage.first_record)
         else {
             return error;
@@ -169,6 +160,19 @@ impl Hashes<'_> {
             })
             .in_segment(segment),
         }
+    }
+}
+
+/// The damage that an error tells of, and the segment in which it lies.
+fn damage_in(error: &LogError, segment: u32) -> Option<(u32, &Damage)> {
+    match error {
+        LogError::Damaged(damage) => Some((segment, damage)),
+        LogError::Segment { segment, source } => damage_in(source, *segment),
+        LogError::Io(_)
+        | LogError::NotALog
+        | LogError::Header
+        | LogError::Version { .. }
+        | LogError::RecordHashes { .. } => None,
     }
 }
 

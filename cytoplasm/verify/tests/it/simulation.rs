@@ -1,94 +1,54 @@
 //! Whole lives of a log on a simulated disk: crashes at every operation, torn and lost writes,
 //! lost names, a full disk. Nothing acknowledged is lost, nothing is invented.
 
-use std::time::Instant;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use karyon_identity::Checkpoint;
-use karyon_types::{LogId, Tick, hash};
+use karyon_log::limits::SECTOR_BYTES;
+use karyon_log::{
+    Block, Control, End, Folder, Halt, LogError, LogFailed, Walk, Writer, WriterOptions,
+    list_records, origin, write_segment_in,
+};
+use karyon_verify::{Report, Trust, VerifyError, verify_in};
 
-use super::*;
-use crate::append::write_segment_in;
-use crate::control::{Genesis, Halt, ImportRecord, InputFile, Seal};
-use crate::folder::{list_records, list_segments};
+use crate::sample::*;
 use crate::simulated_disk::Disk;
-use crate::verify::{Report, Trust, VerifyError, origin, verify_in};
-use crate::walk::{LogError, Walk};
 
-const ENGRAM: &str = "engram\n";
-
-fn key() -> Arc<SecretKey> {
-    SecretKey::from_seed([7; 32]).unwrap().into()
-}
-
-fn header() -> SegmentHeader {
-    SegmentHeader { log: LogId([0x11; 16]), node_key: key().public_key() }
-}
+const ENGRAMS: [&str; 2] = ["one", "two"];
 
 fn options() -> WriterOptions {
     WriterOptions {
         segment_bytes: 5 * SECTOR_BYTES,
         spare_bytes: 4 * SECTOR_BYTES,
+        // One thread, and it waits until it is asked: a seed is the same life each time.
         hash_in_background: false,
-        ..WriterOptions::default()
+        linger: Duration::from_secs(3600),
     }
-}
-
-fn random(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
-fn control(control: Control) -> Block {
-    let (mut body, seals) = (Vec::new(), control.seals());
-    Record::Control(Box::new(control)).encode(&mut body);
-    Block { lane: Lane::Control, count: 1, body, wall_ms: 5, seals }
-}
-
-fn ticks(from: u64, count: u64) -> Block {
-    let mut body = Vec::new();
-    (from..from + count).for_each(|tick| Record::Tick(Tick(tick)).encode(&mut body));
-    Block { lane: Lane::Ticks, count: count as u32, body, wall_ms: 6, seals: false }
 }
 
 fn halt(reason: &str) -> Block {
     control(Control::Halt(Halt { reason: reason.into(), at_unix_ms: 7 }))
 }
 
-fn import(lease: u64) -> Block {
-    let text = ENGRAM.as_bytes();
-    let file = InputFile { name: "engram".into(), size: text.len() as u64, hash: hash(text).0 };
-    control(Control::Import(ImportRecord {
-        file,
-        root: vec![1],
-        origin: [0x22; 16],
-        signer: [5; 32],
-        trusted_by: "ada".into(),
-        lease,
-        at_unix_ms: 8,
-    }))
+/// Hands the blocks over as one group, and waits until they are durable.
+fn commit(writer: &Writer, blocks: &[Block]) -> Result<(), LogFailed> {
+    blocks.iter().try_for_each(|block| writer.append(block.clone()))?;
+    writer.flush()
+}
+
+fn is_full(failed: &LogFailed) -> bool {
+    failed.kind == io::ErrorKind::StorageFull
 }
 
 /// What a run writes: genesis, ticks, a seal, two imports. Large blocks cross a file's mark.
 fn script(random: &mut dyn FnMut() -> u64) -> Vec<Block> {
-    let genesis = Genesis {
-        karyon: "0.1.0".into(),
-        created_unix_ms: 1,
-        scenario_name: "test".into(),
-        scenario: String::new(),
-        kinds: vec![],
-        inputs: vec![],
-    };
-    let mut blocks = vec![control(Control::Genesis(genesis))];
+    let mut blocks = vec![control(Control::Genesis(genesis()))];
     let count = 4 + random() % 8;
     blocks.extend((0..count).map(|n| ticks(n, 1 + random() % [5, 40, 3_000][n as usize % 3])));
-    blocks.push(control(Control::Seal(Seal { ticks: 9, state_root: [3; 32] })));
-    blocks.extend([import(1), import(2)]);
+    blocks.push(seal());
+    blocks.extend(ENGRAMS.map(import));
     blocks
 }
 
@@ -106,13 +66,20 @@ struct Life {
 impl Life {
     fn new(random: &mut dyn FnMut() -> u64) -> Life {
         let inputs = tempfile::tempdir().unwrap();
-        std::fs::write(inputs.path().join("engram"), ENGRAM).unwrap();
+        for text in ENGRAMS {
+            std::fs::write(inputs.path().join(text), text).unwrap();
+        }
         let script = script(random);
         Life { script, inputs, disk: Disk::default(), acknowledged: 0, checkpoint: None, boot: 0 }
     }
 
     fn folder(&self) -> Arc<dyn Folder> {
         Arc::new(self.disk.clone())
+    }
+
+    /// Writes behind `end`.
+    fn open(&self, end: &End) -> io::Result<Writer> {
+        Writer::open(self.folder(), &header(), key().into(), self.boot, end, options())
     }
 
     fn verify(&self) -> Result<Report, VerifyError> {
@@ -158,46 +125,52 @@ impl Life {
         self.boot += 1;
         let seal = self.script.iter().position(|block| block.seals).unwrap();
         if at <= seal {
-            let mut committer =
-                Committer::open(self.folder(), &header(), key(), self.boot, &end, options())?;
+            let writer = self.open(&end)?;
             while at <= seal {
                 let count = (1 + random() as usize % 3).min(seal + 1 - at);
-                let outcome = committer.commit(self.script[at..at + count].to_vec());
-                if let Err(error) = outcome {
-                    if is_full(error.kind()) {
-                        self.speak(&mut committer, context);
+                if let Err(failed) = commit(&writer, &self.script[at..at + count]) {
+                    if is_full(&failed) {
+                        self.speak(&writer, context);
                     }
-                    return Err(error);
+                    // Its thread has ended once this is answered.
+                    let closed = writer.close().expect_err("it failed");
+                    assert_eq!(closed.kind, failed.kind, "{context}");
+                    return Err(io::Error::new(failed.kind, failed));
                 }
                 at += count;
-                self.acknowledge(at, committer.end());
+                self.acknowledge(at, writer.status().durable());
             }
-            committer.finish()?;
-            end = committer.end().clone();
+            end = writer.close().map_err(|failed| io::Error::new(failed.kind, failed))?;
         }
         while at < self.script.len() {
             let block = self.script[at].clone();
-            end = write_segment_in(&self.folder(), &header(), key(), self.boot, &end, block)?;
+            end =
+                write_segment_in(&self.folder(), &header(), key().into(), self.boot, &end, block)?;
             at += 1;
-            self.acknowledge(at, &end);
+            self.acknowledge(at, (end.tree.size(), end.tree.root()));
         }
         Ok(())
     }
 
-    fn acknowledge(&mut self, at: usize, end: &End) {
-        let (size, root) = (end.tree.size(), end.tree.root());
+    fn acknowledge(&mut self, at: usize, (size, root): (u64, [u8; 32])) {
         self.checkpoint = Some(Checkpoint { origin: origin(header().log), size, root });
         self.acknowledged = at;
     }
 
     /// On a full disk: some words still fit.
-    fn speak(&mut self, committer: &mut Committer, context: &str) {
+    fn speak(&mut self, writer: &Writer, context: &str) {
         for words in ["last words", "last words"] {
-            committer
+            writer
                 .last_words(halt(words))
                 .unwrap_or_else(|error| panic!("{context}: no last words: {error}"));
-            self.acknowledge(self.acknowledged, committer.end());
+            self.acknowledge(self.acknowledged, writer.status().durable());
         }
+    }
+
+    /// The names of the log's files.
+    fn files(&self) -> Vec<String> {
+        let names = self.disk.names().unwrap();
+        names.into_iter().filter(|name| name.ends_with(".log") && name != "spare.log").collect()
     }
 
     /// Lives to its end, and finds all of it there.
@@ -212,14 +185,15 @@ impl Life {
         // Whoever writes makes the record hashes that are missing.
         if before < self.script.len() {
             let hashed = list_records(&self.disk).unwrap();
-            assert_eq!(list_segments(&self.disk).unwrap(), hashed, "{context}");
+            let files: Vec<_> = hashed.iter().map(|number| format!("{number:08}.log")).collect();
+            assert_eq!(self.files(), files, "{context}");
         }
     }
 }
 
 /// Lives with one to three crashes each, until there were `crashes`.
 fn crash(crashes: u64, seed: u64) {
-    let (mut number, mut files, started) = (0, 0, Instant::now());
+    let (mut number, mut files, mut operations, started) = (0, 0, 0, Instant::now());
     let mut lives = 0;
     while number < crashes {
         let context = format!("seed {seed}, life {lives}");
@@ -234,11 +208,15 @@ fn crash(crashes: u64, seed: u64) {
             number += 1;
         }
         life.ends_well(&mut random, &context);
-        files += list_segments(&life.disk).unwrap().len();
+        files += life.files().len();
+        operations += life.disk.operations();
         lives += 1;
     }
     assert!(files as u64 > 3 * lives, "no turns: {files} files in {lives} lives");
-    println!("{number} crashes in {lives} lives, seed {seed}, {:?}", started.elapsed());
+    let time = started.elapsed();
+    println!(
+        "{number} crashes in {lives} lives, {operations} operations since, seed {seed}, {time:?}"
+    );
 }
 
 #[test]
@@ -246,7 +224,7 @@ fn a_few_thousand_crashes() {
     crash(2_000, 1);
 }
 
-/// `KARYON_CRASHES=100000 KARYON_SEED=1 cargo test --release -p karyon-log -- --ignored
+/// `KARYON_CRASHES=100000 KARYON_SEED=1 cargo test --release -p karyon-verify -- --ignored
 /// simulated_crashes --nocapture`
 #[test]
 #[ignore = "takes minutes"]
@@ -306,18 +284,18 @@ fn on_a_full_disk_last_words_fit_and_the_log_goes_on_when_there_is_space() {
 #[test]
 fn last_words_go_on_until_the_room_is_used_up() {
     let mut life = Life::new(&mut random(3));
-    let mut committer =
-        Committer::open(life.folder(), &header(), key(), 1, &End::of_new_log(), options()).unwrap();
+    let writer = life.open(&End::of_new_log()).unwrap();
     life.disk.full_at(Some(life.disk.operations()));
     let mut words = 0;
-    let error = loop {
-        match committer.last_words(halt("last words")) {
+    let failed = loop {
+        match writer.last_words(halt("last words")) {
             Ok(()) => words += 1,
-            Err(error) => break error,
+            Err(failed) => break failed,
         }
     };
-    assert!(is_full(error.kind()) && words >= 4, "{words}: {error}");
-    life.acknowledge(0, committer.end());
+    assert!(is_full(&failed) && words >= 4, "{words}: {failed}");
+    life.acknowledge(0, writer.status().durable());
+    writer.close().unwrap_err();
     assert_eq!(life.verify().unwrap().controls.len(), words + 1, "and one turn");
     life.ends_well(&mut random(4), "there is space again");
 }
@@ -325,28 +303,38 @@ fn last_words_go_on_until_the_room_is_used_up() {
 #[test]
 fn after_another_failure_there_are_no_last_words() {
     let life = Life::new(&mut random(3));
-    let mut committer =
-        Committer::open(life.folder(), &header(), key(), 1, &End::of_new_log(), options()).unwrap();
+    let writer = life.open(&End::of_new_log()).unwrap();
     life.disk.fail_at(Some(life.disk.operations() + 1));
-    let error = committer.commit(vec![life.script[0].clone()]).unwrap_err();
-    assert!(!is_full(error.kind()));
+    let failed = commit(&writer, &life.script[..1]).unwrap_err();
+    assert!(!is_full(&failed));
+    let operations = life.disk.operations();
+    assert_eq!(writer.last_words(halt("x")).unwrap_err().kind, failed.kind);
+    writer.close().unwrap_err();
+    assert_eq!(life.disk.operations(), operations);
 }
 
 #[test]
 fn nothing_is_written_behind_a_seal() {
-    let life = Life::new(&mut random(3));
-    let mut committer =
-        Committer::open(life.folder(), &header(), key(), 1, &End::of_new_log(), options()).unwrap();
-    let seal = control(Control::Seal(Seal { ticks: 9, state_root: [3; 32] }));
-    let refused = |outcome: io::Result<()>| {
-        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    let sealed = || {
+        let life = Life::new(&mut random(3));
+        let writer = life.open(&End::of_new_log()).unwrap();
+        commit(&writer, &[seal()]).unwrap();
+        (life, writer)
     };
-    refused(committer.commit(vec![seal.clone(), ticks(0, 1)]));
-    committer.commit(vec![seal]).unwrap();
-    refused(committer.commit(vec![ticks(0, 1)]));
-    refused(committer.last_words(halt("x")));
-    let end = committer.end().clone();
-    drop(committer);
-    let opened = Committer::open(life.folder(), &header(), key(), 1, &end, options());
-    refused(opened.map(drop));
+    let refused = |(life, writer): (Life, Writer), act: &dyn Fn(&Writer) -> _| {
+        let operations = life.disk.operations();
+        let outcome: Result<(), LogFailed> = act(&writer);
+        assert_eq!(outcome.unwrap_err().kind, io::ErrorKind::InvalidInput);
+        writer.close().unwrap_err();
+        assert_eq!(life.disk.operations(), operations);
+    };
+    let life = Life::new(&mut random(3));
+    let writer = life.open(&End::of_new_log()).unwrap();
+    refused((life, writer), &|writer| commit(writer, &[seal(), ticks(0, 1)]));
+    refused(sealed(), &|writer| commit(writer, &[ticks(0, 1)]));
+    refused(sealed(), &|writer| writer.last_words(halt("x")));
+    let (life, writer) = sealed();
+    let end = writer.close().unwrap();
+    let opened = life.open(&end).map(drop);
+    assert_eq!(opened.unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }

@@ -4,13 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use karyon_identity::Checkpoint;
-use karyon_log::{
-    Control, End, FileStorage, Genesis, InputFile, LogError, Trust, VerifyError, origin,
-    segment_file, verify,
-};
+use karyon_log::{Control, End, FileStorage, Genesis, InputFile, LogError, origin, segment_file};
 use karyon_types::hash;
+use karyon_verify::{Trust, VerifyError, verify};
 
-use crate::support::*;
+use crate::sample::*;
 
 struct Run {
     folder: tempfile::TempDir,
@@ -26,7 +24,7 @@ impl Run {
         segment_file(&self.path("log"), number)
     }
 
-    fn verify(&self, trust: &Trust) -> Result<karyon_log::Report, VerifyError> {
+    fn verify(&self, trust: &Trust) -> Result<karyon_verify::Report, VerifyError> {
         verify(&self.path("log"), &self.path("checkpoint"), &self.path("inputs"), trust)
     }
 

@@ -1,7 +1,4 @@
-//! Verification: is this log, with its input copies, what was written?
-//!
-//! Reads only, and believes nothing that the log brings along: signatures are checked against a
-//! key that the caller trusts, and where there is none the report says so.
+//! The walk over a whole log, and what a log that verifies holds.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,16 +7,13 @@ use std::sync::Arc;
 use karyon_identity::{Checkpoint, PublicKey};
 use karyon_types::{Hash, Hasher, LogId};
 
-use crate::block::Lane;
-use crate::control::{Control, Genesis, ImportRecord, InputFile, Seal};
-use crate::damage::Damage;
-use crate::end::End;
-use crate::folder::{DiskFolder, Folder, segment_file};
-use crate::limits::CHECKPOINT_BYTES_MAX;
+use karyon_log::limits::CHECKPOINT_BYTES_MAX;
+use karyon_log::{
+    Control, Damage, DiskFolder, End, Folder, Genesis, ImportRecord, InputFile, Lane, LogError,
+    Record, Records, Seal, Walk, WalkedBlock, open_regular, origin, read_regular, segment_file,
+};
+
 use crate::past::{Hashes, Past};
-use crate::record::{Record, Records};
-use crate::storage::{open_regular, read_regular};
-use crate::walk::{LogError, Walk, WalkedBlock};
 
 /// What the caller knows from elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -159,11 +153,6 @@ impl VerifyError {
             | VerifyError::WrongKey { .. } => true,
         }
     }
-}
-
-/// The name of a log's origin in its checkpoints.
-pub fn origin(log: LogId) -> String {
-    format!("karyon/{log}")
 }
 
 /// Verifies all segments in the log's folder, the checkpoint beside them and the input copies.
