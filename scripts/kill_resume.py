@@ -14,21 +14,35 @@ KARYON = os.environ["KARYON"]
 CHAOS = ["--chaos", "0.1"]  # Makes a run last longer; its state stays the same.
 PATIENCE_S = 300
 SECTOR = 4096
+LONG_CONTACTS = 900_000  # Some 75 MiB of log.
+RANDOM_SHORT, RANDOM_FULL, RANDOM_LONG = 6, 90, 10
 
-# Where strace kills: the class, what it is, and what is injected. Calls are counted by thread;
-# the log has a thread of its own, which writes genesis first.
+# Where strace kills: the class, what it is, and what is injected. Calls are counted by thread:
+# the first one prepares and ends the run, and the log has one of its own.
 RENAMES, MKDIRS = "?rename,?renameat,?renameat2", "?mkdir,?mkdirat"
 BEFORE, BETWEEN, LAST, BEHIND = "before genesis", "between commits", "last commit", "behind seal"
 FORCED = [
     (BEFORE, "no safety folder yet", [f"{MKDIRS}:signal=KILL:when=4"]),
     (BEFORE, "the marker is not running", [f"{RENAMES}:signal=KILL:when=2"]),
     (BEFORE, "no input copy yet", [f"{RENAMES}:signal=KILL:when=3"]),
-    (BEFORE, "the log is empty", ["pwrite64:signal=KILL:when=1"]),
-    (BEFORE, "the log is a header", ["fallocate:signal=KILL:when=1"]),
+    (BEFORE, "the spare is empty", ["pwrite64:signal=KILL:when=1"]),
+    (BEFORE, "the log has no name yet", [f"{RENAMES}:signal=KILL:when=4"]),
+    (BEFORE, "the log is a header", ["fallocate:signal=KILL:when=2"]),
     (BETWEEN, "right behind genesis", ["pwrite64:signal=KILL:when=2"]),
-    (BEHIND, "no checkpoint yet", [f"{RENAMES}:signal=KILL:when=4"]),
-    (BEHIND, "the marker is running", [f"{RENAMES}:signal=KILL:when=5"]),
-    (BEHIND, "no results yet", [f"{RENAMES}:signal=KILL:when=6"]),
+    (BEHIND, "no checkpoint yet", [f"{RENAMES}:signal=KILL:when=5"]),
+    (BEHIND, "no checkpoint elsewhere", [f"{RENAMES}:signal=KILL:when=6"]),
+    (BEHIND, "the marker is running", [f"{RENAMES}:signal=KILL:when=7"]),
+    (BEHIND, "no memory yet", [f"{RENAMES}:signal=KILL:when=8"]),
+    (BEHIND, "no results yet", [f"{RENAMES}:signal=KILL:when=9"]),
+]
+# Where strace kills between one file of the log and the next: what it is, the file whose calls
+# alone are counted, what is injected, and how many files the log has then.
+TURNS = [
+    ("turned, not cut to its length", "00000000.log", "ftruncate", 1),
+    ("turned, the next has no name", "00000001.log", RENAMES, 1),
+    ("turned, the next has no commit", "00000001.log", "pwrite64", 2),
+    ("turned, no sync in the next", "00000001.log", "fdatasync", 2),
+    ("turned, no hashes of the records", "00000000.records", RENAMES, None),
 ]
 # The last commit is the seal. Before it is written the memory is built, in a file of its own: a
 # kill when that file is there comes before the write. What a power cut leaves of the write is made
@@ -60,10 +74,16 @@ def must(code, *args):
     return answer
 
 
+def log_files(data):
+    """The files that the log has."""
+    return sorted(file for file in (data / "log").glob("*.log") if file.stem.isdigit())
+
+
 class Trial:
     def __init__(self, work, network):
         self.work, self.network = work, network
         self.rows, self.failures, self.number = [], 0, 0
+        self.long_ones, self.with_checkpoint = 0, 0
         self.expected = must(0, *self.run("reference"))
         begun = time.monotonic()
         with_chaos = must(0, *self.run("with-chaos"), *CHAOS)
@@ -100,10 +120,12 @@ class Trial:
                 return data, f"after {after_s * 1000:.0f} ms"
         raise Wrong("runs end before they can be killed")
 
-    def strace(self, data, injections):
+    def strace(self, data, injections, only=None):
         trace = ",".join({injection.split(":")[0] for injection in injections} | {"pwrite64"})
         output = self.work / "strace"
         command = ["strace", "-f", "-qq", "-o", str(output), "-e", f"trace={trace}"]
+        if only:
+            command += ["--seccomp-bpf", "-P", str(data / "log" / only)]
         for injection in injections:
             command += ["-e", f"inject={injection}"]
         command += [KARYON, *self.run(data.name), "--schedulers", "1"]
@@ -118,12 +140,19 @@ class Trial:
         injected = "INJECTED" in text or "DELAYED" in text
         return None if code == 0 and injected else f"strace injects nothing, exit {code}"
 
-    def forced_kill(self, what, injections):
+    def forced_kill(self, what, injections, only=None):
         data = self.new_data()
-        code, _ = self.strace(data, injections)
+        code, _ = self.strace(data, injections, only)
         if code not in (-9, 137):
             raise Wrong(f"was not killed: exit {code}")
         return data, f"forced: {what}"
+
+    def killed_at_a_turn(self, what, file, call, files):
+        data, label = self.forced_kill(what, [f"{call}:signal=KILL:when=1"], file)
+        found = len(log_files(data))
+        if files is not None and found != files:
+            raise Wrong(f"the log has {found} files, expected {files}")
+        return data, label
 
     def killed_before_the_seal(self):
         """A run that was killed while its memory was built."""
@@ -168,7 +197,10 @@ class Trial:
             raise Wrong(f"verify: exit {code}: {words}")
         tail, commits, records = (report.get(k, 0) for k in ("tail_bytes", "commits", "records"))
         kind = self.kind(report, wanted)
-        self.shown = [kind, tail, commits, records]
+        files = len(log_files(data))
+        self.shown = [kind, files, tail, commits, records]
+        self.long_ones += files > 1
+        self.with_checkpoint += (data / "log" / "checkpoint").exists()
         if wanted and kind != wanted:
             raise Wrong(f"the kill was {kind}, not {wanted}")
         if kind == BEFORE:
@@ -201,7 +233,7 @@ class Trial:
         return "in a commit" if report["tail_bytes"] else BETWEEN
 
     def attempt(self, kill, wanted, draw, label=""):
-        self.shown = [wanted or "?", "", "", ""]
+        self.shown = [wanted or "?", "", "", "", ""]
         try:
             data, label = kill()
             result, ok = self.recover(data, wanted, draw), True
@@ -209,31 +241,43 @@ class Trial:
         except (Wrong, KeyError, subprocess.TimeoutExpired) as wrong:
             result, ok = f"WRONG: {wrong}", False
             self.failures += 1
-        print("{:>4}  {:34} {:16} {:>10} {:>7} {:>8}  {}".format(
+        print("{:>4}  {:40} {:16} {:>5} {:>10} {:>7} {:>8}  {}".format(
             len(self.rows) + 1, label, *map(str, self.shown), result), flush=True)
         self.rows.append((self.shown[0], ok))
 
 
-def generated(work):
-    """About as many people and contacts as college-msg.txt, the same for every seed."""
+def generated(work, how_many, contacts):
+    """A network, the same for every seed."""
     draw = random.Random(1)
-    people = lambda: int(1900 * draw.random() ** 2)
+    people = lambda: int(how_many * draw.random() ** 2)
     file = work / "contacts.txt"
-    file.write_text("".join(f"{people()} {people()} {time}\n" for time in range(60_000)))
+    file.write_text("".join(f"{people()} {people()} {time}\n" for time in range(contacts)))
     return file
+
+
+def long_trial(work, rows):
+    """Runs whose log has more than one file: a file ends at 64 MiB."""
+    work.mkdir()
+    trial = Trial(work, ["--contacts", str(generated(work, 8_000, LONG_CONTACTS))])
+    files = len(log_files(work / "reference"))
+    if files < 2:
+        raise Wrong("the long run fits in one file of the log: give it more contacts")
+    trial.rows = rows
+    print(f"long runs: {LONG_CONTACTS} contacts, {files} files of log, {trial.lasts_s:.2f} s each")
+    return trial
 
 
 def main(mode):
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed} (repeat the choices with SEED={seed})")
-    draw = random.Random(seed)
+    draw, begun = random.Random(seed), time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="karyon-kill-"))
     os.environ["KARYON_CONFIG_HOME"] = str(work / "keys")
     os.environ.pop("KARYON_SIGNED_GRANT", None)
     contacts = Path(os.environ["KARYON_DATASETS"]) / "college-msg.txt"
     found = contacts.is_file()
     print(f"contacts: {contacts.name if found else 'generated (college-msg.txt was not found)'}")
-    network = ["--contacts", str(contacts.resolve() if found else generated(work))]
+    network = ["--contacts", str(contacts.resolve() if found else generated(work, 1900, 60_000))]
     trial = Trial(work, network)
     # Traced runs are slow: they get a twentieth of the contacts.
     (work / "small").mkdir()
@@ -243,27 +287,36 @@ def main(mode):
     small = Trial(work / "small", ["--contacts", str(few)])
     small.rows = trial.rows
     print(f"state root {trial.expected['state_root']}, {trial.lasts_s:.2f} s a run with chaos")
-    print("kill  moment                             class            tail bytes commits  records"
-          "  result")
+    long = long_trial(work / "long", trial.rows) if mode == "full" else None
+    print("kill  moment                                   class            files tail bytes "
+          "commits  records  result")
     missing = []
     unable = small.unable_to_force()
     if unable:
-        missing = sorted({kind for kind, _, _ in FORCED})
+        missing = sorted({kind for kind, _, _ in FORCED} | {"between two files"})
     else:
         for kind, what, injections in FORCED:
             if mode == "full" or what in SHORT:
                 kill = lambda: small.forced_kill(what, injections)
                 small.attempt(kill, kind, draw, f"forced: {what}")
+        for turn in TURNS if long else []:
+            long.attempt(lambda: long.killed_at_a_turn(*turn), None, draw, f"forced: {turn[0]}")
     for what in SEALS:
         trial.attempt(lambda: trial.sealing_kill(what), LAST, draw, what)
-    for _ in range(20 if mode == "full" else 6):
+    for _ in range(RANDOM_FULL if long else RANDOM_SHORT):
         trial.attempt(lambda: trial.random_kill(draw), None, draw)
+    for _ in range(RANDOM_LONG if long else 0):
+        long.attempt(lambda: long.random_kill(draw), None, draw)
 
     counts = {}
     for kind, ok in trial.rows:
         counts[kind] = counts.get(kind, 0) + 1
     print("kills: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))
-    failures = trial.failures + small.failures
+    trials = [trial, small] + ([long] if long else [])
+    print(f"of them {sum(t.long_ones for t in trials)} with more than one file of log, "
+          f"{sum(t.with_checkpoint for t in trials)} with a checkpoint; "
+          f"{time.monotonic() - begun:.0f} s in all")
+    failures = sum(t.failures for t in trials)
     if failures:
         print(f"{failures} of {len(trial.rows)} WRONG; their directories are in {work}")
         return 1

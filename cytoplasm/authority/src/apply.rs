@@ -13,8 +13,8 @@ use karyon_types::{
 
 use crate::decide::carve;
 use crate::ledger::{
-    Effect, EffectState, Grant, Lease, Ledger, Principal, ProposalState, Reason, Source, Standing,
-    digest,
+    Approver, Effect, EffectState, Grant, Lease, Ledger, Principal, ProposalState, Reason, Source,
+    Standing, digest,
 };
 
 /// A record that does not follow from those before it: the log was not written by this ledger.
@@ -116,12 +116,12 @@ impl Ledger {
         if *state != ProposalState::Pending {
             return Err(Contradiction("the proposal is not pending"));
         }
-        let expires = match (record.principal, record.lease) {
+        let (approver, expires) = match (record.principal, record.lease) {
             (Some(principal), None) => match self.said(PrincipalId(principal), &record.signed)? {
                 Statement::Approval { proposal: said, digest, expires_unix_ms }
                     if said == proposal.id && digest == proposal.digest =>
                 {
-                    expires_unix_ms
+                    (Approver::Principal(PrincipalId(principal)), expires_unix_ms)
                 }
                 Statement::Approval { .. } | Statement::Order { .. } => {
                     return Err(Contradiction("the principal approved of something else"));
@@ -134,7 +134,7 @@ impl Ledger {
                 if !may {
                     return Err(Contradiction("the approver may not approve"));
                 }
-                u64::MAX
+                (Approver::Lease(LeaseId(lease)), u64::MAX)
             }
             (Some(_), Some(_)) | (None, None) => {
                 return Err(Contradiction("the approval is of nobody, or of two"));
@@ -145,6 +145,7 @@ impl Ledger {
             proposal.expires_unix_ms = expires.min(proposal.expires_unix_ms);
             *state = ProposalState::Approved;
         }
+        self.approvers.insert(id, approver);
         Ok(())
     }
 

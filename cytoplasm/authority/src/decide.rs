@@ -18,7 +18,7 @@ use crate::ledger::{Ledger, ProposalState, Source, Used, digest, terms_digest};
 use crate::limits::{
     ARGUMENTS_BYTES_MAX, CAPABILITIES_MAX, DELEGATIONS_MAX, DEPTH_MAX, EFFECT_MS_MAX,
     IN_FLIGHT_LEASE_MAX, IN_FLIGHT_MAX, LEASE_LOG_BYTES, PENDING_LEASE_MAX, PENDING_MAX,
-    PROPOSAL_MS, TERMS_BYTES_MAX, TEXT_BYTES_MAX,
+    PROPOSAL_MS, REASONS_DEEP_MAX, TERMS_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use crate::refusal::{GrantRefused, LeaseRefused, No, Refusal};
 
@@ -231,6 +231,9 @@ impl Ledger {
         };
         let label = signed.terms.reason.clone();
         if let Some(parent) = under {
+            if self.reasons_above(parent).count() >= REASONS_DEEP_MAX {
+                return Err(Refusal::Full.into());
+            }
             let above = self.reasons.get(&parent).ok_or(Refusal::UnknownTarget)?;
             if above.principal.is_some_and(|owner| owner.0 != principal) {
                 return Err(Refusal::NotAnswerable.into());
@@ -273,6 +276,7 @@ impl Ledger {
         match () {
             () if self.is_held(above.stop) => Err(Refusal::Halted),
             () if !is_text(label) => Err(Refusal::Text),
+            () if self.reasons_above(parent).count() >= REASONS_DEEP_MAX => Err(Refusal::Full),
             () => {
                 let (id, label) = (self.next_reason(), label.to_owned());
                 Ok(ReasonRecord { id, parent: Some(parent.0), label })
@@ -383,7 +387,9 @@ impl Ledger {
             (None, false) => None,
             // Naming a proposal where none is needed still binds to it.
             (Some(id), _) => match self.proposal(id) {
-                Some((proposal, ProposalState::Approved)) if proposal.digest == digest.0 => {
+                Some((proposal, ProposalState::Approved))
+                    if proposal.digest == digest.0 && self.approver_stands(id) =>
+                {
                     Some(id)
                 }
                 Some((proposal, ProposalState::Pending)) if proposal.digest == digest.0 => {
@@ -485,7 +491,10 @@ impl Ledger {
         let approval = intent.proposal.and_then(|id| self.proposals.get(&ProposalId(id)));
         match approval {
             _ if self.now >= intent.deadline_unix_ms => Err(Denial::LeaseExpired.into()),
-            Some((proposal, _)) if self.now >= proposal.expires_unix_ms => {
+            Some((proposal, _))
+                if self.now >= proposal.expires_unix_ms
+                    || !self.approver_stands(ProposalId(proposal.id)) =>
+            {
                 Err(Denial::NoMatchingApproval.into())
             }
             Some(_) | None => Ok(intent),

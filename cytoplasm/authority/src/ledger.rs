@@ -92,6 +92,14 @@ pub enum ProposalState {
     Over,
 }
 
+/// Who approved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Approver {
+    Principal(PrincipalId),
+    /// An agent, under this lease.
+    Lease(LeaseId),
+}
+
 /// How far an effect has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectState {
@@ -122,6 +130,7 @@ pub struct Ledger {
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
     pub(crate) standings: BTreeMap<Target, Standing>,
     pub(crate) proposals: BTreeMap<ProposalId, (Proposal, ProposalState)>,
+    pub(crate) approvers: BTreeMap<ProposalId, Approver>,
     pub(crate) effects: BTreeMap<EffectId, Effect>,
     pub(crate) last_effect: u64,
 }
@@ -142,6 +151,7 @@ impl Ledger {
             leases: BTreeMap::new(),
             standings: BTreeMap::new(),
             proposals: BTreeMap::new(),
+            approvers: BTreeMap::new(),
             effects: BTreeMap::new(),
             last_effect: 0,
         }
@@ -161,6 +171,11 @@ impl Ledger {
     /// The principal whose key this is.
     pub fn principal(&self, key: &PublicKey) -> Option<PrincipalId> {
         self.principals.iter().find(|(_, principal)| principal.key == *key).map(|(id, _)| *id)
+    }
+
+    /// Whether there is such an agent.
+    pub fn knows(&self, agent: AgentId) -> bool {
+        self.agents.contains_key(&agent)
     }
 
     /// The number that the next order of a principal must exceed.
@@ -264,6 +279,20 @@ impl Ledger {
     pub fn in_flight(&self, target: Target) -> u64 {
         self.flying().filter(|effect| self.is_under(LeaseId(effect.intent.lease), target)).count()
             as u64
+    }
+
+    /// Whether who approved of a proposal still stands: an approval does not outlive its approver.
+    pub(crate) fn approver_stands(&self, proposal: ProposalId) -> bool {
+        match self.approvers.get(&proposal) {
+            Some(Approver::Principal(id)) => {
+                self.principals.get(id).is_some_and(|principal| !self.is_held(principal.stop))
+            }
+            Some(Approver::Lease(id)) => {
+                let owner = self.leases.get(id).map(|lease| lease.owner);
+                owner.is_some_and(|owner| self.holder(owner, *id).is_ok())
+            }
+            None => false,
+        }
     }
 
     /// The stop words of a lease.

@@ -24,6 +24,9 @@ pub const PENDING_MAX: usize = 1024;
 /// The longest line of delegation, leases: it is walked at each approval.
 pub const DELEGATIONS_MAX: usize = 16;
 
+/// The deepest reason, levels: a stop and a check walk up.
+pub const REASONS_DEEP_MAX: usize = 64;
+
 /// The longest action, resource, name or label, bytes: they are read in listings.
 pub const TEXT_BYTES_MAX: usize = 256;
 

@@ -29,6 +29,10 @@ pub fn resource(log: LogId) -> String {
     format!("world/{log}")
 }
 
+/// How far a clock may stand behind the last record without that being a step back,
+/// milliseconds: what time services correct at once.
+const CLOCK_STEP_MS: u64 = 10_000;
+
 /// How a session's question was answered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -143,9 +147,10 @@ impl Broker {
         }
         let found_unix_ms = (self.clock)();
         let recorded_unix_ms = report.last_wall_ms;
-        inner.ledger.advance(recorded_unix_ms.max(found_unix_ms));
+        inner.ledger.advance(found_unix_ms);
         let mut records = Vec::new();
-        if found_unix_ms < recorded_unix_ms {
+        // A clock that is corrected by a little is not set back.
+        if found_unix_ms.saturating_add(CLOCK_STEP_MS) < recorded_unix_ms {
             records.push(Control::ClockBack(ClockBack { recorded_unix_ms, found_unix_ms }));
         }
         // Who ended in good order has said itself of which effects nobody knows.
@@ -289,7 +294,9 @@ impl Broker {
                     resource: shortened(ask.resource),
                     count: 1,
                 };
-                records.extend(inner.denials.denied(refused).into_iter().map(Control::Refused));
+                let row = inner.ledger.knows(ask.agent).then_some(ask.agent);
+                let due = inner.denials.denied(row, refused);
+                records.extend(due.into_iter().map(Control::Refused));
                 Answer::Denied(no)
             }
         };

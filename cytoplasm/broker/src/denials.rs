@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use karyon_log::Refused;
+use karyon_types::AgentId;
 
 /// The most rows that are counted at once, an agent and a code each: bounds the memory. Then the
 /// first ends early.
@@ -13,13 +14,14 @@ const ROWS_MAX: usize = 10_000;
 /// What was denied, by agent and code: the last, and how many of them are recorded.
 #[derive(Default)]
 pub(crate) struct Denials {
-    rows: BTreeMap<(u64, String), (Refused, u64)>,
+    rows: BTreeMap<(Option<AgentId>, String), (Refused, u64)>,
 }
 
 impl Denials {
-    /// Counts a denial; what is to be recorded.
-    pub(crate) fn denied(&mut self, refused: Refused) -> Vec<Refused> {
-        let row = (refused.agent, refused.code.clone());
+    /// Counts a denial of `agent`, or of somebody whom nobody knows: all of those share their rows.
+    /// What is to be recorded.
+    pub(crate) fn denied(&mut self, agent: Option<AgentId>, refused: Refused) -> Vec<Refused> {
+        let row = (agent, refused.code.clone());
         if let Some((last, recorded)) = self.rows.get_mut(&row) {
             *last = Refused { count: last.count + 1, ..refused };
             if last.count < recorded.saturating_mul(2) {
@@ -65,27 +67,32 @@ mod tests {
         let mut denials = Denials::default();
         let mut recorded = Vec::new();
         for _ in 0..1000 {
-            recorded.extend(counts(&denials.denied(refused(1, "lease_expired"))));
+            recorded.extend(counts(&denials.denied(Some(AgentId(1)), refused(1, "lease_expired"))));
         }
         assert_eq!(recorded, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
         // Neither another agent nor another code ends it: whoever alternates gains nothing.
-        assert_eq!(counts(&denials.denied(refused(2, "lease_expired"))), [1]);
-        assert_eq!(counts(&denials.denied(refused(1, "lease_revoked"))), [1]);
-        assert!(denials.denied(refused(1, "lease_expired")).is_empty());
-        assert_eq!(counts(&denials.all_ended()), [1001]);
+        assert_eq!(counts(&denials.denied(Some(AgentId(2)), refused(2, "lease_expired"))), [1]);
+        assert_eq!(counts(&denials.denied(Some(AgentId(1)), refused(1, "lease_revoked"))), [1]);
+        assert!(denials.denied(Some(AgentId(1)), refused(1, "lease_expired")).is_empty());
+        // Whom nobody knows has no row of their own.
+        assert_eq!(counts(&denials.denied(None, refused(77, "unknown_lease"))), [1]);
+        assert_eq!(counts(&denials.denied(None, refused(78, "unknown_lease"))), [2]);
+        assert!(denials.denied(None, refused(79, "unknown_lease")).is_empty());
+        assert_eq!(counts(&denials.all_ended()), [3, 1001]);
         assert!(denials.all_ended().is_empty());
     }
 
     #[test]
     fn the_rows_are_bounded() {
         let mut denials = Denials::default();
-        denials.denied(refused(0, "lease_expired"));
-        denials.denied(refused(0, "lease_expired"));
-        denials.denied(refused(0, "lease_expired"));
+        denials.denied(Some(AgentId(0)), refused(0, "lease_expired"));
+        denials.denied(Some(AgentId(0)), refused(0, "lease_expired"));
+        denials.denied(Some(AgentId(0)), refused(0, "lease_expired"));
         for agent in 1..ROWS_MAX as u64 {
-            denials.denied(refused(agent, "lease_expired"));
+            denials.denied(Some(AgentId(agent)), refused(agent, "lease_expired"));
         }
-        let due = denials.denied(refused(ROWS_MAX as u64, "lease_expired"));
+        let due = denials
+            .denied(Some(AgentId(ROWS_MAX as u64)), refused(ROWS_MAX as u64, "lease_expired"));
         assert_eq!(counts(&due), [3, 1]);
         assert_eq!(denials.rows.len(), ROWS_MAX);
     }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use karyon_log::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX};
+use karyon_log::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
 use karyon_log::{
     Block, Control, Damage, End, Lane, LogError, LogFailed, Record, Records, Walk, Writer,
     WriterStatus,
@@ -196,7 +196,15 @@ impl Recorder {
         self.seal()?;
         let mut body = Vec::new();
         for record in records {
+            let before = body.len();
             Record::Control(Box::new(record.clone())).encode(&mut body);
+            if body.len() - before > RECORD_BYTES_MAX {
+                // Written, it could never be read again, and neither could the log.
+                return Err(LogFailed {
+                    kind: std::io::ErrorKind::InvalidData,
+                    message: format!("a record is longer than {RECORD_BYTES_MAX} bytes"),
+                });
+            }
         }
         let seals = matches!(records.last(), Some(Control::Seal(_)));
         let count = records.len() as u32;

@@ -51,7 +51,7 @@ pub struct Report {
     pub checkpoint: Option<u64>,
     /// All control records, in commit order.
     pub controls: Vec<Control>,
-    /// The latest time that a block names, milliseconds since 1970.
+    /// When the last block was sealed, milliseconds since 1970, by the clock of then.
     pub last_wall_ms: u64,
 }
 
@@ -235,7 +235,7 @@ pub fn verify_in(
             check_records(block, &mut controls, &mut copies)
                 .map_err(|damage| LogError::Damaged(damage).in_segment(block.segment))?;
             past.extend(block)?;
-            last_wall_ms = block.header.wall_ms.max(last_wall_ms);
+            last_wall_ms = block.header.wall_ms;
         }
     }
     let end = walk.into_end();

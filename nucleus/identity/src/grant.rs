@@ -30,7 +30,10 @@ pub enum GrantError {
         found: String,
     },
     /// A text is blank or too long.
-    #[error("the grant's {field} has {length_bytes} bytes: expected 1 to {limit_bytes}, not blank")]
+    #[error(
+        "the grant's {field} has {length_bytes} bytes: expected 1 to {limit_bytes}, not blank, and \
+         without control characters"
+    )]
     Text {
         /// `reason` or `resource`.
         field: &'static str,
@@ -246,7 +249,8 @@ impl SignedGrant {
 }
 
 fn check_text(field: &'static str, text: &str, limit_bytes: usize) -> Result<(), GrantError> {
-    if text.trim().is_empty() || text.len() > limit_bytes {
+    let is_plain = !text.trim().is_empty() && !text.chars().any(char::is_control);
+    if !is_plain || text.len() > limit_bytes {
         return Err(GrantError::Text { field, length_bytes: text.len(), limit_bytes });
     }
     Ok(())

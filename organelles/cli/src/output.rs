@@ -111,6 +111,16 @@ pub(crate) fn peak_rss_bytes() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// A text of somebody else's as a person may safely see it: what steers a terminal is spelled out.
+pub(crate) fn plain(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let spell = |c: char| if hidden(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(spell).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +139,17 @@ mod tests {
         {
             assert_eq!(csv_field(text), field);
         }
+    }
+}
+
+#[cfg(test)]
+mod plain_tests {
+    use super::plain;
+
+    #[test]
+    fn what_steers_a_terminal_is_spelled_out() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(plain("x\n#31  grant"), "x\\n#31  grant");
+        assert_eq!(plain("bank/äcme"), "bank/äcme");
     }
 }

@@ -5,10 +5,15 @@ use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, Output, Record, Target, Verb,
 };
 
-use crate::output::hex;
+use crate::output::{hex, plain};
 
-/// What a control record says.
+/// What a control record says. Names, labels and resources are others' words: nothing in them
+/// steers a terminal or begins a line.
 pub(crate) fn control_words(control: &Control) -> String {
+    plain(&raw_control_words(control))
+}
+
+fn raw_control_words(control: &Control) -> String {
     match control {
         Control::Genesis(genesis) if genesis.scenario_name.is_empty() => {
             "this log began, without a scenario".into()
@@ -101,7 +106,7 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
         Record::Control(control) => control_words(control),
         Record::Lease(lease) => lease_words(lease),
         Record::Spawn { agent, lease, name, .. } => {
-            format!("{agent} was made, called {name}, with {lease}")
+            format!("{agent} was made, called {}, with {lease}", plain(name))
         }
         Record::Tick(tick) => format!("{tick} began"),
         Record::Input { count: 1, .. } => "an input was released".into(),

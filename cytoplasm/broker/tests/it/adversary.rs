@@ -567,3 +567,40 @@ fn terms_that_no_log_could_hold_are_refused() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn an_approval_does_not_outlive_its_approver() {
+    let world = World::new();
+    world.grant(GRACE, &approved());
+    let payer = world.agent("payer", approved());
+    let (first, digest) = proposed(&world.ask(payer, &amount(7)));
+    world.approve(GRACE, first, digest).unwrap();
+    let (second, digest) = proposed(&world.ask(payer, &amount(8)));
+    world.approve(GRACE, second, digest).unwrap();
+    let effect = admitted(&world.ask_with(payer, &amount(8), Some(second)));
+    let grace = world.broker.look(|ledger| ledger.principal(&key(GRACE).public_key())).unwrap();
+    world.order(GRACE, Verb::Revoke, Target::Principal(grace)).unwrap();
+    let unused = world.ask_with(payer, &amount(7), Some(first));
+    assert_eq!(denied(&unused), "no_matching_approval");
+    match world.act(effect) {
+        Err(ActError::Denied(no)) => assert_eq!(no.code(), "no_matching_approval"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn reasons_are_only_so_deep() {
+    let world = World::new();
+    let (_, mut reason) = world.grant(ADA, &limited());
+    let codes = std::iter::from_fn(|| match world.broker.reason(reason, "below") {
+        Ok(below) => {
+            reason = below;
+            Some(())
+        }
+        other => {
+            assert_eq!(refused(other), "lane_closed");
+            None
+        }
+    });
+    assert_eq!(codes.count() + 1, karyon_authority::limits::REASONS_DEEP_MAX);
+}

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::past::Past;
 use super::statement::{self, Speaker};
-use super::values::{moment, plain, to_json};
+use super::values::{moment, to_json};
 use super::{refused, with};
 use crate::args::Approve;
 use crate::error::{CliError, Code};
-use crate::output;
+use crate::output::{self, plain};
 
 pub(super) fn execute(args: &Approve) -> Result<Code, CliError> {
     let data = args.place.data.as_path();

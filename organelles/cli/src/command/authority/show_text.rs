@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::values::plain;
 use crate::output::line;
+use crate::output::plain;
 
 /// Shows all of it.
 pub(super) fn show(all: &Value) {

@@ -10,7 +10,7 @@ use karyon_types::AgentId;
 use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
-use crate::output::hex;
+use crate::output::{hex, plain};
 use crate::words::{change_words, control_words};
 
 impl Teller<'_> {
@@ -112,7 +112,7 @@ impl Teller<'_> {
         lines.push(format!("allowed by  {}", allowed(authority)));
         if !authority.reasons.is_empty() {
             let because = authority.reasons.join("; and that because: ");
-            lines.push(format!("because     {because}"));
+            lines.push(format!("because     {}", plain(&because)));
         }
         let key = hex(&authority.principal.public_key);
         lines.push(format!("answers     {}, public key {key}", authority.principal.name));
