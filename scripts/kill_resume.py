@@ -14,8 +14,8 @@ KARYON = os.environ["KARYON"]
 CHAOS = ["--chaos", "0.1"]  # Makes a run last longer; its state stays the same.
 PATIENCE_S = 300
 SECTOR = 4096
-LONG_CONTACTS = 900_000  # Some 75 MiB of log.
-RANDOM_SHORT, RANDOM_FULL, RANDOM_LONG = 6, 90, 10
+LONG_CONTACTS = 850_000  # Some 70 MiB of log.
+RANDOM_SHORT, RANDOM_FULL, RANDOM_LONG = 6, 92, 8
 
 # Where strace kills: the class, what it is, and what is injected. Calls are counted by thread:
 # the first one prepares and ends the run, and the log has one of its own.
@@ -35,14 +35,16 @@ FORCED = [
     (BEHIND, "no memory yet", [f"{RENAMES}:signal=KILL:when=8"]),
     (BEHIND, "no results yet", [f"{RENAMES}:signal=KILL:when=9"]),
 ]
-# Where strace kills between one file of the log and the next: what it is, the file whose calls
-# alone are counted, what is injected, and how many files the log has then.
+# Where strace kills between one file of the log and the next: what it is, whether in a run or in
+# a resume (in which the log's thread alone makes a file of the spare), the file whose calls alone
+# are counted, the call, and how many files the log has then.
 TURNS = [
-    ("turned, not cut to its length", "00000000.log", "ftruncate", 1),
-    ("turned, the next has no name", "00000001.log", RENAMES, 1),
-    ("turned, the next has no commit", "00000001.log", "pwrite64", 2),
-    ("turned, no sync in the next", "00000001.log", "fdatasync", 2),
-    ("turned, no hashes of the records", "00000000.records", RENAMES, None),
+    ("turned, not cut to its length", "run", "00000000.log", "ftruncate", 1),
+    ("turned, the spare is empty", "resume", "spare.log", "pwrite64", 1),
+    ("turned, the spare has no name yet", "resume", "spare.log", RENAMES, 1),
+    ("turned, the next has no commit", "run", "00000001.log", "pwrite64", 2),
+    ("turned, no sync in the next", "run", "00000001.log", "fdatasync", 2),
+    ("turned, no hashes of the records", "run", "records.new", RENAMES, None),
 ]
 # The last commit is the seal. Before it is written the memory is built, in a file of its own: a
 # kill when that file is there comes before the write. What a power cut leaves of the write is made
@@ -120,15 +122,15 @@ class Trial:
                 return data, f"after {after_s * 1000:.0f} ms"
         raise Wrong("runs end before they can be killed")
 
-    def strace(self, data, injections, only=None):
+    def strace(self, data, injections, only=None, action=None):
         trace = ",".join({injection.split(":")[0] for injection in injections} | {"pwrite64"})
         output = self.work / "strace"
         command = ["strace", "-f", "-qq", "-o", str(output), "-e", f"trace={trace}"]
         if only:
-            command += ["--seccomp-bpf", "-P", str(data / "log" / only)]
+            command += ["-P", str(data / "log" / only)]
         for injection in injections:
             command += ["-e", f"inject={injection}"]
-        command += [KARYON, *self.run(data.name), "--schedulers", "1"]
+        command += [KARYON, *(action or self.run(data.name)), "--schedulers", "1"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         return done.returncode, output.read_text()
 
@@ -140,15 +142,20 @@ class Trial:
         injected = "INJECTED" in text or "DELAYED" in text
         return None if code == 0 and injected else f"strace injects nothing, exit {code}"
 
-    def forced_kill(self, what, injections, only=None):
-        data = self.new_data()
-        code, _ = self.strace(data, injections, only)
+    def forced_kill(self, what, injections, only=None, resumed=None):
+        data = resumed or self.new_data()
+        action = ["resume", "--data", str(data)] if resumed else None
+        code, _ = self.strace(data, injections, only, action)
         if code not in (-9, 137):
             raise Wrong(f"was not killed: exit {code}")
         return data, f"forced: {what}"
 
-    def killed_at_a_turn(self, what, file, call, files):
-        data, label = self.forced_kill(what, [f"{call}:signal=KILL:when=1"], file)
+    def killed_at_a_turn(self, what, action, file, call, files):
+        before = None
+        if action == "resume":
+            before, _ = self.forced_kill("early", ["pwrite64:signal=KILL:when=9"], "00000000.log")
+            must(0, "safety", "resume", "--reason", "killed early", "--data", str(before))
+        data, label = self.forced_kill(what, [f"{call}:signal=KILL:when=1"], file, before)
         found = len(log_files(data))
         if files is not None and found != files:
             raise Wrong(f"the log has {found} files, expected {files}")

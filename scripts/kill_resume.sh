@@ -3,7 +3,7 @@
 #
 #   scripts/kill_resume.sh [short|full]
 #
-# full (default): 100 kills at random moments, ten of them of runs whose log has several files, and
+# full (default): 100 kills at random moments, eight of them of runs whose log has several files, and
 # every forced moment, those between two files too; short: 6, and a few that are forced.
 # KARYON names the program (default: target/release/karyon, built when it is missing);
 # KARYON_DATASETS the folder of college-msg.txt (default: ../shared/datasets), without which the

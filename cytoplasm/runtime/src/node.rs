@@ -175,9 +175,9 @@ impl Node {
         let pending = resumes.iter().map(|resume| resume.n).max();
         records.extend(resumes.into_iter().map(Control::Resume));
         records.push(boot);
-        let mut recorder = Recorder::new(open_log(&dir, &header, &key, 1, &End::of_new_log())?);
-        recorder.control(&records)?;
-        recorder.flush()?;
+        let recorder = open_log(&dir, &header, &key, 1, &End::of_new_log())
+            .and_then(|writer| first_words(Recorder::new(writer), &records))
+            .map_err(|error| halted(&dir, marker_n, error))?;
         forget_resumes(&dir, pending)?;
         Node::begin(dir, header, key, marker_n, recorder)
     }
@@ -241,10 +241,9 @@ impl Node {
         let new = resumes.into_iter().filter(|resume| !is_recorded(resume.n));
         records.extend(new.map(Control::Resume));
         records.push(boot_record(boot as u32, karyon, schedulers));
-        let writer = open_log(&dir, &header, &key, boot as u32, &end)?;
-        let mut recorder = Recorder::resuming(Some(writer), walk, &end);
-        recorder.control(&records)?;
-        recorder.flush()?;
+        let recorder = open_log(&dir, &header, &key, boot as u32, &end)
+            .and_then(|writer| first_words(Recorder::resuming(Some(writer), walk, &end), &records))
+            .map_err(|error| halted(&dir, marker_n, error))?;
         forget_resumes(&dir, pending)?;
         Ok((Node::begin(dir, header, key, marker_n, recorder)?, report))
     }
@@ -400,16 +399,12 @@ impl Node {
         closed.map_err(|failed| self.give_up(failed))
     }
 
-    /// The log failed: says so where that is still possible. A full disk has room for a record;
-    /// a marker that cannot be written says `running`, which keeps a start from going on too. The
-    /// log's failure is the one to tell.
+    /// The log failed: says so where that is still possible. A full disk has room for a record.
     fn give_up(&mut self, failed: LogFailed) -> NodeError {
         let reason = failed.to_string();
-        let halt = Control::Halt(Halt { reason: reason.clone(), at_unix_ms: wall_ms() });
-        let spoken = self.recorder.take().map_or(Ok(()), |recorder| recorder.last_words(halt));
-        let halted = Marker::Halted { n: self.marker_n, reason };
-        match (spoken, karyon_safety::replace(self.dir.path(), &halted)) {
-            (Ok(()) | Err(_), Ok(()) | Err(_)) => NodeError::Log(failed),
+        let halt = Control::Halt(Halt { reason, at_unix_ms: wall_ms() });
+        match self.recorder.take().map_or(Ok(()), |recorder| recorder.last_words(halt)) {
+            Ok(()) | Err(_) => halted(&self.dir, self.marker_n, NodeError::Log(failed)),
         }
     }
 
@@ -433,6 +428,22 @@ fn open_log(
     let (path, options) = (dir.log_folder(), WriterOptions::default());
     Writer::open(Arc::new(DiskFolder::new(&path)), header, Arc::clone(key), boot, end, options)
         .map_err(|source| NodeError::Io { path, source })
+}
+
+/// Makes the records durable before which nothing may run.
+fn first_words(mut recorder: Recorder, records: &[Control]) -> Result<Recorder, NodeError> {
+    recorder.control(records)?;
+    recorder.flush()?;
+    Ok(recorder)
+}
+
+/// The log failed: the marker says so. One that cannot be written says `running`, which keeps a
+/// start from going on too; the log's failure is the one to tell.
+fn halted(dir: &DataDir, n: u64, error: NodeError) -> NodeError {
+    let marker = Marker::Halted { n, reason: error.to_string() };
+    match karyon_safety::replace(dir.path(), &marker) {
+        Ok(()) | Err(_) => error,
+    }
 }
 
 /// Whether a start is permitted: STOP is absent and the marker clear.
