@@ -6,8 +6,9 @@
 
 The key has to come from elsewhere than the export. With a checkpoint that was kept elsewhere the
 log must also extend it; without one nobody can tell a log that its node wrote anew. Exit code 0:
-the export is what the node signed. 1: it is not; the first record concerned is named. The format
-is described in docs/audit.md.
+the export is what the node signed, and where no checkpoint covers its end, that is said. 1: it is
+not; the first record concerned is named. Each line has to be what the exporter writes, byte by
+byte, so nothing in an export is left unchecked. The format is described in docs/audit.md.
 """
 import argparse, base64, hashlib, json, os, struct, sys
 from blake3 import blake3
@@ -15,14 +16,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LISTS, COMMITS = "karyon audit export record hashes v1", "karyon log commit v1"
 COMMIT, BLOCK = "<4sHH16sIIQQQQ32s32s", "<4sHH16sIIQQ32sII"
-CHANGED = "it was altered", "another was put before it", "it was removed", "it stands too late"
-place = [0]  # the record that is looked at
-b64 = lambda text: base64.b64decode(text, validate=True)
+CHANGED = "it was altered", "another was put before it", "it was removed", "it stands too late", "cut off"
+OTHER, RECORDS = "another line, or an unsigned one", (("seq", "record"), ("seq", "record", "view"))
+# The record that is looked at, and the one form of a line.
+place, compact = [0], json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
 
-def need(right, record, what):
-    if not right:
-        sys.exit(f"NOT VERIFIED: record #{record}: {what}")
+need = lambda right, record, what: right or sys.exit(f"NOT VERIFIED: record #{record}: {what}")
+
+# Bytes as base64, in the one form that stands for them.
+def b64(text):
+    need(base64.b64encode(found := base64.b64decode(text)).decode() == text, place[0], OTHER)
+    return found
 
 # A record begins with its length, a varint.
 def is_framed(record):
@@ -34,93 +39,95 @@ def root(leaves):
     half = 1 << max(len(leaves) - 1, 0).bit_length() >> 1
     return sha(b"\1", root(leaves[:half]), root(leaves[half:])) if half else (leaves or [sha()])[0]
 
-# Signed lists of short hashes of the lines name a record, whatever was done to it. Answers whether
-# there are views, and how many records the lists cover.
+# Signed lists of short hashes of the lines name a record, whatever was done to it. Answers after
+# which records they stand.
 def compare_lines(export, key, log):
-    lines, listed, views = bytearray(), bytearray(), False
+    lines, listed, marks = bytearray(), bytearray(), [0]
     try:
         for line in export:
             if line.startswith(b'{"seq":'):
                 lines += blake3(line.rstrip(b"\n")).digest(8)
-                views = views or b'"view":' in line
             elif line.startswith(b'{"hashes":'):
                 place[0], entry = len(listed) // 8, json.loads(line)
                 text = log + struct.pack("<Q", place[0]) + b64(entry["hashes"])
                 key.verify(b64(entry["signature"]), blake3(text, derive_key_context=LISTS).digest())
-                listed += text[24:]
+                marks.append(len(listed := listed + text[24:]) // 8)
     finally:
         for at in (at for at in range(0, len(listed), 8) if lines[at:at + 8] != listed[at:at + 8]):
             (here, after), (was, then) = ((x[at:at + 8], x[at + 8:at + 16]) for x in (lines, listed))
-            need(here, at // 8, "it and all behind it are cut off")
-            need(False, at // 8, CHANGED[2 * (here == then) + (after == was)])
-    return views, len(listed) // 8
+            need(False, at // 8, CHANGED[2 * (here == then) + (after == was) if here else 4])
+    return marks
 
 # Commits, blocks and records, each with what it must follow. Answers the leaves of the tree, the
 # records up to each block's end, the number of commits and the checkpoint.
-def check_chain(export, key, log):
-    leaves, ends, commits, last, lanes = [], [0], 0, bytes(32), {}
-    blocks, left, parts, note, place[0] = [], 0, [], None, 0
+def check_chain(export, key, log, marks):
+    leaves, ends, commits, last, lanes, kind = [], [0], 0, bytes(32), {}, ()
+    blocks, left, parts, note, place[0] = [], 0, [], (), 0
     for line in export:
-        entry, seq = json.loads(line), place[0]
-        kind = " ".join(sorted(entry))
-        if left and line.startswith(b'{"seq":') and kind in ("record seq", "record seq view"):
+        need(compact(entry := json.loads(line)).encode() + b"\n" == line, place[0], OTHER)
+        seq, before, kind = place[0], kind, note == () and type(entry) is dict and tuple(entry)
+        if left and kind == RECORDS[seq < marks[-1]]:
             parts.append(b64(entry["record"]))
-            need(entry["seq"] == seq, seq, "another record stands in its place")
+            need(line.startswith(b'{"seq":%d,' % seq), seq, "another record stands in its place")
             need(is_framed(parts[-1]), seq, "it is not as long as it says")
             place[0], left = seq + 1, left - 1
-        elif blocks and kind == "block" and not left:
+        elif blocks and kind == ("block",) and not left:
             (hashed, left, length), parts = blocks.pop(), [b64(entry["block"])]
             head = struct.unpack(BLOCK, parts[0])
             right = (b"KBLK", 1, log, left, *lanes.get(head[2], (0, bytes(32))), length - 88)
             need(head[:2] + head[3:4] + head[5:7] + head[8:10] == right, seq, "its block is misplaced")
             lanes[head[2]] = head[6] + left, hashed
-        elif kind == "commit" and not left and not blocks and note is None:
+        elif kind == ("commit",) and not left and not blocks:
             head = struct.unpack(COMMIT, (commit := b64(entry["commit"]))[:128])
             right = (b"KCMT", 1, 0, log, len(commit), commits, len(leaves) + head[5], seq, last)
             last, commits = blake3(commit[:-64], derive_key_context=COMMITS).digest(), commits + 1
             key.verify(commit[-64:], last)
             need(head[:5] + head[6:9] + head[10:11] == right, seq, "its commit is misplaced")
             blocks, tree = [*struct.iter_unpack("<32sII", commit[128:-64])][::-1], head[11]
-        elif kind == "checkpoint" and not left and not blocks and note is None:
-            note = entry["checkpoint"] or ""
-        else:
-            need(kind == "hashes signature", seq, "another line stands in its place")
+        elif kind != ("hashes", "signature") or before not in RECORDS or seq not in marks:
+            need(kind == ("checkpoint",) and not left and not blocks, seq, OTHER)
+            note = entry["checkpoint"]
         if parts and not left:
             need(blake3(b"".join(parts)).digest() == hashed, f"{ends[-1]} to #{seq}", "block altered")
             leaves.append(sha(b"\0", hashed)), ends.append(place[0]), parts.clear()
-    need(note is not None, place[0], "it and all behind it are cut off")
+    need(note != (), place[0], "it and all behind it are cut off")
     need(not commits or root(leaves) == tree, ends[-1] - 1, "the tree of blocks is not the signed one")
     return leaves, ends, commits, note
 
-# A note as in c2sp.org/tlog-checkpoint. Answers how many records it covers.
-def check_note(note, where, key, log, leaves, ends):
-    place[0], (body, line) = 0, note.split("\n\n")
-    origin, size, hashed = body.split("\n")
-    need(origin == "karyon/" + log.hex(), 0, f"the checkpoint {where} is of the log {origin}")
-    key.verify(b64(line.strip().split(" ")[2])[4:], (body + "\n").encode())
+# A note as in c2sp.org/tlog-checkpoint. Answers how many records it covers. One that was kept may
+# carry signatures of others too, witnesses say.
+def check_note(note, where, most, key, log, leaves, ends):
+    (*body, size, hashed), (*lines, end) = (part.split("\n") for part in note.split("\n\n"))
+    name, place[0] = "karyon/" + log.hex(), 0
+    own, begin = sha(name.encode(), b"\n\1", key.public_bytes_raw())[:4], f"\u2014 {name} "
+    mine = [x for x in (b64(x[len(begin):]) for x in lines if x.startswith(begin)) if x[:4] == own]
+    right = mine and body == [name] and not end and len(lines) <= most and size == str(int(size))
+    need(right, 0, f"the checkpoint {where} is of another log or form, or not signed by this key")
+    [key.verify(signed[4:], f"{name}\n{size}\n{hashed}\n".encode()) for signed in mine]
     need(int(size) <= len(leaves), ends[-1], f"cut off, and all behind it (checkpoint {where})")
     covered, what = ends[int(size)], f"written anew: this is not what the checkpoint {where} covers"
     need(root(leaves[:int(size)]) == b64(hashed), f"{covered - 1} or one before it", what)
     return covered
 
 parser = argparse.ArgumentParser(description="Verifies an export of a Karyon log.")
-parser.add_argument("export")
-parser.add_argument("--key", required=True, help="64 hexadecimal digits, or a file such as node.pub")
-parser.add_argument("--checkpoint", help="a checkpoint of this log that was kept elsewhere")
+parser.add_argument("export"), parser.add_argument("--checkpoint", help="one kept elsewhere")
+parser.add_argument("--key", required=True, help="64 hexadecimal digits, or a file: node.pub")
 args = parser.parse_args()
 public = open(args.key).read().split()[-1] if os.path.exists(args.key) else args.key
 key, export = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)), open(args.export, "rb")
 try:
-    head = json.loads(export.readline())
-    start, log = export.tell(), bytes.fromhex(head["log_id"])
-    need((head["format"], head["version"]) == ("karyon-audit-export", 1), 0, "unknown format")
-    views, listed = compare_lines(export, key, log)
-    export.seek(start)
-    leaves, ends, commits, note = check_chain(export, key, log)
-    covered = check_note(note, "in the export", key, log, leaves, ends) if note else 0
-    need(not views or listed == covered == ends[-1], min(listed, covered), "no signature covers it")
-    if args.checkpoint:
-        check_note(open(args.checkpoint).read(), "kept elsewhere", key, log, leaves, ends)
+    log = bytes.fromhex(json.loads(first := export.readline())["log_id"])
+    marks = compare_lines(open(args.export, "rb"), key, log)
+    leaves, ends, commits, note = check_chain(export, key, log, marks)
+    need(commits or note, 0, "nothing in this export is signed")
+    right = dict(format="karyon-audit-export", version=1, log_id=log.hex(), node_key=public.lower(),
+                 commits=commits, blocks=len(leaves), records=ends[-1])
+    need(compact(right).encode() + b"\n" == first, ends[-1], "cut off, or its first line is false")
+    kept = args.checkpoint and open(args.checkpoint, encoding="utf-8", newline="").read()
+    notes = (note, "in the export", 1), (kept, "kept elsewhere", 99)
+    covered = [check_note(*x, key, log, leaves, ends) for x in notes if x[0] is not None]
+    need(marks == [0] or marks[-1:] == covered[:1] == ends[-1:], min(marks[-1:] + covered), OTHER)
 except Exception as error:
     need(False, place[0], f"cut off, of another form, or not signed by this key: {error!r}")
-print(f"verified: {ends[-1]} records, {len(leaves)} blocks, {commits} commits of log {log.hex()}")
+end = "" if ends[-1] in covered else "; THE END IS NOT SHOWN: no checkpoint covers it, more may be cut off"
+print(f"verified: {ends[-1]} records, {len(leaves)} blocks, {commits} commits of log {log.hex()}{end}")

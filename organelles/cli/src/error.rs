@@ -193,6 +193,11 @@ impl From<NodeError> for CliError {
         };
         let hint = match &error {
             NodeError::Log(failed) => Some(log_hint(failed)),
+            NodeError::Io { source, .. } if is_full(source.kind()) => Some(
+                "free some space, then `karyon safety resume --reason …` and `karyon resume`; \
+                 should nothing be recorded yet, that says so"
+                    .into(),
+            ),
             _ => None,
         };
         CliError { code, message: words(&error), hint }
@@ -251,10 +256,14 @@ fn first(words: String) -> String {
     format!("the first crash said: {words}")
 }
 
+fn is_full(kind: std::io::ErrorKind) -> bool {
+    matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
 fn log_hint(failed: &LogFailed) -> String {
     let kept = "what was recorded before is intact (`karyon audit verify` tells)";
     match failed.kind {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => format!(
+        kind if is_full(kind) => format!(
             "free some space, then `karyon safety resume --reason …` and `karyon resume`; {kept}"
         ),
         _ => format!("{kept}; look at the disk before `karyon safety resume` and `karyon resume`"),

@@ -157,6 +157,112 @@ fn a_full_disk_ends_the_run_and_keeps_what_was_recorded() {
     assert_eq!(last(&disk.shell(0, verify))["state"], "sealed");
 }
 
+/// Leaves that many KiB free on the disk, by a file that fills the rest.
+fn leave(disk: &mut Mounted, kib: u64) {
+    disk.shell(0, "rm -f disk/filler");
+    let free = disk.shell(0, "df --output=avail -k disk | tail -n 1");
+    let free: u64 = free.trim().parse().unwrap();
+    assert!(free >= kib, "the disk is too small: {free} KiB");
+    disk.shell(0, &format!("head -c {} /dev/zero > disk/filler", (free - kib) * 1024));
+}
+
+/// A run on a disk with that much room ends with a word; with more it comes to the same roots.
+fn fills_up(disk: &mut Mounted, kib: u64, cause: &str, marker: &str, whole: &serde_json::Value) {
+    disk.shell(0, "rm -rf disk/d");
+    leave(disk, kib);
+    let said = disk.shell(1, "\"$KARYON\" run rumour --contacts c.txt --data disk/d");
+    assert!(said.contains(cause) && said.contains("No space left on device"), "{kib}: {said}");
+    let status = disk.shell(0, "\"$KARYON\" safety status --data disk/d");
+    assert!(status.contains(marker), "{kib}: {status}");
+    disk.shell(0, "[ ! -e disk/d/memory/graph.redb ] && [ ! -e disk/d/series.csv ]");
+    let report = last(&disk.shell(0, "\"$KARYON\" audit verify --json --data disk/d"));
+    assert_eq!(report["state"], "unsealed");
+    let end = disk.shell(0, "\"$KARYON\" audit tail --data disk/d | tail -n 1");
+    // A full log has room for last words; the memory's failure is none of the log.
+    assert_eq!(end.contains("the node was halted: the log"), marker.contains("log"), "{end}");
+    disk.shell(0, "cp disk/d/log/00000000.log before");
+
+    // With no room at all not even a person's word is taken, and nothing is changed by it.
+    leave(disk, 0);
+    let said = disk.try_shell("\"$KARYON\" safety resume --reason early --data disk/d").unwrap();
+    assert!(said.0 == 1 && said.1.contains("No space left"), "{kib}: {said:?}");
+    disk.shell(4, "\"$KARYON\" resume --data disk/d");
+    // With too little the resume is halted again, and says why.
+    leave(disk, 64);
+    disk.shell(0, "\"$KARYON\" safety resume --reason \"too early\" --data disk/d");
+    let said = disk.shell(1, "\"$KARYON\" resume --data disk/d");
+    assert!(said.contains("No space left") && said.contains("free some space"), "{kib}: {said}");
+    let status = disk.shell(0, "\"$KARYON\" safety status --data disk/d");
+    assert!(status.contains("halted") && status.contains("No space left"), "{kib}: {status}");
+
+    disk.shell(0, "rm disk/filler");
+    disk.shell(0, "\"$KARYON\" safety resume --reason \"space was freed\" --data disk/d");
+    let resumed = last(&disk.shell(0, "\"$KARYON\" resume --json --data disk/d"));
+    for root in ["state_root", "memory_root"] {
+        assert_eq!(resumed[root], whole[root], "{kib}: {root}");
+    }
+    // What was acknowledged is there, byte for byte.
+    disk.shell(0, &format!("cmp -n {} before disk/d/log/00000000.log", report["log_bytes"]));
+    let sealed = last(&disk.shell(0, "\"$KARYON\" audit verify --json --data disk/d"));
+    assert_eq!(sealed["state"], "sealed");
+}
+
+#[test]
+fn whenever_the_disk_fills_up_the_run_comes_to_the_same_roots() {
+    let place = Place::new();
+    let Some(mut disk) = Mounted::new(&place, "size=64m") else { return };
+    // 2 MiB of contacts, 10 MiB of log, which takes its space in steps of 4 MiB.
+    place.write("c.txt", &crate::support::contacts(120_000, 1_000));
+    let whole = last(&disk.shell(0, "\"$KARYON\" run rumour --contacts c.txt --json --data whole"));
+    let halted = "halted(0): the log cannot be written: No space left on device";
+    for kib in [8 << 10, 12 << 10] {
+        fills_up(&mut disk, kib, "the log cannot be written", halted, &whole);
+    }
+    fills_up(&mut disk, 16 << 10, "its memory cannot be built", "running(boot 1, 0)", &whole);
+}
+
+#[test]
+fn what_cannot_be_written_is_not_there() {
+    let place = Place::new();
+    let Some(mut disk) = Mounted::new(&place, "size=8m") else { return };
+    place.write("c.txt", &crate::support::contacts(5_000, 50));
+    disk.shell(0, "\"$KARYON\" run rumour --contacts c.txt --data d");
+    for kib in [0, 4, 100] {
+        leave(&mut disk, kib);
+        for (line, file) in [
+            ("audit export --data d --out", "e"),
+            ("audit prove '#100' --data d --out", "p"),
+            ("engram export --agent 1 2 3 4 5 6 7 8 9 --data d --out", "g.engram"),
+        ] {
+            let run = format!("\"$KARYON\" {line} disk/{file}");
+            let (code, said) = disk.try_shell(&run).unwrap();
+            if code == 0 && kib > 0 {
+                disk.shell(0, &format!("rm disk/{file}"));
+                continue;
+            }
+            assert!(code == 1 && said.contains("No space left on device"), "{kib} {run}: {said}");
+            disk.shell(0, "[ \"$(ls -A disk)\" = filler ]");
+        }
+    }
+    // A key is made whole or not at all, and then made by the same command.
+    for kib in [0, 4, 8, 12] {
+        leave(&mut disk, kib);
+        disk.shell(0, "mkdir -m 700 disk/keys");
+        let new = "KARYON_CONFIG_HOME=\"$PWD/disk/keys\" \"$KARYON\" key new alice";
+        let (code, said) = disk.try_shell(new).unwrap();
+        assert!(code == 0 || said.contains("No space left on device"), "{kib}: {said}");
+        disk.shell(0, "[ -z \"$(find disk/keys -name 'alice.*' -size 0)\" ]");
+        disk.shell(0, "rm disk/filler");
+        if code != 0 {
+            let (code, said) = disk.try_shell(new).unwrap();
+            assert!(code == 0 || said.contains("alice"), "{kib}: {said}");
+        }
+        let show = "KARYON_CONFIG_HOME=\"$PWD/disk/keys\" \"$KARYON\" key show alice";
+        disk.shell(0, show);
+        disk.shell(0, "rm -r disk/keys");
+    }
+}
+
 fn last(said: &str) -> serde_json::Value {
     serde_json::from_str(said.lines().last().unwrap()).unwrap()
 }

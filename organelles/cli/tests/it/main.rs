@@ -17,6 +17,7 @@ mod disk;
 mod engram;
 mod help;
 mod hostile;
+mod injected;
 mod input;
 mod interrupt;
 mod key_command;
