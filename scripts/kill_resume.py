@@ -182,7 +182,12 @@ class Trial:
         if what == "before its write":
             return killed, what
         data = self.new_data()
+        kept = Path(os.environ["KARYON_CONFIG_HOME"]) / "checkpoints"
+        before = set(kept.iterdir())
         must(0, *self.run(data.name))
+        # What is made when the seal is durable: the checkpoints, the hashes of the records.
+        for file in [*(data / "log").glob("*.records"), *(set(kept.iterdir()) - before)]:
+            file.unlink()
         shutil.copy(killed / "safety" / "marker", data / "safety" / "marker")
         shutil.rmtree(killed)
         (data / "log" / "checkpoint").unlink()

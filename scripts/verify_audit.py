@@ -16,12 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LISTS, COMMITS = "karyon audit export record hashes v1", "karyon log commit v1"
 COMMIT, BLOCK = "<4sHH16sIIQQQQ32s32s", "<4sHH16sIIQQ32sII"
-CHANGED = "it was altered", "another was put before it", "it was removed", "it stands too late", "cut off"
-OTHER, RECORDS = "another line, or an unsigned one", (("seq", "record"), ("seq", "record", "view"))
+CHANGED = "it was altered", "another was put before it", "it was removed", "it stands late", "cut off"
+OTHER, RECORDS = "another line stands in its place", (("seq", "record"), ("seq", "record", "view"))
 # The record that is looked at, and the one form of a line.
 place, compact = [0], json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
-
 need = lambda right, record, what: right or sys.exit(f"NOT VERIFIED: record #{record}: {what}")
 
 # Bytes as base64, in the one form that stands for them.
@@ -59,18 +58,18 @@ def compare_lines(export, key, log):
     return marks
 
 # Commits, blocks and records, each with what it must follow. Answers the leaves of the tree, the
-# records up to each block's end, the number of commits and the checkpoint.
+# records up to each block's end, the number of commits, the checkpoint and the number of views.
 def check_chain(export, key, log, marks):
     leaves, ends, commits, last, lanes, kind = [], [0], 0, bytes(32), {}, ()
-    blocks, left, parts, note, place[0] = [], 0, [], (), 0
+    blocks, left, views, parts, note, place[0] = [], 0, 0, [], (), 0
     for line in export:
         need(compact(entry := json.loads(line)).encode() + b"\n" == line, place[0], OTHER)
         seq, before, kind = place[0], kind, note == () and type(entry) is dict and tuple(entry)
-        if left and kind == RECORDS[seq < marks[-1]]:
+        if left and kind in RECORDS:
             parts.append(b64(entry["record"]))
             need(line.startswith(b'{"seq":%d,' % seq), seq, "another record stands in its place")
             need(is_framed(parts[-1]), seq, "it is not as long as it says")
-            place[0], left = seq + 1, left - 1
+            place[0], left, views = seq + 1, left - 1, views + len(kind) - 2
         elif blocks and kind == ("block",) and not left:
             (hashed, left, length), parts = blocks.pop(), [b64(entry["block"])]
             head = struct.unpack(BLOCK, parts[0])
@@ -85,20 +84,18 @@ def check_chain(export, key, log, marks):
             need(head[:5] + head[6:9] + head[10:11] == right, seq, "its commit is misplaced")
             blocks, tree = [*struct.iter_unpack("<32sII", commit[128:-64])][::-1], head[11]
         elif kind != ("hashes", "signature") or before not in RECORDS or seq not in marks:
-            need(kind == ("checkpoint",) and not left and not blocks, seq, OTHER)
-            note = entry["checkpoint"]
+            note = need(kind == ("checkpoint",) and not (left or blocks) and entry, seq, OTHER)["checkpoint"]
         if parts and not left:
             need(blake3(b"".join(parts)).digest() == hashed, f"{ends[-1]} to #{seq}", "block altered")
             leaves.append(sha(b"\0", hashed)), ends.append(place[0]), parts.clear()
     need(note != (), place[0], "it and all behind it are cut off")
     need(not commits or root(leaves) == tree, ends[-1] - 1, "the tree of blocks is not the signed one")
-    return leaves, ends, commits, note
+    return leaves, ends, commits, note, views
 
 # A note as in c2sp.org/tlog-checkpoint. Answers how many records it covers. One that was kept may
 # carry signatures of others too, witnesses say.
-def check_note(note, where, most, key, log, leaves, ends):
-    (*body, size, hashed), (*lines, end) = (part.split("\n") for part in note.split("\n\n"))
-    name, place[0] = "karyon/" + log.hex(), 0
+def check_note(note, where, most, name, key, leaves, ends):
+    (*body, size, hashed), (*lines, end), place[0] = *(x.split("\n") for x in note.split("\n\n")), 0
     own, begin = sha(name.encode(), b"\n\1", key.public_bytes_raw())[:4], f"\u2014 {name} "
     mine = [x for x in (b64(x[len(begin):]) for x in lines if x.startswith(begin)) if x[:4] == own]
     right = mine and body == [name] and not end and len(lines) <= most and size == str(int(size))
@@ -118,16 +115,16 @@ key, export = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)), open(ar
 try:
     log = bytes.fromhex(json.loads(first := export.readline())["log_id"])
     marks = compare_lines(open(args.export, "rb"), key, log)
-    leaves, ends, commits, note = check_chain(export, key, log, marks)
-    need(commits or note, 0, "nothing in this export is signed")
+    leaves, ends, commits, note, views = check_chain(export, key, log, marks)
     right = dict(format="karyon-audit-export", version=1, log_id=log.hex(), node_key=public.lower(),
                  commits=commits, blocks=len(leaves), records=ends[-1])
-    need(compact(right).encode() + b"\n" == first, ends[-1], "cut off, or its first line is false")
-    kept = args.checkpoint and open(args.checkpoint, encoding="utf-8", newline="").read()
+    need((commits or note) and compact(right).encode() + b"\n" == first, ends[-1], "cut off, or unsigned")
+    kept = args.checkpoint and open(args.checkpoint, newline="").read()
     notes = (note, "in the export", 1), (kept, "kept elsewhere", 99)
-    covered = [check_note(*x, key, log, leaves, ends) for x in notes if x[0] is not None]
-    need(marks == [0] or marks[-1:] == covered[:1] == ends[-1:], min(marks[-1:] + covered), OTHER)
+    covered = [check_note(*x, "karyon/" + log.hex(), key, leaves, ends) for x in notes if x[0] != None]
+    right = views == marks[-1] == 0 or [views] == marks[-1:] == covered[:1] == ends[-1:]
+    need(right, min(marks[-1:] + covered), "no signature covers it")
 except Exception as error:
     need(False, place[0], f"cut off, of another form, or not signed by this key: {error!r}")
-end = "" if ends[-1] in covered else "; THE END IS NOT SHOWN: no checkpoint covers it, more may be cut off"
+end = "" if ends[-1] in covered else "; THE END IS NOT SHOWN: no checkpoint covers it, it may be cut off"
 print(f"verified: {ends[-1]} records, {len(leaves)} blocks, {commits} commits of log {log.hex()}{end}")

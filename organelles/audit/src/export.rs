@@ -13,6 +13,7 @@ use karyon_log::{Walk, origin};
 use karyon_types::{Hasher, LogId, Position, hash};
 use serde_json::{Value, json};
 
+use crate::canonical::canonical;
 use crate::groups::{Groups, RawBlock, ReadError, each_record};
 use crate::limits::LIST_RECORDS;
 use crate::view::view;
@@ -101,15 +102,14 @@ pub fn export(
     let log = walk.header().log;
     let mut lines =
         Lines { out, bytes: 0, manner, log, pending: Vec::new(), first: 0, text: String::new() };
-    lines.json(&json!({
-        "format": EXPORT_FORMAT,
-        "version": EXPORT_VERSION,
-        "log_id": log.to_string(),
-        "node_key": node_key.to_string(),
-        "commits": end.commits,
-        "blocks": end.tree.size(),
-        "records": end.records,
-    }))?;
+    // Whoever verifies compares the whole line, so the order of its fields is part of the format.
+    lines.write(&format!(
+        "{{\"format\":\"{EXPORT_FORMAT}\",\"version\":{EXPORT_VERSION},\"log_id\":\"{log}\",\
+         \"node_key\":\"{node_key}\",\"commits\":{},\"blocks\":{},\"records\":{}}}",
+        end.commits,
+        end.tree.size(),
+        end.records
+    ))?;
     let mut groups = Groups::open(folder)?;
     while groups.walk.end().commits < end.commits {
         let group = groups.next()?.ok_or(ExportError::Changed)?;
@@ -178,7 +178,7 @@ impl Lines<'_> {
                     fields.insert("time".into(), time.as_str().into());
                 }
                 line.push_str(",\"view\":");
-                line.push_str(&view.to_string());
+                line.push_str(&canonical(&view)?);
             }
             line.push('}');
             self.write(&line)?;
@@ -210,11 +210,9 @@ impl Lines<'_> {
             .update(&self.first.to_le_bytes())
             .update(&self.pending)
             .finish();
-        let line = json!({
-            "hashes": BASE64.encode(&self.pending),
-            "signature": BASE64.encode(&key.sign(&digest.0).0),
-        });
+        let (hashes, signature) = (&self.pending, &key.sign(&digest.0).0);
+        let (hashes, signature) = (BASE64.encode(hashes), BASE64.encode(signature));
         self.pending.clear();
-        self.json(&line)
+        self.write(&format!("{{\"hashes\":\"{hashes}\",\"signature\":\"{signature}\"}}"))
     }
 }

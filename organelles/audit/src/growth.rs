@@ -9,7 +9,7 @@ use karyon_types::LogId;
 
 use crate::groups::{Groups, ReadError};
 use crate::merkle::{self, Node, leaf};
-use crate::note::Note;
+use crate::note::{Note, own_signature_only};
 
 /// Why a log does not extend a checkpoint, or why that cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -91,12 +91,13 @@ pub struct Growth {
     leaves: Vec<Node>,
 }
 
-/// Checks that the log in `folder` begins with what a checkpoint covers.
+/// Checks that the log in `folder` begins with what a checkpoint covers. Signatures of others on
+/// the checkpoint, such as witnesses, are not looked at.
 ///
 /// # Errors
 /// See [`GrewError`].
 pub fn grew(folder: &Path, since: &str, key: &PublicKey) -> Result<Growth, GrewError> {
-    let since = Checkpoint::parse_and_verify(since, key)?;
+    let since = Checkpoint::parse_and_verify(&own_signature_only(since, key), key)?;
     let mut groups = Groups::open(folder)?;
     let header = groups.walk.header().clone();
     if since.origin != origin(header.log) {

@@ -5,6 +5,7 @@
 //! committed blocks only, through the log's own checking reader, and writes nothing into a data
 //! directory.
 
+mod canonical;
 mod export;
 mod groups;
 mod growth;

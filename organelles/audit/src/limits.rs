@@ -14,5 +14,6 @@ pub const LISTED_ORPHANS: usize = 20;
 /// The longest proof that is read, bytes: a block of at most 16 MiB and its commit, in base64.
 pub const PROOF_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// The longest checkpoint that is read, bytes: some 230 are used.
-pub const CHECKPOINT_BYTES_MAX: u64 = 4096;
+/// The longest checkpoint that is read, bytes: some 230 are used, and one that was kept may carry
+/// the signatures of a dozen witnesses, 3.3 KiB each with the largest algorithm that they use.
+pub const CHECKPOINT_BYTES_MAX: u64 = 64 * 1024;

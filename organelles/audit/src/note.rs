@@ -1,9 +1,34 @@
 //! The checkpoint that an export or a proof rests on: signed now, or kept beside the log.
 
-use karyon_identity::{Checkpoint, NoteError, PublicKey, SecretKey};
+use std::borrow::Cow;
+
+use data_encoding::BASE64;
+use karyon_identity::{Checkpoint, NoteError, PublicKey, SecretKey, key_id};
 use karyon_log::{SegmentHeader, origin};
 
 use crate::merkle::Node;
+
+/// A note without the signatures of others, such as witnesses: C2SP allows them, and whoever reads
+/// a note ignores those of unknown keys. What is no signature line stays, and is refused later; so
+/// does everything where `key` did not sign.
+pub(crate) fn own_signature_only<'a>(text: &'a str, key: &PublicKey) -> Cow<'a, str> {
+    let Some((body, lines)) = text.split_once("\n\n") else { return text.into() };
+    let name = body.lines().next().unwrap_or_default();
+    let id = key_id(name, key);
+    // Whose signature a line is: ours or not; `None`: it is none.
+    let ours = |line: &str| {
+        let (signer, signed) =
+            line.strip_prefix("\u{2014} ")?.strip_suffix('\n')?.split_once(' ')?;
+        let signed = BASE64.decode(signed.as_bytes()).ok()?;
+        let (found, rest) = signed.split_first_chunk::<4>()?;
+        (!signer.is_empty() && !rest.is_empty()).then_some(signer == name && *found == id)
+    };
+    if !lines.split_inclusive('\n').any(|line| ours(line) == Some(true)) {
+        return text.into();
+    }
+    let kept = lines.split_inclusive('\n').filter(|line| ours(line) != Some(false));
+    format!("{body}\n\n{}", kept.collect::<String>()).into()
+}
 
 /// Where the checkpoint comes from.
 #[derive(Debug)]

@@ -50,6 +50,8 @@ pub enum Want {
     Proposal(u64),
     /// This proposal was never approved, or was used before.
     Approval(u64),
+    /// This proposal was approved before: one approval is for one use.
+    Approved(u64),
     /// Neither a principal nor an agent approved.
     Approver,
     /// This effect was never admitted.
@@ -77,6 +79,7 @@ impl fmt::Display for Want {
             Want::Input(index) => write!(f, "input {index} was not released, or handled before"),
             Want::Proposal(id) => write!(f, "proposal {id} was never made"),
             Want::Approval(id) => write!(f, "proposal {id} has no approval to use"),
+            Want::Approved(id) => write!(f, "proposal {id} was approved before"),
             Want::Approver => f.write_str("neither a principal nor an agent approved"),
             Want::Intent(id) => write!(f, "effect {id} was never admitted"),
         }

@@ -17,6 +17,14 @@ struct Lease {
     founded: Founded,
 }
 
+/// What became of a proposal. It goes one way: an approval that was used does not come back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proposed {
+    Open,
+    Approved,
+    Used,
+}
+
 #[derive(Default)]
 pub(super) struct Ledger {
     principals: HashSet<u64>,
@@ -29,8 +37,7 @@ pub(super) struct Ledger {
     denials: HashSet<Message>,
     released: u64,
     inputs: HashSet<u32>,
-    /// Proposals, and whether an approval of each waits to be used.
-    proposals: HashMap<u64, bool>,
+    proposals: HashMap<u64, Proposed>,
     intents: HashSet<u64>,
 }
 
@@ -144,9 +151,12 @@ impl Ledger {
             Control::Import(import) => self.lease(import.lease).map(|_| ()),
             Control::Proposal(proposal) => {
                 let founded = self.holds(proposal.lease, proposal.agent);
-                match self.proposals.insert(proposal.id, false) {
-                    None => founded,
-                    Some(_) => Err(Want::Unique(proposal.id)),
+                match self.proposals.entry(proposal.id) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(Proposed::Open);
+                        founded
+                    }
+                    Entry::Occupied(_) => Err(Want::Unique(proposal.id)),
                 }
             }
             Control::Approval(approval) => {
@@ -157,8 +167,13 @@ impl Ledger {
                 };
                 match self.proposals.get_mut(&approval.proposal) {
                     None => Err(Want::Proposal(approval.proposal)),
-                    Some(waits) => {
-                        *waits = founded.is_ok();
+                    Some(Proposed::Approved | Proposed::Used) => {
+                        Err(Want::Approved(approval.proposal))
+                    }
+                    Some(open) => {
+                        if founded.is_ok() {
+                            *open = Proposed::Approved;
+                        }
                         founded
                     }
                 }
@@ -228,8 +243,14 @@ impl Ledger {
 
     /// An approval is for one use.
     fn use_approval(&mut self, proposal: u64) -> Founded {
-        let waits = self.proposals.get_mut(&proposal).ok_or(Want::Proposal(proposal))?;
-        if std::mem::take(waits) { Ok(()) } else { Err(Want::Approval(proposal)) }
+        let state = self.proposals.get_mut(&proposal).ok_or(Want::Proposal(proposal))?;
+        match *state {
+            Proposed::Approved => {
+                *state = Proposed::Used;
+                Ok(())
+            }
+            Proposed::Open | Proposed::Used => Err(Want::Approval(proposal)),
+        }
     }
 }
 

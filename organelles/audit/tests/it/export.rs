@@ -158,7 +158,7 @@ fn twelve_tamperings_are_named_by_record() {
                 lines.swap(place, place + 1);
             }),
             "17:",
-            "stands too late",
+            "stands late",
         ),
         (
             "a copy is inserted",
@@ -300,6 +300,86 @@ fn further_tamperings() {
 }
 
 #[test]
+fn the_end_is_said_not_to_be_shown_and_nothing_signed_is_nothing() {
+    if !can_run() {
+        return;
+    }
+    let folder = log();
+    let shown = |export: &str, checkpoint: Option<&str>| {
+        let (content, words) = verdict(export, checkpoint);
+        assert!(content, "{words}");
+        !words.contains("THE END IS NOT SHOWN")
+    };
+    let (older, whole) = (checkpoint(30, &key()), checkpoint(40, &key()));
+    let bare = export_of(folder.path(), &Manner::Bare(None));
+    assert!(!shown(&bare, None) && !shown(&bare, Some(&older)) && shown(&bare, Some(&whole)));
+    assert!(!shown(&export_of(folder.path(), &Manner::Bare(Some(&older))), None));
+    assert!(shown(&signed(folder.path()), None));
+    // A log that nobody wrote.
+    let invented = export_of(write_blocks([]).path(), &Manner::Bare(None));
+    names(&invented, None, "0:", "unsigned");
+    names(&invented.replace("1111", "2222"), None, "0:", "unsigned");
+}
+
+#[test]
+fn a_kept_checkpoint_may_be_signed_by_witnesses_too() {
+    if !can_run() {
+        return;
+    }
+    let export = signed(log().path());
+    let kept = checkpoint(40, &key());
+    for cosigned in [cosigned(&kept, true), cosigned(&kept, false)] {
+        accepted(&export, Some(&cosigned));
+    }
+    let (body, own) = kept.split_once("\n\n").unwrap();
+    let witness = cosigned(&kept, true).replace(own, "");
+    names(&export, Some(&witness), "0", "not signed by this key");
+    names(&export, Some(body), "0", "");
+    // In an export nothing stands that is not checked.
+    let crowded = changed(&export, |lines| {
+        let note = cosigned(&kept, true);
+        *lines.last_mut().unwrap() = json!({ "checkpoint": note }).to_string();
+    });
+    names(&crowded, None, "0", "of another log or form");
+}
+
+/// Texts and numbers that JSON can show in several ways.
+#[test]
+fn views_have_one_form_whatever_they_show() {
+    if !can_run() {
+        return;
+    }
+    let odd: String =
+        (0..0x180).chain([0x2028, 0x202e, 0xfeff, 0x1f600]).filter_map(char::from_u32).collect();
+    let mut records = story();
+    records.insert(5, reason(3, None, &odd));
+    let numbers = [0.1, 1e-5, 1e16, -2.5e-300, 5.0, f64::MAX, f64::MIN_POSITIVE];
+    let list = numbers.map(karyon_types::Argument::Float).to_vec();
+    let Record::Control(mut control) = intent(3, 3, 3, None) else { panic!() };
+    if let karyon_log::Control::Intent(intent) = &mut *control {
+        intent.arguments.insert("numbers".into(), karyon_types::Argument::List(list));
+    }
+    records.insert(records.len() - 1, Record::Control(control));
+    accepted(&signed(write_records(&records).path()), None);
+}
+
+/// A line, written in other ways that many readers take for the same.
+fn rewritten(line: &str) -> Vec<String> {
+    vec![
+        format!("{line}\r"),
+        format!("\u{feff}{line}"),
+        format!(" {line}"),
+        line.replacen(':', ": ", 1),
+        line.replacen("\":", "\" :", 1),
+        format!("{{\"\\u{:04x}{}", u32::from(line.as_bytes()[2]), &line[3..]),
+        line.replacen('{', "{\"x\":1,", 1),
+        format!("{},\"x\":1}}", &line[..line.len() - 1]),
+        format!("{},{}", &line[..line.len() - 1], &line[1..]),
+        String::new(),
+    ]
+}
+
+#[test]
 fn every_line_counts_in_both_forms() {
     if !can_run() {
         return;
@@ -312,19 +392,87 @@ fn every_line_counts_in_both_forms() {
         let (size, root) = (tree.size(), tree.root());
         Checkpoint { origin: origin(header().log), size, root }.to_note(&key()).unwrap()
     };
-    for export in [signed(folder.path()), export_of(folder.path(), &Manner::Bare(Some(&kept)))] {
+    for export in [
+        signed(folder.path()),
+        export_of(folder.path(), &Manner::Bare(Some(&kept))),
+        export_of(folder.path(), &Manner::Bare(None)),
+    ] {
         accepted(&export, None);
-        let count = export.lines().count();
-        for place in (1..count).step_by(11).chain([count - 1]) {
-            let (content, words) = verdict(
-                &changed(&export, |lines| {
-                    lines.remove(place);
-                }),
-                None,
-            );
-            assert!(!content, "line {place} of {count} is missing: {words}");
+        let lines: Lines = export.lines().map(str::to_owned).collect();
+        let with = |place: usize, other: &[String]| {
+            let mut lines = lines.clone();
+            lines.splice(place..=place, other.iter().cloned());
+            lines.iter().map(|line| format!("{line}\n")).collect::<String>()
+        };
+        let mut wrong = Vec::new();
+        for (place, line) in lines.iter().enumerate() {
+            wrong.push(with(place, &[]));
+            wrong.push(with(place, &[line.clone(), line.clone()]));
+            wrong.extend(rewritten(line).into_iter().map(|other| with(place, &[other])));
+            let mut flipped = line.clone().into_bytes();
+            let middle = flipped.len() / 2;
+            flipped[middle] ^= 1;
+            wrong.push(with(place, &[String::from_utf8(flipped).unwrap()]));
+        }
+        for more in [
+            "{\"hashes\":\"\",\"signature\":\"\"}",
+            "{\"hashes signature\":1}",
+            "{\"x\":1}",
+            "[\"hashes\",\"signature\"]",
+            "{\"checkpoint\":null}",
+            "1",
+        ] {
+            for place in [1, lines.len() / 2, lines.len() - 1] {
+                wrong.push(with(place, &[more.to_owned(), lines[place].clone()]));
+            }
+            wrong.push(format!("{export}{more}\n"));
+        }
+        let five = |other: &str| export.replace("{\"seq\":1,", &format!("{{\"seq\":{other},"));
+        wrong.extend(["1.0", "true", "01", "1e0", "-1"].map(five));
+        wrong.extend(
+            ["true", "1.0"]
+                .map(|one| export.replacen("version\":1", &format!("version\":{one}"), 1)),
+        );
+        wrong.push(export.trim_end().to_owned());
+        // Views that nobody signed, however their name is written.
+        let unlisted = |view: &str| {
+            let lines = export.lines().filter(|line| !line.starts_with("{\"hashes\":"));
+            let forged = lines.map(|line| match line.split_once(",\"view\":") {
+                Some((record, _)) => format!("{record},{view}:{{}}}}\n"),
+                None => format!("{line}\n"),
+            });
+            forged.collect::<String>()
+        };
+        if export.contains("\"view\"") {
+            wrong.extend(["\"view\"", "\"view\" ", "\"vi\\u0065w\"", "\"View\""].map(unlisted));
+        }
+        for (export, words) in wrong.iter().zip(verdicts(&wrong)) {
+            assert!(words.starts_with("NOT VERIFIED: "), "{words}: {export}");
         }
     }
+}
+
+/// What the script says of many exports, in one process.
+fn verdicts(exports: &[String]) -> Vec<String> {
+    const EACH: &str = "import contextlib, io, runpy, sys\n\
+        script, key, folder, count = sys.argv[1:]\n\
+        for number in range(int(count)):\n\
+        \x20   sys.argv, out = [script, f'{folder}/{number}', '--key', key], io.StringIO()\n\
+        \x20   try:\n\
+        \x20       with contextlib.redirect_stdout(out): runpy.run_path(script, run_name='__main__')\n\
+        \x20   except SystemExit as end: print(end.code)\n\
+        \x20   else: print(out.getvalue().strip())\n";
+    let dir = tempfile::tempdir().unwrap();
+    for (number, export) in exports.iter().enumerate() {
+        std::fs::write(dir.path().join(number.to_string()), export).unwrap();
+    }
+    let mut command = Command::new("python3");
+    command.args(["-W", "ignore", "-c", EACH]).arg(script()).arg(key().public_key().to_string());
+    let output = command.arg(dir.path()).arg(exports.len().to_string()).output().unwrap();
+    let words = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<String> = words.lines().map(str::to_owned).collect();
+    assert_eq!(words.len(), exports.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    words
 }
 
 #[test]

@@ -100,6 +100,19 @@ fn each_kind_of_orphan_is_found_and_says_what_it_lacks() {
         (vec![intent(3, 3, 3, Some(8))], vec![(end, Want::Proposal(8))]),
         // An approval is for one use.
         (vec![intent(3, 3, 3, Some(1))], vec![(end, Want::Approval(1))]),
+        // One that is replayed does not come back, nor does one for a number given twice.
+        (
+            vec![approval(1, Some(1), None), intent(3, 3, 3, Some(1))],
+            vec![(end, Want::Approved(1)), (end + 1, Want::Approval(1))],
+        ),
+        (
+            vec![proposal(1, 3, 3), approval(1, Some(1), None), intent(3, 3, 3, Some(1))],
+            vec![
+                (end, Want::Unique(1)),
+                (end + 1, Want::Approved(1)),
+                (end + 2, Want::Approval(1)),
+            ],
+        ),
         (vec![receipt(8)], vec![(end, Want::Intent(8))]),
         (vec![unknown(8)], vec![(end, Want::Intent(8))]),
         (vec![order(6)], vec![(end, Want::Principal(6))]),

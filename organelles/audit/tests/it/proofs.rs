@@ -163,6 +163,16 @@ fn a_log_that_did_not_just_grow_is_told_from_one_that_did() {
     let error = grew(folder.path(), &since, &stranger).unwrap_err();
     assert!(matches!(error, GrewError::Note(_)) && error.is_refutation(), "{error:?}");
 
+    // Signatures of others are not looked at; what is no signature is refused.
+    for own_first in [true, false] {
+        let cosigned = cosigned(&since, own_first);
+        assert_eq!(grew(folder.path(), &cosigned, &key_here).unwrap().blocks, (11, 11));
+        grew(folder.path(), &format!("{cosigned}x\n"), &key_here).unwrap_err();
+        let other = cosigned.replacen("11\n", "10\n", 1);
+        let error = grew(folder.path(), &other, &key_here).unwrap_err();
+        assert!(error.is_refutation(), "{error:?}");
+    }
+
     // A checkpoint over nothing is extended by every log of that name.
     let nothing = Checkpoint { origin: origin(header().log), size: 0, root: merkle::root(&[]) };
     let growth = grew(folder.path(), &nothing.to_note(&key()).unwrap(), &key_here).unwrap();

@@ -21,6 +21,20 @@ pub fn header() -> SegmentHeader {
     SegmentHeader { log: LogId([0x11; 16]), node_key: key().public_key() }
 }
 
+/// A checkpoint that others signed too: a witness, and another key under the log's own name.
+pub fn cosigned(note: &str, own_first: bool) -> String {
+    let (body, own) = note.split_once("\n\n").unwrap();
+    let name = body.lines().next().unwrap();
+    let line = |name: &str| {
+        let id =
+            karyon_identity::key_id(name, &SecretKey::from_seed([9; 32]).unwrap().public_key());
+        let signed = [&id[..], &[5; 72]].concat();
+        format!("\u{2014} {name} {}\n", data_encoding::BASE64.encode(&signed))
+    };
+    let others = [line("witness.example/w1"), line(name)].concat();
+    if own_first { format!("{body}\n\n{own}{others}") } else { format!("{body}\n\n{others}{own}") }
+}
+
 /// Writes a log of blocks, each in a commit of its own.
 pub fn write_blocks(blocks: impl IntoIterator<Item = Block>) -> TempDir {
     write_log(&header(), blocks)

@@ -111,6 +111,19 @@ fn a_record_is_proved_without_the_log() {
 }
 
 #[test]
+fn a_proof_outlives_its_nodes_key_and_a_strangers_is_not_called_false() {
+    let place = run();
+    audit(&place, &["prove", "#100", "--data", "d", "--out", "p"]).expect(0);
+    place.karyon(&["key", "rotate", "--node"]).expect(0);
+    audit(&place, &["prove", "--check", "p"]).expect(0);
+    let stranger = place.path("stranger");
+    let mut command = place.command();
+    let args = ["audit", "prove", "--check", "p"];
+    command.env("KARYON_CONFIG_HOME", &stranger).args(args);
+    place.end_of(&mut command, &args).expect(1).says(&["unknown", "--key"]);
+}
+
+#[test]
 fn a_log_is_held_against_a_checkpoint() {
     let place = run();
     let kept = fs::read_to_string(place.path("d/log/checkpoint")).unwrap();

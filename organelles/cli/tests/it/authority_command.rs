@@ -301,10 +301,11 @@ fn a_command_that_fails_is_told_and_its_output_is_hashed() {
     assert_eq!(object["payload"], karyon_types::hash(b"out\n").to_string());
     let missing = pay(&place, "7", &["--", "./no-such-command"]).expect(1);
     missing.says(&["failed", "no-such-command cannot be run"]);
-    pay(&place, "7", &["--", "sh", "-c", "kill -9 $$"]).expect(1).says(&["failed", "signal: 9"]);
-    // What failed took nothing of the budget.
+    // What failed took nothing of the budget. How far came what was killed, nobody knows.
+    let killed = pay(&place, "7", &["--", "sh", "-c", "kill -9 $$"]).expect(1);
+    killed.says(&["outcome_unknown", "signal: 9"]);
     let left = &show(&place)["leases"][0]["terms"]["capabilities"][0]["constraints"][1]["left"];
-    assert_eq!(*left, 250_000);
+    assert_eq!(*left, 249_993);
 }
 
 #[test]

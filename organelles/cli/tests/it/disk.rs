@@ -130,8 +130,8 @@ impl Drop for Mounted {
 #[test]
 fn a_full_disk_ends_the_run_and_keeps_what_was_recorded() {
     let place = Place::new();
-    // Half of what contacts and log need.
-    let Some(mut disk) = Mounted::new(&place, "size=8m") else { return };
+    // Half of what contacts, log and spare need.
+    let Some(mut disk) = Mounted::new(&place, "size=12m") else { return };
     place.write("c.txt", &crate::support::contacts(200_000, 2_000));
     let run = "\"$KARYON\" run rumour --contacts c.txt --json --data";
     let whole = disk.shell(0, &format!("{run} whole"));
@@ -211,14 +211,12 @@ fn fills_up(disk: &mut Mounted, kib: u64, cause: &str, marker: &str, whole: &ser
 fn whenever_the_disk_fills_up_the_run_comes_to_the_same_roots() {
     let place = Place::new();
     let Some(mut disk) = Mounted::new(&place, "size=64m") else { return };
-    // 2 MiB of contacts, 10 MiB of log, which takes its space in steps of 4 MiB.
-    place.write("c.txt", &crate::support::contacts(120_000, 1_000));
+    // 1 MiB of contacts, 5 MiB of log, which takes its space in steps of 4 MiB.
+    place.write("c.txt", &crate::support::contacts(60_000, 400));
     let whole = last(&disk.shell(0, "\"$KARYON\" run rumour --contacts c.txt --json --data whole"));
     let halted = "halted(0): the log cannot be written: No space left on device";
-    for kib in [8 << 10, 12 << 10] {
-        fills_up(&mut disk, kib, "the log cannot be written", halted, &whole);
-    }
-    fills_up(&mut disk, 16 << 10, "its memory cannot be built", "running(boot 1, 0)", &whole);
+    fills_up(&mut disk, 8 << 10, "the log cannot be written", halted, &whole);
+    fills_up(&mut disk, 12 << 10, "its memory cannot be built", "running(boot 1, 0)", &whole);
 }
 
 #[test]
@@ -232,7 +230,7 @@ fn what_cannot_be_written_is_not_there() {
         for (line, file) in [
             ("audit export --data d --out", "e"),
             ("audit prove '#100' --data d --out", "p"),
-            ("engram export --agent 1 2 3 4 5 6 7 8 9 --data d --out", "g.engram"),
+            ("engram export --agent p1 p2 p3 p4 p5 p6 p7 --data d --out", "g.engram"),
         ] {
             let run = format!("\"$KARYON\" {line} disk/{file}");
             let (code, said) = disk.try_shell(&run).unwrap();

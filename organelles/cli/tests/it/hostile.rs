@@ -106,6 +106,8 @@ fn a_cut_is_recorded_whatever_goes_wrong_at_first() {
     place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "d"]).expect(0);
     // As after a kill: no seal, no checkpoint, a tail, the marker at running.
     fs::remove_file(place.path("d/log/checkpoint")).unwrap();
+    fs::remove_file(place.path("d/log/00000000.records")).unwrap();
+    fs::remove_dir_all(place.keys().join("checkpoints")).unwrap();
     let log = place.path("d/log/00000000.log");
     let whole = fs::read(&log).unwrap();
     let mut torn = whole[..whole.len() - 4096].to_vec();

@@ -2,7 +2,8 @@
 
 use karyon_audit::{ExportError, GrewError, ProofError, ReadError};
 
-use crate::error::{CliError, Code, words};
+use crate::error::{self, CliError, Code};
+use crate::output;
 
 impl From<ReadError> for CliError {
     fn from(error: ReadError) -> CliError {
@@ -49,4 +50,9 @@ impl From<GrewError> for CliError {
 
 fn refuted(message: String) -> CliError {
     CliError { code: Code::VerificationFailed, message, hint: None }
+}
+
+/// What a checkpoint or a proof names is somebody else's text.
+fn words(error: &dyn std::error::Error) -> String {
+    output::plain(&error::words(error))
 }

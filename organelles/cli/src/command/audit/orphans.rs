@@ -27,7 +27,7 @@ pub(crate) fn execute(args: &FindOrphans) -> Result<Code, CliError> {
         }));
     } else {
         for Orphan { position, what, want } in &found.first {
-            output::line(&format!("{position}  {what}, but {want}"));
+            output::line(&output::plain(&format!("{position}  {what}, but {want}")));
         }
         let more = found.count - found.first.len() as u64;
         if more > 0 {

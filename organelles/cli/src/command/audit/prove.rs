@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use karyon_audit::limits::PROOF_BYTES_MAX;
-use karyon_audit::{Note, check_proof, prove, view};
+use karyon_audit::{Checked, Note, ProofError, check_proof, prove, view};
+use karyon_identity::{NoteError, PublicKey};
+use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::Records;
 use karyon_types::Position;
 use serde_json::json;
 
-use super::{Log, named_text, write_new};
+use super::{Log, named_text, safe_json, write_new};
 use crate::args::Prove;
 use crate::error::{CliError, Code};
 use crate::keys;
@@ -64,21 +66,41 @@ pub(super) fn note<'a>(
     }
 }
 
-fn check(args: &Prove, file: &Path) -> Result<Code, CliError> {
-    let key = match &args.key {
-        Some(given) => keys::public_key("--key", given)?,
-        None => keys::this_node()?.ok_or_else(|| {
-            CliError::failure(
-                "a proof is checked with the public key of the node that wrote the log",
-            )
-            .with_hint("give it with --key: 64 hexadecimal digits, or its file")
-        })?,
+/// Checks a proof with this machine's node keys, current and retired. Signed with none of them, it
+/// is neither true nor false: the key is not known here.
+fn check_with_own(text: &str) -> Result<(Checked, PublicKey), CliError> {
+    let known = match KeyDirectory::from_environment() {
+        Ok(keys) => {
+            let (current, retired) = keys.node_public_keys()?;
+            current.into_iter().chain(retired).collect()
+        }
+        Err(KeyError::NoDirectory) => Vec::new(),
+        Err(error) => return Err(error.into()),
     };
+    for key in known {
+        match check_proof(text, &key) {
+            Err(ProofError::Note(NoteError::OtherKey { .. })) => {}
+            other => return Ok((other?, key)),
+        }
+    }
+    Err(CliError::failure(
+        "the key that signed this proof is unknown: it is none of this machine's",
+    )
+    .with_hint("give the node's with --key: 64 hexadecimal digits, or its file"))
+}
+
+fn check(args: &Prove, file: &Path) -> Result<Code, CliError> {
     let text = named_text("--check", file, PROOF_BYTES_MAX)?;
-    let checked = check_proof(&text, &key)?;
+    let (checked, key) = match &args.key {
+        Some(given) => {
+            let key = keys::public_key("--key", given)?;
+            (check_proof(&text, &key)?, key)
+        }
+        None => check_with_own(&text)?,
+    };
     let record = Records::new(&checked.bytes).next().flatten();
     if args.json {
-        output::json(&json!({
+        safe_json(&json!({
             "verified": true,
             "log_id": checked.log.to_string(),
             "record": checked.position.0,
@@ -93,7 +115,10 @@ fn check(args: &Prove, file: &Path) -> Result<Code, CliError> {
         output::line(&format!("verified    record {position} is in the log {}", checked.log));
         output::line(&format!(
             "record      {}",
-            record.map_or_else(|| "of a newer version".into(), |record| record_words(&record))
+            record.map_or_else(
+                || "of a newer version".into(),
+                |record| output::plain(&record_words(&record))
+            )
         ));
         output::line(&format!(
             "covered by  a checkpoint over {} blocks; the record lies in block {}",

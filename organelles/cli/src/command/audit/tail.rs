@@ -8,7 +8,7 @@ use std::time::Duration;
 use karyon_audit::{Entry, view};
 use serde_json::json;
 
-use super::Log;
+use super::{Log, safe_json};
 use crate::args::Tail;
 use crate::error::{CliError, Code};
 use crate::output;
@@ -41,7 +41,7 @@ pub(crate) fn execute(args: &Tail) -> Result<Code, CliError> {
 fn show(entry: &Entry, as_json: bool) {
     let Some(record) = entry.record() else { return };
     if as_json {
-        return output::json(&json!({
+        return safe_json(&json!({
             "seq": entry.position.0,
             "tick": entry.tick.map(|tick| tick.0),
             "wall_unix_ms": entry.wall_ms,
@@ -49,5 +49,5 @@ fn show(entry: &Entry, as_json: bool) {
         }));
     }
     let tick = entry.tick.map(|tick| format!("  {tick}")).unwrap_or_default();
-    output::line(&format!("{}{tick}  {}", entry.position, record_words(&record)));
+    output::line(&format!("{}{tick}  {}", entry.position, output::plain(&record_words(&record))));
 }
