@@ -104,7 +104,7 @@ fn show(report: &Report, retired: bool) {
     }
     match state(report) {
         "sealed" => {}
-        "interrupted" => output::line("not sealed  the run was interrupted and can be resumed"),
+        "interrupted" => output::line("not sealed  it ended in good order and can go on"),
         _ => output::line("not sealed  the run has not ended, or was killed"),
     }
     if end.tail_bytes > 0 {
