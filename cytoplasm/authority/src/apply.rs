@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use karyon_gate::{Grant as Allowed, Lease as Held, Rights, Scope};
+use karyon_gate::{Grant as Allowed, Lease as Held, Rights, Scope, Stop};
 use karyon_identity::{PublicKey, SignedGrant, SignedStatement, Statement};
 use karyon_log::{
     Approval, Control, EffectStatus, GrantRecord, Intent, Order, Receipt, Target, TermsRecord, Verb,
@@ -47,7 +47,7 @@ impl Ledger {
     pub fn apply(&mut self, record: &Control) -> Result<(), Contradiction> {
         match record {
             Control::Principal(record) => {
-                let stop = self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?;
+                let stop = self.new_stop()?;
                 let key = PublicKey(record.public_key);
                 let principal = Principal { key, stop, last_order: 0 };
                 insert_new(&mut self.principals, PrincipalId(record.id), principal)
@@ -57,7 +57,7 @@ impl Ledger {
                 let above =
                     parent.map(|id| self.reasons.get(&id).ok_or(Contradiction("no parent")));
                 let principal = above.transpose()?.and_then(|above| above.principal);
-                let stop = self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?;
+                let stop = self.new_stop()?;
                 let reason = Reason { parent, stop, principal };
                 insert_new(&mut self.reasons, ReasonId(record.id), reason)
             }
@@ -149,6 +149,18 @@ impl Ledger {
         Ok(())
     }
 
+    fn new_stop(&self) -> Result<Stop, Contradiction> {
+        self.gate.new_stop().map_err(|_| Contradiction("too many entries"))
+    }
+
+    /// What leases are cut from: the lease, or the grant itself.
+    fn source_mut(&mut self, grant: GrantId, lease: Option<LeaseId>) -> Option<&mut Source> {
+        match lease {
+            Some(lease) => self.leases.get_mut(&lease).map(|lease| &mut lease.source),
+            None => self.grants.get_mut(&grant).map(|grant| &mut grant.source),
+        }
+    }
+
     fn apply_grant(&mut self, record: &GrantRecord) -> Result<(), Contradiction> {
         let terms = record.terms.clone().unwrap_or_default();
         let signed = SignedGrant::decode(&record.signed);
@@ -165,7 +177,7 @@ impl Ledger {
         if !self.reasons.contains_key(&ReasonId(record.reason)) {
             return Err(Contradiction("the grant has no reason"));
         }
-        let stop = self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?;
+        let stop = self.new_stop()?;
         let source = Source::new(terms, Some(stop));
         let (reason, signature) = (ReasonId(record.reason), signed.signature);
         let grant = Grant { principal, reason, source, signature };
@@ -193,7 +205,7 @@ impl Ledger {
         let used = carve(source, &record.terms).map_err(|_| Contradiction("a wider lease"))?;
         let (line, is_new) = match source.stop {
             Some(stop) => (stop, false),
-            None => (self.gate.new_stop().map_err(|_| Contradiction("too many entries"))?, true),
+            None => (self.new_stop()?, true),
         };
         let chain = self.chain(from, reason, line).ok_or(Contradiction("no such reason"))?;
         let allowed = allowed(&record.terms);
@@ -204,17 +216,10 @@ impl Ledger {
         let up = above.flatten().and_then(|lease| lease.parent);
         if let (true, Some(parent)) = (is_new, parent) {
             // From now on whoever stops what lies above must stop this one too.
-            let sources = match up {
-                Some(up) => self.leases.get_mut(&up).map(|lease| &mut lease.source.sources),
-                None => self.grants.get_mut(&grant).map(|grant| &mut grant.source.sources),
-            };
-            sources.into_iter().for_each(|sources| sources.push(parent));
+            let above = self.source_mut(grant, up);
+            above.into_iter().for_each(|above| above.sources.push(parent));
         }
-        let source = match parent {
-            Some(parent) => self.leases.get_mut(&parent).map(|lease| &mut lease.source),
-            None => self.grants.get_mut(&grant).map(|grant| &mut grant.source),
-        };
-        if let Some(source) = source {
+        if let Some(source) = self.source_mut(grant, parent) {
             (source.used, source.stop) = (used, Some(line));
         }
         let source = Source::new(record.terms.clone(), None);
@@ -292,7 +297,7 @@ impl Ledger {
         }
     }
 
-    fn hold_lease(&self, verb: Verb, id: LeaseId, word: &dyn Fn(karyon_gate::Stop)) {
+    fn hold_lease(&self, verb: Verb, id: LeaseId, word: &dyn Fn(Stop)) {
         let Some(lease) = self.leases.get(&id) else { return };
         match verb {
             Verb::Suspend => self.gate.suspend_lease(lease.handle),
@@ -302,7 +307,7 @@ impl Ledger {
         self.hold_source(&lease.source, word);
     }
 
-    fn hold_source(&self, source: &Source, word: &dyn Fn(karyon_gate::Stop)) {
+    fn hold_source(&self, source: &Source, word: &dyn Fn(Stop)) {
         source.stop.into_iter().for_each(word);
         let below = source.sources.iter().filter_map(|id| self.leases.get(id));
         below.for_each(|lease| self.hold_source(&lease.source, word));

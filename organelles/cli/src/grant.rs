@@ -4,6 +4,7 @@
 //! itself by the node (`exec`): the same process to the outside, but with nothing of the key
 //! left in its memory. The signature comes along in the environment; it is no secret.
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 
@@ -98,12 +99,20 @@ pub(crate) fn sign_and_become_the_node(
     };
     let signed = signed.sign(&key).map_err(refused)?;
     drop(key);
+    let data = make_data()?;
+    become_the_node(&[(SIGNED_GRANT, hex(&signed.encode()).into()), (DATA, data.into())])
+}
+
+/// Replaces this process by itself, with what was signed in its environment and nothing of the
+/// key left in memory. Returns only when that fails.
+pub(crate) fn become_the_node(
+    passed_on: &[(&str, OsString)],
+) -> Result<std::convert::Infallible, CliError> {
     let program = std::env::current_exe()
         .map_err(|error| CliError::failure(format!("this program cannot be found: {error}")))?;
     let error = std::process::Command::new(program)
         .args(std::env::args_os().skip(1))
-        .env(SIGNED_GRANT, hex(&signed.encode()))
-        .env(DATA, make_data()?)
+        .envs(passed_on.iter().map(|(name, value)| (name, value)))
         .exec();
     Err(CliError::failure(format!("the node could not be started: {error}")))
 }
@@ -123,7 +132,8 @@ fn refused(error: impl std::fmt::Display) -> CliError {
     CliError { code: Code::Refused, message: format!("refused: {error}"), hint: None }
 }
 
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
+/// Reads pairs of hexadecimal digits; `None` for anything else.
+pub(crate) fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
     Some(pairs.iter().map(|[high, low]| (high * 16 + low) as u8).collect())

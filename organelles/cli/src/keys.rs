@@ -4,6 +4,7 @@ use std::path::Path;
 
 use karyon_identity::{Checkpoint, PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
+use karyon_log::limits::CHECKPOINT_BYTES_MAX;
 use karyon_log::{SegmentHeader, Walk, read_regular};
 use karyon_runtime::datadir;
 
@@ -11,8 +12,6 @@ use crate::error::CliError;
 
 /// The longest public key file, bytes: one short line.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
-/// The longest checkpoint, bytes: a few short lines.
-const CHECKPOINT_BYTES_MAX: u64 = 4096;
 
 /// The key that a log is verified against.
 pub(crate) struct Trusted {

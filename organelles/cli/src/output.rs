@@ -140,11 +140,6 @@ mod tests {
             assert_eq!(csv_field(text), field);
         }
     }
-}
-
-#[cfg(test)]
-mod plain_tests {
-    use super::plain;
 
     #[test]
     fn what_steers_a_terminal_is_spelled_out() {

@@ -1,8 +1,6 @@
 //! What a principal says after its grants: signed first, by a process that then becomes the node.
 //! The signed bytes come along in the environment; they are no secret.
 
-use std::os::unix::process::CommandExt as _;
-
 use karyon_identity::{PublicKey, SignedStatement, Statement};
 use karyon_keys::KeyDirectory;
 use karyon_types::PrincipalId;
@@ -10,6 +8,7 @@ use karyon_types::PrincipalId;
 use super::past::Past;
 use super::refused;
 use crate::error::CliError;
+use crate::grant::{become_the_node, decode_hex};
 use crate::output::hex;
 
 pub(super) const SIGNED: &str = "KARYON_SIGNED_STATEMENT";
@@ -17,15 +16,9 @@ pub(super) const SIGNED: &str = "KARYON_SIGNED_STATEMENT";
 /// The statement that came along, if this process is the node.
 pub(super) fn received() -> Result<Option<SignedStatement>, CliError> {
     let Some(text) = std::env::var_os(SIGNED) else { return Ok(None) };
-    let text = text.to_string_lossy();
-    let digits: Option<Vec<_>> = text.chars().map(|c| c.to_digit(16)).collect();
-    let digits = digits.unwrap_or_default();
-    let (pairs, []) = digits.as_chunks::<2>() else {
-        return Err(malformed("half a byte is missing at its end"));
-    };
-    let bytes: Vec<_> = pairs.iter().map(|[high, low]| (high * 16 + low) as u8).collect();
-    let signed = SignedStatement::decode(&bytes);
-    signed.map(Some).map_err(malformed)
+    let bytes = decode_hex(&text.to_string_lossy());
+    let bytes = bytes.ok_or_else(|| malformed("it is not hexadecimal"))?;
+    SignedStatement::decode(&bytes).map(Some).map_err(malformed)
 }
 
 fn malformed(why: impl std::fmt::Display) -> CliError {
@@ -73,11 +66,5 @@ pub(super) fn sign_and_become_the_node(
     let key = KeyDirectory::from_environment()?.load_principal_key(&speaker.name)?;
     let signed = statement.sign(past.report.log, &key);
     drop(key);
-    let program = std::env::current_exe()
-        .map_err(|error| CliError::failure(format!("this program cannot be found: {error}")))?;
-    let error = std::process::Command::new(program)
-        .args(std::env::args_os().skip(1))
-        .env(SIGNED, hex(&signed.encode()))
-        .exec();
-    Err(CliError::failure(format!("the node could not be started: {error}")))
+    become_the_node(&[(SIGNED, hex(&signed.encode()).into())])
 }
