@@ -4,7 +4,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use karyon_guardian::Guard;
 use karyon_safety::FileError;
 
 /// Why a data directory cannot be used.
@@ -44,8 +46,10 @@ pub enum DataDirError {
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    /// Locked; the lock goes with the process, however it ends.
-    _lock: File,
+    /// Locked; the lock goes with the process, however it ends. Under a guardian it is the
+    /// guardian that holds it.
+    _lock: Option<File>,
+    guard: Option<Arc<Guard>>,
 }
 
 /// What a write of a segment that was cut off leaves.
@@ -131,6 +135,22 @@ impl DataDir {
         DataDir::lock(path)
     }
 
+    /// Takes one that this process's guardian has locked for it.
+    ///
+    /// # Errors
+    /// See [`DataDirError`].
+    pub fn under(guard: Arc<Guard>, path: &Path) -> Result<DataDir, DataDirError> {
+        if !path.is_dir() {
+            return Err(DataDirError::Missing { path: path.into() });
+        }
+        Ok(DataDir { path: path.into(), _lock: None, guard: Some(guard) })
+    }
+
+    /// The guardian under which it is used; none: what is done here is unguarded.
+    pub fn guard(&self) -> Option<&Arc<Guard>> {
+        self.guard.as_ref()
+    }
+
     fn lock(path: &Path) -> Result<DataDir, DataDirError> {
         let file = path.join("lock");
         let lock = OpenOptions::new()
@@ -141,7 +161,7 @@ impl DataDir {
             .open(&file)
             .map_err(failed(&file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(DataDir { path: path.into(), _lock: lock }),
+            Ok(()) => Ok(DataDir { path: path.into(), _lock: Some(lock), guard: None }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.into() }),
             Err(TryLockError::Error(source)) => Err(failed(&file)(source)),
         }

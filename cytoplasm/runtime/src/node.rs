@@ -483,6 +483,7 @@ pub(crate) fn boot_record(boot: u32, karyon: &str, schedulers: usize) -> Control
         karyon: karyon.into(),
         schedulers: schedulers as u32,
         at_unix_ms: wall_ms(),
+        guardian: None,
     })
 }
 

@@ -52,6 +52,19 @@ pub struct Boot {
     pub schedulers: u32,
     /// Milliseconds since 1970, UTC.
     pub at_unix_ms: u64,
+    /// Under which guardian; none: the start was unguarded, and the log stays marked so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardian: Option<GuardianRecord>,
+}
+
+/// The guardian under which a node started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardianRecord {
+    /// The digest of its limits.
+    pub limits: [u8; 32],
+    /// The mechanisms that held, and those that did not.
+    pub held: String,
 }
 
 /// A person who answers for grants.

@@ -40,9 +40,10 @@ mod writer;
 pub use append::{write_segment, write_segment_in};
 pub use block::{Block, BlockHeader, Lane};
 pub use control::{
-    AgentRecord, Approval, Boot, ClockBack, Control, EffectStatus, Genesis, GrantRecord, Halt,
-    ImportRecord, InputFile, Intent, Interrupted, Order, OutcomeUnknown, PrincipalRecord, Proposal,
-    ReasonRecord, Receipt, Recovered, Refused, Resume, Seal, TermsRecord, Turn,
+    AgentRecord, Approval, Boot, ClockBack, Control, EffectStatus, Genesis, GrantRecord,
+    GuardianRecord, Halt, ImportRecord, InputFile, Intent, Interrupted, Order, OutcomeUnknown,
+    PrincipalRecord, Proposal, ReasonRecord, Receipt, Recovered, Refused, Resume, Seal,
+    TermsRecord, Turn,
 };
 pub use damage::Damage;
 pub use end::{End, Place};

@@ -66,7 +66,8 @@ fn each_kind_comes_back() {
         expires: None,
         log_bytes: None,
     };
-    let boot = Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 2, at_unix_ms: 7 };
+    let boot =
+        Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 2, at_unix_ms: 7, guardian: None };
     for record in [
         Record::Control(Box::new(Control::Boot(boot))),
         Record::Control(Box::new(Control::Seal(Seal { ticks: 3, state_root: [7; 32] }))),

@@ -16,6 +16,29 @@ pub(crate) fn unseal(text: &str) -> Result<&str, Damage> {
     if seal(body) == text { Ok(body) } else { Err(Damage::Check) }
 }
 
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(digit).collect()
+}
+
+fn digit(value: u8) -> Option<char> {
+    char::from_digit(value.into(), 16)
+}
+
+/// Exactly so many bytes, written by [`hex`].
+pub fn unhex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    if pairs.len() != LENGTH {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = (high * 16 + low) as u8;
+    }
+    (hex(&bytes) == text).then_some(bytes)
+}
+
 /// The words without line breaks, tabs and other control characters, each written as Rust
 /// would; a backslash is doubled.
 pub(crate) fn escape(words: &str) -> String {

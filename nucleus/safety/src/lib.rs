@@ -22,6 +22,7 @@ mod resume;
 mod start;
 mod stop;
 
+pub use checked::{hex, unhex};
 pub use files::{Damage, FileError, replace_file, sync_folder};
 pub use marker::{Found, Marker, MarkerError, initialise, read, replace};
 pub use resume::{

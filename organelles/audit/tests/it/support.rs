@@ -209,7 +209,7 @@ pub fn story() -> Vec<Record<'static>> {
         kinds: vec![("person".into(), 1)],
         inputs: vec![],
     };
-    let boot = Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 1, at_unix_ms: 5 };
+    let boot = Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 1, at_unix_ms: 5, guardian: None };
     let ada = PrincipalRecord { id: 1, name: "ada".into(), public_key: [3; 32] };
     vec![
         control(Control::Genesis(genesis)),

@@ -1,0 +1,306 @@
+//! What runtime and guardian say to each other: one text a packet.
+
+/// The version of the link; both sides must be of the same.
+pub const PROTOCOL: u32 = 1;
+
+/// The longest packet, bytes: a checkpoint's note, or a reason.
+pub const MAX_FRAME_BYTES: usize = 4_096;
+
+/// What is counted, and announced before it becomes real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A question to the broker, whatever the answer.
+    Ask,
+    /// A unit of work with effects that an agent starts of its own accord.
+    Task,
+    /// Governance said no: a denied effect, a rejected proposal.
+    Rejection,
+    /// Governance said yes: a sequence of rejections is over.
+    Admitted,
+    /// An effect failed.
+    Failure,
+    /// An effect was done: a sequence of failures is over.
+    Success,
+    /// An agent asked for a change of what governs it.
+    SelfModification,
+}
+
+impl Event {
+    const ALL: [(Event, &str); 7] = [
+        (Event::Ask, "ask"),
+        (Event::Task, "task"),
+        (Event::Rejection, "rejection"),
+        (Event::Admitted, "admitted"),
+        (Event::Failure, "failure"),
+        (Event::Success, "success"),
+        (Event::SelfModification, "self-modification"),
+    ];
+
+    fn name(self) -> &'static str {
+        Event::ALL.iter().find(|(event, _)| *event == self).map_or("", |(_, name)| name)
+    }
+
+    fn named(name: &str) -> Option<Event> {
+        Event::ALL.iter().find(|(_, known)| *known == name).map(|(event, _)| *event)
+    }
+}
+
+/// How a node ended, as it says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Complete, or interrupted in good order.
+    Clean,
+    /// It had to give up: STOP was seen, or its log failed.
+    Halted(String),
+}
+
+/// Under what a runtime runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The digest of the limits.
+    pub limits: [u8; 32],
+    /// How often both sides are heard, milliseconds.
+    pub heartbeat_ms: u64,
+    /// After how long a silence all ends, milliseconds.
+    pub heartbeat_limit_ms: u64,
+    /// The mechanisms that hold, and those that do not.
+    pub held: String,
+}
+
+/// From the runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromRuntime {
+    /// The first word: who speaks.
+    Hello {
+        /// Of the link.
+        protocol: u32,
+        /// Of Karyon.
+        version: String,
+    },
+    /// A log is about to be written.
+    Begin {
+        /// Its identity.
+        log: String,
+    },
+    /// Alive.
+    Beat {
+        /// Whether agents run just now.
+        stepping: bool,
+        /// Ticks or turns so far.
+        ticks: u64,
+        /// Crashes of agents so far.
+        crashes: u64,
+    },
+    /// Something that is counted; answered by [`FromGuardian::Done`].
+    Event {
+        /// Echoed by the answer.
+        number: u64,
+        /// What.
+        event: Event,
+        /// Under which lease; 0: none.
+        lease: u64,
+        /// In words.
+        text: String,
+    },
+    /// The newest checkpoint of the log, to be kept where the runtime cannot write.
+    Checkpoint {
+        /// The log.
+        log: String,
+        /// The signed note.
+        note: String,
+    },
+    /// The last word; answered by [`FromGuardian::Done`].
+    End {
+        /// Echoed by the answer.
+        number: u64,
+        /// How.
+        end: End,
+    },
+}
+
+/// From the guardian.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromGuardian {
+    /// The answer to the first word.
+    Terms(Terms),
+    /// Alive.
+    Beat,
+    /// What had this number is counted.
+    Done(u64),
+}
+
+impl FromRuntime {
+    /// As a packet.
+    pub fn encode(&self) -> String {
+        match self {
+            FromRuntime::Hello { protocol, version } => format!("hello {protocol} {version}"),
+            FromRuntime::Begin { log } => format!("begin {log}"),
+            FromRuntime::Beat { stepping, ticks, crashes } => {
+                format!("beat {} {ticks} {crashes}", u8::from(*stepping))
+            }
+            FromRuntime::Event { number, event, lease, text } => {
+                format!("event {number} {} {lease} {text}", event.name())
+            }
+            FromRuntime::Checkpoint { log, note } => format!("checkpoint {log} {note}"),
+            FromRuntime::End { number, end: End::Clean } => format!("clean {number}"),
+            FromRuntime::End { number, end: End::Halted(why) } => format!("halted {number} {why}"),
+        }
+    }
+
+    /// Reads a packet; `None`: it is none of ours.
+    pub fn decode(packet: &[u8]) -> Option<FromRuntime> {
+        let (word, rest) = split(packet)?;
+        let mut words = rest.splitn(2, ' ');
+        Some(match word {
+            "hello" => FromRuntime::Hello {
+                protocol: words.next()?.parse().ok()?,
+                version: words.next()?.to_owned(),
+            },
+            "begin" => FromRuntime::Begin { log: log_name(rest)? },
+            "beat" => {
+                let mut words = rest.split(' ');
+                let stepping = match words.next()? {
+                    "0" => false,
+                    "1" => true,
+                    _ => return None,
+                };
+                let (ticks, crashes) = (number(words.next()?)?, number(words.next()?)?);
+                words.next().is_none().then_some(FromRuntime::Beat { stepping, ticks, crashes })?
+            }
+            "event" => {
+                let mut words = rest.splitn(4, ' ');
+                FromRuntime::Event {
+                    number: number(words.next()?)?,
+                    event: Event::named(words.next()?)?,
+                    lease: number(words.next()?)?,
+                    text: words.next()?.to_owned(),
+                }
+            }
+            "checkpoint" => FromRuntime::Checkpoint {
+                log: log_name(words.next()?)?,
+                note: words.next()?.to_owned(),
+            },
+            "clean" => FromRuntime::End { number: number(rest)?, end: End::Clean },
+            "halted" => FromRuntime::End {
+                number: number(words.next()?)?,
+                end: End::Halted(words.next()?.to_owned()),
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl FromGuardian {
+    /// As a packet.
+    pub fn encode(&self) -> String {
+        match self {
+            FromGuardian::Terms(Terms { limits, heartbeat_ms, heartbeat_limit_ms, held }) => {
+                let limits = karyon_safety::hex(limits);
+                format!("terms {limits} {heartbeat_ms} {heartbeat_limit_ms} {held}")
+            }
+            FromGuardian::Beat => "beat".into(),
+            FromGuardian::Done(number) => format!("done {number}"),
+        }
+    }
+
+    /// Reads a packet; `None`: it is none of ours.
+    pub fn decode(packet: &[u8]) -> Option<FromGuardian> {
+        if packet == b"beat" {
+            return Some(FromGuardian::Beat);
+        }
+        let (word, rest) = split(packet)?;
+        match word {
+            "done" => number(rest).map(FromGuardian::Done),
+            "terms" => {
+                let mut words = rest.splitn(4, ' ');
+                Some(FromGuardian::Terms(Terms {
+                    limits: karyon_safety::unhex(words.next()?)?,
+                    heartbeat_ms: number(words.next()?)?,
+                    heartbeat_limit_ms: number(words.next()?)?,
+                    held: words.next()?.to_owned(),
+                }))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn split(packet: &[u8]) -> Option<(&str, &str)> {
+    std::str::from_utf8(packet).ok()?.split_once(' ')
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
+
+/// A log's identity becomes a file's name: 32 hexadecimal digits and nothing else.
+fn log_name(text: &str) -> Option<String> {
+    let is_log = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_log.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn from_runtime() -> impl Strategy<Value = FromRuntime> {
+        let text = "[ -~\n]{0,60}";
+        prop_oneof![
+            (any::<u32>(), text)
+                .prop_map(|(protocol, version)| FromRuntime::Hello { protocol, version }),
+            "[0-9a-f]{32}".prop_map(|log| FromRuntime::Begin { log }),
+            any::<(bool, u64, u64)>().prop_map(|(stepping, ticks, crashes)| FromRuntime::Beat {
+                stepping,
+                ticks,
+                crashes
+            }),
+            (any::<u64>(), 0..Event::ALL.len(), any::<u64>(), text).prop_map(
+                |(number, event, lease, text)| FromRuntime::Event {
+                    number,
+                    event: Event::ALL[event].0,
+                    lease,
+                    text
+                }
+            ),
+            ("[0-9a-f]{32}", text).prop_map(|(log, note)| FromRuntime::Checkpoint { log, note }),
+            any::<u64>().prop_map(|number| FromRuntime::End { number, end: End::Clean }),
+            (any::<u64>(), text)
+                .prop_map(|(number, why)| FromRuntime::End { number, end: End::Halted(why) }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_runtime_says_arrives(said in from_runtime()) {
+            prop_assert_eq!(FromRuntime::decode(said.encode().as_bytes()), Some(said));
+        }
+
+        #[test]
+        fn what_the_guardian_says_arrives(
+            limits: [u8; 32], heartbeat_ms: u64, heartbeat_limit_ms: u64, held in "[ -~]{0,60}",
+            number: u64,
+        ) {
+            let terms = Terms { limits, heartbeat_ms, heartbeat_limit_ms, held };
+            for said in [FromGuardian::Terms(terms), FromGuardian::Beat, FromGuardian::Done(number)]
+            {
+                prop_assert_eq!(FromGuardian::decode(said.encode().as_bytes()), Some(said));
+            }
+        }
+
+        #[test]
+        fn noise_is_no_word_of_ours_or_reads_the_same_again(noise in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Some(said) = FromRuntime::decode(&noise) {
+                prop_assert_eq!(FromRuntime::decode(said.encode().as_bytes()), Some(said));
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_cannot_name_another_file() {
+        for log in ["../../etc/passwd", "", "0123456789abcdef0123456789abcde/", "x"] {
+            let packet = format!("checkpoint {log} note");
+            assert_eq!(FromRuntime::decode(packet.as_bytes()), None, "{log}");
+        }
+    }
+}
