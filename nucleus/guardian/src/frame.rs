@@ -109,6 +109,11 @@ pub enum FromRuntime {
         /// The signed note.
         note: String,
     },
+    /// The log holds the reasons of the resumes up to this one.
+    ResumesRecorded {
+        /// The number of its marker.
+        n: u64,
+    },
     /// The last word; answered by [`FromGuardian::Done`].
     End {
         /// Echoed by the answer.
@@ -142,6 +147,7 @@ impl FromRuntime {
                 format!("event {number} {} {lease} {text}", event.name())
             }
             FromRuntime::Checkpoint { log, note } => format!("checkpoint {log} {note}"),
+            FromRuntime::ResumesRecorded { n } => format!("recorded {n}"),
             FromRuntime::End { number, end: End::Clean } => format!("clean {number}"),
             FromRuntime::End { number, end: End::Halted(why) } => format!("halted {number} {why}"),
         }
@@ -180,6 +186,7 @@ impl FromRuntime {
                 log: log_name(words.next()?)?,
                 note: words.next()?.to_owned(),
             },
+            "recorded" => FromRuntime::ResumesRecorded { n: number(rest)? },
             "clean" => FromRuntime::End { number: number(rest)?, end: End::Clean },
             "halted" => FromRuntime::End {
                 number: number(words.next()?)?,
@@ -264,6 +271,7 @@ mod tests {
                 }
             ),
             ("[0-9a-f]{32}", text).prop_map(|(log, note)| FromRuntime::Checkpoint { log, note }),
+            any::<u64>().prop_map(|n| FromRuntime::ResumesRecorded { n }),
             any::<u64>().prop_map(|number| FromRuntime::End { number, end: End::Clean }),
             (any::<u64>(), text)
                 .prop_map(|(number, why)| FromRuntime::End { number, end: End::Halted(why) }),

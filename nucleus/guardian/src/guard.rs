@@ -198,6 +198,14 @@ impl Guard {
         self.shared.say(&FromRuntime::Checkpoint { log: log.into(), note: note.into() })
     }
 
+    /// The log holds the reasons of the resumes up to this one: they need not wait any more.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn resumes_recorded(&self, n: u64) -> Result<(), LinkError> {
+        self.shared.say(&FromRuntime::ResumesRecorded { n })
+    }
+
     /// The last word: how this node ended. Nothing is written behind it.
     ///
     /// # Errors
