@@ -47,7 +47,14 @@ pub(crate) fn live(folder: &Path, modes: &Modes) -> ExitCode {
         None => DataDir::create(folder),
     };
     let key = Arc::new(SecretKey::from_seed(NODE_KEY).unwrap());
-    let mut node = Node::create(dir.unwrap(), Arc::clone(&key), 2, beginning()).unwrap();
+    let (dir, new) = (dir.unwrap(), !folder.join("log").exists());
+    let mut node = match new {
+        true => Node::create(dir, Arc::clone(&key), 2, beginning()).unwrap(),
+        false => {
+            let (version, kinds) = (env!("CARGO_PKG_VERSION"), kinds());
+            Node::resume(dir, Arc::clone(&key), 2, version, &kinds, &[]).unwrap().0
+        }
+    };
     let stuck = modes.has("stuck-log").then(|| get_stuck(&mut node, &key));
     let progress = Arc::new(Progress::default());
     let trouble = Trouble {
@@ -82,10 +89,14 @@ fn beginning() -> Beginning {
         created_unix_ms: 0,
         scenario_name: "unruly".into(),
         scenario: String::new(),
-        kinds: vec![("pinger".into(), 1)],
+        kinds: kinds(),
         inputs: vec![],
     };
     Beginning { genesis, authority: vec![], inputs: vec![] }
+}
+
+fn kinds() -> Vec<(String, u32)> {
+    vec![("pinger".into(), 1)]
 }
 
 /// Runs the agents until somebody ends it; how, and after how many ticks.
@@ -235,12 +246,18 @@ fn full_is_ready(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// Runs the script that the test has put beside the data directory's own files.
+/// Runs the script that the test has put beside the data directory's own files, once it has said
+/// what an attacker could know.
 fn attack(folder: &Path) -> io::Result<std::process::ExitStatus> {
+    while !folder.join("facts").exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let names = std::fs::read_to_string(folder.join("attack.names"))?;
     let out = std::fs::File::create(folder.join("attack.out"))?;
     Command::new("python3")
         .arg(folder.join("attack.py"))
         .arg(folder)
+        .args(names.lines())
         .stdin(Stdio::null())
         .stdout(out)
         .status()

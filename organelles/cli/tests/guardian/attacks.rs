@@ -1,0 +1,122 @@
+//! What a process below the runtime tries against its guardian, and what comes of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::place::{Place, Run, Who, code, skipped, users, word};
+
+/// Agents that leave the processor to the attacker.
+const VICTIM: &str = "idle,agents=100,attack";
+
+/// An attempt, what the system answers below root and below an ordinary user.
+type Attempt = (&'static str, &'static str, &'static str);
+
+/// What leaves the attacker alive.
+const ATTEMPTS: [Attempt; 0] = [];
+
+/// Starts the victim, with these attacks or with all that leave the attacker alive.
+fn victim<'a>(place: &'a Place, attacks: &[&str]) -> Option<Run<'a>> {
+    let data = place.data();
+    if !std::process::Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success())
+    {
+        skipped("all attacks: there is no python3");
+        return None;
+    }
+    fs::write(data.join("attack.py"), include_str!("attack.py")).unwrap();
+    fs::write(data.join("attack.names"), attacks.join("\n")).unwrap();
+    let run = place.start(VICTIM);
+    let facts = format!(
+        "guardian = {}\nconfig = {}\nguardian program = {}\nruntime program = {}\ndevice = {}\n",
+        run.number(),
+        place.config().display(),
+        env!("CARGO_BIN_EXE_karyon-guardian"),
+        crate::place::unruly().display(),
+        block_device(),
+    );
+    fs::write(data.join("facts.new"), facts).unwrap();
+    fs::rename(data.join("facts.new"), data.join("facts")).unwrap();
+    Some(run)
+}
+
+/// The disk below the root file system, or a name that is none.
+fn block_device() -> String {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let device = mounts.lines().find_map(|line| line.split(' ').next().filter(|d| d.starts_with("/dev/")));
+    device.unwrap_or("/dev/sda").to_owned()
+}
+
+fn outcomes(place: &Place) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(place.data().join("attack.out")).unwrap();
+    let pair = |line: &str| line.split_once(": ").map(|(a, b)| (a.to_owned(), b.to_owned()));
+    text.lines().filter_map(pair).collect()
+}
+
+#[test]
+fn each_attempt_ends_as_it_is_written_down() {
+    for who in users() {
+        let place = Place::new(who);
+        let Some(mut run) = victim(&place, &[]) else { return };
+        run.wait_for("ready");
+        let found = outcomes(&place);
+        let expected: BTreeMap<String, String> = ATTEMPTS
+            .iter()
+            .map(|(name, root, user)| {
+                let outcome = if who == Who::Root { root } else { user };
+                ((*name).to_owned(), (*outcome).to_owned())
+            })
+            .collect();
+        for (name, outcome) in &found {
+            println!("{who:?} {name}: {outcome}");
+        }
+        assert_eq!(found, expected, "{who:?}");
+        // Nothing of it was noticed by those who were attacked, and nothing was changed.
+        assert!(!run.has_ended(), "{}", place.said());
+        assert_eq!((word(&place.marker()), place.events().len()), ("running", 0));
+        let tree = run.tree();
+        crate::tree::signal(tree.guardian, rustix::process::Signal::TERM);
+        assert_eq!(code(run.end().unwrap()), "exit 143", "{}", place.said());
+        assert_eq!(word(&place.marker()), "clear");
+    }
+}
+
+/// An attempt that may end the attacker: what the safety log and the marker say then.
+struct Desperate {
+    attack: &'static str,
+    /// Below root and below an ordinary user: the exit, the marker, a word of the event's reason.
+    ends: [(&'static str, &'static str, &'static str); 2],
+}
+
+const DESPERATE: [Desperate; 0] = [];
+
+#[test]
+fn each_desperate_attempt_ends_as_it_is_written_down() {
+    let mut faults = Vec::new();
+    for who in users() {
+        for Desperate { attack, ends } in &DESPERATE {
+            let place = Place::new(who);
+            let Some(run) = victim(&place, &[attack]) else { return };
+            let expected = ends[usize::from(who == Who::User)];
+            let ended = run.end_or_stop("ready");
+            let events = place.events().concat();
+            let found = (ended.as_str(), word(&place.marker()));
+            println!("{who:?} {attack}: {found:?} {events}");
+            if found != (expected.0, expected.1) || !events.contains(expected.2) {
+                faults.push(format!("{who:?} {attack}: {found:?} {events}\n{}", place.said()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn each_attempt_is_written_down_for_readers() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/threat-model.md");
+    let text = fs::read_to_string(path).unwrap();
+    let attempts = ATTEMPTS.iter().map(|(name, ..)| *name);
+    let missing: Vec<_> = attempts
+        .chain(DESPERATE.iter().map(|desperate| desperate.attack))
+        .filter(|name| !text.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "docs/threat-model.md says nothing of {missing:?}");
+}
