@@ -204,7 +204,7 @@ impl SegmentReader {
     /// The commit at `offset` and its hash, should a valid one lie there.
     ///
     /// # Errors
-    /// When the disk answers with one.
+    /// The system's.
     pub fn read_commit(
         &self,
         header: &SegmentHeader,
@@ -220,7 +220,7 @@ impl SegmentReader {
     /// `len` bytes from `offset` on; `None`: the file ends before.
     ///
     /// # Errors
-    /// When the disk answers with one.
+    /// The system's.
     pub fn read(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>, LogError> {
         if offset.checked_add(len).is_none_or(|end| end > self.len) {
             return Ok(None);
