@@ -9,9 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use karyon_identity::{Checkpoint, SecretKey};
 use karyon_log::{
-    Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, LogFailed,
-    Recovered, Resume, Seal, SegmentHeader, Walk, Writer, WriterOptions,
+    Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, Recovered,
+    Resume, Seal, SegmentHeader, Walk,
 };
+use karyon_log_writer::{LogFailed, Writer, WriterOptions};
 use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
 use karyon_types::{Hash, LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};
@@ -155,7 +156,7 @@ impl Node {
         }
         let marker_n = permit(&dir)?;
         dir.furnish()?;
-        karyon_safety::replace(dir.path(), &Marker::Running { boot: 1, n: marker_n })?;
+        karyon_safety::replace(dir.path(), &Marker::Running { n: marker_n })?;
         for (name, bytes) in &beginning.inputs {
             dir.write(&dir.inputs().join(name), bytes)?;
             beginning.genesis.inputs.push(InputFile {
@@ -219,7 +220,7 @@ impl Node {
         // Before anything is changed: a list that cannot be read leaves all as it is.
         let resumes = take_resumes(&dir)?;
         let boot = 1 + report.controls.iter().filter(|c| matches!(c, Control::Boot(_))).count();
-        karyon_safety::replace(dir.path(), &Marker::Running { boot: boot as u64, n: marker_n })?;
+        karyon_safety::replace(dir.path(), &Marker::Running { n: marker_n })?;
         let header = SegmentHeader { log: report.log, node_key: report.node_key };
         let end = report.end.clone();
         let walk = Walk::open(&log).map_err(VerifyError::Log)?;
