@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_guardian::Guard;
 use karyon_identity::SecretKey;
-use karyon_log::{Genesis, SegmentHeader, Writer, WriterOptions};
+use karyon_log::{Genesis, SegmentHeader};
+use karyon_log_writer::{Writer, WriterOptions};
 use karyon_runtime::{
     Beginning, Chaos, DataDir, Ending, Intensity, Limits, Node, Population, Progress, Recorder,
     RunConfig, SMALL_TICK, run,
