@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::matrix::stopped;
-use crate::place::{Place, Run, Who, users};
+use crate::place::{Place, Run, users};
 use crate::stops::Stop;
 
 /// How often each is measured; `KARYON_REPEATS` says otherwise.

@@ -1,6 +1,5 @@
 //! The processes below a guardian, found in /proc beforehand, and the proof that they are dead.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -27,8 +26,7 @@ impl Tree {
         let guardian = pid(guardian as i32);
         let parents = parents();
         let below = |parent: Pid| -> Vec<Pid> {
-            let is_child = |(_, above): &(&Pid, &Pid)| **above == parent;
-            parents.iter().filter(is_child).map(|(child, _)| *child).collect()
+            parents.iter().filter(|(_, above)| *above == parent).map(|(child, _)| *child).collect()
         };
         // A notifier would be a child without children.
         let init = below(guardian).into_iter().find(|child| !below(*child).is_empty());
@@ -82,9 +80,9 @@ pub(crate) fn pid(number: i32) -> Pid {
     Pid::from_raw(number).unwrap()
 }
 
-/// Each process's parent.
-fn parents() -> BTreeMap<Pid, Pid> {
-    let mut parents = BTreeMap::new();
+/// Each process, with its parent.
+fn parents() -> Vec<(Pid, Pid)> {
+    let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
@@ -94,7 +92,7 @@ fn parents() -> BTreeMap<Pid, Pid> {
         let behind = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
         let above = behind.split(' ').nth(1).and_then(|parent| parent.parse().ok());
         if let (Some(child), Some(above)) = (Pid::from_raw(number), above.and_then(Pid::from_raw)) {
-            parents.insert(child, above);
+            parents.push((child, above));
         }
     }
     parents
