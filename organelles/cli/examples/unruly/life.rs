@@ -116,6 +116,7 @@ fn run_node(
         stop: Some(node.stop_file()?),
         interrupt,
         progress,
+        guard: node.dir().guard().cloned(),
     };
     let count = modes.number("agents").unwrap_or(10_000);
     let idle = modes.has("idle");
@@ -247,17 +248,18 @@ fn full_is_ready(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// Runs the script that the test has put beside the data directory's own files, once it has said
-/// what an attacker could know.
-fn attack(folder: &Path) -> io::Result<std::process::ExitStatus> {
+/// Runs the script that the test has put beside the data directory, once it has said what an
+/// attacker could know.
+fn attack(data: &Path) -> io::Result<std::process::ExitStatus> {
+    let folder = data.with_file_name("attack");
     while !folder.join("facts").exists() {
         thread::sleep(Duration::from_millis(1));
     }
-    let names = std::fs::read_to_string(folder.join("attack.names"))?;
-    let out = std::fs::File::create(folder.join("attack.out"))?;
+    let names = std::fs::read_to_string(folder.join("names"))?;
+    let out = std::fs::File::create(data.join("attack.out"))?;
     Command::new("python3")
         .arg(folder.join("attack.py"))
-        .arg(folder)
+        .arg(data)
         .args(names.lines())
         .stdin(Stdio::null())
         .stdout(out)

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use karyon_log::{DiskFolder, Folder, Storage};
+use karyon_log::{DiskFolder, ReadFolder, ReadStorage};
+use karyon_log_writer::{Folder, Storage};
 
 /// Writes that the disk still takes.
 const GOOD_WRITES: u64 = 5;
@@ -29,13 +30,16 @@ impl StuckFolder {
     }
 }
 
-impl Folder for StuckFolder {
+impl ReadFolder for StuckFolder {
     fn names(&self) -> io::Result<Vec<String>> {
         self.disk.names()
     }
-    fn open(&self, name: &str) -> io::Result<Box<dyn Storage>> {
+    fn open(&self, name: &str) -> io::Result<Box<dyn ReadStorage>> {
         self.disk.open(name)
     }
+}
+
+impl Folder for StuckFolder {
     fn edit(&self, name: &str) -> io::Result<Box<dyn Storage>> {
         self.disk.edit(name).map(|file| self.wrap(file))
     }
@@ -59,13 +63,16 @@ struct StuckFile {
     stuck: Arc<AtomicBool>,
 }
 
-impl Storage for StuckFile {
+impl ReadStorage for StuckFile {
     fn len(&self) -> io::Result<u64> {
         self.inner.len()
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.inner.read_at(offset, buffer)
     }
+}
+
+impl Storage for StuckFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         if self.writes.fetch_add(1, Ordering::Relaxed) >= GOOD_WRITES {
             self.stuck.store(true, Ordering::Release);

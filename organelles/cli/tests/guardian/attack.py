@@ -1,8 +1,8 @@
 """What a process below a runtime can try against its guardian: `attack.py DIR [NAME...]`.
 
 Prints a line `NAME: OUTCOME` for each: the name of the error that the system gave, or `done`.
-Without names it makes all attempts that leave it alive. DIR/facts tells what an attacker could
-have learned elsewhere: the guardian's process number, and where its files are.
+Without names it makes all attempts that leave it alive. The file `facts` beside it tells what an
+attacker could have learned elsewhere: the guardian's process number, and where its files are.
 """
 
 import ctypes
@@ -15,7 +15,8 @@ import struct
 import sys
 
 DIR = sys.argv[1]
-FACTS = dict(line.strip().split(" = ", 1) for line in open(DIR + "/facts"))
+HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
+FACTS = dict(line.strip().split(" = ", 1) for line in open(HERE + "/facts"))
 LIBC = ctypes.CDLL(None, use_errno=True)
 SYSCALL = {"x86_64": {"ptrace": 101, "setns": 308, "writev": 311},
            "aarch64": {"ptrace": 117, "setns": 268, "writev": 271}}[os.uname().machine]

@@ -17,14 +17,15 @@ const ATTEMPTS: [Attempt; 0] = [];
 
 /// Starts the victim, with these attacks or with all that leave the attacker alive.
 fn victim<'a>(place: &'a Place, attacks: &[&str]) -> Option<Run<'a>> {
-    let data = place.data();
+    let folder = place.path("attack");
     if !std::process::Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success())
     {
         skipped("all attacks: there is no python3");
         return None;
     }
-    fs::write(data.join("attack.py"), include_str!("attack.py")).unwrap();
-    fs::write(data.join("attack.names"), attacks.join("\n")).unwrap();
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("attack.py"), include_str!("attack.py")).unwrap();
+    fs::write(folder.join("names"), attacks.join("\n")).unwrap();
     let run = place.start(VICTIM);
     let facts = format!(
         "guardian = {}\nconfig = {}\nguardian program = {}\nruntime program = {}\ndevice = {}\n",
@@ -34,8 +35,8 @@ fn victim<'a>(place: &'a Place, attacks: &[&str]) -> Option<Run<'a>> {
         crate::place::unruly().display(),
         block_device(),
     );
-    fs::write(data.join("facts.new"), facts).unwrap();
-    fs::rename(data.join("facts.new"), data.join("facts")).unwrap();
+    fs::write(folder.join("facts.new"), facts).unwrap();
+    fs::rename(folder.join("facts.new"), folder.join("facts")).unwrap();
     Some(run)
 }
 

@@ -31,7 +31,7 @@ fn each_way_works_with_the_others_broken() {
     for who in users() {
         for stop in [Stop::Term, Stop::StopFile, Stop::Halt, Stop::GuardianKilled, Stop::GuardianFrozen]
         {
-            let place = Place::new(who).with("host_stop", "/nowhere/STOP");
+            let place = Place::new(who).with("host_stop", "/nowhere/STOP").with("term_grace_ms", 300);
             let run = place.start_ready(DEAF);
             break_others(&run, stop);
             let expected = match stop {

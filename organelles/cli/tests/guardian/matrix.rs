@@ -89,7 +89,11 @@ fn row(stop: Stop) {
                 // So that it is the stop that ends it, and not the link that is gone.
                 place = place.with("heartbeat_limit_ms", 2_000);
             }
-            let mut run = place.start_ready(modes);
+            if asked == Asked::Stays {
+                // So that what does not listen is ended soon.
+                place = place.with("term_grace_ms", 300);
+            }
+            let run = place.start_ready(modes);
             run.wait_until_closed(modes);
             let outcome = stopped(run, stop, expected(stop, asked));
             match &outcome {

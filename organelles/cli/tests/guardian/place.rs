@@ -63,8 +63,7 @@ impl Place {
             place.give(&path);
         }
         let host_stop = place.host_stop();
-        // Short, so that what does not listen is ended soon.
-        place.with("term_grace_ms", 300).with("host_stop", host_stop.display())
+        place.with("host_stop", host_stop.display())
     }
 
     /// Sets a limit in the guardian's configuration.
@@ -238,8 +237,11 @@ impl Run<'_> {
     }
 
     /// Waits until the runtime has become another program, if that is its trouble.
-    pub(crate) fn wait_until_closed(&mut self, modes: &str) {
-        while modes.contains("close") && arguments(self.tree().runtime)[2] != "spin" {
+    pub(crate) fn wait_until_closed(&self, modes: &str) {
+        let is_other = |run: &Run<'_>| {
+            arguments(run.tree().runtime).get(2).is_some_and(|word| word == "spin")
+        };
+        while modes.contains("close") && !is_other(self) {
             std::thread::sleep(Duration::from_millis(2));
         }
     }

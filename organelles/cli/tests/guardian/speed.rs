@@ -31,7 +31,7 @@ fn speed() {
         ] {
             let mut times = Vec::new();
             for _ in 0..repeats() {
-                let place = Place::new(who).with("term_grace_ms", 10_000);
+                let place = Place::new(who);
                 times.push(stopped(place.start_ready(modes), stop, expected).unwrap());
             }
             times.sort_unstable();

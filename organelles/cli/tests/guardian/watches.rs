@@ -45,7 +45,7 @@ const WATCHES: [Watch; 14] = [
     Watch {
         patience: LEFT_ALONE,
         // Near: ticks that take long, and end.
-        ..cooperative("stalled_step_s", 1, "busy,spin", "busy,work=1000000")
+        ..cooperative("stalled_step_s", 1, "busy,spin", "busy,work=100000")
     },
     outside("memory_mib", 400, "memory=500", "memory=200"),
     outside("open_files", 200, "files=250", "files=100"),
@@ -172,6 +172,7 @@ fn a_change_of_the_contract_is_a_breach() {
             let mut text = std::fs::read_to_string(&path).unwrap_or_default();
             text.push('\n');
             std::fs::write(&path, text).unwrap();
+            place.give(&path);
             let begun = Instant::now();
             while !breaks && begun.elapsed() < LEFT_ALONE {
                 assert!(!run.has_ended(), "{name}: {}", place.said());
