@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use karyon_gate::{Grant, Rights, Scope};
+use karyon_guardian::Guard;
 use karyon_identity::SecretKey;
 use karyon_log::{
     Cause, End, LogError, MemoryStorage, Record, Records, SegmentHeader, Storage, Walk, Writer,
@@ -190,6 +191,7 @@ pub struct Stage {
     pub expires: Vec<(AgentId, Tick)>,
     pub changes: Vec<Change>,
     pub rights: Rights,
+    pub guard: Option<Arc<Guard>>,
 }
 
 pub const LIMITS: Limits =
@@ -208,6 +210,7 @@ impl Default for Stage {
             expires: Vec::new(),
             changes: Vec::new(),
             rights: Rights::SEND.and(Rights::REMEMBER),
+            guard: None,
         }
     }
 }
@@ -216,6 +219,14 @@ impl Stage {
     pub fn play<const R: u8, const G: u32>(
         &self,
         script: &Script,
+        recorder: Recorder,
+    ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
+        self.play_from(Arc::new(script.clone()), recorder)
+    }
+
+    pub fn play_from<const R: u8, const G: u32>(
+        &self,
+        inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
         let config = RunConfig {
@@ -227,6 +238,7 @@ impl Stage {
             stop: None,
             interrupt: Arc::new(AtomicUsize::new(0)),
             progress: Arc::new(Progress::default()),
+            guard: self.guard.clone(),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
@@ -243,7 +255,7 @@ impl Stage {
             changes: self.changes.clone(),
         };
         let mut recorder = Some(recorder);
-        let outcome = run(config, population, Arc::new(script.clone()), &mut recorder);
+        let outcome = run(config, population, inputs, &mut recorder);
         (outcome, recorder)
     }
 
