@@ -350,8 +350,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Log`]: the node gave up.
     pub fn record_urgently(&mut self, record: Control) -> Result<(), NodeError> {
-        let recorder = self.recorder.as_ref();
-        let spoken = recorder.map_or(Ok(()), |recorder| recorder.urgent(record));
+        let spoken = self.recorder.as_ref().ok_or_else(no_recorder)?.urgent(record);
         spoken.map_err(|failed| self.give_up(failed))
     }
 
@@ -379,10 +378,7 @@ impl Node {
     }
 
     fn record(&mut self, records: &[Control]) -> Result<(), NodeError> {
-        let Some(recorder) = &mut self.recorder else {
-            return Err(NodeError::Sign("the run did not give its recorder back".into()));
-        };
-        let recorded = recorder.control(records);
+        let recorded = self.recorder.as_mut().ok_or_else(no_recorder)?.control(records);
         recorded.map_err(|failed| self.give_up(failed))
     }
 
@@ -416,6 +412,11 @@ impl Node {
         self.checkpoints.stop();
         self.checkpoints.write(end.tree.size(), end.tree.root())
     }
+}
+
+/// A run took it and did not give it back, or the node gave up.
+fn no_recorder() -> NodeError {
+    NodeError::Sign("nothing is recorded any more: the node gave up before".into())
 }
 
 fn open_log(

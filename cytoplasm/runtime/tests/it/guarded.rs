@@ -48,11 +48,11 @@ fn report(path: &Path) -> Report {
 }
 
 fn last_boot(report: &Report) -> Option<GuardianRecord> {
-    let boots = report.controls.iter().filter_map(|control| match control {
+    let mut boots = report.controls.iter().filter_map(|control| match control {
         Control::Boot(boot) => Some(boot.guardian.clone()),
         _ => None,
     });
-    boots.last().unwrap()
+    boots.next_back().unwrap()
 }
 
 /// Its log writes to a disk that is gone.
@@ -251,11 +251,14 @@ fn what_is_added_to_a_log_at_rest_leaves_the_marker_to_the_guardian() {
     assert_eq!((report.boots(), report.unguarded_boots()), (2, 0));
 }
 
+/// Stepping, ticks and crashes.
+type Told = (bool, u64, u64);
+
 /// Inputs that look at what the guardian is told while a run goes on.
 struct Looking {
     script: Script,
     guard: Arc<Guard>,
-    seen: Mutex<Vec<(bool, u64, u64)>>,
+    seen: Mutex<Vec<Told>>,
     panics: bool,
 }
 
@@ -275,18 +278,13 @@ impl InputSource for Looking {
     }
 }
 
-/// Stepping, ticks and crashes.
-fn told(guard: &Guard) -> (bool, u64, u64) {
+fn told(guard: &Guard) -> Told {
     let Counters { stepping, ticks, crashes } = guard.counters();
     (stepping.load(Relaxed), ticks.load(Relaxed), crashes.load(Relaxed))
 }
 
 /// A run in which agent 1 crashes in tick 1; how it ended, and what was told meanwhile.
-fn run(
-    guard: &Arc<Guard>,
-    limits: Limits,
-    panics: bool,
-) -> (Result<(), RunError>, Vec<(bool, u64, u64)>) {
+fn run(guard: &Arc<Guard>, limits: Limits, panics: bool) -> (Result<(), RunError>, Vec<Told>) {
     let script = Script::new([
         (0, 1, vec![Order::Add(1)]),
         (1, 1, vec![Order::Panic]),

@@ -74,6 +74,8 @@ impl Played {
                 heard.words.pop();
                 return;
             }
+            drop(heard);
+            std::thread::yield_now();
         }
     }
 
@@ -83,9 +85,17 @@ impl Played {
 
     /// It is gone, and the runtime knows.
     pub fn dies(&self) {
-        die(&self.socket);
-        while self.guard.is_live() {
-            std::thread::yield_now();
+        (self.death())();
+    }
+
+    /// What lets it die.
+    pub fn death(&self) -> impl Fn() + Send + Sync + 'static {
+        let (socket, guard) = (Arc::clone(&self.socket), Arc::clone(&self.guard));
+        move || {
+            die(&socket);
+            while guard.is_live() {
+                std::thread::yield_now();
+            }
         }
     }
 
