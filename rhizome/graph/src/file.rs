@@ -33,10 +33,11 @@ pub(crate) fn open(path: &Path) -> Result<Database, GraphError> {
     Ok(database)
 }
 
-/// Opens a file for reading beside others who read.
+/// Opens a file for reading beside others who read; writes nothing.
 ///
 /// # Errors
-/// [`GraphError::Missing`], or [`GraphError::Unusable`] for one that has to be replaced.
+/// [`GraphError::Missing`], [`GraphError::Unclosed`], or [`GraphError::Unusable`] for one that has
+/// to be replaced.
 pub(crate) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError> {
     check_regular(path)?;
     guarded(|| try_open_read_only(path)).map_err(|error| match error {
@@ -49,14 +50,11 @@ pub(crate) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError
 
 fn try_open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError> {
     let database = match builder().open_read_only(path) {
-        // Whoever wrote it was killed. Opened for writing once it is put in order.
         Err(DatabaseError::RepairAborted) => {
-            drop(open(path)?);
-            builder().open_read_only(path)
+            return Err(GraphError::Unclosed { path: path.to_owned() });
         }
-        other => other,
+        other => other.map_err(|error| refused(path, error))?,
     };
-    let database = database.map_err(|error| refused(path, error))?;
     check(path, &database.begin_read()?)?;
     Ok(database)
 }

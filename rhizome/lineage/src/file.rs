@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use karyon_log::Place;
+use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::error::{IndexError, Rebuilt, guarded};
@@ -32,8 +33,17 @@ pub(crate) fn replace(path: &Path) -> Result<Database, IndexError> {
     }
 }
 
-/// Opens a file for reading beside others who read; `None`: there is none that could be used as
-/// it is.
+/// An empty index that lies nowhere.
+pub(crate) fn in_memory() -> Result<Database, IndexError> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    let database = builder.create_with_backend(InMemoryBackend::new())?;
+    furnish(&database)?;
+    Ok(database)
+}
+
+/// Opens a file for reading beside others who read, and writes nothing; `None`: there is none
+/// that could be used as it is.
 pub(crate) fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, IndexError> {
     let open = || {
         if !is_regular(path)? {
