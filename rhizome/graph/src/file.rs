@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use karyon_log::Place;
-use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::GraphError;
 use crate::error::{Rebuilt, failed, guarded};
@@ -59,10 +59,12 @@ fn try_open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError> {
     Ok(database)
 }
 
-/// An empty graph that lies nowhere.
+/// An empty graph /// that lies nowhere. In a file of memory, not an array: what the database reserves, up to
+/// half of its file, takes no memory before it is written.
 pub(crate) fn in_memory() -> Result<Database, GraphError> {
-    let database = builder().create_with_backend(InMemoryBackend::new());
-    let database = database.map_err(redb::Error::from)?;
+    let file = memfd_create("karyon-graph", MemfdFlags::CLOEXEC);
+    let file = file.map_err(|errno| GraphError::Io { path: None, source: errno.into() })?;
+    let database = builder().create_file(file.into()).map_err(redb::Error::from)?;
     furnish(&database)?;
     Ok(database)
 }

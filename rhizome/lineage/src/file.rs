@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use karyon_log::Place;
-use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::error::{IndexError, Rebuilt, guarded};
 use crate::limits::CACHE_BYTES;
@@ -33,11 +33,14 @@ pub(crate) fn replace(path: &Path) -> Result<Database, IndexError> {
     }
 }
 
-/// An empty index that lies nowhere.
+/// An empty index /// that lies nowhere. In a file of memory, not an array: what the database reserves, up to
+/// half of its file, takes no memory before it is written.
 pub(crate) fn in_memory() -> Result<Database, IndexError> {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
-    let database = builder.create_with_backend(InMemoryBackend::new())?;
+    let file = memfd_create("karyon-lineage", MemfdFlags::CLOEXEC);
+    let file = file.map_err(|errno| failed(Path::new("memory"))(errno.into()))?;
+    let database = builder.create_file(file.into())?;
     furnish(&database)?;
     Ok(database)
 }
