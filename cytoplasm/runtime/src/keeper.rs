@@ -63,11 +63,11 @@ impl Keeper {
     }
 
     /// Before anything is recorded: from here on only an end in good order is a clean one.
-    pub(crate) fn begin(&self, log: LogId, boot: u64) -> Result<(), NodeError> {
+    pub(crate) fn begin(&self, log: LogId) -> Result<(), NodeError> {
         match self {
             Keeper::Guardian(guard) => Ok(guard.begin_log(&log.to_string())?),
             Keeper::Node { data, n } => {
-                Ok(karyon_safety::replace(data, &Marker::Running { boot, n: *n })?)
+                Ok(karyon_safety::replace(data, &Marker::Running { n: *n })?)
             }
         }
     }

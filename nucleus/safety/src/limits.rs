@@ -96,7 +96,7 @@ macro_rules! limits {
 
 limits! {
     heartbeat_ms = 50, 10..=1_000, Less, "ms", "the runtime and the guardian greet each other so often";
-    heartbeat_limit_ms = 500, 40..=60_000, Less, "ms", "without a heartbeat for so long";
+    heartbeat_limit_ms = 2_000, 40..=60_000, Less, "ms", "without a heartbeat for so long";
     term_grace_ms = 10_000, 0..=600_000, Less, "ms", "from SIGTERM to SIGKILL";
     asks_per_minute = 600, 0..=MOST_COUNT, Less, "", "questions to the broker in a minute";
     tasks_per_day = 10, 0..=MOST_COUNT, Less, "", "tasks of agents' own accord in 24 hours";

@@ -30,7 +30,7 @@ fn without_a_file_all_is_as_documented() {
         .collect();
     assert_eq!(
         lines,
-        "heartbeat_ms=50 heartbeat_limit_ms=500 term_grace_ms=10000 asks_per_minute=600 \
+        "heartbeat_ms=50 heartbeat_limit_ms=2000 term_grace_ms=10000 asks_per_minute=600 \
          tasks_per_day=10 rejections_in_sequence=3 failures_in_sequence=5 \
          crashes_per_minute=1000000 self_modifications_per_day=1 stalled_step_s=30 \
          cpu_s_per_day=172800 open_files=4096 processes=1024 disk_use_mib=102400 \

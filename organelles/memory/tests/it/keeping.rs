@@ -30,9 +30,18 @@ fn root(data: &Path) -> (Hash, Option<Unkept>) {
 }
 
 fn clear(data: &Path) {
-    let resume =
-        karyon_safety::ResumeRequest { reason: "all is well", unix_seconds: 1, least_n: 0 };
-    karyon_safety::resume(data, resume).unwrap();
+    let config = tempfile::tempdir().unwrap();
+    let request = karyon_safety::ResumeRequest {
+        data,
+        config: config.path(),
+        log: [0; 16],
+        reason: "all is well",
+        unix_seconds: 1,
+        least_n: 0,
+        signature: None,
+        limits: &karyon_safety::Limits::default(),
+    };
+    karyon_safety::resume(request).unwrap();
 }
 
 #[test]
