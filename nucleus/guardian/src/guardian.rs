@@ -338,7 +338,10 @@ impl Guardian {
             let words = format!("it was ended by signal {signal}");
             return Ended::Alone(words, number(signal).saturating_add(128));
         }
-        let reason = "the first process of the namespace was ended by somebody else";
+        let reason = match said("silence") {
+            Some(_) => "heartbeat: the guardian was too slow for the first process",
+            None => "the first process of the namespace was ended by somebody else",
+        };
         Ended::Halted(Halt::new(EventKind::SafetyHalt, reason))
     }
 

@@ -16,7 +16,7 @@ use rustix::time::Timespec;
 
 use crate::args::Asked;
 use crate::clerk::Clerk;
-use crate::confine::{Confinement, hand_over, own_ids};
+use crate::confine::{Confinement, URGENT, hand_over, own_ids};
 use crate::guard::LINK;
 use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED};
 use crate::halt::{REQUESTS, lock};
@@ -111,6 +111,9 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
             start(&mut confinement).map_err(make)?
         }
     };
+    if confinement.user.is_some() {
+        rustix::process::setpriority_process(None, URGENT).map_err(failed)?;
+    }
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
     let mut contract = vec![
         record.config.join("guardian.conf"),

@@ -82,7 +82,7 @@ pub(crate) fn end_safe_mode(data: &Path, reason: &str) -> Result<HumanResume, Cl
     };
     karyon_safety::resume(request).map_err(|error| {
         let code = match &error {
-            ResumeError::Stop { .. } => Code::Halted,
+            ResumeError::Stop(_) => Code::Halted,
             _ => Code::Failure,
         };
         CliError { code, message: words(&error), hint: None }
