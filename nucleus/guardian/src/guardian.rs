@@ -203,7 +203,7 @@ impl Guardian {
 
     fn obey(&mut self, said: FromRuntime) -> Result<(), Halt> {
         match said {
-            FromRuntime::Hello { protocol, version } => {
+            FromRuntime::Hello(protocol, version) => {
                 let own = env!("CARGO_PKG_VERSION");
                 if protocol != PROTOCOL || version != own {
                     let reason =
@@ -222,8 +222,8 @@ impl Guardian {
                     held,
                 }));
             }
-            FromRuntime::Begin { .. } => self.begun = true,
-            FromRuntime::Beat { stepping, ticks, crashes } => {
+            FromRuntime::Begin(_) => self.begun = true,
+            FromRuntime::Beat(stepping, ticks, crashes) => {
                 let new = crashes.saturating_sub(self.crashes);
                 self.crashes = crashes;
                 let limit = "crashes_per_minute";
@@ -232,19 +232,19 @@ impl Guardian {
                     self.ticked = (ticks, Instant::now());
                 }
             }
-            FromRuntime::Event { number, event, lease, text } => {
+            FromRuntime::Event(number, event, lease, text) => {
                 let limits = &self.limits;
                 let counted = self.watches.report(limits, event, lease, &text, unix_s());
                 let kept = counted.map_err(runaway)?.then(|| self.watches.encode());
                 self.ask(Work::Answer(number, kept))?;
             }
-            FromRuntime::Checkpoint { log, note } => {
+            FromRuntime::Checkpoint(log, note) => {
                 self.ask(Work::Checkpoint(log, note))?;
             }
-            FromRuntime::ResumesRecorded { n } => {
+            FromRuntime::ResumesRecorded(n) => {
                 self.ask(Work::Recorded(n))?;
             }
-            FromRuntime::End { number, end } => {
+            FromRuntime::End(number, end) => {
                 self.said = Some(end);
                 self.ask(Work::Answer(number, None))?;
             }
