@@ -1,6 +1,7 @@
 //! A node's life, with trouble.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -19,6 +20,8 @@ use karyon_runtime::{
     RunConfig, SMALL_TICK, run,
 };
 use karyon_types::{AgentId, GrantId, PrincipalId, ReasonId};
+use rustix::net::SendFlags;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::agents::{BROKEN_FROM, Endless, Fault, Pinger};
@@ -36,6 +39,7 @@ const LIMITS: Limits =
     Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX };
 
 pub(crate) fn live(folder: &Path, modes: &Modes) -> ExitCode {
+    let link = own_link();
     let guard = Guard::attach(env!("CARGO_PKG_VERSION")).unwrap().map(Arc::new);
     let interrupt = Arc::new(AtomicUsize::new(0));
     for signal in [SIGTERM, SIGINT] {
@@ -64,6 +68,7 @@ pub(crate) fn live(folder: &Path, modes: &Modes) -> ExitCode {
         progress: Arc::clone(&progress),
         interrupt: Arc::clone(&interrupt),
         stuck,
+        link,
     };
     thread::scope(|scope| {
         scope.spawn(|| trouble.make(modes));
@@ -189,6 +194,14 @@ struct Trouble {
     progress: Arc<Progress>,
     interrupt: Arc<AtomicUsize>,
     stuck: Option<Arc<AtomicBool>>,
+    link: Option<OwnedFd>,
+}
+
+/// The link to the guardian once more, as only this process itself can have it.
+fn own_link() -> Option<OwnedFd> {
+    let number = std::env::var("KARYON_GUARDIAN_LINK").ok()?.parse().ok()?;
+    let me = pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok()?;
+    pidfd_getfd(&me, number, PidfdGetfdFlags::empty()).ok()
 }
 
 impl Trouble {
@@ -200,6 +213,15 @@ impl Trouble {
         self.wait(|| self.progress.tick.load(Ordering::Relaxed) >= BROKEN_FROM - 1);
         self.wait(|| self.stuck.as_ref().is_none_or(|stuck| stuck.load(Ordering::Acquire)));
         thread::sleep(SETTLE);
+        for _ in 0..modes.number("flood").unwrap_or(0) {
+            let link = self.link.as_ref().unwrap().try_clone().unwrap();
+            // One that finds no room is not missed.
+            thread::spawn(move || loop {
+                match rustix::net::send(&link, b"beat 0 1 0", SendFlags::NOSIGNAL) {
+                    Ok(_) | Err(_) => {}
+                }
+            });
+        }
         if modes.has("attack") {
             let outcome = attack(&self.folder);
             eprintln!("{outcome:?}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Every mode, and what it does. Those with a number take it as `MODE=NUMBER`.
-const KNOWN: [(&str, &str); 27] = [
+const KNOWN: [(&str, &str); 28] = [
     ("agents", "so many agents; 10000 unless told"),
     ("schedulers", "so many threads run them; 2 unless told"),
     ("idle", "agents that have nothing to do"),
@@ -18,6 +18,7 @@ const KNOWN: [(&str, &str); 27] = [
     ("freeze", "stops itself (SIGSTOP)"),
     ("close", "becomes a program without link and descriptors, which spins"),
     ("exit", "ends with this exit code, without a word"),
+    ("flood", "so many threads say that it lives, without end"),
     ("attack", "runs the attacks of attack.py; the number is ignored"),
     ("cpu", "so many processes that spin"),
     ("memory", "uses so many MiB"),

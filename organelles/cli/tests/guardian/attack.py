@@ -84,6 +84,20 @@ def in_new_namespace(function):
         raise OSError(getattr(errno, word), "")
 
 
+# First, before any other attempt opens something.
+
+@attack
+def inherit_a_descriptor():
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            to = os.readlink("/proc/self/fd/" + number)
+        except FileNotFoundError:
+            continue
+        if int(number) > 2 and not to.startswith("/proc/"):
+            return
+    raise OSError(errno.EBADF, "")
+
+
 # Processes.
 
 @attack
@@ -167,12 +181,6 @@ def enter_the_namespaces_of_the_init():
     system(SYSCALL["setns"], system(PIDFD_OPEN, 1, 0), NEWNS)
 
 
-@attack
-def lower_the_limits_of_the_init():
-    import resource
-    resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))
-
-
 # Rights.
 
 @attack
@@ -215,15 +223,6 @@ def write_a_setting_of_the_kernel():
     open("/proc/sys/kernel/core_pattern", "w")
 
 
-@attack
-def freeze_by_the_control_group():
-    """Leaves the guardian's group and freezes it."""
-    group = FACTS["group"]
-    os.makedirs(group + "/attacker")
-    open(group + "/attacker/cgroup.procs", "w").write(str(os.getpid()))
-    open(group + "/guarded/cgroup.freeze", "w").write("1")
-
-
 # Safety files.
 
 def touch(path):
@@ -252,7 +251,7 @@ def write_the_marker():
 
 @attack
 def replace_the_marker():
-    os.rename(DIR + "/ready", DIR + "/safety/marker")
+    os.rename(DIR + "/attack.out", DIR + "/safety/marker")
 
 
 @attack
@@ -395,7 +394,7 @@ def write_the_program_of_the_runtime():
 
 @attack
 def replace_the_program_of_the_guardian():
-    os.rename(DIR + "/ready", FACTS["guardian program"])
+    os.rename(DIR + "/attack.out", FACTS["guardian program"])
 
 
 @attack
@@ -404,18 +403,6 @@ def write_a_file_of_root():
 
 
 # The link.
-
-@attack
-def inherit_a_descriptor():
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            to = os.readlink("/proc/self/fd/" + number)
-        except FileNotFoundError:
-            continue
-        if int(number) > 2 and not to.startswith("/proc/"):
-            return
-    raise OSError(errno.EBADF, "")
-
 
 @attack
 def find_a_safety_file_open_in_the_runtime():
@@ -475,6 +462,59 @@ def swap_the_data_directory():
     shutil.copytree(DIR, DIR + "3", ignore=lambda *_: ["requests", "grow"])
     os.rename(DIR, DIR + "2")
     os.rename(DIR + "3", DIR)
+
+
+@last
+def lower_the_limits_of_the_init():
+    import resource
+    resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))
+
+
+@last
+def interrupt_the_init_without_end():
+    """By signals, and by orphans that end."""
+    for _ in range(2):
+        if os.fork() == 0:
+            while True:
+                try:
+                    os.kill(1, signal.SIGCHLD)
+                except PermissionError:
+                    pass
+                if os.fork() == 0:
+                    os.fork()
+                    os._exit(0)
+                os.wait()
+
+
+@last
+def lower_the_priority_of_the_init():
+    os.setpriority(os.PRIO_PROCESS, 1, 19)
+    os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))
+
+
+@last
+def rename_the_folder_of_the_programs():
+    folder = os.path.dirname(FACTS["guardian program"])
+    os.rename(folder, folder + "2")
+
+
+@last
+def freeze_by_the_control_group():
+    """Leaves the guardian's group and freezes it."""
+    group = FACTS["group"]
+    os.makedirs(group + "/attacker")
+    open(group + "/attacker/cgroup.procs", "w").write(str(os.getpid()))
+    open(group + "/guarded/cgroup.freeze", "w").write("1")
+
+
+@last
+def swap_the_data_directory_for_links():
+    elsewhere = HERE + "/elsewhere"
+    os.makedirs(elsewhere, exist_ok=True)
+    os.rename(DIR, DIR + "2")
+    os.mkdir(DIR)
+    for name in ("safety", "logs"):
+        os.symlink(elsewhere, DIR + "/" + name)
 
 
 @last

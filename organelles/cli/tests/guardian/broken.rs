@@ -70,6 +70,23 @@ fn a_halt_needs_no_help_of_a_guardian_that_is_frozen() {
     }
 }
 
+#[test]
+fn a_flood_of_words_delays_no_stop_for_ever() {
+    let mut faults = Vec::new();
+    for who in users() {
+        for stop in [Stop::StopFile, Stop::Halt] {
+            let place = Place::new(who).with("heartbeat_limit_ms", 20_000);
+            let run = place.start_ready("idle,agents=100,flood=8");
+            match stopped(run, stop, ("exit 4", "halted")) {
+                Ok(took) if took.as_secs() < 10 => println!("{who:?} {stop:?}: {} ms", took.as_millis()),
+                Ok(took) => faults.push(format!("{who:?} {stop:?}: {} ms", took.as_millis())),
+                Err(fault) => faults.push(format!("{who:?} {stop:?}: {fault}")),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// A small disk for a data directory, as long as this lives.
 struct SmallDisk(std::path::PathBuf);
 

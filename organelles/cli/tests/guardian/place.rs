@@ -121,15 +121,39 @@ impl Place {
         command
     }
 
+    /// Both programs as files of the user's own.
+    pub(crate) fn with_own_programs(self) -> Place {
+        let folder = self.path("bin");
+        fs::create_dir(&folder).unwrap();
+        for (from, to) in [(GUARDIAN.into(), "karyon-guardian"), (unruly(), "unruly")] {
+            fs::copy::<PathBuf, _>(from, folder.join(to)).unwrap();
+            self.give(&folder.join(to));
+        }
+        self.give(&folder);
+        self
+    }
+
+    fn own(&self, program: &str) -> Option<PathBuf> {
+        Some(self.path("bin").join(program)).filter(|path| path.exists())
+    }
+
+    pub(crate) fn guardian(&self) -> PathBuf {
+        self.own("karyon-guardian").unwrap_or_else(|| GUARDIAN.into())
+    }
+
+    pub(crate) fn unruly(&self) -> PathBuf {
+        self.own("unruly").unwrap_or_else(unruly)
+    }
+
     /// Starts the unruly program under a guardian.
     pub(crate) fn start(&self, modes: &str) -> Run<'_> {
         let data = self.data();
-        self.start_program(&unruly(), &[data.to_str().unwrap(), modes])
+        self.start_program(&self.unruly(), &[data.to_str().unwrap(), modes])
     }
 
     /// Starts any program under a guardian.
     pub(crate) fn start_program(&self, program: &Path, arguments: &[&str]) -> Run<'_> {
-        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_karyon-guardian")));
+        let mut command = self.command(&self.guardian());
         let out = fs::File::options().create(true).append(true).open(self.path("out")).unwrap();
         command.arg("--data").arg(self.data()).arg("--").arg(program).args(arguments);
         command.stdout(out.try_clone().unwrap()).stderr(out);
@@ -207,8 +231,10 @@ fn node_key() -> PublicKey {
     SecretKey::from_seed([9; 32]).unwrap().public_key()
 }
 
+const GUARDIAN: &str = env!("CARGO_BIN_EXE_karyon-guardian");
+
 /// The program that misbehaves: an example of this package.
-pub(crate) fn unruly() -> PathBuf {
+fn unruly() -> PathBuf {
     let karyon = Path::new(env!("CARGO_BIN_EXE_karyon"));
     let path = karyon.parent().unwrap().join("examples").join("unruly");
     assert!(path.exists(), "{} is missing: `cargo build -p karyon --examples`", path.display());
@@ -261,16 +287,22 @@ impl Run<'_> {
 
     /// Waits for its end, or for a file, behind which it is asked to end; how it ended.
     pub(crate) fn end_or_stop(mut self, name: &str) -> String {
+        self.wait_for_end_or(name);
+        // The guardian looks once a second at what nobody may change.
+        std::thread::sleep(Duration::from_millis(1_500));
+        if !self.has_ended() {
+            signal(pid(self.number() as i32), Signal::TERM);
+        }
+        self.end().map_or_else(|fault| fault, code)
+    }
+
+    pub(crate) fn wait_for_end_or(&mut self, name: &str) {
         let begun = Instant::now();
         let file = self.place.data().join(name);
         while !self.has_ended() && !file.exists() {
             assert!(begun.elapsed() < PATIENCE, "{}", self.place.said());
             std::thread::sleep(Duration::from_millis(2));
         }
-        if !self.has_ended() {
-            signal(pid(self.number() as i32), Signal::TERM);
-        }
-        self.end().map_or_else(|fault| fault, code)
     }
 
     /// Waits for the guardian's own end.
