@@ -56,7 +56,8 @@ impl Record {
     pub(crate) fn begin(&mut self) -> Result<(), String> {
         self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
         self.entry.store().map_err(words)?;
-        karyon_safety::replace(self.place.path(), &Marker::Running { n: self.entry.n }).map_err(words)
+        karyon_safety::replace(self.place.path(), &Marker::Running { n: self.entry.n })
+            .map_err(words)
     }
 
     /// After an end in good order.

@@ -216,9 +216,11 @@ impl Trouble {
         for _ in 0..modes.number("flood").unwrap_or(0) {
             let link = self.link.as_ref().unwrap().try_clone().unwrap();
             // One that finds no room is not missed.
-            thread::spawn(move || loop {
-                match rustix::net::send(&link, b"beat 0 1 0", SendFlags::NOSIGNAL) {
-                    Ok(_) | Err(_) => {}
+            thread::spawn(move || {
+                loop {
+                    match rustix::net::send(&link, b"beat 0 1 0", SendFlags::NOSIGNAL) {
+                        Ok(_) | Err(_) => {}
+                    }
                 }
             });
         }

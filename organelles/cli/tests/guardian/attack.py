@@ -87,13 +87,14 @@ def in_new_namespace(function):
 # First, before any other attempt opens something.
 
 @attack
-def inherit_a_descriptor():
+def inherit_a_descriptor_of_the_guardian():
     for number in os.listdir("/proc/self/fd"):
         try:
             to = os.readlink("/proc/self/fd/" + number)
         except FileNotFoundError:
             continue
-        if int(number) > 2 and not to.startswith("/proc/"):
+        # The output of this very process lies in the data directory too.
+        if int(number) > 2 and to.startswith(("socket:", DIR, FACTS["config"])):
             return
     raise OSError(errno.EBADF, "")
 

@@ -13,12 +13,71 @@ const VICTIM: &str = "idle,agents=100,attack";
 type Attempt = (&'static str, &'static str, &'static str);
 
 /// What leaves the attacker alive.
-const ATTEMPTS: [Attempt; 0] = [];
+const ATTEMPTS: [Attempt; 55] = [
+    ("inherit a descriptor of the guardian", "EBADF", "EBADF"),
+    ("kill the guardian", "ESRCH", "ESRCH"),
+    ("freeze the guardian", "ESRCH", "ESRCH"),
+    ("see any process outside", "ESRCH", "ESRCH"),
+    ("kill the init", "EPERM", "done"),
+    ("freeze the init", "EPERM", "done"),
+    ("ptrace the init", "EPERM", "EPERM"),
+    ("write into the memory of the init", "EPERM", "EPERM"),
+    ("open the memory of the init", "EACCES", "EACCES"),
+    ("open the root of the init", "EACCES", "EACCES"),
+    ("list the descriptors of the init", "EACCES", "EACCES"),
+    ("take a descriptor of the init", "EPERM", "EPERM"),
+    ("enter the namespaces of the init", "EPERM", "EPERM"),
+    ("have any capability", "EPERM", "EPERM"),
+    ("gain rights by a program", "EPERM", "EPERM"),
+    ("chroot", "EPERM", "EPERM"),
+    ("make a device", "EPERM", "EPERM"),
+    ("open the block device", "EACCES", "EACCES"),
+    ("set the clock", "EPERM", "EPERM"),
+    ("write a setting of the kernel", "EACCES", "EACCES"),
+    ("create STOP", "EROFS", "EROFS"),
+    ("delete STOP", "EROFS", "EROFS"),
+    ("rename STOP", "EROFS", "EROFS"),
+    ("write the marker", "EACCES", "EROFS"),
+    ("replace the marker", "EXDEV", "EXDEV"),
+    ("change the rights of the marker", "EROFS", "EROFS"),
+    ("write the list of resumes", "EROFS", "EROFS"),
+    ("append to the safety log", "EROFS", "EROFS"),
+    ("truncate the safety log", "ENOENT", "ENOENT"),
+    ("delete the safety log", "EROFS", "EROFS"),
+    ("rename the folder safety", "EBUSY", "EBUSY"),
+    ("rename the folder logs", "EBUSY", "EBUSY"),
+    ("delete the lock", "EBUSY", "EBUSY"),
+    ("rename the lock", "EBUSY", "EBUSY"),
+    ("link the marker elsewhere", "EXDEV", "EXDEV"),
+    ("remount safety writable", "EPERM", "EPERM"),
+    ("unmount safety", "EPERM", "EPERM"),
+    ("mount over safety", "EPERM", "EPERM"),
+    ("bind over safety", "EPERM", "EPERM"),
+    ("remount safety writable in a new namespace", "EPERM", "EPERM"),
+    ("unmount safety in a new namespace", "EINVAL", "EINVAL"),
+    ("unmount what hides the configuration in a new namespace", "EINVAL", "EINVAL"),
+    ("look below the mounts in a new namespace", "EINVAL", "EINVAL"),
+    ("mount the block device in a new namespace", "EPERM", "EPERM"),
+    ("mount over safety for itself in a new namespace", "done", "done"),
+    ("read the configuration", "ENOENT", "ENOENT"),
+    ("write the configuration", "EROFS", "EROFS"),
+    ("write the register of directories", "EROFS", "EROFS"),
+    ("rename the configuration", "EBUSY", "EBUSY"),
+    ("write the program of the guardian", "EACCES", "ETXTBSY"),
+    ("write the program of the runtime", "EACCES", "ETXTBSY"),
+    ("replace the program of the guardian", "EACCES", "EBUSY"),
+    ("write a file of root", "EACCES", "EACCES"),
+    ("find a safety file open in the runtime", "EACCES", "EACCES"),
+    ("forge a heartbeat", "EPERM", "EPERM"),
+];
 
 /// Starts the victim, with these attacks or with all that leave the attacker alive.
 fn victim<'a>(place: &'a Place, modes: &str, attacks: &[&str]) -> Option<Run<'a>> {
     let folder = place.path("attack");
-    if !std::process::Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success())
+    if !std::process::Command::new("python3")
+        .arg("--version")
+        .output()
+        .is_ok_and(|o| o.status.success())
     {
         skipped("all attacks: there is no python3");
         return None;
@@ -44,7 +103,8 @@ fn victim<'a>(place: &'a Place, modes: &str, attacks: &[&str]) -> Option<Run<'a>
 /// The disk below the root file system, or a name that is none.
 fn block_device() -> String {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let device = mounts.lines().find_map(|line| line.split(' ').next().filter(|d| d.starts_with("/dev/")));
+    let device =
+        mounts.lines().find_map(|line| line.split(' ').next().filter(|d| d.starts_with("/dev/")));
     device.unwrap_or("/dev/sda").to_owned()
 }
 
@@ -102,40 +162,63 @@ struct Desperate {
     ends: [(&'static str, &'static str, &'static str); 2],
 }
 
-const HALTED: (&str, &str, &str) = ("exit 4", "halted", "x");
-const DESPERATE: [Desperate; 10] = [
-    Desperate { attack: "ask for a halt by the pipe", ends: [HALTED, HALTED] },
-    Desperate { attack: "say what no runtime says", ends: [HALTED, HALTED] },
-    Desperate { attack: "forge a clean end and kill the runtime", ends: [HALTED, HALTED] },
-    Desperate { attack: "rename the data directory", ends: [HALTED, HALTED] },
-    Desperate { attack: "swap the data directory", ends: [HALTED, HALTED] },
-    Desperate { attack: "swap the data directory for links", ends: [HALTED, HALTED] },
-    Desperate { attack: "kill all that can be seen", ends: [HALTED, HALTED] },
-    Desperate { attack: "lower the limits of the init", ends: [HALTED, HALTED] },
-    Desperate { attack: "rename the folder of the programs", ends: [HALTED, HALTED] },
-    Desperate { attack: "lower the priority of the init", ends: [HALTED, HALTED] },
+/// It was refused, and the run goes on until it is asked to end.
+const HELD: (&str, &str, &str) = ("exit 143", "clear", "");
+/// It ends the run, and the marker of the data directory says so.
+const fn ends(word: &'static str) -> (&'static str, &'static str, &'static str) {
+    ("exit 4", "halted", word)
+}
+const KILLED: (&str, &str, &str) = ("exit 137", "halted", "signal 9");
+
+const DESPERATE: [Desperate; 11] = [
+    Desperate { attack: "ask for a halt by the pipe", ends: [HELD, ends("the runtime itself")] },
+    Desperate { attack: "say what no runtime says", ends: [HELD, HELD] },
+    Desperate { attack: "forge a clean end and kill the runtime", ends: [HELD, HELD] },
+    Desperate { attack: "rename the data directory", ends: [ends("STOP"), ends("STOP")] },
+    Desperate { attack: "swap the data directory", ends: [ends("STOP"), ends("STOP")] },
+    Desperate { attack: "swap the data directory for links", ends: [ends("STOP"), ends("STOP")] },
+    Desperate { attack: "kill all that can be seen", ends: [KILLED, KILLED] },
+    Desperate { attack: "lower the limits of the init", ends: [HELD, ends("first process")] },
+    Desperate { attack: "lower the priority of the init", ends: [HELD, HELD] },
+    Desperate { attack: "interrupt the init without end", ends: [HELD, HELD] },
+    Desperate {
+        attack: "rename the folder of the programs",
+        ends: [ends("was changed"), ends("was changed")],
+    },
 ];
+
+/// What one desperate attempt came to, if not to what is written down.
+fn desperate(who: Who, attempt: &Desperate) -> Result<(), String> {
+    let attack = attempt.attack;
+    let place = Place::new(who).with_own_programs();
+    let Some(run) = victim(&place, VICTIM, &[attack]) else { return Ok(()) };
+    let expected = attempt.ends[usize::from(who == Who::User)];
+    let ended = run.end_or_stop("ready");
+    // Wherever it is now.
+    let moved = place.path("d2");
+    let data = if moved.exists() { moved } else { place.data() };
+    let log = fs::read_to_string(data.join("logs/safety_events.jsonl")).unwrap_or_default();
+    let found = (ended.as_str(), word(&karyon_safety::read(&data)));
+    println!("{who:?} {attack}: {found:?} {log}");
+    let written = fs::read_dir(place.path("attack/elsewhere")).map_or(0, Iterator::count);
+    if found != (expected.0, expected.1) || !log.contains(expected.2) || written > 0 {
+        return Err(format!("{who:?} {attack}: {found:?} {written} {log}\n{}", place.said()));
+    }
+    if data != place.data() && word(&place.marker()) == "clear" {
+        return Err(format!("{who:?} {attack}: what was put in its place may start"));
+    }
+    Ok(())
+}
 
 #[test]
 fn each_desperate_attempt_ends_as_it_is_written_down() {
-    let mut faults = Vec::new();
-    for who in users() {
-        for Desperate { attack, ends } in &DESPERATE {
-            let place = Place::new(who).with_own_programs();
-            let Some(run) = victim(&place, VICTIM, &[attack]) else { return };
-            let expected = ends[usize::from(who == Who::User)];
-            let ended = run.end_or_stop("ready");
-            let events = place.events().concat();
-            let found = (ended.as_str(), word(&place.marker()));
-            let said = outcomes(&place).remove(*attack);
-            let elsewhere: Vec<_> = fs::read_dir(place.path("attack/elsewhere")).into_iter().flatten().flatten().map(|e| (e.path(), std::os::unix::fs::MetadataExt::uid(&e.metadata().unwrap()))).collect();
-            println!("{elsewhere:?}");
-            println!("{who:?} {attack}: {said:?} {found:?} {events}");
-            if found != (expected.0, expected.1) || !events.contains(expected.2) {
-                faults.push(format!("{who:?} {attack}: {found:?} {events}\n{}", place.said()));
-            }
-        }
-    }
+    // Mostly waiting, so side by side.
+    let faults: Vec<String> = std::thread::scope(|scope| {
+        let attempts = users().into_iter().flat_map(|who| DESPERATE.iter().map(move |a| (who, a)));
+        let trying: Vec<_> =
+            attempts.map(|(who, attempt)| scope.spawn(move || desperate(who, attempt))).collect();
+        trying.into_iter().filter_map(|trying| trying.join().unwrap().err()).collect()
+    });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -151,7 +234,9 @@ fn nothing_that_is_tried_on_the_init_outlives_a_frozen_guardian() {
             // Long enough to look at it before the guardian ends it itself.
             let place = Place::new(who).with("heartbeat_limit_ms", 3_000);
             // The runtime does not end by itself: it has become a program that hears nobody.
-            let Some(mut run) = victim(&place, &format!("{VICTIM},close"), &[attack]) else { return };
+            let Some(mut run) = victim(&place, &format!("{VICTIM},close"), &[attack]) else {
+                return;
+            };
             run.wait_for_end_or("done");
             if run.has_ended() {
                 continue;

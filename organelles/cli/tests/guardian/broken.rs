@@ -29,9 +29,11 @@ fn break_others(run: &Run<'_>, stop: Stop) {
 fn each_way_works_with_the_others_broken() {
     let mut faults = Vec::new();
     for who in users() {
-        for stop in [Stop::Term, Stop::StopFile, Stop::Halt, Stop::GuardianKilled, Stop::GuardianFrozen]
+        for stop in
+            [Stop::Term, Stop::StopFile, Stop::Halt, Stop::GuardianKilled, Stop::GuardianFrozen]
         {
-            let place = Place::new(who).with("host_stop", "/nowhere/STOP").with("term_grace_ms", 300);
+            let place =
+                Place::new(who).with("host_stop", "/nowhere/STOP").with("term_grace_ms", 300);
             let run = place.start_ready(DEAF);
             break_others(&run, stop);
             let expected = match stop {
@@ -78,7 +80,9 @@ fn a_flood_of_words_delays_no_stop_for_ever() {
             let place = Place::new(who).with("heartbeat_limit_ms", 20_000);
             let run = place.start_ready("idle,agents=100,flood=8");
             match stopped(run, stop, ("exit 4", "halted")) {
-                Ok(took) if took.as_secs() < 10 => println!("{who:?} {stop:?}: {} ms", took.as_millis()),
+                Ok(took) if took.as_secs() < 10 => {
+                    println!("{who:?} {stop:?}: {} ms", took.as_millis())
+                }
                 Ok(took) => faults.push(format!("{who:?} {stop:?}: {} ms", took.as_millis())),
                 Err(fault) => faults.push(format!("{who:?} {stop:?}: {fault}")),
             }

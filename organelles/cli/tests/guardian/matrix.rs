@@ -49,7 +49,11 @@ fn expected(stop: Stop, asked: Asked) -> (&'static str, &'static str) {
 }
 
 /// Stops a run; what was not as it must be.
-pub(crate) fn stopped(run: Run<'_>, stop: Stop, expected: (&str, &str)) -> Result<Duration, String> {
+pub(crate) fn stopped(
+    run: Run<'_>,
+    stop: Stop,
+    expected: (&str, &str),
+) -> Result<Duration, String> {
     let place = run.place;
     let known = place.checkpoint()?;
     let tree = run.tree();

@@ -264,9 +264,8 @@ impl Run<'_> {
 
     /// Waits until the runtime has become another program, if that is its trouble.
     pub(crate) fn wait_until_closed(&self, modes: &str) {
-        let is_other = |run: &Run<'_>| {
-            arguments(run.tree().runtime).get(2).is_some_and(|word| word == "spin")
-        };
+        let is_other =
+            |run: &Run<'_>| arguments(run.tree().runtime).get(2).is_some_and(|word| word == "spin");
         while modes.contains("close") && !is_other(self) {
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -26,8 +26,20 @@ struct Watch {
     patience: Duration,
 }
 
-const fn cooperative(key: &'static str, limit: u64, trips: &'static str, near: &'static str) -> Watch {
-    Watch { key, limit, trips, near, event: "runaway_detected", patience: Duration::from_millis(200) }
+const fn cooperative(
+    key: &'static str,
+    limit: u64,
+    trips: &'static str,
+    near: &'static str,
+) -> Watch {
+    Watch {
+        key,
+        limit,
+        trips,
+        near,
+        event: "runaway_detected",
+        patience: Duration::from_millis(200),
+    }
 }
 
 const fn outside(key: &'static str, limit: u64, trips: &'static str, near: &'static str) -> Watch {
@@ -114,11 +126,13 @@ fn each_watch_trips_and_spares_what_is_near() {
             for watch in &WATCHES {
                 looking.push(scope.spawn(move || {
                     let outcome = trips(who, watch);
-                    outcome.map_err(|fault| format!("{who:?} {} {}: {fault}", watch.key, watch.trips))
+                    outcome
+                        .map_err(|fault| format!("{who:?} {} {}: {fault}", watch.key, watch.trips))
                 }));
                 looking.push(scope.spawn(move || {
                     let outcome = does_not_trip(who, watch);
-                    outcome.map_err(|fault| format!("{who:?} {} {}: {fault}", watch.key, watch.near))
+                    outcome
+                        .map_err(|fault| format!("{who:?} {} {}: {fault}", watch.key, watch.near))
                 }));
             }
         }
