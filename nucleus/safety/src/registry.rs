@@ -25,7 +25,8 @@ const MAX_WINDOWS_BYTES: usize = 64 << 10;
 /// has been forgotten is of an earlier halt.
 const MAX_NONCES: usize = 256;
 
-/// An entry of the registry of data directories.
+/// An entry of the registry of data directories. Whoever writes a marker or an event stores the
+/// entry as well; before a `clear`, so that a crash in between is safe mode and nothing worse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The file system of `DIR/safety`.
