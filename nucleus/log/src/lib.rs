@@ -55,7 +55,9 @@ pub use record::{
 pub use record_hashes::{RecordHash, RecordHashes, frames, record_hash};
 pub use segment::{SegmentHeader, origin};
 pub use status::{LogFailed, WriterStatus};
-pub use storage::{FileStorage, MemoryStorage, NO_WAIT, Storage, open_regular, read_regular};
+pub use storage::{
+    FileStorage, MemoryStorage, NO_WAIT, Storage, open_regular, read_open, read_regular,
+};
 pub use tree::Tree;
 pub use walk::{LogError, Walk, WalkedBlock};
 pub use writer::{Writer, WriterOptions};

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use karyon_identity::{Checkpoint, PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
-use karyon_log::limits::CHECKPOINT_BYTES_MAX;
 use karyon_log::{SegmentHeader, Walk, read_regular};
 use karyon_runtime::datadir;
 
@@ -67,17 +66,6 @@ fn known(
     let signers: Vec<_> = own.chain([header.node_key]).collect();
     let known = keys.checkpoints().load(header.log, &signers)?;
     Ok(known.into_iter().map(|known| known.checkpoint).collect())
-}
-
-/// Keeps the checkpoint beside the log in `data` also beside the keys.
-pub(crate) fn keep_checkpoint(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
-    let Some(header) = header(data) else { return Ok(()) };
-    let file = datadir::checkpoint_file(data);
-    let bytes = read_regular(&file, CHECKPOINT_BYTES_MAX)
-        .map_err(|error| CliError::failure(format!("{}: {error}", file.display())))?;
-    let text = String::from_utf8_lossy(&bytes);
-    keys.checkpoints().keep(header.log, &header.node_key, &text)?;
-    Ok(())
 }
 
 /// The secret key that the log in `data` goes on with: the one that began it, current or former.
