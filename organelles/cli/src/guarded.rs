@@ -123,15 +123,10 @@ pub(crate) fn arrived() -> Result<Option<Arrived>, CliError> {
     }
 }
 
-/// The limits that a scenario tightens, as the guardian is told them.
-///
-/// # Errors
-/// What is looser than the machine's own limits, or no limit.
-pub(crate) fn tighter(
-    _keys: &KeyDirectory,
-    _scenario: Option<&Scenario>,
-) -> Result<Vec<String>, CliError> {
-    Ok(Vec::new())
+/// The limits that a scenario tightens, as the guardian is told them. It refuses what is looser.
+pub(crate) fn tighter(scenario: Option<&Scenario>) -> Vec<String> {
+    let limits = scenario.into_iter().flat_map(|scenario| &scenario.guardian);
+    limits.map(|(key, most)| format!("{key}={most}")).collect()
 }
 
 /// Whether a node may start in a directory that is there, or is to be made. Looks and changes

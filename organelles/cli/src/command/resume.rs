@@ -42,7 +42,7 @@ fn launch(args: &Resume) -> Result<Code, CliError> {
         key: keys::of_log(&keys, data)?,
         said: Said::Nothing,
         signers: None,
-        tighten: guarded::tighter(&keys, life::scenario_of(data).as_ref())?,
+        tighten: guarded::tighter(life::scenario_of(data).as_ref()),
         inputs: &Inputs::default(),
     };
     launch.start(&keys).map(|never| match never {})

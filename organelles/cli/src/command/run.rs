@@ -40,7 +40,7 @@ fn launch(args: &Run) -> Result<Code, CliError> {
     let contacts = contacts(args, &scenario, &mut inputs)?;
     let (contacts, _) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
-    let tighten = guarded::tighter(&keys, Some(&scenario))?;
+    let tighten = guarded::tighter(Some(&scenario));
     let terms = grant::Terms {
         reason: format!("run the scenario {name}"),
         rights: RIGHTS,
