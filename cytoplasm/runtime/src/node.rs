@@ -155,7 +155,7 @@ impl Node {
         }
         let marker_n = permit(&dir)?;
         dir.furnish()?;
-        karyon_safety::replace(dir.path(), &Marker::Running { boot: 1, n: marker_n })?;
+        karyon_safety::replace(dir.path(), &Marker::Running { n: marker_n })?;
         for (name, bytes) in &beginning.inputs {
             dir.write(&dir.inputs().join(name), bytes)?;
             beginning.genesis.inputs.push(InputFile {
@@ -219,7 +219,7 @@ impl Node {
         // Before anything is changed: a list that cannot be read leaves all as it is.
         let resumes = take_resumes(&dir)?;
         let boot = 1 + report.controls.iter().filter(|c| matches!(c, Control::Boot(_))).count();
-        karyon_safety::replace(dir.path(), &Marker::Running { boot: boot as u64, n: marker_n })?;
+        karyon_safety::replace(dir.path(), &Marker::Running { n: marker_n })?;
         let header = SegmentHeader { log: report.log, node_key: report.node_key };
         let end = report.end.clone();
         let walk = Walk::open(&log).map_err(VerifyError::Log)?;

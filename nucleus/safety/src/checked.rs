@@ -1,17 +1,27 @@
 //! Small texts that carry their own check, and free words made safe for one line of them.
 
-use karyon_types::hash;
+use ed25519_compact::sha512;
 
 use crate::Damage;
 
-/// `body`, which ends with a line break, and behind it a line with its BLAKE3 hash.
+/// The first half of SHA-512: the guardian's only hash.
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    first_half(sha512::Hash::hash(bytes))
+}
+
+pub(crate) fn first_half(hash: [u8; 64]) -> [u8; 32] {
+    let ([half, _], _) = hash.as_chunks::<32>() else { return [0; 32] };
+    *half
+}
+
+/// `body`, which ends with a line break, and behind it a line with its digest.
 pub(crate) fn seal(body: &str) -> String {
-    format!("{body}blake3 {}\n", hash(body.as_bytes()))
+    format!("{body}sha512 {}\n", hex(&digest(body.as_bytes())))
 }
 
 /// The body of a sealed text.
 pub(crate) fn unseal(text: &str) -> Result<&str, Damage> {
-    let end = text.rfind("blake3 ").ok_or(Damage::Check)?;
+    let end = text.rfind("sha512 ").ok_or(Damage::Check)?;
     let (body, _) = text.split_at_checked(end).ok_or(Damage::Check)?;
     if seal(body) == text { Ok(body) } else { Err(Damage::Check) }
 }
@@ -79,6 +89,11 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
     (escape(&out) == text).then_some(out)
 }
 
+/// What follows `name` in the next line.
+pub(crate) fn field<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    lines.next()?.strip_prefix(name)
+}
+
 /// The longest beginning of `words` that has at most `limit_bytes` bytes.
 pub(crate) fn cut(words: &str, limit_bytes: usize) -> &str {
     words.get(..words.floor_char_boundary(limit_bytes)).unwrap_or(words)
@@ -99,9 +114,16 @@ mod tests {
                 assert_eq!(unseal(&text), Err(Damage::Check), "bit {bit}");
             }
         }
-        for text in ["", "blake3 ", &sealed[1..], &format!("{sealed}\n"), sealed.trim_end()] {
+        for text in ["", "sha512 ", &sealed[1..], &format!("{sealed}\n"), sealed.trim_end()] {
             assert_eq!(unseal(text), Err(Damage::Check), "{text:?}");
         }
+    }
+
+    /// RFC 6234's example, "abc".
+    #[test]
+    fn the_digest_is_the_first_half_of_sha_512() {
+        let half = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a";
+        assert_eq!(hex(&digest(b"abc")), half);
     }
 
     #[test]
@@ -111,7 +133,7 @@ mod tests {
             ("plain, é 🜁", "plain, é 🜁"),
             ("a\nb\r\tc\\n", "a\\nb\\r\\tc\\\\n"),
             ("\0\u{7f}\u{85}\u{2028}", "\\u{0}\\u{7f}\\u{85}\\u{2028}"),
-            ("blake3 \\u{41}", "blake3 \\\\u{41}"),
+            ("sha512 \\u{41}", "sha512 \\\\u{41}"),
         ] {
             assert_eq!(escape(words), escaped);
             assert_eq!(unescape(escaped).as_deref(), Some(words));

@@ -1,5 +1,7 @@
 //! Reading and durably replacing the small files of the safety folder.
 
+use std::error::Error;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,32 +12,71 @@ use rustix::io::Errno;
 
 use crate::SAFETY;
 
-/// More than any file here has, in bytes: 256 pending resumes with the longest reasons fit.
+/// More than any sealed file has, in bytes: 256 pending resumes with the longest reasons fit.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// Why a file cannot be believed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// The system does not let us read it.
-    #[error("it cannot be read ({0})")]
     Unreadable(Errno),
     /// It is a link, a directory, a pipe or a device.
-    #[error("it is not a plain file")]
     NotAFile,
     /// It is longer than any such file gets.
-    #[error("it is too long")]
     TooLong,
-    /// The hash in its last line is not that of the lines before.
-    #[error("its check does not fit its text")]
+    /// The digest in its last line is not that of the lines before.
     Check,
     /// The check fits, but the text says nothing that is known here.
-    #[error("its text is in no known form")]
     Form,
+    /// It was written by an earlier version.
+    OldVersion,
+    /// Safety log: a line does not follow the one before it.
+    Chain {
+        /// Which, from 1.
+        line: u64,
+    },
+    /// Safety log: it does not end where this machine saw it end.
+    Head,
+}
+
+impl Error for Damage {}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Damage::Unreadable(errno) => return write!(f, "it cannot be read ({errno})"),
+            Damage::NotAFile => "it is not a plain file",
+            Damage::TooLong => "it is too long",
+            Damage::Check => "its check does not fit its text",
+            Damage::Form => "its text is in no known form",
+            Damage::OldVersion => "it is of an earlier version",
+            Damage::Chain { line } => {
+                return write!(f, "line {line} does not follow the one before it");
+            }
+            Damage::Head => "it does not end where this machine saw it end",
+        })
+    }
+}
+
+/// A file that cannot be believed; it is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenFile {
+    /// Which.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: Damage,
+}
+
+impl Error for BrokenFile {}
+
+impl fmt::Display for BrokenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is broken: {}", self.path.display(), self.why)
+    }
 }
 
 /// A file could not be written; the one that was there before still is.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}", path.display())]
+#[derive(Debug)]
 pub struct FileError {
     /// What was tried.
     pub action: &'static str,
@@ -45,26 +86,49 @@ pub struct FileError {
     pub source: io::Error,
 }
 
-/// The text of `safety/<name>`; `None` when there is no such file, or no folder for it.
-pub(crate) fn read(data: &Path, name: &str) -> Result<Option<String>, Damage> {
-    let path = data.join(SAFETY).join(name);
+impl Error for FileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.action, self.path.display(), self.source)
+    }
+}
+
+/// Opens a plain file; `None` when there is no such file, or no folder for it.
+pub(crate) fn open(path: &Path) -> Result<Option<File>, Damage> {
     // Neither follows a link nor waits for the other end of a pipe.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(&path, flags, Mode::empty()) {
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP) => return Err(Damage::NotAFile),
         Err(errno) => return Err(Damage::Unreadable(errno)),
     };
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(Damage::NotAFile);
+    match file.metadata().map_err(unreadable)?.is_file() {
+        true => Ok(Some(file)),
+        false => Err(Damage::NotAFile),
     }
+}
+
+/// All of a file that has at most so many bytes.
+pub(crate) fn read_whole(file: File, limit_bytes: u64) -> Result<Vec<u8>, Damage> {
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Damage::TooLong);
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| Damage::Check)
+    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit_bytes { Err(Damage::TooLong) } else { Ok(bytes) }
+}
+
+/// What `decode` makes of the text of a file; `None` when there is no such file.
+pub(crate) fn read<T>(
+    path: &Path,
+    decode: impl FnOnce(&str) -> Result<T, Damage>,
+) -> Result<Option<T>, Damage> {
+    let Some(file) = open(path)? else { return Ok(None) };
+    let text = String::from_utf8(read_whole(file, MAX_FILE_BYTES)?).map_err(|_| Damage::Check)?;
+    decode(&text).map(Some)
 }
 
 /// Puts `text` durably in the place of `safety/<name>`.
@@ -123,7 +187,7 @@ pub fn sync_folder(path: &Path) -> Result<(), FileError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("sync", path))
 }
 
-fn unreadable(error: io::Error) -> Damage {
+pub(crate) fn unreadable(error: io::Error) -> Damage {
     Damage::Unreadable(Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 

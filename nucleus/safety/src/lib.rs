@@ -1,37 +1,49 @@
-//! The safety marker and the STOP file: what permits a start, and what ends a run.
+//! The guardian's files and rules: what permits a start, what ends a run, and what is remembered
+//! of it.
 //!
-//! Both live in the folder `safety` of a data directory. The marker says how the last run
-//! ended; only [`Marker::Clear`] permits a start, and everything else, a missing or broken
-//! marker included, is [`SafeMode`], which a person ends with a reason ([`resume`]). The file
-//! `STOP` stops by being there, or by there being any doubt whether it is ([`StopFile`]).
-//! Nothing here ever deletes it.
+//! In a data directory: the safety marker says how the last run ended, and only
+//! [`Marker::Clear`] permits a start; the file `STOP` stops by being there, or by there being any
+//! doubt whether it is ([`StopFile`], [`StopWatch`]), and nothing here ever deletes it; the
+//! [`SafetyLog`] tells what happened. Beside the keys, out of a run's reach: the [`Limits`], and
+//! an [`Entry`] for each directory that this machine knows. Everything but a clear marker in a
+//! known directory is [`SafeMode`], which a person ends with a reason ([`resume`]).
 //!
 //! # Invariants
 //! 1. Only a clean finish and a person's [`resume`] write `clear`.
 //! 2. The number `n` of a marker never goes back, and each `clear` has a greater one.
 //! 3. What a person gave as a reason stays in `safety/resumes` until the caller says that its
 //!    log holds it.
+//! 4. What cannot be read or understood permits nothing.
 //!
 //! The caller keeps two processes from using one data directory at a time: the marker of a
 //! living run looks like that of a crashed one.
 
 mod checked;
 mod files;
+mod limits;
 mod marker;
+mod registry;
 mod resume;
+mod safety_log;
 mod start;
+mod statement;
 mod stop;
 
-pub use checked::{hex, unhex};
-pub use files::{Damage, FileError, replace_file, sync_folder};
+pub use checked::{digest, hex, unhex};
+pub use files::{BrokenFile, Damage, FileError, replace_file, sync_folder};
+pub use limits::{LimitFault, Limits, LimitsError};
 pub use marker::{Found, Marker, MarkerError, initialise, read, replace};
+pub use registry::{Entry, config_home};
 pub use resume::{
-    HumanResume, ResumeError, ResumeRequest, pending_resumes, resume, resumes_recorded,
+    HumanResume, ResumeError, ResumeRequest, halt_idle, halt_number, pending_resumes, resume,
+    resumes_recorded,
 };
-pub use start::{SafeMode, permit_start};
-pub use stop::StopFile;
+pub use safety_log::{EventKind, SafetyLog};
+pub use start::{SafeMode, admit, permit_start};
+pub use statement::{SignatureFault, resume_statement};
+pub use stop::{StopFile, StopWatch};
 
-/// The folder of a data directory in which everything of this crate lies.
+/// The folder of a data directory in which marker, STOP, resumes and identity lie.
 const SAFETY: &str = "safety";
 /// The longest reason, in bytes: a few sentences of a person.
 const MAX_REASON_BYTES: usize = 1_000;

@@ -1,17 +1,19 @@
 //! The marker: how the last run of a data directory ended.
 //!
-//! `safety/marker` is one line `karyon-safety-marker-v1 <state>` and one with its BLAKE3 hash.
-//! States: `clear <n>`, `running <boot> <n>`, `halted <n> <reason>`.
+//! `safety/marker` is one line `karyon-safety-marker-v2 <state>` and one with its digest.
+//! States: `clear <n>`, `running <n>`, `halted <n> <reason>`.
 
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
 
 use crate::checked::{cut, escape, seal, unescape, unseal};
 use crate::files::{self, Damage, FileError};
-use crate::{HumanResume, MAX_REASON_BYTES};
+use crate::{MAX_REASON_BYTES, SAFETY};
 
 const NAME: &str = "marker";
-const VERSION: &str = "karyon-safety-marker-v1 ";
+const VERSION: &str = "karyon-safety-marker-v2 ";
+const FORMER_VERSION: &str = "karyon-safety-marker-v1 ";
 
 /// What a marker says. `n` counts the times that a data directory was declared clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +25,6 @@ pub enum Marker {
     },
     /// A run is under way, or ended without a word.
     Running {
-        /// The boot that runs.
-        boot: u64,
         /// That of the `clear` it started from.
         n: u64,
     },
@@ -41,14 +41,14 @@ impl Marker {
     /// The number of this marker.
     pub fn n(&self) -> u64 {
         match self {
-            Marker::Clear { n } | Marker::Running { n, .. } | Marker::Halted { n, .. } => *n,
+            Marker::Clear { n } | Marker::Running { n } | Marker::Halted { n, .. } => *n,
         }
     }
 
     fn encode(&self) -> String {
         let state = match self {
             Marker::Clear { n } => format!("clear {n}"),
-            Marker::Running { boot, n } => format!("running {boot} {n}"),
+            Marker::Running { n } => format!("running {n}"),
             Marker::Halted { n, reason } => {
                 format!("halted {n} {}", escape(cut(reason, MAX_REASON_BYTES)))
             }
@@ -57,13 +57,14 @@ impl Marker {
     }
 
     fn decode(text: &str) -> Result<Marker, Damage> {
+        if text.starts_with(FORMER_VERSION) {
+            return Err(Damage::OldVersion);
+        }
         let line = unseal(text)?.strip_prefix(VERSION).and_then(|line| line.strip_suffix('\n'));
         let mut words = line.ok_or(Damage::Form)?.splitn(3, ' ');
         let marker = match (words.next(), words.next(), words.next()) {
             (Some("clear"), Some(n), None) => number(n).map(|n| Marker::Clear { n }),
-            (Some("running"), Some(boot), Some(n)) => {
-                number(boot).zip(number(n)).map(|(boot, n)| Marker::Running { boot, n })
-            }
+            (Some("running"), Some(n), None) => number(n).map(|n| Marker::Running { n }),
             (Some("halted"), Some(n), Some(reason)) => {
                 number(n).zip(unescape(reason)).map(|(n, reason)| Marker::Halted { n, reason })
             }
@@ -78,7 +79,7 @@ impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Marker::Clear { n } => write!(f, "clear({n})"),
-            Marker::Running { boot, n } => write!(f, "running(boot {boot}, {n})"),
+            Marker::Running { n } => write!(f, "running({n})"),
             Marker::Halted { n, reason } => write!(f, "halted({n}): {}", escape(reason)),
         }
     }
@@ -109,11 +110,10 @@ impl fmt::Display for Found {
 }
 
 /// Why a marker was not written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum MarkerError {
     /// This state does not follow that one. After anything but `clear` and a clean finish a
     /// person resumes.
-    #[error("the safety marker is {present} and cannot become {next}")]
     Order {
         /// What is there.
         present: Box<Found>,
@@ -121,19 +121,33 @@ pub enum MarkerError {
         next: Marker,
     },
     /// The file system refused.
-    #[error(transparent)]
-    File(#[from] FileError),
+    File(FileError),
+}
+
+impl Error for MarkerError {}
+
+impl fmt::Display for MarkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MarkerError::Order { present, next } => {
+                write!(f, "the safety marker is {present} and cannot become {next}")
+            }
+            MarkerError::File(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<FileError> for MarkerError {
+    fn from(error: FileError) -> MarkerError {
+        MarkerError::File(error)
+    }
 }
 
 /// Reads the marker of a data directory. There is no error: whatever is wrong is a finding.
 pub fn read(data: &Path) -> Found {
-    let marker = match files::read(data, NAME) {
-        Ok(None) => return Found::Missing,
-        Ok(Some(text)) => Marker::decode(&text),
-        Err(damage) => Err(damage),
-    };
-    match marker {
-        Ok(marker) => Found::Marker(marker),
+    match files::read(&data.join(SAFETY).join(NAME), Marker::decode) {
+        Ok(Some(marker)) => Found::Marker(marker),
+        Ok(None) => Found::Missing,
         Err(why) => Found::Broken { why },
     }
 }
@@ -155,8 +169,8 @@ pub fn initialise(data: &Path) -> Result<(), MarkerError> {
 ///
 /// | present | next |
 /// |---|---|
-/// | `clear(n)` | `running(boot, n)` |
-/// | `running(boot, n)` | `clear(n+1)`: a clean finish |
+/// | `clear(n)` | `running(n)` |
+/// | `running(n)` | `clear(n+1)`: a clean finish |
 /// | anything but a greater `n` | `halted(n)` |
 ///
 /// # Errors
@@ -164,8 +178,8 @@ pub fn initialise(data: &Path) -> Result<(), MarkerError> {
 pub fn replace(data: &Path, next: &Marker) -> Result<(), MarkerError> {
     let present = read(data);
     let permitted = match (&present, next) {
-        (Found::Marker(Marker::Clear { n }), Marker::Running { n: next, .. }) => next == n,
-        (Found::Marker(Marker::Running { n, .. }), Marker::Clear { n: next }) => {
+        (Found::Marker(Marker::Clear { n }), Marker::Running { n: next }) => next == n,
+        (Found::Marker(Marker::Running { n }), Marker::Clear { n: next }) => {
             n.checked_add(1) == Some(*next)
         }
         (Found::Marker(marker), Marker::Halted { n, .. }) => *n >= marker.n(),
@@ -178,12 +192,8 @@ pub fn replace(data: &Path, next: &Marker) -> Result<(), MarkerError> {
     Ok(write(data, next)?)
 }
 
-/// Writes the `clear` of a person's resume over whatever is there.
-pub(crate) fn write_resumed(data: &Path, resume: &HumanResume) -> Result<(), FileError> {
-    write(data, &Marker::Clear { n: resume.n })
-}
-
-fn write(data: &Path, marker: &Marker) -> Result<(), FileError> {
+/// Writes a marker over whatever is there.
+pub(crate) fn write(data: &Path, marker: &Marker) -> Result<(), FileError> {
     files::replace(data, NAME, &marker.encode())
 }
 

@@ -1,30 +1,43 @@
 //! A person ends safe mode and says why.
 //!
-//! `safety/resumes` is a list: a line `karyon-safety-resumes-v1`, a line for each resume with
-//! number, Unix time in seconds, what the marker said before, and the reason, parted by tabs,
-//! and a line with the BLAKE3 hash of all that. It is written before the marker, so a resume
-//! that took effect is never without its reason. A resume that was cut off between the two
-//! files stays in the list as well; the next one gets a greater number.
+//! `safety/resumes` is a list: a line `karyon-safety-resumes-v2`, a line for each resume with
+//! number, Unix time in seconds, the key that signed it or `-`, what the marker said before, and
+//! the reason, parted by tabs, and a line with the digest of all that. It is written before the
+//! marker, so a resume that took effect is never without its reason. A resume that was cut off
+//! between the two files stays in the list as well; the next one gets a greater number.
 //!
 //! The next boot puts the list into its log and, once that is durable, calls
 //! [`resumes_recorded`]. After a crash in between it finds the same resumes again, and knows
 //! them by their numbers.
 
+use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::checked::{escape, seal, unescape, unseal};
-use crate::files::{self, Damage, FileError, failed};
+use crate::files::{self, BrokenFile, Damage, FileError, failed};
 use crate::marker::{self, Found, Marker};
-use crate::{MAX_REASON_BYTES, SAFETY, StopFile};
+use crate::statement::{SignatureFault, signer};
+use crate::stop::HostStop;
+use crate::{
+    Entry, EventKind, Limits, MAX_REASON_BYTES, SAFETY, SafetyLog, StopFile, admit, hex, unhex,
+};
 
 const NAME: &str = "resumes";
-const VERSION: &str = "karyon-safety-resumes-v1\n";
+const VERSION: &str = "karyon-safety-resumes-v2\n";
+const FORMER_VERSION: &str = "karyon-safety-resumes-v1\n";
 /// The most resumes that wait for a log, in resumes: that many starts have failed since then.
 const MAX_PENDING: usize = 256;
 
 /// What a person asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct ResumeRequest<'a> {
+    /// The data directory.
+    pub data: &'a Path,
+    /// Where keys, limits and the registry lie.
+    pub config: &'a Path,
+    /// The id of the directory's log; zeros where there is none.
+    pub log: [u8; 16],
     /// Why it is safe to go on: 1 to 1,000 bytes, not blank.
     pub reason: &'a str,
     /// Now, in seconds since 1970.
@@ -32,6 +45,10 @@ pub struct ResumeRequest<'a> {
     /// A number below which `n` must not fall, for a marker that is missing or broken and so
     /// cannot tell its own: the number of boots in the log, or 0 where nothing is known.
     pub least_n: u64,
+    /// A signed statement: see [`crate::resume_statement`].
+    pub signature: Option<&'a str>,
+    /// Who must sign, and where the host-wide STOP is.
+    pub limits: &'a Limits,
 }
 
 /// A resume by a person.
@@ -41,6 +58,8 @@ pub struct HumanResume {
     pub n: u64,
     /// When, in seconds since 1970, by the clock of the machine.
     pub unix_seconds: u64,
+    /// The key that signed it.
+    pub signed_by: Option<[u8; 32]>,
     /// What the marker said before, in words, a halt's reason included.
     pub before: String,
     /// Why it was safe to go on.
@@ -48,61 +67,101 @@ pub struct HumanResume {
 }
 
 /// Why safe mode goes on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ResumeError {
     /// No reason, no resume.
-    #[error("a resume needs a reason: say why it is safe to go on, with --reason \"…\"")]
     NoReason,
     /// The reason does not fit.
-    #[error("the reason has {length_bytes} bytes: at most {MAX_REASON_BYTES} are kept")]
     LongReason {
         /// Its length.
         length_bytes: usize,
     },
     /// STOP is there, or cannot be shown to be absent.
-    #[error("{} is there: remove it yourself, then resume", path.display())]
     Stop {
         /// Where.
         path: PathBuf,
     },
     /// There is no safe mode to end.
-    #[error("nothing to resume: the safety marker is clear({n}), a start is permitted")]
     NotInSafeMode {
         /// The number of the marker.
         n: u64,
     },
     /// There is no such directory.
-    #[error("there is no data directory {}", path.display())]
     NoData {
         /// What was given.
         path: PathBuf,
     },
-    /// The list of earlier resumes cannot be believed; it is not overwritten.
-    #[error("{} is broken: {why}. Move it away, keep it, and resume again", path.display())]
-    List {
-        /// The list.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: Damage,
-    },
+    /// The list of earlier resumes, the directory's identity, its entry or its safety log cannot
+    /// be believed; it is not overwritten.
+    Broken(BrokenFile),
     /// The list is full, or the numbers are at their end.
-    #[error("{} is full: no boot has put it into a log. Move it away and keep it", path.display())]
     Full {
         /// The list.
         path: PathBuf,
     },
+    /// The signed statement is missing, or does not permit this.
+    Signature(SignatureFault),
     /// The file system refused.
-    #[error(transparent)]
-    File(#[from] FileError),
+    File(FileError),
 }
 
-/// Ends safe mode: writes the reason to `safety/resumes`, then `clear` with a number greater
-/// than the marker's, than every one in the list, and than `least_n`. The caller has seen to it
-/// that nothing runs.
+impl Error for ResumeError {}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResumeError::NoReason => f.write_str(
+                "a resume needs a reason: say why it is safe to go on, with --reason \"…\"",
+            ),
+            ResumeError::LongReason { length_bytes } => write!(
+                f,
+                "the reason has {length_bytes} bytes: at most {MAX_REASON_BYTES} are kept"
+            ),
+            ResumeError::Stop { path } => {
+                write!(f, "{} is there: remove it yourself, then resume", path.display())
+            }
+            ResumeError::NotInSafeMode { n } => write!(
+                f,
+                "nothing to resume: the safety marker is clear({n}), a start is permitted"
+            ),
+            ResumeError::NoData { path } => {
+                write!(f, "there is no data directory {}", path.display())
+            }
+            ResumeError::Broken(broken) => {
+                write!(f, "{broken}. Move it away, keep it, and resume again")
+            }
+            ResumeError::Full { path } => write!(
+                f,
+                "{} is full: no boot has put it into a log. Move it away and keep it",
+                path.display()
+            ),
+            ResumeError::Signature(fault) => fault.fmt(f),
+            ResumeError::File(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<FileError> for ResumeError {
+    fn from(error: FileError) -> ResumeError {
+        ResumeError::File(error)
+    }
+}
+
+impl From<BrokenFile> for ResumeError {
+    fn from(broken: BrokenFile) -> ResumeError {
+        ResumeError::Broken(broken)
+    }
+}
+
+/// Ends safe mode. Writes the reason to `safety/resumes` and to the safety log, registers the
+/// directory as it is now, and last writes `clear` with a number greater than the marker's, than
+/// every one in the list, than this machine's, and than `least_n`. A copy gets an identity of its
+/// own. The caller has seen to it that nothing runs.
 ///
 /// # Errors
 /// [`ResumeError`]; then safe mode goes on.
-pub fn resume(data: &Path, request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
+pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
+    let ResumeRequest { data, config, limits, unix_seconds, least_n, .. } = request;
     let reason = request.reason.trim();
     if reason.is_empty() {
         return Err(ResumeError::NoReason);
@@ -114,53 +173,186 @@ pub fn resume(data: &Path, request: ResumeRequest<'_>) -> Result<HumanResume, Re
         return Err(ResumeError::NoData { path: data.to_owned() });
     }
     files::create_folder(data)?;
-    let stop = StopFile::watch(data).map_err(failed("watch", &data.join(SAFETY)))?;
-    let refuse_stop = || match stop.is_present() {
-        true => Err(ResumeError::Stop { path: data.join(SAFETY).join("STOP") }),
-        false => Ok(()),
+    let stops = Stops::watch(data, &limits.host_stop)?;
+    stops.refuse()?;
+    let mut state = State::read(data, config)?;
+    let before = match (&state.found, admit(data, config)) {
+        (_, Ok(entry)) => return Err(ResumeError::NotInSafeMode { n: entry.n }),
+        (Found::Marker(Marker::Clear { .. }), Err(mode)) => {
+            format!("{}, but {}", state.found, mode.happened())
+        }
+        (found, Err(_)) => found.to_string(),
     };
-    refuse_stop()?;
-    let before = marker::read(data);
-    let marker_n = match &before {
-        Found::Marker(Marker::Clear { n }) => return Err(ResumeError::NotInSafeMode { n: *n }),
-        Found::Marker(marker) => marker.n(),
-        Found::Missing | Found::Broken { .. } => 0,
-    };
+    SafetyLog::check(data).map_err(|why| BrokenFile { path: SafetyLog::path(data), why })?;
+    let used = state.entry.as_ref().map_or(&[][..], |entry| &entry.nonces);
+    let signed = signer(&request, reason, state.halt(data, least_n)?, used);
+    let signed = signed.map_err(ResumeError::Signature)?;
 
-    let mut list = pending_resumes(data)?;
-    let listed_n = list.iter().map(|resume| resume.n).max();
-    let full = || ResumeError::Full { path: list_path(data) };
-    let n = marker_n.max(request.least_n).max(listed_n.unwrap_or(0));
     let resumed = HumanResume {
-        n: n.checked_add(1).ok_or_else(full)?,
-        unix_seconds: request.unix_seconds,
-        before: before.to_string(),
+        n: state.next(data, least_n)?,
+        unix_seconds,
+        signed_by: signed.map(|(key, _)| key),
+        before,
         reason: reason.to_owned(),
     };
-    if list.len() >= MAX_PENDING {
-        return Err(full());
+    if state.list.len() >= MAX_PENDING {
+        return Err(ResumeError::Full { path: list_path(data) });
     }
-    list.push(resumed.clone());
-    files::replace(data, NAME, &encode(&list))?;
-    refuse_stop()?;
-    marker::write_resumed(data, &resumed)?;
+    state.list.push(resumed.clone());
+    files::replace(data, NAME, &encode(&state.list))?;
+    let governance = if signed.is_some() { "enforced" } else { "degraded" };
+    let (event, ms) = (EventKind::HumanResume, unix_seconds.saturating_mul(1_000));
+    let log_head = SafetyLog::append(data, event, reason, "halted", governance, true, ms)?;
+    let mut entry = register(&request, state.entry, signed.map(|(_, nonce)| nonce))?;
+    (entry.n, entry.last_unix_s, entry.log_head) = (resumed.n, unix_seconds, log_head);
+    entry.store()?;
+    stops.refuse()?;
+    marker::write(data, &Marker::Clear { n: resumed.n })?;
     Ok(resumed)
+}
+
+/// The number that a signed statement must name: the marker's, or, where there is none that can
+/// be read, the one that the resume will write.
+///
+/// # Errors
+/// [`ResumeError`] as [`resume`].
+pub fn halt_number(data: &Path, config: &Path, least_n: u64) -> Result<u64, ResumeError> {
+    State::read(data, config)?.halt(data, least_n)
+}
+
+/// A person halts a directory in which nothing runs: the marker first, then the event
+/// `manual_stop`.
+///
+/// # Errors
+/// [`FileError`]; the marker may have been written.
+pub fn halt_idle(
+    data: &Path,
+    config: &Path,
+    reason: &str,
+    unix_ms: u64,
+) -> Result<(), ResumeError> {
+    files::create_folder(data)?;
+    // What is broken in the registry keeps nobody from halting; the start finds it.
+    let entry = Entry::load(data, config).ok().flatten();
+    let known = entry.as_ref().map_or(0, |entry| entry.n);
+    let n = match marker::read(data) {
+        Found::Marker(marker) => known.max(marker.n()),
+        Found::Missing | Found::Broken { .. } => known,
+    };
+    marker::write(data, &Marker::Halted { n, reason: reason.into() })?;
+    let event = EventKind::ManualStop;
+    let log_head = SafetyLog::append(data, event, reason, "halted", "enforced", true, unix_ms)?;
+    if let Some(mut entry) = entry {
+        (entry.n, entry.log_head) = (n, log_head);
+        entry.store()?;
+    }
+    Ok(())
+}
+
+/// The entry of a directory that a person vouches for. One that was copied keeps what is known of
+/// the original, and the original learns of the nonce: a statement ends one safe mode.
+fn register(
+    request: &ResumeRequest<'_>,
+    known: Option<Entry>,
+    nonce: Option<[u8; 16]>,
+) -> Result<Entry, FileError> {
+    let (data, config) = (request.data, request.config);
+    let mut entry = match known {
+        Some(entry) if entry.is_at(data) => entry,
+        Some(mut original) => {
+            let mut copy = Entry::draw(data, config)?;
+            (copy.nonces, copy.windows) = (original.nonces.clone(), original.windows.clone());
+            if let Some(nonce) = nonce {
+                original.use_nonce(nonce);
+                original.store()?;
+            }
+            copy
+        }
+        None => Entry::draw(data, config)?,
+    };
+    if let Some(nonce) = nonce {
+        entry.use_nonce(nonce);
+    }
+    Ok(entry)
+}
+
+/// What is known before a resume.
+struct State {
+    found: Found,
+    list: Vec<HumanResume>,
+    entry: Option<Entry>,
+}
+
+impl State {
+    fn read(data: &Path, config: &Path) -> Result<State, ResumeError> {
+        Ok(State {
+            found: marker::read(data),
+            list: pending_resumes(data)?,
+            entry: Entry::load(data, config)?,
+        })
+    }
+
+    /// The number of the marker that a resume writes.
+    fn next(&self, data: &Path, least_n: u64) -> Result<u64, ResumeError> {
+        let marker_n = match &self.found {
+            Found::Marker(marker) => Some(marker.n()),
+            Found::Missing | Found::Broken { .. } => None,
+        };
+        let listed_n = self.list.iter().map(|resume| resume.n);
+        let known_n = self.entry.iter().map(|entry| entry.n);
+        let greatest = listed_n.chain(known_n).chain(marker_n).fold(least_n, u64::max);
+        greatest.checked_add(1).ok_or_else(|| ResumeError::Full { path: list_path(data) })
+    }
+
+    fn halt(&self, data: &Path, least_n: u64) -> Result<u64, ResumeError> {
+        match &self.found {
+            Found::Marker(marker) => Ok(marker.n()),
+            Found::Missing | Found::Broken { .. } => self.next(data, least_n),
+        }
+    }
+}
+
+struct Stops<'a> {
+    data: &'a Path,
+    stop: StopFile,
+    host_path: &'a Path,
+    host: HostStop,
+}
+
+impl<'a> Stops<'a> {
+    fn watch(data: &'a Path, host_path: &'a Path) -> Result<Stops<'a>, FileError> {
+        let stop = StopFile::watch(data).map_err(failed("watch", &data.join(SAFETY)))?;
+        let host = HostStop::at(host_path).map_err(failed("watch", host_path))?;
+        Ok(Stops { data, stop, host_path, host })
+    }
+
+    fn refuse(&self) -> Result<(), ResumeError> {
+        if self.stop.is_present() {
+            return Err(ResumeError::Stop { path: self.data.join(SAFETY).join("STOP") });
+        }
+        if self.host.is_present() {
+            return Err(ResumeError::Stop { path: self.host_path.to_owned() });
+        }
+        Ok(())
+    }
 }
 
 /// The resumes that no boot has reported as recorded yet, oldest first.
 ///
 /// # Errors
-/// [`ResumeError::List`].
+/// [`ResumeError::Broken`].
 pub fn pending_resumes(data: &Path) -> Result<Vec<HumanResume>, ResumeError> {
-    files::read(data, NAME)
-        .and_then(|text| text.map_or(Ok(Vec::new()), |text| decode(&text)))
-        .map_err(|why| ResumeError::List { path: list_path(data), why })
+    let path = list_path(data);
+    match files::read(&path, decode) {
+        Ok(list) => Ok(list.unwrap_or_default()),
+        Err(why) => Err(BrokenFile { path, why }.into()),
+    }
 }
 
 /// Takes the resumes with numbers up to `n` off the list: a log holds them durably.
 ///
 /// # Errors
-/// [`ResumeError::List`], [`ResumeError::File`]; then they stay.
+/// [`ResumeError::Broken`], [`ResumeError::File`]; then they stay.
 pub fn resumes_recorded(data: &Path, n: u64) -> Result<(), ResumeError> {
     let mut list = pending_resumes(data)?;
     let before = list.len();
@@ -173,13 +365,17 @@ pub fn resumes_recorded(data: &Path, n: u64) -> Result<(), ResumeError> {
 
 fn encode(list: &[HumanResume]) -> String {
     let lines = list.iter().map(|resume| {
-        let HumanResume { n, unix_seconds, before, reason } = resume;
-        format!("{n}\t{unix_seconds}\t{}\t{}\n", escape(before), escape(reason))
+        let HumanResume { n, unix_seconds, signed_by, before, reason } = resume;
+        let key = signed_by.map_or("-".into(), |key| hex(&key));
+        format!("{n}\t{unix_seconds}\t{key}\t{}\t{}\n", escape(before), escape(reason))
     });
     seal(&(VERSION.to_owned() + &lines.collect::<String>()))
 }
 
 fn decode(text: &str) -> Result<Vec<HumanResume>, Damage> {
+    if text.starts_with(FORMER_VERSION) {
+        return Err(Damage::OldVersion);
+    }
     let lines = unseal(text)?.strip_prefix(VERSION).ok_or(Damage::Form)?;
     let list: Vec<HumanResume> =
         lines.lines().map(decode_line).collect::<Option<_>>().ok_or(Damage::Form)?;
@@ -187,10 +383,14 @@ fn decode(text: &str) -> Result<Vec<HumanResume>, Damage> {
 }
 
 fn decode_line(line: &str) -> Option<HumanResume> {
-    let mut fields = line.splitn(4, '\t');
+    let mut fields = line.splitn(5, '\t');
     Some(HumanResume {
         n: fields.next()?.parse().ok()?,
         unix_seconds: fields.next()?.parse().ok()?,
+        signed_by: match fields.next()? {
+            "-" => None,
+            key => Some(unhex(key)?),
+        },
         before: unescape(fields.next()?)?,
         reason: unescape(fields.next()?)?,
     })

@@ -1,17 +1,17 @@
 //! Whether a start is permitted.
 
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
 
-use crate::{Damage, Found, Marker};
+use crate::files::BrokenFile;
+use crate::{Damage, Entry, Found, Marker, SafetyLog, marker};
 
 /// Why nothing may start before a person has looked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafeMode {
     /// The last run ended without a word, or is still under way.
     Running {
-        /// Its boot.
-        boot: u64,
         /// Its number.
         n: u64,
     },
@@ -29,6 +29,25 @@ pub enum SafeMode {
         /// What is wrong with it.
         why: Damage,
     },
+    /// This machine has never run it.
+    Unknown,
+    /// This machine knows it from another place, where the original may still be.
+    Copied,
+    /// The marker has another number than this machine knows: an older state was put back, or
+    /// it ran elsewhere.
+    RolledBack {
+        /// What this machine knows.
+        known: u64,
+        /// What the marker says.
+        found: u64,
+    },
+    /// The safety log was cut or changed.
+    SafetyLog {
+        /// What is wrong with it.
+        why: Damage,
+    },
+    /// What this machine knows of the directory cannot be believed.
+    Registry(BrokenFile),
 }
 
 impl SafeMode {
@@ -37,23 +56,39 @@ impl SafeMode {
         self.text(&data.display())
     }
 
-    fn text(&self, data: &dyn fmt::Display) -> String {
-        let happened = match self {
-            SafeMode::Running { boot, .. } => {
-                format!("the last run (boot {boot}) did not end cleanly")
-            }
+    pub(crate) fn happened(&self) -> String {
+        match self {
+            SafeMode::Running { .. } => "the last run did not end cleanly".into(),
             SafeMode::Halted { reason, .. } => {
                 format!("the last run was halted: {}", crate::checked::escape(reason))
             }
-            SafeMode::Missing => "the file safety/marker is missing".to_owned(),
+            SafeMode::Missing => "the file safety/marker is missing".into(),
             SafeMode::Broken { why } => format!("the file safety/marker is broken: {why}"),
-        };
+            SafeMode::Unknown => "this machine has never run it".into(),
+            SafeMode::Copied => "it is a copy, or was moved".into(),
+            SafeMode::RolledBack { known, found } if found < known => format!(
+                "it was rolled back: its marker has number {found}, this machine knows {known}"
+            ),
+            SafeMode::RolledBack { known, found } => {
+                format!(
+                    "it ran elsewhere: its marker has number {found}, this machine knows {known}"
+                )
+            }
+            SafeMode::SafetyLog { why } => format!("its safety log is broken: {why}"),
+            SafeMode::Registry(broken) => broken.to_string(),
+        }
+    }
+
+    fn text(&self, data: &dyn fmt::Display) -> String {
         format!(
-            "safe mode: {happened}. Nothing starts before a person has looked. To resume: \
-             karyon safety resume --reason \"…\" --data {data}"
+            "safe mode: {}. Nothing starts before a person has looked. To resume: \
+             karyon safety resume --reason \"…\" --data {data}",
+            self.happened()
         )
     }
 }
+
+impl Error for SafeMode {}
 
 impl fmt::Display for SafeMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,19 +96,40 @@ impl fmt::Display for SafeMode {
     }
 }
 
-/// The number to start with, for a clear marker only.
+/// The number to start with, for a clear marker only. For a guarded start see [`admit`].
 ///
 /// # Errors
 /// [`SafeMode`] for everything else. Whether STOP is there is for [`crate::StopFile`] to say.
 pub fn permit_start(found: &Found) -> Result<u64, SafeMode> {
     match found {
         Found::Marker(Marker::Clear { n }) => Ok(*n),
-        Found::Marker(Marker::Running { boot, n }) => Err(SafeMode::Running { boot: *boot, n: *n }),
+        Found::Marker(Marker::Running { n }) => Err(SafeMode::Running { n: *n }),
         Found::Marker(Marker::Halted { n, reason }) => {
             Err(SafeMode::Halted { n: *n, reason: reason.clone() })
         }
         Found::Missing => Err(SafeMode::Missing),
         Found::Broken { why } => Err(SafeMode::Broken { why: why.clone() }),
+    }
+}
+
+/// What this machine knows of a directory that may start: the marker is clear, and directory,
+/// number and safety log are those of the entry.
+///
+/// # Errors
+/// [`SafeMode`]. Whether STOP is there is for [`crate::StopWatch`] to say.
+pub fn admit(data: &Path, config: &Path) -> Result<Entry, SafeMode> {
+    let found = permit_start(&marker::read(data))?;
+    let entry = Entry::load(data, config).map_err(SafeMode::Registry)?.ok_or(SafeMode::Unknown)?;
+    if !entry.is_at(data) {
+        return Err(SafeMode::Copied);
+    }
+    if entry.n != found {
+        return Err(SafeMode::RolledBack { known: entry.n, found });
+    }
+    match SafetyLog::check(data) {
+        Ok((head, _)) if head == entry.log_head => Ok(entry),
+        Ok(_) => Err(SafeMode::SafetyLog { why: Damage::Head }),
+        Err(why) => Err(SafeMode::SafetyLog { why }),
     }
 }
 
@@ -86,10 +142,7 @@ mod tests {
         let halted = Marker::Halted { n: 7, reason: "too\nhot".into() };
         for (found, expected) in [
             (Found::Marker(Marker::Clear { n: 7 }), Ok(7)),
-            (
-                Found::Marker(Marker::Running { boot: 3, n: 7 }),
-                Err(SafeMode::Running { boot: 3, n: 7 }),
-            ),
+            (Found::Marker(Marker::Running { n: 7 }), Err(SafeMode::Running { n: 7 })),
             (Found::Marker(halted), Err(SafeMode::Halted { n: 7, reason: "too\nhot".into() })),
             (Found::Missing, Err(SafeMode::Missing)),
             (Found::Broken { why: Damage::Check }, Err(SafeMode::Broken { why: Damage::Check })),

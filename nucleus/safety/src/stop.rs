@@ -5,10 +5,12 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, open, statat};
 use rustix::io::Errno;
 
@@ -61,6 +63,143 @@ impl StopFile {
             }
             Err(_) => false,
         }
+    }
+}
+
+const STOP: &str = "safety/STOP";
+const HOST_STOP: &str = "the host-wide STOP";
+const DOUBT: &str = "doubt about STOP: a watched folder or its events were lost";
+/// For inotify's events, in bytes: fourteen with the longest names.
+const EVENT_BYTES: usize = 4_096;
+/// The most events that one question reads; whoever makes more does not keep it from the poll.
+const MAX_EVENTS: usize = 4_096;
+
+/// The guardian's watch: both STOP files, each asked for and listened for.
+///
+/// What was seen once stays, also a STOP that was removed again at once: the system reports
+/// every name that was made in the folder. Where the host's folder appears only later, and on
+/// file systems that other machines write to, only what stays until a question is seen.
+#[derive(Debug)]
+pub struct StopWatch {
+    stop: StopFile,
+    host: HostStop,
+    events: OwnedFd,
+    safety_watch: i32,
+    host_watch: Option<i32>,
+    latched: Option<&'static str>,
+}
+
+impl StopWatch {
+    /// Watches `<data>/safety`, and the folder of `host_stop` if it is there. A STOP that is
+    /// there already is found by the first [`StopWatch::check`].
+    ///
+    /// # Errors
+    /// What the system says when there is no such folder, or it cannot be listened to.
+    pub fn watch(data: &Path, host_stop: &Path) -> io::Result<StopWatch> {
+        let stop = StopFile::watch(data)?;
+        let host = HostStop::at(host_stop)?;
+        let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let safety_watch = inotify::add_watch(&events, stop.path.as_c_str(), NAMES | LINKS)?;
+        let mut watch =
+            StopWatch { stop, host, events, safety_watch, host_watch: None, latched: None };
+        watch.listen_to_host();
+        Ok(watch)
+    }
+
+    /// Readable when there may be news for [`StopWatch::check`].
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    /// Which STOP was seen since the start. Costs four system calls and allocates nothing.
+    pub fn check(&mut self) -> Option<&'static str> {
+        if self.latched.is_none() {
+            self.listen_to_host();
+            self.latched = self.heard();
+        }
+        if self.latched.is_none() && self.stop.is_present() {
+            self.latched = Some(STOP);
+        }
+        if self.latched.is_none() && self.host.is_present() {
+            self.latched = Some(HOST_STOP);
+        }
+        self.latched
+    }
+
+    /// Where the host's folder is not there, or may not be listened to, the poll remains.
+    fn listen_to_host(&mut self) {
+        if self.host_watch.is_none() {
+            self.host_watch =
+                inotify::add_watch(&self.events, self.host.folder.as_c_str(), NAMES).ok();
+        }
+    }
+
+    fn heard(&self) -> Option<&'static str> {
+        let mut buffer = [MaybeUninit::uninit(); EVENT_BYTES];
+        let mut reader = inotify::Reader::new(&self.events, &mut buffer);
+        for _ in 0..MAX_EVENTS {
+            let event = match reader.next() {
+                Ok(event) => event,
+                Err(Errno::AGAIN) => return None,
+                Err(Errno::INTR) => continue,
+                Err(_) => return Some(DOUBT),
+            };
+            if event.events().intersects(LOST) {
+                return Some(DOUBT);
+            }
+            if event.wd() == self.safety_watch && event.file_name() == Some(c"STOP") {
+                return Some(STOP);
+            }
+            let name = self.host.name.as_c_str();
+            if Some(event.wd()) == self.host_watch && event.file_name() == Some(name) {
+                return Some(HOST_STOP);
+            }
+        }
+        None
+    }
+}
+
+/// Whatever happens to a name in a folder, and to the folder itself.
+const NAMES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR);
+const LINKS: WatchFlags = WatchFlags::DONT_FOLLOW;
+/// Something may have been missed.
+const LOST: ReadFlags = ReadFlags::QUEUE_OVERFLOW
+    .union(ReadFlags::IGNORED)
+    .union(ReadFlags::UNMOUNT)
+    .union(ReadFlags::DELETE_SELF)
+    .union(ReadFlags::MOVE_SELF);
+
+/// The STOP file of the whole machine.
+#[derive(Debug)]
+pub(crate) struct HostStop {
+    path: CString,
+    folder: CString,
+    name: CString,
+}
+
+impl HostStop {
+    pub(crate) fn at(path: &Path) -> io::Result<HostStop> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        Ok(HostStop {
+            path: CString::new(path.as_os_str().as_bytes())?,
+            folder: CString::new(folder.as_os_str().as_bytes())?,
+            name: CString::new(name.as_bytes())?,
+        })
+    }
+
+    /// True unless it is certainly absent: a folder that is not there has no STOP either.
+    pub(crate) fn is_present(&self) -> bool {
+        let found = statat(CWD, self.path.as_c_str(), AtFlags::SYMLINK_NOFOLLOW);
+        !matches!(found, Err(Errno::NOENT | Errno::NOTDIR))
     }
 }
 

@@ -83,7 +83,16 @@ fn killed_after_each_answer_the_ledger_comes_back_as_it_was() {
 
 /// After a kill nothing starts before a person has looked.
 fn person_looks(data: &std::path::Path) {
-    let request =
-        karyon_safety::ResumeRequest { reason: "looked; all is well", unix_seconds: 1, least_n: 0 };
-    karyon_safety::resume(data, request).unwrap();
+    let config = tempfile::tempdir().unwrap();
+    let request = karyon_safety::ResumeRequest {
+        data,
+        config: config.path(),
+        log: [0; 16],
+        reason: "looked; all is well",
+        unix_seconds: 1,
+        least_n: 0,
+        signature: None,
+        limits: &karyon_safety::Limits::default(),
+    };
+    karyon_safety::resume(request).unwrap();
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use karyon_identity::Checkpoint;
 use karyon_log::{Control, End, Genesis, Seal, SegmentHeader, Storage, Writer};
 use karyon_runtime::{Beginning, DataDir, Node, NodeError, Recorder};
-use karyon_safety::{Found, Marker, ResumeRequest};
+use karyon_safety::{Found, Limits, Marker, ResumeRequest};
 
 use crate::support::key;
 
@@ -46,21 +46,35 @@ fn a_sealed_run_that_repeats_to_another_state_is_found() {
     }
 }
 
+fn person_looks(data: &Path, reason: &str) {
+    let (config, limits) = (tempfile::tempdir().unwrap(), Limits::default());
+    let request = ResumeRequest {
+        data,
+        config: config.path(),
+        log: [0; 16],
+        reason,
+        unix_seconds: 1,
+        least_n: 0,
+        signature: None,
+        limits: &limits,
+    };
+    karyon_safety::resume(request).unwrap();
+}
+
 #[test]
 fn the_marker_follows_the_life() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let marker = || karyon_safety::read(path);
     let node = begin(path);
-    assert_eq!(marker(), Found::Marker(Marker::Running { boot: 1, n: 0 }));
+    assert_eq!(marker(), Found::Marker(Marker::Running { n: 0 }));
     drop(node.interrupt(5, 2).unwrap());
     assert_eq!(marker(), Found::Marker(Marker::Clear { n: 1 }));
     let node = resume(path, "1").unwrap();
-    assert_eq!(marker(), Found::Marker(Marker::Running { boot: 2, n: 1 }));
+    assert_eq!(marker(), Found::Marker(Marker::Running { n: 1 }));
     node.abandon().unwrap();
     assert!(matches!(resume(path, "1"), Err(NodeError::SafeMode { .. })));
-    let request = ResumeRequest { reason: "a test", unix_seconds: 1, least_n: 0 };
-    karyon_safety::resume(path, request).unwrap();
+    person_looks(path, "a test");
     assert!(matches!(resume(path, "2"), Err(NodeError::Mismatch { .. })));
     assert_eq!(marker(), Found::Marker(Marker::Clear { n: 2 }));
     drop(resume(path, "1").unwrap().complete(seal(1)).unwrap());
@@ -73,8 +87,7 @@ fn a_resume_that_is_recorded_already_is_not_recorded_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     begin(path).abandon().unwrap();
-    let request = ResumeRequest { reason: "once", unix_seconds: 1, least_n: 0 };
-    karyon_safety::resume(path, request).unwrap();
+    person_looks(path, "once");
     let list = path.join("safety").join("resumes");
     let before = std::fs::read(&list).unwrap();
     drop(resume(path, "1").unwrap().interrupt(0, 2).unwrap());

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use karyon_keys::KeyError;
 use karyon_log::Control;
 use karyon_runtime::{DataDir, datadir, unix_seconds};
-use karyon_safety::{Found, HumanResume, ResumeError, ResumeRequest, StopFile};
+use karyon_safety::{Found, HumanResume, Limits, ResumeError, ResumeRequest, StopFile};
 use karyon_verify::{Trust, verify};
 use serde_json::json;
 
@@ -67,8 +68,19 @@ pub(crate) fn resume(args: &SafetyResume) -> Result<Code, CliError> {
 /// Ends safe mode while nothing runs.
 pub(crate) fn end_safe_mode(data: &Path, reason: &str) -> Result<HumanResume, CliError> {
     let _nothing_runs = DataDir::open(data)?;
-    let request = ResumeRequest { reason, unix_seconds: unix_seconds(), least_n: least_n(data) };
-    karyon_safety::resume(data, request).map_err(|error| {
+    let config = karyon_safety::config_home().ok_or(KeyError::NoDirectory)?;
+    let limits = Limits::load(&config).map_err(|error| CliError::failure(error.to_string()))?;
+    let request = ResumeRequest {
+        data,
+        config: &config,
+        log: [0; 16],
+        reason,
+        unix_seconds: unix_seconds(),
+        least_n: least_n(data),
+        signature: None,
+        limits: &limits,
+    };
+    karyon_safety::resume(request).map_err(|error| {
         let code = match &error {
             ResumeError::Stop { .. } => Code::Halted,
             _ => Code::Failure,

@@ -16,7 +16,7 @@ fn a_killed_run_waits_for_a_person_and_then_goes_on() {
     place.karyon(&["resume", "--data", "d"]).expect(4).says(&how);
     let status = place.karyon(&["safety", "status", "--data", "d", "--json"]).expect(0).json();
     assert_eq!(status["start_permitted"], false);
-    assert_eq!(status["marker"], "running(boot 1, 0)");
+    assert_eq!(status["marker"], "running(0)");
     for blank in ["", " \t\n"] {
         let args = ["safety", "resume", "--reason", blank, "--data", "d"];
         place.karyon(&args).expect(1).says(&["needs a reason"]);
@@ -61,7 +61,7 @@ fn a_reason_for_a_run_that_was_complete_is_not_lost() {
     place.write("c.txt", "a b 1\n");
     place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "d"]).expect(0);
     let first = place.path("d/safety/marker");
-    karyon_safety::replace(&place.path("d"), &karyon_safety::Marker::Running { boot: 1, n: 1 })
+    karyon_safety::replace(&place.path("d"), &karyon_safety::Marker::Running { n: 1 })
         .unwrap();
     assert!(fs::read_to_string(first).unwrap().contains("running"));
     place.karyon(&["resume", "--data", "d"]).expect(4);

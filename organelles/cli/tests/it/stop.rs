@@ -37,7 +37,7 @@ fn stop_ends_a_run_and_nothing_starts_before_a_person_said_so() {
         running.end().expect(4).says(&["halted", "safety/STOP", "karyon safety resume"]);
         assert!(put_at.elapsed() < Duration::from_secs(5), "{what}: {:?}", put_at.elapsed());
         let marker = fs::read_to_string(place.path("d/safety/marker")).unwrap();
-        assert!(marker.starts_with("karyon-safety-marker-v1 halted 0 "), "{marker}");
+        assert!(marker.starts_with("karyon-safety-marker-v2 halted 0 "), "{marker}");
         place.verified("d");
 
         let status = || place.karyon(&["safety", "status", "--data", "d", "--json"]).json();

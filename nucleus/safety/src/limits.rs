@@ -1,0 +1,410 @@
+//! The limits that the guardian keeps: `CONFIG/guardian.conf`, changed by a person only.
+//!
+//! Lines `key = value`; a line that begins with `#` is a comment. One table says for each key
+//! what it means, what is in place without it, and what can stand there.
+
+use std::error::Error;
+use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::files::{self, BrokenFile, Damage, unreadable};
+use crate::{digest, hex, unhex};
+
+const NAME: &str = "guardian.conf";
+/// The longest file, in bytes: every key, with pages of comments.
+const MAX_CONF_BYTES: u64 = 64 << 10;
+/// The most keys that may sign a resume: each is tried.
+const MAX_RESUME_KEYS: usize = 16;
+/// The guardian misses so many heartbeats before it halts, at least: one may be late.
+const LEAST_HEARTBEATS: u64 = 4;
+/// More than any machine has, in MiB: an exbibyte.
+const MOST_MIB: u64 = 1 << 40;
+const MOST_COUNT: u64 = 1_000_000_000_000;
+/// Behind it lies the uid that stands for "no change".
+const MOST_UID: u32 = u32::MAX - 1;
+
+/// Which way a limit gets tighter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tighter {
+    Less,
+    More,
+    /// It is no limit of a run.
+    Fixed,
+}
+
+struct Key {
+    name: &'static str,
+    tighter: Tighter,
+    least: u64,
+    most: u64,
+    unit: &'static str,
+    what: &'static str,
+    get: fn(&Limits) -> u64,
+    place: fn(&mut Limits) -> &mut u64,
+}
+
+macro_rules! limits {
+    ($($name:ident = $default:expr, $least:literal..=$most:expr, $tighter:ident, $unit:literal, $what:literal;)*) => {
+        /// What the guardian allows. A number is the most that is allowed, for free space the
+        /// least.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Limits {
+            $(#[doc = $what] pub $name: u64,)*
+            /// The program that is run to tell a person of a halt.
+            pub notify_command: Option<PathBuf>,
+            /// Public keys; if there are any, a resume must be signed by one of them.
+            pub resume_keys: Vec<[u8; 32]>,
+            /// The STOP file of the whole machine.
+            pub host_stop: PathBuf,
+            /// As whom the runtime runs when root starts it.
+            pub runtime_uid: u32,
+            /// Whether to refuse a start where there are no namespaces.
+            pub require_namespaces: bool,
+            /// That of the file's bytes; of nothing where there is no file.
+            pub digest: [u8; 32],
+        }
+
+        impl Default for Limits {
+            fn default() -> Limits {
+                Limits {
+                    $($name: $default,)*
+                    notify_command: None,
+                    resume_keys: Vec::new(),
+                    host_stop: PathBuf::from("/run/karyon/STOP"),
+                    runtime_uid: 77_001,
+                    require_namespaces: false,
+                    digest: digest(b""),
+                }
+            }
+        }
+
+        const KEYS: &[Key] = &[$(Key {
+            name: stringify!($name),
+            tighter: Tighter::$tighter,
+            least: $least,
+            most: $most,
+            unit: $unit,
+            what: $what,
+            get: |limits| limits.$name,
+            place: |limits| &mut limits.$name,
+        }),*];
+    };
+}
+
+limits! {
+    heartbeat_ms = 50, 10..=1_000, Less, "ms", "the runtime and the guardian greet each other so often";
+    heartbeat_limit_ms = 500, 40..=60_000, Less, "ms", "without a heartbeat for so long";
+    term_grace_ms = 10_000, 0..=600_000, Less, "ms", "from SIGTERM to SIGKILL";
+    asks_per_minute = 600, 0..=MOST_COUNT, Less, "", "questions to the broker in a minute";
+    tasks_per_day = 10, 0..=MOST_COUNT, Less, "", "tasks of agents' own accord in 24 hours";
+    rejections_in_sequence = 3, 0..=MOST_COUNT, Less, "", "denials in sequence to one lease";
+    failures_in_sequence = 5, 0..=MOST_COUNT, Less, "", "failed effects in sequence of one lease";
+    crashes_per_minute = 1_000_000, 0..=MOST_COUNT, Less, "", "crashes of agents in a minute";
+    self_modifications_per_day = 1, 0..=MOST_COUNT, Less, "", "attempts on Karyon itself in 24 hours";
+    stalled_step_s = 30, 1..=86_400, Less, "s", "one step that does not end";
+    cpu_s_per_day = 172_800, 1..=MOST_COUNT, Less, "s", "processor time in 24 hours";
+    memory_mib = four_fifths_of_memory_mib(), 16..=MOST_MIB, Less, "MiB", "memory";
+    open_files = 4_096, 16..=MOST_COUNT, Less, "", "open files";
+    processes = 1_024, 2..=MOST_COUNT, Less, "", "processes";
+    disk_use_mib = 102_400, 1..=MOST_MIB, Less, "MiB", "size of the data directory";
+    free_space_mib = 64, 0..=MOST_MIB, More, "MiB", "free space on its disk, at least";
+    clock_back_s = 10, 0..=86_400, Less, "s", "the clock behind what was recorded";
+    notify_limit_ms = 5_000, 100..=60_000, Fixed, "ms", "for the command that tells a person";
+}
+
+/// The keys that are no numbers of the table above.
+const OTHER_KEYS: [(&str, &str); 5] = [
+    ("notify_command", "the program that tells a person of a halt"),
+    ("resume_key", "public key that signs resumes"),
+    ("host_stop", "the STOP file of the whole machine"),
+    ("runtime_uid", "as whom the runtime runs when root starts it"),
+    ("require_namespaces", "no start without namespaces"),
+];
+
+/// What is wrong with one setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitFault {
+    /// There is no `=`.
+    NotASetting,
+    /// There is no such key.
+    Unknown {
+        /// What was written.
+        key: String,
+        /// The known one that is most like it.
+        nearest: &'static str,
+    },
+    /// It was set before.
+    Repeated {
+        /// Which.
+        key: String,
+    },
+    /// The value cannot stand there.
+    Value {
+        /// Whose.
+        key: String,
+        /// What can.
+        expected: String,
+    },
+    /// It is looser than what is in place.
+    Looser {
+        /// Which.
+        key: String,
+        /// What is in place.
+        present: u64,
+    },
+    /// It is no limit that a run can tighten.
+    NotALimit {
+        /// Which.
+        key: String,
+    },
+    /// The heartbeat's limit is less than four heartbeats.
+    Heartbeat,
+}
+
+/// Why there are no limits to go by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitsError {
+    /// The file cannot be read.
+    File(BrokenFile),
+    /// Somebody else can change it.
+    NotOurs {
+        /// The file, or the folder that it is in.
+        path: PathBuf,
+    },
+    /// A line of the file is wrong.
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Which, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: LimitFault,
+    },
+    /// A setting that was to tighten is wrong.
+    Tighten {
+        /// What was given.
+        setting: String,
+        /// What is wrong with it.
+        why: LimitFault,
+    },
+}
+
+impl Error for LimitsError {}
+
+impl fmt::Display for LimitFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LimitFault::NotASetting => f.write_str("expected `key = value`"),
+            LimitFault::Unknown { key, nearest } => {
+                write!(f, "there is no key {key:?}; did you mean {nearest:?}?")
+            }
+            LimitFault::Repeated { key } => write!(f, "{key} was set before"),
+            LimitFault::Value { key, expected } => write!(f, "{key} takes {expected}"),
+            LimitFault::Looser { key, present } => {
+                write!(f, "{key} is {present} and can only be tightened")
+            }
+            LimitFault::NotALimit { key } => {
+                write!(f, "{key} is not a limit that can be tightened")
+            }
+            LimitFault::Heartbeat => write!(
+                f,
+                "heartbeat_limit_ms must be at least {LEAST_HEARTBEATS} times heartbeat_ms"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for LimitsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LimitsError::File(broken) => broken.fmt(f),
+            LimitsError::NotOurs { path } => write!(
+                f,
+                "{} must belong to you or to root, and only its owner may write it",
+                path.display()
+            ),
+            LimitsError::Line { path, line, why } => write!(f, "{}:{line}: {why}", path.display()),
+            LimitsError::Tighten { setting, why } => write!(f, "{setting:?}: {why}"),
+        }
+    }
+}
+
+impl Limits {
+    /// Reads `guardian.conf`; without one all is as in [`Limits::default`].
+    ///
+    /// # Errors
+    /// [`LimitsError`].
+    pub fn load(config: &Path) -> Result<Limits, LimitsError> {
+        let path = config.join(NAME);
+        let broken = |why| LimitsError::File(BrokenFile { path: path.clone(), why });
+        let Some(file) = files::open(&path).map_err(broken)? else { return Ok(Limits::default()) };
+        let folder = config.metadata().map_err(unreadable).map_err(broken)?;
+        let found = file.metadata().map_err(unreadable).map_err(broken)?;
+        for (path, found) in [(config, folder), (&path, found)] {
+            let ours = found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw();
+            if !ours || found.mode() & 0o022 != 0 {
+                return Err(LimitsError::NotOurs { path: path.to_owned() });
+            }
+        }
+        let bytes = files::read_whole(file, MAX_CONF_BYTES).map_err(broken)?;
+        let text = str::from_utf8(&bytes).map_err(|_| broken(Damage::Form))?;
+        let limits = Limits::parse(text);
+        limits.map_err(|(line, why)| LimitsError::Line { path: path.clone(), line, why })
+    }
+
+    fn parse(text: &str) -> Result<Limits, (usize, LimitFault)> {
+        let mut limits = Limits { digest: digest(text.as_bytes()), ..Limits::default() };
+        let (mut seen, mut heartbeat_line) = (Vec::new(), 0);
+        for (line, number) in text.lines().map(str::trim).zip(1..) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let fault = |why| (number, why);
+            let (key, value) = setting(line).map_err(fault)?;
+            if key != "resume_key" && seen.contains(&key) {
+                return Err(fault(LimitFault::Repeated { key: key.into() }));
+            }
+            limits.set(key, value).map_err(fault)?;
+            seen.push(key);
+            if key.starts_with("heartbeat_") {
+                heartbeat_line = number;
+            }
+        }
+        limits.check_heartbeat().map_err(|why| (heartbeat_line, why))?;
+        Ok(limits)
+    }
+
+    /// Applies one `key=value` that makes a limit tighter, or leaves it as it is. The digest
+    /// stays that of the file.
+    ///
+    /// # Errors
+    /// [`LimitsError::Tighten`]; then nothing is changed.
+    pub fn tighten(&mut self, assignment: &str) -> Result<(), LimitsError> {
+        let mut next = self.clone();
+        next.try_tighten(assignment)
+            .map_err(|why| LimitsError::Tighten { setting: assignment.into(), why })?;
+        *self = next;
+        Ok(())
+    }
+
+    fn try_tighten(&mut self, assignment: &str) -> Result<(), LimitFault> {
+        let (name, value) = setting(assignment)?;
+        let key = KEYS.iter().find(|key| key.name == name);
+        let present = key.map(|key| (key.tighter, (key.get)(self), key.get));
+        self.set(name, value)?;
+        let looser = match present {
+            Some((Tighter::Less, present, get)) => (get(self) > present).then_some(present),
+            Some((Tighter::More, present, get)) => (get(self) < present).then_some(present),
+            Some((Tighter::Fixed, ..)) | None => {
+                return Err(LimitFault::NotALimit { key: name.into() });
+            }
+        };
+        match looser {
+            Some(present) => Err(LimitFault::Looser { key: name.into(), present }),
+            None => self.check_heartbeat(),
+        }
+    }
+
+    /// Every key: name, value, unit and what it means.
+    pub fn table(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, String, &'static str, &'static str)> {
+        let numbers =
+            KEYS.iter().map(|key| (key.name, (key.get)(self).to_string(), key.unit, key.what));
+        let keys: Vec<String> = self.resume_keys.iter().map(|key| hex(key)).collect();
+        let command = self.notify_command.as_ref().map(|path| path.display().to_string());
+        let others = [
+            command.unwrap_or_default(),
+            keys.join(" "),
+            self.host_stop.display().to_string(),
+            self.runtime_uid.to_string(),
+            self.require_namespaces.to_string(),
+        ];
+        let others =
+            OTHER_KEYS.iter().zip(others).map(|(&(key, what), value)| (key, value, "", what));
+        numbers.chain(others)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), LimitFault> {
+        let bad =
+            |expected: &str| LimitFault::Value { key: name.into(), expected: expected.into() };
+        if let Some(key) = KEYS.iter().find(|key| key.name == name) {
+            let number = number(value).filter(|number| (key.least..=key.most).contains(number));
+            let expected = || bad(&format!("a number from {} to {}", key.least, key.most));
+            *(key.place)(self) = number.ok_or_else(expected)?;
+            return Ok(());
+        }
+        let file = || {
+            let path = Path::new(value);
+            let is_file = path.is_absolute() && path.file_name().is_some();
+            is_file.then(|| path.to_owned()).ok_or_else(|| bad("the absolute path of a file"))
+        };
+        match name {
+            "notify_command" => self.notify_command = Some(file()?),
+            "host_stop" => self.host_stop = file()?,
+            "resume_key" => {
+                let valid =
+                    |key: &[u8; 32]| ed25519_compact::PublicKey::new(*key).validate().is_ok();
+                let key = unhex(value).filter(valid);
+                self.resume_keys
+                    .push(key.ok_or_else(|| bad("a public key, 64 hexadecimal digits"))?);
+                if self.resume_keys.len() > MAX_RESUME_KEYS {
+                    return Err(bad(&format!("at most {MAX_RESUME_KEYS} keys")));
+                }
+            }
+            "runtime_uid" => {
+                let uid = number(value).and_then(|uid| u32::try_from(uid).ok());
+                let uid = uid.filter(|uid| (1..=MOST_UID).contains(uid));
+                self.runtime_uid = uid.ok_or_else(|| bad("a user's number, not 0"))?;
+            }
+            "require_namespaces" => {
+                self.require_namespaces = value.parse().map_err(|_| bad("true or false"))?;
+            }
+            _ => return Err(LimitFault::Unknown { key: name.into(), nearest: nearest(name) }),
+        }
+        Ok(())
+    }
+
+    fn check_heartbeat(&self) -> Result<(), LimitFault> {
+        let enough = self.heartbeat_limit_ms >= LEAST_HEARTBEATS * self.heartbeat_ms;
+        if enough { Ok(()) } else { Err(LimitFault::Heartbeat) }
+    }
+}
+
+fn setting(text: &str) -> Result<(&str, &str), LimitFault> {
+    let (key, value) = text.split_once('=').ok_or(LimitFault::NotASetting)?;
+    Ok((key.trim(), value.trim()))
+}
+
+/// Digits, and no zero in front of others.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text)
+}
+
+fn four_fifths_of_memory_mib() -> u64 {
+    let machine = rustix::system::sysinfo();
+    let mib = machine.totalram as u64 * u64::from(machine.mem_unit) >> 20;
+    (mib / 5 * 4).max(16)
+}
+
+fn nearest(name: &str) -> &'static str {
+    let names = KEYS.iter().map(|key| key.name).chain(OTHER_KEYS.iter().map(|(name, _)| *name));
+    names.min_by_key(|known| edits(name, known)).unwrap_or_default()
+}
+
+/// Levenshtein's distance: letters put in, taken out or replaced.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = *cell;
+            *cell = replaced.min(left + 1).min(diagonal + 1);
+            left = *cell;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

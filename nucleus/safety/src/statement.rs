@@ -1,0 +1,164 @@
+//! A signed statement: a person's word, given outside, that one halt may end.
+//!
+//! Text: `karyon-resume-v1`, then `log`, `halt`, `nonce`, `expires` and `reason` with their values
+//! (see [`resume_statement`]), one a line, and `signature` with the ed25519 signature over all
+//! lines before it.
+
+use std::error::Error;
+use std::fmt;
+
+use ed25519_compact::{PublicKey, Signature};
+
+use crate::checked::{escape, field, unescape};
+use crate::{ResumeRequest, hex, unhex};
+
+const VERSION: &str = "karyon-resume-v1\n";
+
+/// Why a resume's signature does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureFault {
+    /// There is none, and `guardian.conf` names keys that must sign.
+    Missing,
+    /// There is one, and no key to check it with.
+    NoKeys,
+    /// It is no such text.
+    Form,
+    /// None of the keys signed it.
+    Forged,
+    /// It is for another log.
+    OtherLog,
+    /// It is for another halt.
+    OtherHalt {
+        /// Which it is for.
+        signed: u64,
+        /// Which this is.
+        present: u64,
+    },
+    /// Its time is over.
+    Expired {
+        /// Since when, in seconds since 1970.
+        unix_seconds: u64,
+    },
+    /// It was used before.
+    Used,
+    /// It gives another reason.
+    OtherReason,
+}
+
+impl Error for SignatureFault {}
+
+impl fmt::Display for SignatureFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            SignatureFault::Missing => {
+                "guardian.conf names keys that must sign a resume: give a signed statement with \
+                 --signature FILE; `karyon safety sign` makes one"
+            }
+            SignatureFault::NoKeys => {
+                "guardian.conf names no resume_key to check the signature with: name one, or \
+                 resume without --signature"
+            }
+            SignatureFault::Form => "the signed statement is in no known form",
+            SignatureFault::Forged => "no resume_key of guardian.conf made the signature",
+            SignatureFault::OtherLog => "the signed statement is for another log",
+            SignatureFault::OtherHalt { signed, present } => {
+                return write!(f, "the signed statement is for halt {signed}, this is {present}");
+            }
+            SignatureFault::Expired { unix_seconds } => {
+                return write!(
+                    f,
+                    "the signed statement expired at {unix_seconds} (seconds since 1970)"
+                );
+            }
+            SignatureFault::Used => "the signed statement was used before: sign a new one",
+            SignatureFault::OtherReason => "the signed statement gives another reason",
+        };
+        f.write_str(what)
+    }
+}
+
+/// The text to sign, with the key as it is: behind it comes a line `signature <hex>`. `halt` is
+/// [`crate::halt_number`], `nonce` is drawn for this statement, and blanks around the reason do
+/// not count.
+pub fn resume_statement(
+    log: &[u8; 16],
+    halt: u64,
+    nonce: &[u8; 16],
+    expires_unix_s: u64,
+    reason: &str,
+) -> String {
+    format!(
+        "{VERSION}log {}\nhalt {halt}\nnonce {}\nexpires {expires_unix_s}\nreason {}\n",
+        hex(log),
+        hex(nonce),
+        escape(reason.trim())
+    )
+}
+
+/// The key that signed, and the nonce; `None` where nobody has to sign.
+pub(crate) fn signer(
+    request: &ResumeRequest<'_>,
+    reason: &str,
+    halt: u64,
+    used: &[[u8; 16]],
+) -> Result<Option<([u8; 32], [u8; 16])>, SignatureFault> {
+    let keys = &request.limits.resume_keys;
+    let text = match (request.signature, keys.as_slice()) {
+        (None, []) => return Ok(None),
+        (None, _) => return Err(SignatureFault::Missing),
+        (Some(_), []) => return Err(SignatureFault::NoKeys),
+        (Some(text), _) => text,
+    };
+    let (body, signature) = split(text).ok_or(SignatureFault::Form)?;
+    let signed_by = |key: &&[u8; 32]| PublicKey::new(**key).verify(body, &signature).is_ok();
+    let key = keys.iter().find(signed_by).ok_or(SignatureFault::Forged)?;
+    let Statement { log, halt: signed, nonce, expires, reason: given } =
+        Statement::parse(body).ok_or(SignatureFault::Form)?;
+    if log != request.log {
+        Err(SignatureFault::OtherLog)
+    } else if signed != halt {
+        Err(SignatureFault::OtherHalt { signed, present: halt })
+    } else if expires < request.unix_seconds {
+        Err(SignatureFault::Expired { unix_seconds: expires })
+    } else if used.contains(&nonce) {
+        Err(SignatureFault::Used)
+    } else if given != reason {
+        Err(SignatureFault::OtherReason)
+    } else {
+        Ok(Some((*key, nonce)))
+    }
+}
+
+#[derive(Debug)]
+struct Statement {
+    log: [u8; 16],
+    halt: u64,
+    nonce: [u8; 16],
+    expires: u64,
+    reason: String,
+}
+
+impl Statement {
+    /// One statement has one text.
+    fn parse(body: &str) -> Option<Statement> {
+        let mut lines = body.strip_prefix(VERSION)?.lines();
+        let mut next = |name| field(&mut lines, name);
+        let statement = Statement {
+            log: unhex(next("log ")?)?,
+            halt: next("halt ")?.parse().ok()?,
+            nonce: unhex(next("nonce ")?)?,
+            expires: next("expires ")?.parse().ok()?,
+            reason: unescape(next("reason ")?)?,
+        };
+        let Statement { log, halt, nonce, expires, reason } = &statement;
+        (resume_statement(log, *halt, nonce, *expires, reason) == body).then_some(statement)
+    }
+}
+
+/// What is signed, and the signature.
+fn split(text: &str) -> Option<(&str, Signature)> {
+    let start = text.rfind("signature ")?;
+    let (body, last) = text.split_at_checked(start)?;
+    let signature = unhex(last.strip_prefix("signature ")?.strip_suffix('\n')?)?;
+    Some((body, Signature::new(signature)))
+}
