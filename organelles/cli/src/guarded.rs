@@ -6,6 +6,7 @@
 //! command line again: this is the *node*, which finds in its [`Handover`] what it needs.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,9 +16,9 @@ use karyon_colony::life::VERSION;
 use karyon_colony::scenario::Scenario;
 use karyon_guardian::Guard;
 use karyon_identity::{Checkpoint, SecretKey};
-use karyon_keys::KeyDirectory;
+use karyon_keys::{KeyDirectory, KeyError};
 use karyon_runtime::{DataDir, DataDirError, NodeError};
-use karyon_safety::{Found, StopFile};
+use karyon_safety::{Limits, StopFile};
 
 use crate::error::{CliError, Code};
 use crate::handover::{Handover, Inputs, Said, Signers};
@@ -61,10 +62,9 @@ impl Launch<'_> {
         let (_kept_open, named) = handover.offer().map_err(failed)?;
         let inputs = self.inputs.offer().map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
-        let beside = program.with_file_name(GUARDIAN);
-        let mut command = match beside.exists() {
-            true => Command::new(beside),
-            false => {
+        let mut command = match beside(&program) {
+            Some(guardian) => Command::new(guardian),
+            None => {
                 let mut command = Command::new(&program);
                 command.arg(AS_GUARDIAN);
                 command
@@ -77,6 +77,16 @@ impl Launch<'_> {
         command.arg("--").arg(program).args(std::env::args_os().skip(1));
         Err(failed(command.env(named.0, named.1).envs(inputs).exec()))
     }
+}
+
+/// The guardian's own program, if it is there.
+fn beside(program: &Path) -> Option<PathBuf> {
+    Some(program.with_file_name(GUARDIAN)).filter(|guardian| guardian.exists())
+}
+
+/// Whether the guardian is a program of its own; else this one takes its place.
+pub(crate) fn has_own_guardian() -> bool {
+    std::env::current_exe().is_ok_and(|program| beside(&program).is_some())
 }
 
 /// A node that has its guardian.
@@ -137,13 +147,50 @@ pub(crate) fn permit(data: &Path) -> Result<(), CliError> {
         drop(DataDir::open(data)?);
     }
     let owned = || data.to_path_buf();
-    let found = karyon_safety::read(data);
-    let is_new = matches!(found, Found::Missing) && !data.join("log").exists();
-    let permitted = if is_new { Ok(0) } else { karyon_safety::permit_start(&found) };
+    let (config, limits) = configured()?;
+    let permitted = match is_new(data) {
+        true => Ok(()),
+        false => karyon_safety::admit(data, &config).map(drop),
+    };
     if data.is_dir() && StopFile::watch(data).is_ok_and(|stop| stop.is_present()) {
         return Err(NodeError::Stop { data: owned(), halted: permitted.is_err() }.into());
     }
-    permitted.map(drop).map_err(|mode| NodeError::SafeMode { data: owned(), mode }.into())
+    if is_present(&limits.host_stop) {
+        return Err(CliError {
+            code: Code::Halted,
+            message: format!(
+                "{} is there: on this machine nothing starts until a person removes it",
+                limits.host_stop.display()
+            ),
+            hint: None,
+        });
+    }
+    permitted.map_err(|mode| NodeError::SafeMode { data: owned(), mode }.into())
+}
+
+/// Where the configuration is, and the limits that stand there.
+pub(crate) fn configured() -> Result<(PathBuf, Limits), CliError> {
+    let config = karyon_safety::config_home().ok_or(KeyError::NoDirectory)?;
+    let limits = Limits::load(&config).map_err(|error| CliError::failure(error.to_string()))?;
+    Ok((config, limits))
+}
+
+/// Whether nothing ever began here: the guardian registers such a directory.
+pub(crate) fn is_new(data: &Path) -> bool {
+    ["safety/marker", "safety/identity", "log", "logs/safety_events.jsonl"]
+        .iter()
+        .all(|name| is_absent(&data.join(name)))
+}
+
+/// Whether the STOP of the whole machine is there, or may be.
+pub(crate) fn is_present(host_stop: &Path) -> bool {
+    !is_absent(host_stop)
+}
+
+/// Only what is certainly not there is absent.
+fn is_absent(path: &Path) -> bool {
+    let absent = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    path.symlink_metadata().is_err_and(|error| absent.contains(&error.kind()))
 }
 
 /// As [`permit`], in a directory that holds a log.

@@ -88,6 +88,11 @@ pub(crate) fn of_node(
     }
 }
 
+/// The id that the log in `data` says it has; zeros where there is none to read.
+pub(crate) fn log_id(data: &Path) -> [u8; 16] {
+    header(data).map_or([0; 16], |header| header.log.0)
+}
+
 /// What the log in `data` says of itself, which proves nothing. A log that cannot be read says
 /// nothing; why it cannot is told by whoever opens it in earnest.
 fn header(data: &Path) -> Option<SegmentHeader> {

@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == guarded::AS_GUARDIAN) {
-        return karyon_guardian::main();
+        return karyon_guardian::main(std::env::args_os().skip(2));
     }
     let args = match args::Args::try_parse() {
         Ok(args) => args,

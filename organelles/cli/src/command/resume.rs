@@ -94,5 +94,5 @@ fn ask_for_a_reason(data: &Path) -> Result<(), CliError> {
         .lock()
         .read_line(&mut reason)
         .map_err(|error| CliError::failure(format!("the answer cannot be read: {error}")))?;
-    safety::end_safe_mode(data, &reason).map(drop)
+    safety::end_safe_mode(data, &reason, None).map(drop)
 }
