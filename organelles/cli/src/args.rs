@@ -160,10 +160,7 @@ impl Args {
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
-            Command::Memory(_)
-            | Command::Why(_)
-            | Command::Engram(_)
-            | Command::Audit(_) => true,
+            Command::Memory(_) | Command::Why(_) | Command::Engram(_) | Command::Audit(_) => true,
         }
     }
 

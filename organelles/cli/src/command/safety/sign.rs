@@ -24,7 +24,8 @@ pub(super) fn execute(args: &Sign) -> Result<Code, CliError> {
     }
     let directory = KeyDirectory::from_environment()?;
     let key = directory.load_principal_key(&args.principal)?;
-    let halt = halt_number(data, directory.path(), least_n(data)).map_err(|error| refused(&error))?;
+    let halt =
+        halt_number(data, directory.path(), least_n(data)).map_err(|error| refused(&error))?;
     let nonce = GrantTerms::random_nonce().map_err(|error| CliError::failure(error.to_string()))?;
     let expires = unix_seconds().saturating_add(args.expires_in);
     let text = resume_statement(&keys::log_id(data), halt, &nonce, expires, &args.reason);

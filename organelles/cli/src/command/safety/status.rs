@@ -151,7 +151,10 @@ fn show(known: &Known) {
     let present = |is| if is { "present" } else { "absent" };
     line("marker", &known.marker);
     line("STOP", present(known.stop));
-    line("host STOP", &format!("{} ({})", present(known.host_stop), known.limits.host_stop.display()));
+    line(
+        "host STOP",
+        &format!("{} ({})", present(known.host_stop), known.limits.host_stop.display()),
+    );
     line(
         "running",
         match known.running {
@@ -183,7 +186,8 @@ fn show(known: &Known) {
     );
     line("limits", &format!("sha512/256 {}", hex(&known.limits.digest)));
     for (name, value, unit, what) in known.limits.table() {
-        let value = if value.is_empty() { "none".into() } else { plain(&format!("{value} {unit}")) };
+        let value =
+            if value.is_empty() { "none".into() } else { plain(&format!("{value} {unit}")) };
         line("", &format!("{name} = {}  ({what})", value.trim_end()));
     }
     let chain = match &known.events {
