@@ -29,11 +29,11 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, SamplingMode, Throughput};
 use karyon_benches::{Hop, LogAlone, LogPlace, Ring, size};
 use karyon_identity::SecretKey;
-use karyon_log::limits::{ALLOCATE_BYTES, BLOCK_BYTES};
 use karyon_log::{
-    Block, Cause, Control, DiskFolder, End, FileStorage, Lane, Message, Output, Record,
-    SegmentHeader, StepEncoder, Storage as _, Writer, WriterOptions,
+    Cause, Control, DiskFolder, End, Lane, Message, Output, Record, SegmentHeader, StepEncoder,
 };
+use karyon_log_writer::limits::{ALLOCATE_BYTES, BLOCK_BYTES};
+use karyon_log_writer::{Block, FileStorage, Storage as _, Writer, WriterOptions};
 use karyon_types::{AgentId, LeaseId, LogId, hash};
 use karyon_verify::{Trust, verify};
 

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_identity::SecretKey;
-use karyon_log::{
-    Block, End, FileStorage, MemoryStorage, SegmentHeader, Storage, Writer, segment_file,
-};
+use karyon_log::{End, SegmentHeader, segment_file};
+use karyon_log_writer::{Block, FileStorage, MemoryStorage, Storage, Writer};
 use karyon_runtime::{
     Agent, AgentKind, Batch, Chaos, Context, Counts, Ending, Event, Failure, InputItem,
     InputSource, Intensity, Limits, Population, Recorder, Restart, RestartFrom, RunConfig,

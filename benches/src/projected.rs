@@ -4,8 +4,8 @@ use std::path::Path;
 
 use karyon_graph::limits::BATCH_BYTES;
 use karyon_graph::{Direction, EntityId, Graph, Neighbour, Reader, Version, VertexId, View};
-use karyon_log::limits::BLOCK_BYTES;
 use karyon_log::{Cause, Output, Record, Walk};
+use karyon_log_writer::limits::BLOCK_BYTES;
 use karyon_memory_ops::{Entity, Vertex, Write};
 use karyon_types::{AgentId, LeaseId};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use karyon_authority::{Contradiction, GrantRefused, LeaseRefused, Refusal};
 use karyon_identity::GrantError;
-use karyon_log::LogFailed;
+use karyon_log_writer::LogFailed;
 use karyon_runtime::NodeError;
 
 /// Why something was not done.

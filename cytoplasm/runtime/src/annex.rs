@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use karyon_identity::{Checkpoint, GrantTerms, SecretKey};
-use karyon_log::{
-    Block, Control, End, InputFile, Lane, LogError, Record, SegmentHeader, write_segment,
-};
+use karyon_log::{Control, End, InputFile, Lane, LogError, Record, SegmentHeader};
+use karyon_log_writer::{Block, write_segment};
 use karyon_safety::Found;
 use karyon_types::{LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};

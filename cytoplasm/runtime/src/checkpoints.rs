@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use karyon_identity::{Checkpoint, SecretKey};
-use karyon_log::{WriterStatus, origin};
+use karyon_log::origin;
+use karyon_log_writer::WriterStatus;
 use karyon_types::LogId;
 
 use crate::datadir::replace_whole;

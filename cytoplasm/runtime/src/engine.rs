@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_gate::{Full, Grant, Lease, OpenError};
 use karyon_log::limits::RECORD_BYTES_MAX;
-use karyon_log::{LogFailed, Record, Target, Verb};
+use karyon_log::{Record, Target, Verb};
+use karyon_log_writer::LogFailed;
 use karyon_safety::StopFile;
 use karyon_types::{AgentId, Tick};
 

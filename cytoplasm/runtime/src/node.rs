@@ -9,9 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use karyon_identity::{Checkpoint, SecretKey};
 use karyon_log::{
-    Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, LogFailed,
-    Recovered, Resume, Seal, SegmentHeader, Walk, Writer, WriterOptions,
+    Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, Recovered,
+    Resume, Seal, SegmentHeader, Walk,
 };
+use karyon_log_writer::{LogFailed, Writer, WriterOptions};
 use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
 use karyon_types::{Hash, LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};

@@ -8,11 +8,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use karyon_log::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
-use karyon_log::{
-    Block, Control, Damage, End, Lane, LogError, LogFailed, Record, Records, Walk, Writer,
-    WriterStatus,
-};
+use karyon_log::limits::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
+use karyon_log::{Control, Damage, End, Lane, LogError, Record, Records, Walk};
+use karyon_log_writer::limits::BLOCK_BYTES;
+use karyon_log_writer::{Block, LogFailed, Writer, WriterStatus};
 
 /// Records that are younger than this may wait for more to share their block: bounds the padding
 /// of small commits, and how long a record waits before it goes to the writer. Looked at once a

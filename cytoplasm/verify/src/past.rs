@@ -6,8 +6,8 @@ use karyon_identity::Checkpoint;
 use karyon_types::LogId;
 
 use karyon_log::{
-    Damage, End, Folder, LogError, RecordHashes, SegmentHeader, Tree, Walk, WalkedBlock, frames,
-    list_records, origin, record_hash,
+    Damage, End, LogError, ReadFolder, RecordHashes, SegmentHeader, Tree, Walk, WalkedBlock,
+    frames, list_records, origin, record_hash,
 };
 
 use crate::verify::VerifyError;
@@ -75,7 +75,7 @@ fn beyond(end: &End, checkpoint: &Checkpoint) -> LogError {
 
 /// Compares a log's records with the signed hashes that lie beside it, while it is walked.
 pub(crate) struct Hashes<'a> {
-    folder: Arc<dyn Folder>,
+    folder: Arc<dyn ReadFolder>,
     header: &'a SegmentHeader,
     /// The segment that is walked.
     segment: Option<u32>,
@@ -84,7 +84,7 @@ pub(crate) struct Hashes<'a> {
 }
 
 impl Hashes<'_> {
-    pub(crate) fn new(folder: Arc<dyn Folder>, header: &SegmentHeader) -> Hashes<'_> {
+    pub(crate) fn new(folder: Arc<dyn ReadFolder>, header: &SegmentHeader) -> Hashes<'_> {
         Hashes { folder, header, segment: None, hashes: None }
     }
 

@@ -9,7 +9,7 @@ use karyon_types::{Hash, Hasher, LogId};
 
 use karyon_log::limits::CHECKPOINT_BYTES_MAX;
 use karyon_log::{
-    Control, Damage, DiskFolder, End, Folder, Genesis, ImportRecord, InputFile, Lane, LogError,
+    Control, Damage, DiskFolder, End, Genesis, ImportRecord, InputFile, Lane, LogError, ReadFolder,
     Record, Records, Seal, Walk, WalkedBlock, open_regular, origin, read_regular, segment_file,
 };
 
@@ -180,7 +180,7 @@ pub fn verify(
 /// # Errors
 /// See [`verify`]; what the folder answers is a [`LogError::Io`].
 pub fn verify_in(
-    folder: Arc<dyn Folder>,
+    folder: Arc<dyn ReadFolder>,
     checkpoint_file: &Path,
     inputs_folder: &Path,
     trust: &Trust,

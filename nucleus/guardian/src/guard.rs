@@ -109,6 +109,11 @@ impl Guard {
     /// [`LinkError`].
     pub fn attach(version: &str) -> Result<Option<Guard>, LinkError> {
         let Some(socket) = inherit::take(LINK).map_err(lost)? else { return Ok(None) };
+        // It was started by a descriptor's number, which is no name to find it by.
+        let program = std::env::args().next().unwrap_or_default();
+        let name = program.rsplit('/').next().unwrap_or_default();
+        let name = std::ffi::CString::new(name).map_err(lost)?;
+        rustix::thread::set_name(&name).map_err(lost)?;
         Guard::begin(socket, version, || system::exit_now(LOST)).map(Some)
     }
 
@@ -239,7 +244,10 @@ impl Shared {
         let mut state = self.lock();
         state.asked += 1;
         let number = state.asked;
-        self.say(&question(number))?;
+        if let Err(error) = self.say(&question(number)) {
+            state.lost |= matches!(error, LinkError::Lost { .. });
+            return Err(error);
+        }
         while state.answered < number {
             if state.lost || state.heard.elapsed() > self.limit {
                 return Err(lost("it was not heard within its limit"));
@@ -253,6 +261,8 @@ impl Shared {
     /// Beats and listens. False: the guardian was lost.
     fn run(&self, every: Duration) -> bool {
         let mut beaten: Option<Instant> = None;
+        // A silence is counted in looks too: a machine that stood still is no silence.
+        let (look, mut silent) = (every / 2, Duration::ZERO);
         loop {
             if beaten.is_none_or(|at| at.elapsed() >= every) {
                 beaten = Some(Instant::now());
@@ -267,12 +277,13 @@ impl Shared {
                     Ok(()) | Err(_) => {}
                 }
             }
-            let heard = hear(&self.socket, every / 2);
+            let heard = hear(&self.socket, look);
             let mut state = self.lock();
             match heard {
                 Ok(Some(FromGuardian::Done(number))) => state.answered = number,
                 Ok(Some(FromGuardian::Beat | FromGuardian::Terms(_))) => {}
-                Ok(None) if state.heard.elapsed() <= self.limit => {
+                Ok(None) if state.heard.elapsed().min(silent) <= self.limit => {
+                    silent += look;
                     if state.dropped {
                         return true;
                     }
@@ -284,6 +295,7 @@ impl Shared {
                     return false;
                 }
             }
+            silent = Duration::ZERO;
             state.heard = Instant::now();
             self.changed.notify_all();
         }

@@ -12,15 +12,60 @@
 //! 3. What the runtime can write, no decision here rests on, but the counters that are named
 //!    cooperative.
 
+mod args;
+mod confine;
 mod frame;
 mod guard;
+mod guardian;
+mod halt;
+mod held;
 pub mod inherit;
+mod init;
+mod outside;
+mod record;
+mod start;
 mod system;
+mod watch;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
 
 pub use frame::{End, Event, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
 pub use guard::{Counters, Guard, LINK, LinkError};
+pub use halt::{HaltError, Halted, halt};
+pub use held::Held;
 
-/// Placeholder.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+/// The program: what was asked for on the command line, behind its own name.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let asked = match args::parse(arguments) {
+        Ok(Some(asked)) => asked,
+        Ok(None) => {
+            // A reader that went away did not want to know.
+            return match std::io::stdout().write_all(args::HELP.as_bytes()) {
+                Ok(()) | Err(_) => ExitCode::SUCCESS,
+            };
+        }
+        Err(why) => {
+            record::note(&format!("error: {why}\n\n{}", args::HELP));
+            return ExitCode::from(2);
+        }
+    };
+    match start::guard(asked) {
+        Ok(code) => ExitCode::from(code),
+        Err(start::Refusal { code, message, hint }) => {
+            record::note(&format!("error: {message}"));
+            if let Some(hint) = hint {
+                record::note(&format!("  hint: {hint}"));
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Which mechanisms could hold a runtime that this user starts now, by name.
+pub fn mechanisms() -> Vec<(&'static str, bool)> {
+    let root = rustix::process::geteuid().is_root();
+    let namespaces = confine::available(confine::flags(true, root));
+    confine::armed(namespaces, root).collect()
 }

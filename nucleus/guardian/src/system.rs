@@ -2,16 +2,29 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeSet;
+use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use rustix::process::Signal;
 
 unsafe extern "C" {
     fn _exit(code: i32) -> !;
     fn fcntl(fd: i32, command: i32, ...) -> i32;
+    fn signal(number: i32, handler: usize) -> usize;
+    fn syscall(number: i64, ...) -> i64;
 }
 
 /// `F_GETFD`.
 const GET_DESCRIPTOR_FLAGS: i32 = 1;
+/// The number of `clone`.
+const CLONE: i64 = if cfg!(target_arch = "x86_64") { 56 } else { 220 };
+const CLONE_PIDFD: u64 = 0x1000;
+/// `CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID`.
+pub(crate) const NAMESPACES: u64 = 0x0002_0000 | 0x0800_0000 | 0x2000_0000;
+/// `CLONE_NEWUSER`.
+pub(crate) const USER_NAMESPACE: u64 = 0x1000_0000;
 
 /// Ends the process at once, without running anything.
 pub(crate) fn exit_now(code: i32) -> ! {
@@ -28,4 +41,42 @@ pub(crate) fn adopt(number: i32) -> Option<OwnedFd> {
     // SAFETY: it is open, and each number is given away once. That nothing else in the process
     // owns it rests on the name in the environment, which only the parent process wrote.
     (is_open && is_first).then(|| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Like fork, into new namespaces. In the child `None`, else the child's descriptor and number.
+/// Only for a process of one thread; in another the child may only end.
+pub(crate) fn fork(namespaces: u64) -> io::Result<Option<(OwnedFd, i32)>> {
+    let mut descriptor: i32 = -1;
+    let flags = namespaces | CLONE_PIDFD | Signal::CHILD.as_raw() as u64;
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, and no stack is given,
+    // so it goes on where the parent does; with one thread no lock is held by another. The kernel
+    // writes one number to `descriptor`.
+    let child = unsafe { syscall(CLONE, flags, 0_u64, &raw mut descriptor, 0_u64, 0_u64) };
+    match child {
+        ..0 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        // SAFETY: the kernel has just made it for this process.
+        _ => Ok(Some((unsafe { OwnedFd::from_raw_fd(descriptor) }, child as i32))),
+    }
+}
+
+/// Which signals came, as bits.
+static CAUGHT: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn note(number: i32) {
+    CAUGHT.fetch_or(1 << (number & 31), Ordering::Relaxed);
+}
+
+/// From now on these signals are noted, and interrupt whatever waits.
+pub(crate) fn catch(signals: &[Signal]) {
+    for caught in signals {
+        // SAFETY: the handler touches one atomic and nothing else.
+        unsafe { signal(caught.as_raw(), note as *const () as usize) };
+    }
+}
+
+/// Whether this signal came since it was last asked.
+pub(crate) fn came(signal: Signal) -> bool {
+    let bit = 1 << (signal.as_raw() & 31);
+    CAUGHT.fetch_and(!bit, Ordering::Relaxed) & bit != 0
 }

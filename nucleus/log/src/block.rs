@@ -1,6 +1,6 @@
 //! Blocks: a run of records, hashed as one.
 
-use karyon_types::{Hash, LogId, hash};
+use karyon_types::{Hash, LogId};
 
 use crate::FORMAT_VERSION;
 use crate::limits::BLOCK_BYTES_MAX;
@@ -20,26 +20,11 @@ pub enum Lane {
 
 impl Lane {
     /// How many lanes there are.
-    pub(crate) const COUNT: usize = 2;
+    pub const COUNT: usize = 2;
 
     fn from_number(number: u16) -> Option<Lane> {
         [Lane::Control, Lane::Ticks].into_iter().find(|lane| *lane as u16 == number)
     }
-}
-
-/// Records that wait to be committed.
-#[derive(Clone, Debug)]
-pub struct Block {
-    /// Its lane.
-    pub lane: Lane,
-    /// How many records the body holds.
-    pub count: u32,
-    /// The records.
-    pub body: Vec<u8>,
-    /// Milliseconds since 1970 (UTC) when it was sealed.
-    pub wall_ms: u64,
-    /// Whether its last record seals the log.
-    pub seals: bool,
 }
 
 /// What stands before a block's records. `docs/formats.md` shows the bytes.
@@ -69,9 +54,10 @@ pub struct BlockHeader {
 
 impl BlockHeader {
     /// Its size, bytes.
-    pub(crate) const BYTES: usize = 88;
+    pub const BYTES: usize = 88;
 
-    pub(crate) fn encode(&self) -> [u8; Self::BYTES] {
+    /// Its bytes.
+    pub fn encode(&self) -> [u8; Self::BYTES] {
         let mut out = Vec::with_capacity(Self::BYTES);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -90,7 +76,8 @@ impl BlockHeader {
         bytes
     }
 
-    pub(crate) fn decode(mut bytes: &[u8]) -> Option<BlockHeader> {
+    /// Reads what [`encode`](BlockHeader::encode) wrote, whatever follows it; `None` for anything else.
+    pub fn decode(mut bytes: &[u8]) -> Option<BlockHeader> {
         let b = &mut bytes;
         if take::<4>(b)? != MAGIC || u16::from_le_bytes(take(b)?) != FORMAT_VERSION {
             return None;
@@ -137,20 +124,17 @@ pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 
 /// Where a lane stands: what the next block's header must say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LaneState {
-    pub(crate) records: u64,
-    pub(crate) last: Hash,
+pub struct LaneState {
+    /// How many records the lane holds.
+    pub records: u64,
+    /// The hash of its last block.
+    pub last: Hash,
 }
 
 impl Default for LaneState {
     fn default() -> Self {
         LaneState { records: 0, last: Hash::ZERO }
     }
-}
-
-/// The hash of a block: over its header and its records.
-pub(crate) fn block_hash(header_and_body: &[u8]) -> Hash {
-    hash(header_and_body)
 }
 
 #[cfg(test)]

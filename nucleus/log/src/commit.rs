@@ -23,31 +23,37 @@ const DOMAIN: &str = "karyon log commit v1";
 
 /// One block in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) hash: Hash,
-    pub(crate) count: u32,
-    /// Header and body, bytes.
-    pub(crate) len: u32,
+pub struct Entry {
+    /// Its hash, over header and records.
+    pub hash: Hash,
+    /// How many records it holds.
+    pub count: u32,
+    /// The length of header and records, bytes.
+    pub len: u32,
 }
 
-/// A commit.
+/// A commit. `docs/formats.md` shows the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Commit {
-    pub(crate) log: LogId,
+pub struct Commit {
+    /// The log that it belongs to.
+    pub log: LogId,
     /// Counted from 0.
-    pub(crate) number: u64,
+    pub number: u64,
     /// Blocks in the tree after it.
-    pub(crate) tree_size: u64,
+    pub tree_size: u64,
     /// Records before it.
-    pub(crate) first_record: u64,
-    pub(crate) previous: Hash,
-    pub(crate) root: [u8; 32],
-    pub(crate) entries: Vec<Entry>,
+    pub first_record: u64,
+    /// The hash of the commit before it.
+    pub previous: Hash,
+    /// The root of the tree after it.
+    pub root: [u8; 32],
+    /// Its blocks.
+    pub entries: Vec<Entry>,
 }
 
 impl Commit {
     /// The length of a commit of `blocks` blocks, bytes.
-    pub(crate) fn len(blocks: usize) -> usize {
+    pub fn len(blocks: usize) -> usize {
         FIXED + blocks * ENTRY + SIGNATURE
     }
 
@@ -57,7 +63,7 @@ impl Commit {
     }
 
     /// The sectors of its whole group, in bytes.
-    pub(crate) fn group_len(&self) -> u64 {
+    pub fn group_len(&self) -> u64 {
         (Commit::len(self.entries.len()) as u64 + self.body_len()).next_multiple_of(SECTOR_BYTES)
     }
 
@@ -94,7 +100,7 @@ impl Commit {
     }
 
     /// Its bytes with the node's signature, and its hash.
-    pub(crate) fn sign(&self, key: &SecretKey) -> (Vec<u8>, Hash) {
+    pub fn sign(&self, key: &SecretKey) -> (Vec<u8>, Hash) {
         let mut out = self.unsigned();
         let digest = digest(&out);
         out.extend_from_slice(&key.sign(&digest.0).0);

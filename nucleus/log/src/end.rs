@@ -32,10 +32,12 @@ pub struct End {
     pub tail_bytes: u64,
     /// What the tail looks like, should a checkpoint say that it was committed once.
     pub tail: Option<Damage>,
-    pub(crate) last_commit: Hash,
+    /// The hash of the last commit.
+    pub last_commit: Hash,
     /// Where the last commit begins in its file; 0 while there is none.
-    pub(crate) last_commit_offset: u64,
-    pub(crate) lanes: [LaneState; Lane::COUNT],
+    pub last_commit_offset: u64,
+    /// Where each lane stands.
+    pub lanes: [LaneState; Lane::COUNT],
 }
 
 impl End {
@@ -74,7 +76,7 @@ impl End {
     }
 
     /// The beginning of the next segment, once this one has ended.
-    pub(crate) fn of_next_segment(&self) -> End {
+    pub fn of_next_segment(&self) -> End {
         End {
             segment: self.segment.saturating_add(1),
             offset: SECTOR_BYTES,
@@ -84,7 +86,8 @@ impl End {
         }
     }
 
-    pub(crate) fn without_tail(&self) -> End {
+    /// The same end, with nothing behind it.
+    pub fn without_tail(&self) -> End {
         End { tail_bytes: 0, tail: None, ..self.clone() }
     }
 }

@@ -2,31 +2,22 @@
 
 use std::io;
 
-use karyon_types::{Hash, Position};
+use karyon_types::{Hash, Position, hash};
 
-use crate::block::{BlockHeader, Lane, LaneState, block_hash};
+use crate::block::{BlockHeader, Lane, LaneState};
 use crate::commit::{Commit, Entry};
 use crate::damage::Damage;
 use crate::end::End;
+use crate::folder::{ReadFolder, segment_name};
 use crate::limits::SECTOR_BYTES;
 use crate::segment::SegmentHeader;
-use crate::storage::Storage;
+use crate::storage::ReadStorage;
 use crate::walk::{LogError, WalkedBlock};
 
 /// A whole group that follows what was read before, and where the log stands behind it.
 pub(crate) struct Group {
     pub(crate) blocks: Vec<WalkedBlock>,
     pub(crate) end: End,
-}
-
-/// The bodies of a group's blocks.
-pub(crate) struct Bodies {
-    pub(crate) first_record: u64,
-    pub(crate) bodies: Vec<Vec<u8>>,
-    /// The offset behind the group.
-    pub(crate) behind: u64,
-    /// Whether nothing follows in the file.
-    pub(crate) ends_file: bool,
 }
 
 /// What a search of the rest of a segment found.
@@ -38,13 +29,24 @@ pub(crate) struct Rest {
 }
 
 /// A segment's storage, as long as it was when it was last looked at.
-pub(crate) struct SegmentReader {
-    storage: Box<dyn Storage>,
+pub struct SegmentReader {
+    storage: Box<dyn ReadStorage>,
     len: u64,
 }
 
 impl SegmentReader {
-    pub(crate) fn new(storage: Box<dyn Storage>) -> io::Result<SegmentReader> {
+    /// Opens a segment of the log in `folder`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(folder: &dyn ReadFolder, segment: u32) -> Result<SegmentReader, LogError> {
+        folder
+            .open(&segment_name(segment))
+            .and_then(SegmentReader::new)
+            .map_err(|error| LogError::from(error).in_segment(segment))
+    }
+
+    pub(crate) fn new(storage: Box<dyn ReadStorage>) -> io::Result<SegmentReader> {
         let len = storage.len()?;
         Ok(SegmentReader { storage, len })
     }
@@ -107,7 +109,7 @@ impl SegmentReader {
             let Some(bytes) = self.read(offset, u64::from(entry.len))? else {
                 return Ok(Err(problem("the block is cut off")));
             };
-            if block_hash(&bytes) != entry.hash {
+            if hash(&bytes) != entry.hash {
                 let suspect = bytes.get(BlockHeader::BYTES..).map(|body| (record, body.to_vec()));
                 let problem = problem("the block does not match its hash");
                 return Ok(Err(Problem { suspect, ..problem }));
@@ -199,31 +201,11 @@ impl SegmentReader {
         Ok(rest)
     }
 
-    /// The bodies of the blocks of the group at `start`, each checked against its hash only;
-    /// `None` when there is no such group.
-    pub(crate) fn read_bodies(
-        &self,
-        header: &SegmentHeader,
-        start: u64,
-    ) -> Result<Option<Bodies>, LogError> {
-        let Some((commit, _)) = self.read_commit(header, start)? else { return Ok(None) };
-        let mut offset = start + Commit::len(commit.entries.len()) as u64;
-        let (mut bodies, mut ends_file) = (Vec::with_capacity(commit.entries.len()), false);
-        for entry in &commit.entries {
-            let block = self.read(offset, u64::from(entry.len))?;
-            let Some(mut block) = block.filter(|block| block_hash(block) == entry.hash) else {
-                return Ok(None);
-            };
-            ends_file = BlockHeader::decode(&block).is_some_and(|block| block.seals || block.turns);
-            block.drain(..BlockHeader::BYTES.min(block.len()));
-            bodies.push(block);
-            offset += u64::from(entry.len);
-        }
-        let (first_record, behind) = (commit.first_record, start + commit.group_len());
-        Ok(Some(Bodies { first_record, bodies, behind, ends_file }))
-    }
-
-    fn read_commit(
+    /// The commit at `offset` and its hash, should a valid one lie there.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn read_commit(
         &self,
         header: &SegmentHeader,
         offset: u64,
@@ -235,8 +217,11 @@ impl SegmentReader {
         Ok(Commit::decode(&bytes, &header.node_key).filter(|(commit, _)| commit.log == header.log))
     }
 
-    /// `None`: the file ends before.
-    fn read(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>, LogError> {
+    /// `len` bytes from `offset` on; `None`: the file ends before.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn read(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>, LogError> {
         if offset.checked_add(len).is_none_or(|end| end > self.len) {
             return Ok(None);
         }

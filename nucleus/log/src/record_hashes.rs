@@ -8,15 +8,14 @@ use karyon_types::{Hash, Hasher, LogId, hash};
 
 use crate::FORMAT_VERSION;
 use crate::block::take;
-use crate::folder::{Folder, list_records, list_segments, records_name};
-use crate::limits::{RECORD_HASHES_BYTES_MAX, SECTOR_BYTES};
+use crate::folder::{ReadFolder, records_name};
+use crate::limits::RECORD_HASHES_BYTES_MAX;
 use crate::record::Records;
 use crate::segment::SegmentHeader;
-use crate::walk::{LogError, open_segment};
+use crate::walk::LogError;
 
 const MAGIC: [u8; 8] = *b"KARYONRH";
 const DOMAIN: &str = "karyon record hashes v1";
-const TEMPORARY: &str = "records.new";
 
 /// The first bytes of a record's hash.
 pub type RecordHash = [u8; 8];
@@ -61,7 +60,7 @@ impl RecordHashes {
     /// # Errors
     /// [`LogError::RecordHashes`] when they are not what was signed; otherwise the system's.
     pub fn read(
-        folder: &dyn Folder,
+        folder: &dyn ReadFolder,
         header: &SegmentHeader,
         segment: u32,
     ) -> Result<Option<RecordHashes>, LogError> {
@@ -86,7 +85,8 @@ impl RecordHashes {
         self.hashes.get(usize::try_from(index).ok()?).copied()
     }
 
-    fn encode(&self, key: &SecretKey) -> Vec<u8> {
+    /// The bytes of their file, with the node's signature.
+    pub fn encode(&self, key: &SecretKey) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
@@ -125,47 +125,4 @@ impl RecordHashes {
 
 fn digest(bytes: &[u8]) -> Hash {
     Hasher::for_domain(DOMAIN).update(bytes).finish()
-}
-
-/// Makes what is missing of the hashes of the segments up to `last`, all of which have ended.
-/// Each file is there as a whole or not at all.
-///
-/// # Errors
-/// The system's, or that a segment is damaged.
-pub(crate) fn complete(
-    folder: &dyn Folder,
-    header: &SegmentHeader,
-    key: &SecretKey,
-    last: u32,
-) -> Result<(), LogError> {
-    let have = list_records(folder)?;
-    for segment in list_segments(folder)?.range(..=last).filter(|number| !have.contains(number)) {
-        let bytes = of_segment(folder, header, *segment)?.encode(key);
-        let mut file = folder.create(TEMPORARY)?;
-        file.write_at(0, &bytes)?;
-        file.sync()?;
-        folder.rename(TEMPORARY, &records_name(*segment))?;
-        folder.sync()?;
-    }
-    Ok(())
-}
-
-fn of_segment(
-    folder: &dyn Folder,
-    header: &SegmentHeader,
-    segment: u32,
-) -> Result<RecordHashes, LogError> {
-    let file = open_segment(folder, segment)?;
-    let (mut first_record, mut hashes, mut offset) = (None, Vec::new(), SECTOR_BYTES);
-    loop {
-        let Some(group) = file.read_bodies(header, offset)? else {
-            return Err(io::Error::other("a block of an ended segment cannot be read").into());
-        };
-        let first_record = *first_record.get_or_insert(group.first_record);
-        hashes.extend(group.bodies.iter().flat_map(|body| frames(body)).map(record_hash));
-        if group.ends_file {
-            return Ok(RecordHashes { log: header.log, segment, first_record, hashes });
-        }
-        offset = group.behind;
-    }
 }

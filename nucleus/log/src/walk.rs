@@ -9,10 +9,10 @@ use karyon_types::{Hash, Position};
 use crate::block::BlockHeader;
 use crate::damage::Damage;
 use crate::end::{End, Place};
-use crate::folder::{DiskFolder, Folder, list_segments, records_name, segment_name};
+use crate::folder::{DiskFolder, ReadFolder, list_segments, records_name, segment_name};
 use crate::group::{Problem, SegmentReader};
 use crate::segment::SegmentHeader;
-use crate::storage::Storage;
+use crate::storage::ReadStorage;
 
 /// Why a log cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ impl WalkedBlock {
 /// A reader that checks everything that it hands out.
 pub struct Walk {
     /// `None`: a single storage, behind which nothing can follow.
-    folder: Option<Arc<dyn Folder>>,
+    folder: Option<Arc<dyn ReadFolder>>,
     file: SegmentReader,
     header: SegmentHeader,
     end: End,
@@ -137,7 +137,7 @@ impl Walk {
     ///
     /// # Errors
     /// See [`open`](Walk::open).
-    pub fn open_in(folder: Arc<dyn Folder>) -> Result<Walk, LogError> {
+    pub fn open_in(folder: Arc<dyn ReadFolder>) -> Result<Walk, LogError> {
         let storage = match folder.open(&segment_name(0)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && has_segments(&*folder) => {
                 let problem =
@@ -154,7 +154,7 @@ impl Walk {
     /// # Errors
     /// [`LogError::NotALog`] for a file that never was one: not longer than a first sector, and
     /// without a whole one.
-    pub fn new(storage: Box<dyn Storage>) -> Result<Walk, LogError> {
+    pub fn new(storage: Box<dyn ReadStorage>) -> Result<Walk, LogError> {
         let file = SegmentReader::new(storage)?;
         let header = file.header()?;
         let end = End::of_new_log();
@@ -171,10 +171,11 @@ impl Walk {
         Walk::resume_in(Arc::new(DiskFolder::new(folder)), place)
     }
 
-    pub(crate) fn resume_in(
-        folder: Arc<dyn Folder>,
-        place: &Place,
-    ) -> Result<Option<Walk>, LogError> {
+    /// The same, in a folder of any kind.
+    ///
+    /// # Errors
+    /// See [`open`](Walk::open).
+    pub fn resume_in(folder: Arc<dyn ReadFolder>, place: &Place) -> Result<Option<Walk>, LogError> {
         let mut walk = Walk::open_in(Arc::clone(&folder))?;
         let end = place.end.without_tail();
         if walk.header.log != place.log {
@@ -188,7 +189,7 @@ impl Walk {
             if there.range(..=end.segment).count() as u64 != u64::from(end.segment) + 1 {
                 return Ok(None);
             }
-            walk.file = open_segment(&*folder, end.segment)?;
+            walk.file = SegmentReader::open(&*folder, end.segment)?;
             match walk.file.header() {
                 Err(LogError::Io(error)) => {
                     return Err(LogError::from(error).in_segment(end.segment));
@@ -292,7 +293,7 @@ impl Walk {
         if *first != begin.segment {
             return damaged("the file is gone, but a later one is there");
         }
-        let file = open_segment(&**folder, begin.segment)?;
+        let file = SegmentReader::open(&**folder, begin.segment)?;
         let (mut problem, at) = match file.header() {
             Ok(header) if header != self.header => {
                 return damaged("the file belongs to another log");
@@ -325,15 +326,8 @@ impl Walk {
 
 /// Whether a log lies in `folder` without its first file. A folder that cannot be read, or is not
 /// there, holds none that could be told of.
-fn has_segments(folder: &dyn Folder) -> bool {
+fn has_segments(folder: &dyn ReadFolder) -> bool {
     list_segments(folder).is_ok_and(|segments| !segments.is_empty())
-}
-
-pub(crate) fn open_segment(folder: &dyn Folder, segment: u32) -> Result<SegmentReader, LogError> {
-    folder
-        .open(&segment_name(segment))
-        .and_then(SegmentReader::new)
-        .map_err(|error| LogError::from(error).in_segment(segment))
 }
 
 /// Tells a tail that was never committed from damage to what was: the size of the tail, and what

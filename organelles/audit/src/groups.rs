@@ -3,11 +3,12 @@
 //! The log's own reader checks the log; the bytes are read beside it and must be the ones that it
 //! checked: each block must match its hash in the commit, and the commit its signature.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use karyon_identity::PublicKey;
 use karyon_log::{
-    FileStorage, LogError, Record, Records, Storage as _, Walk, WalkedBlock, segment_file,
+    LogError, ReadStorage as _, Record, Records, Walk, WalkedBlock, open_regular, segment_file,
 };
 use karyon_types::{Hasher, Position};
 
@@ -53,7 +54,7 @@ pub(crate) struct Groups {
     pub(crate) walk: Walk,
     key: PublicKey,
     /// The file that is read, and its number.
-    file: Option<(u32, FileStorage)>,
+    file: Option<(u32, File)>,
 }
 
 impl Groups {
@@ -72,7 +73,7 @@ impl Groups {
             Some((segment, file)) if *segment == first.segment => file,
             other => {
                 let path = segment_file(&self.folder, first.segment);
-                let file = FileStorage::open_read_only(&path).map_err(LogError::from)?;
+                let file = open_regular(&path).map_err(LogError::from)?;
                 &mut other.insert((first.segment, file)).1
             }
         };

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use karyon_colony::life::LifeError;
 use karyon_graph::GraphError;
-use karyon_log::{LogError, LogFailed};
+use karyon_log::LogError;
+use karyon_log_writer::LogFailed;
 use karyon_memory::{JournalError, LineageError, TransplantError};
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
 use karyon_verify::VerifyError;

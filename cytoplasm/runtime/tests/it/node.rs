@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use karyon_identity::Checkpoint;
-use karyon_log::{Control, End, Genesis, Seal, SegmentHeader, Storage, Writer};
+use karyon_log::{Control, End, Genesis, ReadStorage, Seal, SegmentHeader};
+use karyon_log_writer::{Storage, Writer};
 use karyon_runtime::{Beginning, DataDir, Node, NodeError, Recorder};
 use karyon_safety::{Found, Limits, Marker, ResumeRequest};
 
@@ -101,7 +102,7 @@ fn a_resume_that_is_recorded_already_is_not_recorded_again() {
 /// A disk on which nothing can be written any more.
 struct Broken;
 
-impl Storage for Broken {
+impl ReadStorage for Broken {
     fn len(&self) -> std::io::Result<u64> {
         Ok(0)
     }
@@ -109,7 +110,9 @@ impl Storage for Broken {
     fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<()> {
         Err(std::io::ErrorKind::UnexpectedEof.into())
     }
+}
 
+impl Storage for Broken {
     fn write_at(&mut self, _: u64, _: &[u8]) -> std::io::Result<()> {
         Err(std::io::Error::other("the disk is gone"))
     }

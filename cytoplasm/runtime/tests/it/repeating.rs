@@ -1,6 +1,7 @@
 //! A resumed run is repeated: compared with what is committed, then appended to.
 
-use karyon_log::{Block, End, Lane, LogError, Records, Target, Verb, Walk, Writer};
+use karyon_log::{End, Lane, LogError, Records, Target, Verb, Walk};
+use karyon_log_writer::{Block, Writer};
 use karyon_runtime::{Limits, RecordError, Recorder, RunError};
 use karyon_types::{AgentId, ReasonId, Tick};
 

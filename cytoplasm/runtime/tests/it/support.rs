@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_identity::SecretKey;
-use karyon_log::{
-    Cause, End, LogError, MemoryStorage, Record, Records, SegmentHeader, Storage, Walk, Writer,
-};
+use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHeader, Walk};
+use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, Failure, InputItem, InputSource,
     Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig,
@@ -134,13 +133,16 @@ pub struct Disk {
     pub writes_left: Option<Arc<Mutex<u32>>>,
 }
 
-impl Storage for Disk {
+impl ReadStorage for Disk {
     fn len(&self) -> io::Result<u64> {
         self.storage.lock().unwrap().len()
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.storage.lock().unwrap().read_at(offset, buffer)
     }
+}
+
+impl Storage for Disk {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         if let Some(left) = &self.writes_left {
             let mut left = left.lock().unwrap();

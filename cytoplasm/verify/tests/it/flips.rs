@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use karyon_identity::Checkpoint;
-use karyon_log::{Control, End, FileStorage, Genesis, InputFile, LogError, origin, segment_file};
+use karyon_log::{Control, End, Genesis, InputFile, LogError, origin, segment_file};
+use karyon_log_writer::FileStorage;
 use karyon_types::hash;
 use karyon_verify::{Trust, VerifyError, verify};
 

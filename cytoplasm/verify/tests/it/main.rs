@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod flips;
-#[path = "../../../../nucleus/log/tests/it/sample.rs"]
+#[path = "../../../log-writer/tests/it/sample.rs"]
 mod sample;
 mod simulated_disk;
 mod simulation;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use karyon_log::{Folder, Storage};
+use karyon_log::{ReadFolder, ReadStorage};
+use karyon_log_writer::{Folder, Storage};
 
 /// What tears as one, bytes.
 const SECTOR: usize = 512;
@@ -172,17 +173,19 @@ impl World {
     }
 }
 
-impl Folder for Disk {
+impl ReadFolder for Disk {
     fn names(&self) -> io::Result<Vec<String>> {
         Ok(self.lock().names.keys().cloned().collect())
     }
 
-    fn open(&self, name: &str) -> io::Result<Box<dyn Storage>> {
+    fn open(&self, name: &str) -> io::Result<Box<dyn ReadStorage>> {
         Ok(Box::new(self.find(name)?))
     }
+}
 
+impl Folder for Disk {
     fn edit(&self, name: &str) -> io::Result<Box<dyn Storage>> {
-        self.open(name)
+        Ok(Box::new(self.find(name)?))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Storage>> {
@@ -229,7 +232,7 @@ struct Handle {
     file: usize,
 }
 
-impl Storage for Handle {
+impl ReadStorage for Handle {
     fn len(&self) -> io::Result<u64> {
         Ok(self.disk.lock().files[self.file].seen.len() as u64)
     }
@@ -240,7 +243,9 @@ impl Storage for Handle {
         buffer.copy_from_slice(from.get(..buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
+}
 
+impl Storage for Handle {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut world = self.disk.lock();
         // A write that fails may have written a part.

@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use karyon_identity::Checkpoint;
 use karyon_log::limits::SECTOR_BYTES;
-use karyon_log::{
-    Block, Control, End, Folder, Halt, LogError, LogFailed, Walk, Writer, WriterOptions,
-    list_records, origin, write_segment_in,
-};
+use karyon_log::{Control, End, Halt, LogError, ReadFolder as _, Walk, list_records, origin};
+use karyon_log_writer::{Block, Folder, LogFailed, Writer, WriterOptions, write_segment_in};
 use karyon_verify::{Report, Trust, VerifyError, verify_in};
 
 use crate::sample::*;

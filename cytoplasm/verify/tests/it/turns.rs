@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use karyon_identity::Checkpoint;
-use karyon_log::{
-    Block, Control, DiskFolder, End, RecordHashes, Walk, Writer, WriterOptions, origin,
-    segment_file,
-};
+use karyon_log::{Control, DiskFolder, End, RecordHashes, Walk, origin, segment_file};
+use karyon_log_writer::{Block, Writer, WriterOptions};
 use karyon_verify::{Trust, VerifyError, verify};
 use proptest::prelude::*;
 

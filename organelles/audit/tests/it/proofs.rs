@@ -3,7 +3,8 @@
 
 use karyon_audit::{GrewError, Note, ProofError, check_proof, grew, merkle, prove};
 use karyon_identity::{Checkpoint, SecretKey};
-use karyon_log::{Block, Records, SegmentHeader, origin};
+use karyon_log::{Records, SegmentHeader, origin};
+use karyon_log_writer::Block;
 use karyon_types::{LogId, Position};
 use signed_note::{Note as ForeignNote, StandardVerifier, VerifierList};
 use tlog_tiles::tlog;

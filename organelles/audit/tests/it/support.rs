@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use karyon_identity::SecretKey;
 use karyon_log::{
-    Approval, Block, Boot, Cause, Control, End, FileStorage, Genesis, GrantRecord, Intent, Lane,
-    LeaseRecord, Message, Order, Output, PrincipalRecord, Proposal, ReasonRecord, Receipt, Record,
-    Seal, SegmentHeader, Storage as _, TermsRecord, Writer, segment_file,
+    Approval, Boot, Cause, Control, End, Genesis, GrantRecord, Intent, Lane, LeaseRecord, Message,
+    Order, Output, PrincipalRecord, Proposal, ReasonRecord, Receipt, Record, Seal, SegmentHeader,
+    TermsRecord, segment_file,
 };
+use karyon_log_writer::{Block, FileStorage, Storage as _, Writer};
 use karyon_types::{AgentId, Denial, GrantId, LeaseId, LogId, Terms, Tick};
 use tempfile::TempDir;
 

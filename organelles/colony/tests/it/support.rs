@@ -15,9 +15,9 @@ use karyon_gate::{Grant, Scope};
 use karyon_graph::Graph;
 use karyon_identity::SecretKey;
 use karyon_log::{
-    Control, End, FileStorage, Genesis, GrantRecord, MemoryStorage, PrincipalRecord, ReasonRecord,
-    SegmentHeader, Storage, Writer,
+    Control, End, Genesis, GrantRecord, PrincipalRecord, ReasonRecord, SegmentHeader,
 };
+use karyon_log_writer::{FileStorage, MemoryStorage, Storage, Writer};
 use karyon_memory::Journal;
 use karyon_runtime::datadir::{log_file, log_folder};
 use karyon_runtime::{Ending, Outcome, Progress, Recorder, RunConfig, SMALL_TICK, run};

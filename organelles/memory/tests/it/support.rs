@@ -6,9 +6,10 @@ use std::sync::Arc;
 use karyon_graph::Reader;
 use karyon_identity::SecretKey;
 use karyon_log::{
-    Block, Cause, Control, End, FileStorage, Genesis, GrantRecord, Lane, LeaseRecord, Message,
-    Output, PrincipalRecord, ReasonRecord, Record, SegmentHeader, Storage as _, Writer,
+    Cause, Control, End, Genesis, GrantRecord, Lane, LeaseRecord, Message, Output, PrincipalRecord,
+    ReasonRecord, Record, SegmentHeader,
 };
+use karyon_log_writer::{Block, FileStorage, Storage as _, Writer};
 use karyon_memory::{Journal, open};
 use karyon_memory_ops::{Content, Entity, Time, Valid, Value, Vertex, Write};
 use karyon_runtime::datadir::{inputs, log_file, log_folder};

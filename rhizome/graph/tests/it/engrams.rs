@@ -5,7 +5,8 @@ use std::fs;
 
 use karyon_engram::{Engram, Manifest, Opened, Origin, Principal};
 use karyon_graph::{Graph, Reader, Version};
-use karyon_log::{Control, End, ImportRecord, InputFile, SegmentHeader, write_segment};
+use karyon_log::{Control, End, ImportRecord, InputFile, SegmentHeader};
+use karyon_log_writer::write_segment;
 use karyon_memory_ops::{Content, Entity, Memory, Recorded, Valid, Value, Vertex};
 use karyon_types::{AgentId, LeaseId, LogId, Position, Tick, hash};
 use tempfile::TempDir;

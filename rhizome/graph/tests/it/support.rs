@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 use karyon_graph::{CaughtUp, Graph};
 use karyon_identity::SecretKey;
-use karyon_log::{
-    Block, Control, End, FileStorage, Genesis, Lane, Record, Seal, SegmentHeader, Writer,
-    segment_file,
-};
+use karyon_log::{Control, End, Genesis, Lane, Record, Seal, SegmentHeader, segment_file};
+use karyon_log_writer::{Block, FileStorage, Writer};
 use karyon_types::{Hash, LogId};
 use tempfile::TempDir;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use karyon_identity::SecretKey;
 use karyon_lineage::{Index, catch_up};
 use karyon_log::{
-    Block, Cause, Control, CrashKind, Decision, End, FileStorage, Intent, Lane, LeaseRecord, Loss,
-    Message, ReasonRecord, Receipt, Record, SegmentHeader, Storage as _, TermsRecord, Writer,
-    segment_file,
+    Cause, Control, CrashKind, Decision, End, Intent, Lane, LeaseRecord, Loss, Message,
+    ReasonRecord, Receipt, Record, SegmentHeader, TermsRecord, segment_file,
 };
+use karyon_log_writer::{Block, FileStorage, Storage as _, Writer};
 use karyon_types::{AgentId, GrantId, LeaseId, LogId, Tick};
 use proptest::prelude::*;
 use tempfile::TempDir;

@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use karyon_log::{Control, End, FileStorage, LogError, MemoryStorage, Storage, Walk, segment_file};
+use karyon_log::{Control, End, LogError, ReadStorage, Walk, segment_file};
+use karyon_log_writer::{FileStorage, MemoryStorage, Storage};
 
 use crate::sample::*;
 
@@ -76,7 +77,7 @@ impl State {
     }
 }
 
-impl Storage for Disk {
+impl ReadStorage for Disk {
     fn len(&self) -> io::Result<u64> {
         self.0.lock().unwrap().seen.len()
     }
@@ -84,7 +85,9 @@ impl Storage for Disk {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.0.lock().unwrap().seen.read_at(offset, buffer)
     }
+}
 
+impl Storage for Disk {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         // A write that fails may have written a part.

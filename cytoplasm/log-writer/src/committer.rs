@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use karyon_identity::SecretKey;
+use karyon_log::limits::{BLOCK_BYTES_MAX, SECTOR_BYTES, SEGMENT_MAX};
+use karyon_log::{
+    BlockHeader, Commit, Control, End, Entry, Lane, LaneState, Record, SegmentHeader, Turn,
+    segment_name,
+};
+use karyon_types::hash;
 
-use crate::block::{Block, BlockHeader, Lane, LaneState, block_hash};
-use crate::commit::{Commit, Entry};
-use crate::control::{Control, Turn};
-use crate::end::End;
-use crate::folder::{Folder, SPARE, segment_name};
-use crate::limits::{ALLOCATE_BYTES, BLOCK_BYTES_MAX, SECTOR_BYTES, SEGMENT_MAX, TURN_BYTES};
-use crate::record::Record;
+use crate::block::Block;
+use crate::folder::{Folder, SPARE};
+use crate::limits::{ALLOCATE_BYTES, TURN_BYTES};
 use crate::record_hashes;
-use crate::segment::SegmentHeader;
 use crate::status::WriterStatus;
 use crate::storage::Storage;
 use crate::writer::WriterOptions;
@@ -322,7 +323,7 @@ impl Committer {
         self.buffer.extend_from_slice(&header.encode());
         self.buffer.extend_from_slice(&block.body);
         let bytes = self.buffer.get(start..).ok_or_else(too_long)?;
-        let hash = block_hash(bytes);
+        let hash = hash(bytes);
         let len = u32::try_from(bytes.len()).map_err(|_| too_long())?;
         *lane = LaneState { records: lane.records + u64::from(block.count), last: hash };
         Ok(Entry { hash, count: block.count, len })

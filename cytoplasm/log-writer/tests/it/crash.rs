@@ -1,6 +1,7 @@
 //! Crash at every operation of a short run: no acknowledged record lost, none invented.
 
-use karyon_log::{Block, Control, Storage, Writer};
+use karyon_log::Control;
+use karyon_log_writer::{Block, Storage, Writer};
 use proptest::prelude::*;
 
 use crate::sample::*;
@@ -67,7 +68,7 @@ fn crash_at_every_operation() {
 }
 
 /// Cuts the tail, writes what is missing, and finds all of it again.
-fn recovers(mut storage: karyon_log::MemoryStorage, blocks: &[Block], have: usize) {
+fn recovers(mut storage: karyon_log_writer::MemoryStorage, blocks: &[Block], have: usize) {
     let (_, end) = read(&storage).unwrap();
     storage.set_len(end.offset).unwrap();
     let disk = Disk::default();

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use karyon_identity::SecretKey;
 use karyon_log::{
-    Block, Control, End, Genesis, ImportRecord, InputFile, Lane, LogError, Record, Seal,
-    SegmentHeader, Storage, Walk, WalkedBlock, Writer, write_segment,
+    Control, End, Genesis, ImportRecord, InputFile, Lane, LogError, Record, Seal, SegmentHeader,
+    Walk, WalkedBlock,
 };
+use karyon_log_writer::{Block, Storage, Writer, write_segment};
 use karyon_types::{LogId, Tick, hash};
 
 /// A key that everybody knows.

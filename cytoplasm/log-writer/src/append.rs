@@ -8,15 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use karyon_identity::SecretKey;
+use karyon_log::limits::SEGMENT_MAX;
+use karyon_log::{DiskFolder, End, LogError, Place, SegmentHeader, Walk};
 
 use crate::block::Block;
 use crate::committer::{Committer, make_spare, name_spare};
-use crate::end::{End, Place};
-use crate::folder::{DiskFolder, Folder};
-use crate::limits::SEGMENT_MAX;
+use crate::folder::Folder;
 use crate::record_hashes;
-use crate::segment::SegmentHeader;
-use crate::walk::{LogError, Walk};
 
 /// Writes `block`, which must seal the log, as a segment of its own behind `end`; where the log
 /// ends now. For a new log ([`End::of_new_log`]) that is its first file. When this returns well
@@ -90,13 +88,13 @@ fn check_end(folder: &Arc<dyn Folder>, header: &SegmentHeader, end: &End) -> io:
     };
     let place = Place { log: header.log, end: end.without_tail() };
     let walk = match end.commits {
-        0 => match Walk::open_in(Arc::clone(folder)) {
+        0 => match Walk::open_in(Arc::clone(folder) as _) {
             // Not begun, or killed before its first sector was whole.
             Err(LogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(LogError::NotALog) => return Ok(()),
             other => Some(other.map_err(unreadable)?),
         },
-        _ => Walk::resume_in(Arc::clone(folder), &place).map_err(unreadable)?,
+        _ => Walk::resume_in(Arc::clone(folder) as _, &place).map_err(unreadable)?,
     };
     let ends_here = match walk {
         Some(mut walk) => walk.next_group().map_err(unreadable)?.is_none(),

@@ -5,9 +5,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use karyon_identity::SecretKey;
-use karyon_log::{
-    End, LogError, Place, SegmentHeader, Walk, WalkedBlock, segment_file, write_segment,
-};
+use karyon_log::{End, LogError, Place, SegmentHeader, Walk, WalkedBlock, segment_file};
+use karyon_log_writer::write_segment;
 use karyon_types::LogId;
 
 use crate::sample::*;
@@ -44,7 +43,7 @@ fn all_files_are_one_log() {
     assert!(blocks.iter().zip(0..).all(|(block, index)| block.index == index));
     assert_eq!(blocks[8].body, import("three").body);
     // A storage of its own has nothing behind it.
-    let first = karyon_log::FileStorage::open_read_only(&segment_file(folder.path(), 0)).unwrap();
+    let first = karyon_log::open_regular(&segment_file(folder.path(), 0)).unwrap();
     assert_eq!(rest_of(&mut Walk::new(Box::new(first)).unwrap()).unwrap().len(), 6);
 }
 

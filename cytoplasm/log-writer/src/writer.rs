@@ -12,13 +12,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use karyon_identity::SecretKey;
+use karyon_log::limits::COMMIT_BYTES;
+use karyon_log::{End, Lane, SegmentHeader};
 
-use crate::block::{Block, Lane};
+use crate::block::Block;
 use crate::committer::{Committer, is_full};
-use crate::end::End;
 use crate::folder::Folder;
-use crate::limits::{COMMIT_BYTES, LINGER, LINGER_BYTES, QUEUE_BLOCKS, SEGMENT_BYTES, SPARE_BYTES};
-use crate::segment::SegmentHeader;
+use crate::limits::{LINGER, LINGER_BYTES, QUEUE_BLOCKS, SEGMENT_BYTES, SPARE_BYTES};
 use crate::status::{LogFailed, WriterStatus};
 use crate::storage::Storage;
 

@@ -4,9 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::end::End;
-use crate::tree::Tree;
-use crate::walk::LogError;
+use karyon_log::{End, LogError, Tree};
 
 /// Why nothing more is written. The first failure stays the answer.
 #[derive(Clone, Debug, thiserror::Error)]

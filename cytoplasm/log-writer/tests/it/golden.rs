@@ -1,6 +1,7 @@
 //! The bytes of version 1 stay what they are.
 
-use karyon_log::{Control, MemoryStorage, Storage};
+use karyon_log::Control;
+use karyon_log_writer::{MemoryStorage, Storage};
 use karyon_types::hash;
 
 use crate::sample::*;

@@ -1,0 +1,109 @@
+//! The first process of the namespace: with it everything below ends.
+//!
+//! It is a fork of the guardian that starts the runtime, buries what dies, and ends when it no
+//! longer hears its guardian: by signal, by the end of a pipe, or by silence.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::time::Timespec;
+
+use crate::confine::Confinement;
+use crate::system;
+
+/// What the guardian says through the pipe of life: a beat, or a signal for the runtime.
+pub(crate) const BEAT: u8 = b'.';
+pub(crate) const TERMINATE: u8 = b'T';
+pub(crate) const INTERRUPT: u8 = b'I';
+
+/// How often it looks, milliseconds: a silence is counted in looks and not by the clock, so that
+/// a machine that stood still for a while does not count as one.
+const LOOK_MS: u64 = 10;
+
+/// Becomes the first process. What it says through `report` are lines: `absent MECHANISM why`,
+/// `failed why`, `ended code N`, `ended signal N`.
+pub(crate) fn run(confinement: &Confinement, life: OwnedFd, report: OwnedFd) -> ! {
+    let mut report = File::from(report);
+    let runtime = match start(confinement, &mut report) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&mut report, &format!("failed {error}"));
+            system::exit_now(1)
+        }
+    };
+    keep(runtime, File::from(life), &mut report, confinement.silence_ms)
+}
+
+fn start(confinement: &Confinement, report: &mut File) -> std::io::Result<Pid> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    system::catch(&[Signal::CHILD]);
+    for (mechanism, why) in confinement.furnish()? {
+        say(report, &format!("absent {mechanism} {why}"));
+    }
+    say(report, "furnished");
+    match system::fork(0)? {
+        Some((_, number)) => {
+            confinement.drop_rights()?;
+            Pid::from_raw(number).ok_or_else(|| std::io::Error::other("no process number"))
+        }
+        None => {
+            let error = confinement.become_runtime();
+            say(report, &format!("failed {error}"));
+            system::exit_now(127)
+        }
+    }
+}
+
+/// A guardian that reads no more is gone, and so is this process soon.
+fn say(report: &mut File, line: &str) {
+    match report.write_all(format!("{line}\n").as_bytes()) {
+        Ok(()) | Err(_) => {}
+    }
+}
+
+fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
+    let look = Timespec::try_from(Duration::from_millis(LOOK_MS)).unwrap_or_default();
+    let mut silent_looks = 0;
+    loop {
+        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            if pid == runtime {
+                let (word, code) = match status.exit_status() {
+                    Some(code) => ("code", code),
+                    None => ("signal", status.terminating_signal().unwrap_or(0)),
+                };
+                say(report, &format!("ended {word} {code}"));
+                system::exit_now(0)
+            }
+        }
+        let ready = poll(&mut [PollFd::new(&life, PollFlags::IN)], Some(&look));
+        if ready != Ok(1) {
+            silent_looks += u64::from(ready == Ok(0));
+            if silent_looks * LOOK_MS >= silence_ms {
+                system::exit_now(1)
+            }
+            continue;
+        }
+        silent_looks = 0;
+        let mut said = [0; 64];
+        let length = match life.read(&mut said) {
+            // The guardian is gone.
+            Ok(0) | Err(_) => system::exit_now(1),
+            Ok(length) => length,
+        };
+        for word in said.iter().take(length) {
+            let signal = match *word {
+                TERMINATE => Signal::TERM,
+                INTERRUPT => Signal::INT,
+                _ => continue,
+            };
+            // One that has just ended is buried in the next turn.
+            match kill_process(runtime, signal) {
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+}

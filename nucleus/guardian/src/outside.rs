@@ -1,0 +1,175 @@
+//! What the guardian sees of a runtime without asking it: `/proc`, the disk, files that changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use karyon_safety::Limits;
+use rustix::fs::statvfs;
+
+use crate::watch::{Tripped, within};
+
+/// Folders and files of a data directory that are looked at; more is not a data directory.
+const MAX_FILES: u64 = 100_000;
+const MIB: u64 = 1 << 20;
+
+/// What the processes of a namespace use.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    processes: u64,
+    memory_bytes: u64,
+    open_files: u64,
+    /// Processor time since the look before.
+    pub(crate) cpu_s: u64,
+}
+
+/// Looks at the processes below one.
+#[derive(Debug, Default)]
+pub(crate) struct Processes {
+    /// Processor time of each when it was last seen.
+    seen: BTreeMap<i32, u64>,
+    /// Clock ticks that did not make a second yet.
+    rest: u64,
+}
+
+impl Processes {
+    /// Everything below `init`, itself included. What ends between two looks takes its last
+    /// moments with it.
+    pub(crate) fn look(&mut self, init: i32) -> Used {
+        let all: Vec<Process> = fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter_map(Process::read)
+            .collect();
+        let mut children: BTreeMap<i32, Vec<&Process>> = BTreeMap::new();
+        for process in &all {
+            children.entry(process.parent).or_default().push(process);
+        }
+        let (mut used, mut ticks) = (Used::default(), self.rest);
+        let mut seen = BTreeMap::new();
+        let mut open: Vec<&Process> = all.iter().filter(|process| process.number == init).collect();
+        while let Some(process) = open.pop() {
+            used.processes += 1;
+            used.memory_bytes += process.pages * rustix::param::page_size() as u64;
+            let folder = format!("/proc/{}/fd", process.number);
+            used.open_files += fs::read_dir(folder).map_or(0, |files| files.count() as u64);
+            let before = self.seen.get(&process.number).copied().unwrap_or(0);
+            ticks += process.cpu_ticks.saturating_sub(before);
+            seen.insert(process.number, process.cpu_ticks);
+            open.extend(children.get(&process.number).into_iter().flatten());
+        }
+        self.seen = seen;
+        let second = rustix::param::clock_ticks_per_second();
+        (used.cpu_s, self.rest) = (ticks / second, ticks % second);
+        used
+    }
+}
+
+struct Process {
+    number: i32,
+    parent: i32,
+    cpu_ticks: u64,
+    pages: u64,
+}
+
+impl Process {
+    fn read(number: i32) -> Option<Process> {
+        let text = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+        // The name before the last bracket may hold anything.
+        let fields: Vec<&str> = text.get(text.rfind(')')? + 2..)?.split(' ').collect();
+        let field = |number: usize| fields.get(number - 3)?.trim().parse::<u64>().ok();
+        Some(Process {
+            number,
+            parent: field(4)? as i32,
+            cpu_ticks: field(14)? + field(15)?,
+            pages: field(24)?,
+        })
+    }
+}
+
+impl Used {
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), Tripped> {
+        within("processes", limits.processes, self.processes, "")?;
+        within("memory_mib", limits.memory_mib, self.memory_bytes / MIB, "")?;
+        within("open_files", limits.open_files, self.open_files, "")
+    }
+}
+
+/// Whether the disk has room, and the directory does not take too much of it.
+pub(crate) fn disk(data: &Path, limits: &Limits) -> Result<(), Tripped> {
+    let found = statvfs(data).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) / MIB);
+    if found < limits.free_space_mib {
+        let about = "free space, and this is the least that is allowed".into();
+        return Err(Tripped {
+            limit: "free_space_mib",
+            allowed: limits.free_space_mib,
+            found,
+            about,
+        });
+    }
+    let mut files = 0;
+    let bytes = size(data, &mut files);
+    within("files in the data directory", MAX_FILES, files, "")?;
+    within("disk_use_mib", limits.disk_use_mib, bytes / MIB, "")
+}
+
+fn size(path: &Path, files: &mut u64) -> u64 {
+    *files += 1;
+    // What vanishes while it is looked at takes no room.
+    let Ok(found) = fs::symlink_metadata(path) else { return 0 };
+    let mut bytes = found.blocks() * 512;
+    if found.is_dir() && *files <= MAX_FILES {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            bytes += size(&entry.path(), files);
+        }
+    }
+    bytes
+}
+
+/// Files that nobody but the guardian may change while a runtime lives.
+pub(crate) struct Contract {
+    files: Vec<(PathBuf, Option<Look>)>,
+}
+
+/// What shows a change: another file, other bytes, or other rights.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Look {
+    identity: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+fn look(path: &Path) -> Option<Look> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some(Look {
+        identity: (found.dev(), found.ino()),
+        size: found.size(),
+        modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
+    })
+}
+
+impl Contract {
+    pub(crate) fn of(files: Vec<PathBuf>) -> Contract {
+        let mut contract = Contract { files: files.into_iter().map(|file| (file, None)).collect() };
+        contract.renew();
+        contract
+    }
+
+    /// The guardian itself has written.
+    pub(crate) fn renew(&mut self) {
+        self.files.iter_mut().for_each(|(file, seen)| *seen = look(file));
+    }
+
+    /// The first file that is not as it was.
+    pub(crate) fn broken(&self) -> Option<&Path> {
+        self.files.iter().find(|(file, seen)| look(file) != *seen).map(|(file, _)| file.as_path())
+    }
+}
+
+#[cfg(test)]
+#[path = "outside_tests.rs"]
+mod tests;
