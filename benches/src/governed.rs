@@ -271,6 +271,7 @@ impl<A: Agent> Run<A> {
                 stop: Some(stop),
                 interrupt: Arc::default(),
                 progress: Arc::default(),
+                guard: None,
             },
             recorder: Recorder::new(start(place, folder.path())),
             folder,

@@ -223,6 +223,11 @@ impl Ledger {
         Some((proposal, state))
     }
 
+    /// Whether it was a person who approved of a proposal, and no agent.
+    pub fn is_approved_by_person(&self, proposal: ProposalId) -> bool {
+        matches!(self.approvers.get(&proposal), Some(Approver::Principal(_)))
+    }
+
     /// All proposals, with how far they have come.
     pub fn proposals(&self) -> impl Iterator<Item = (&Proposal, ProposalState)> {
         self.proposals.keys().filter_map(|id| self.proposal(*id))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use karyon_authority::{EffectState, No, Refusal, receipt_digest};
+use karyon_guardian::Event;
 use karyon_identity::SecretKey;
 use karyon_log::{Control, EffectStatus, Intent, OutcomeUnknown, Receipt};
 use karyon_types::{Denial, EffectId, Hash, Hasher, LogId};
@@ -61,7 +62,7 @@ impl Broker {
     /// Does an effect that was admitted, once: asks again right before, at the time that it is
     /// now, whether it may happen; lets `perform` do it; signs with the adapter's key what came of
     /// it, and makes that durable. Orders are carried out while it happens, and say that it is in
-    /// flight.
+    /// flight. Without a live guardian it is not done.
     ///
     /// # Errors
     /// See [`ActError`].
@@ -91,12 +92,12 @@ impl Broker {
 
     /// The last look before an effect happens.
     fn begin(&self, effect: EffectId) -> Result<Intent, ActError> {
+        self.lock().check_guarded()?;
         let mut inner = self.enter()?;
-        let state = inner.ledger.effect(effect).map(|(_, state)| state);
-        match state {
-            None | Some(EffectState::Unknown) => return Err(Refusal::UnknownTarget.into()),
-            Some(EffectState::InFlight) => {}
-        }
+        let lease = match inner.ledger.effect(effect) {
+            None | Some((_, EffectState::Unknown)) => return Err(Refusal::UnknownTarget.into()),
+            Some((intent, EffectState::InFlight)) => intent.lease,
+        };
         if !inner.begun.insert(effect) {
             return Err(Refusal::AlreadyUsed.into());
         }
@@ -105,8 +106,13 @@ impl Broker {
             false => inner.ledger.recheck(effect).cloned(),
         };
         match allowed {
-            Ok(intent) => Ok(intent),
+            Ok(intent) => {
+                // A disk or a lock may have kept it waiting since.
+                inner.check_guarded()?;
+                Ok(intent)
+            }
             Err(no) => {
+                inner.report(Event::Rejection, lease, &format!("{}: {effect}", no.code()))?;
                 let (now, nothing) = (self.now(), Performed::default());
                 let receipt = self.receipt(effect, EffectStatus::NotDone, nothing, now, &self.key);
                 inner.begun.remove(&effect);
@@ -123,9 +129,19 @@ impl Broker {
     pub fn settle(&self, receipt: &Receipt) -> Result<(), ActError> {
         let mut inner = self.enter()?;
         inner.ledger.receipt(receipt)?;
+        let effect = EffectId(receipt.effect);
+        let lease = inner.ledger.effect(effect).map_or(0, |(intent, _)| intent.lease);
+        let words = effect.to_string();
+        let told = match receipt.status {
+            EffectStatus::Done => inner.tell(Event::Success, lease, &words),
+            EffectStatus::Failed => inner.tell(Event::Failure, lease, &words),
+            EffectStatus::NotDone => Ok(()),
+        };
+        // It has happened, whoever hears of it: the log is to know. Nothing comes after it, where
+        // the guardian was lost.
         inner.record(vec![Control::Receipt(receipt.clone())])?;
-        inner.begun.remove(&EffectId(receipt.effect));
-        Ok(())
+        inner.begun.remove(&effect);
+        told.map_err(|lost| inner.give_up(lost).into())
     }
 
     fn receipt(

@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use karyon_authority::{Ask, Decision, Ledger, No, terms_digest};
+use karyon_authority::{Ledger, No, terms_digest};
 use karyon_gate::{Gate, Rights};
 use karyon_identity::{
     Asked, Checkpoint, GrantError, PublicKey, SecretKey, SignedGrant, SignedStatement,
 };
-use karyon_log::{ClockBack, Control, Genesis, Order, OutcomeUnknown, Refused, Target, Verb};
+use karyon_log::{ClockBack, Control, Genesis, Order, OutcomeUnknown, Target, Verb};
 use karyon_runtime::{Beginning, DataDir, Node};
 use karyon_safety::StopFile;
-use karyon_types::{
-    AgentId, Denial, EffectId, GrantId, Hash, LeaseId, LogId, ProposalId, ReasonId, Terms,
-};
+use karyon_types::{AgentId, EffectId, GrantId, Hash, LeaseId, LogId, ProposalId, ReasonId, Terms};
 use karyon_verify::Report;
 
 use crate::denials::Denials;
@@ -79,9 +77,9 @@ pub struct Settings {
 
 pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
-    node: Node,
+    pub(crate) node: Node,
     stop: StopFile,
-    denials: Denials,
+    pub(crate) denials: Denials,
     /// Effects that somebody acts on, or has: none is acted on twice.
     pub(crate) begun: BTreeSet<EffectId>,
 }
@@ -257,53 +255,6 @@ impl Broker {
         Ok(id)
     }
 
-    /// Answers what an agent's session asks for; the answer is durable, a repeated denial
-    /// excepted.
-    ///
-    /// # Errors
-    /// [`BrokerError::Log`].
-    pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, BrokerError> {
-        let mut inner = self.enter()?;
-        let decision = match inner.stop.is_present() {
-            true => Decision::Denied(Denial::SystemHalted.into()),
-            false => inner.ledger.ask(ask),
-        };
-        let mut records = Vec::new();
-        let answer = match decision {
-            Decision::Admitted(intent) => {
-                let id = EffectId(intent.id);
-                records.push(Control::Intent(intent));
-                Answer::Admitted(id)
-            }
-            Decision::NeedsApproval(proposal) => {
-                let (id, digest) = (ProposalId(proposal.id), Hash(proposal.digest));
-                records.push(Control::Proposal(proposal));
-                Answer::NeedsApproval { proposal: id, digest }
-            }
-            Decision::Pending(id) => {
-                let digest = inner.ledger.proposal(id).map_or([0; 32], |(p, _)| p.digest);
-                Answer::NeedsApproval { proposal: id, digest: Hash(digest) }
-            }
-            Decision::LaneClosed => Answer::LaneClosed,
-            Decision::Denied(no) => {
-                let refused = Refused {
-                    agent: ask.agent.0,
-                    lease: (no.denial != Denial::UnknownLease).then_some(ask.lease.0),
-                    code: no.code().into_owned(),
-                    action: shortened(ask.action),
-                    resource: shortened(ask.resource),
-                    count: 1,
-                };
-                let row = inner.ledger.knows(ask.agent).then_some(ask.agent);
-                let due = inner.denials.denied(row, refused);
-                records.extend(due.into_iter().map(Control::Refused));
-                Answer::Denied(no)
-            }
-        };
-        inner.record(records)?;
-        Ok(answer)
-    }
-
     /// A principal approves.
     ///
     /// # Errors
@@ -404,7 +355,7 @@ impl Broker {
         (self.clock)()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         // A session that panicked did so outside of a change: records come first.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -444,9 +395,4 @@ impl Inner {
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.is_present()
     }
-}
-
-/// What an agent names is its own affair, but not how much of the log it takes.
-fn shortened(text: &str) -> String {
-    text.chars().take(karyon_authority::limits::TEXT_BYTES_MAX).collect()
 }

@@ -11,6 +11,11 @@ pub enum BrokerError {
     /// The node does not start, or does not end as it should.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// Nobody guards this node, or its guardian was lost: nothing was done.
+    #[error(
+        "effects need a live guardian, and this node has none: start it with the command `karyon`, which starts its guardian; of one that was lost `karyon safety status` says more"
+    )]
+    Unguarded,
     /// The log cannot be written; nothing is admitted any more.
     #[error(transparent)]
     Log(#[from] LogFailed),

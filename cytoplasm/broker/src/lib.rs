@@ -10,13 +10,18 @@
 //! unknown*: nobody may act on them again, and a late receipt still settles them. A clock that
 //! stands behind the log's last record ends every lease and pending approval that has an end.
 //!
+//! The guardian is told of every question, answer and receipt before it becomes real; without a live
+//! one nothing is done to the world.
+//!
 //! The broker's agents act from outside, in sessions: who names an agent here is trusted to be
 //! that agent's session.
 
 mod act;
+mod ask;
 mod broker;
 mod denials;
 mod error;
+mod watch;
 
 pub use act::{ActError, Outcome, Performed, effect_key};
 pub use broker::{Answer, Broker, Clock, KIND, Settings, Stopped, resource};

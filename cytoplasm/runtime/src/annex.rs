@@ -8,13 +8,13 @@ use std::sync::Arc;
 use karyon_identity::{Checkpoint, GrantTerms, SecretKey};
 use karyon_log::{Control, End, InputFile, Lane, LogError, Record, SegmentHeader};
 use karyon_log_writer::{Block, write_segment};
-use karyon_safety::Found;
 use karyon_types::{LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use crate::checkpoints::Checkpoints;
 use crate::datadir::DataDir;
-use crate::node::{NodeError, boot_record, permit};
+use crate::keeper::Keeper;
+use crate::node::{NodeError, boot_record};
 use crate::recorder::wall_ms;
 
 /// A data directory that something can be added to.
@@ -39,12 +39,10 @@ impl Annex {
         known: &[Checkpoint],
     ) -> Result<Annex, NodeError> {
         let is_new = dir.is_unused()?;
-        if let Found::Missing = karyon_safety::read(dir.path())
-            && is_new
-        {
-            karyon_safety::initialise(dir.path())?;
-        }
-        permit(&dir)?;
+        match is_new {
+            true => Keeper::permit_first(&dir)?,
+            false => Keeper::permit(&dir)?,
+        };
         let trust = Trust { node_key: Some(key.public_key()), known: known.to_vec() };
         let report = verify(&dir.log_folder(), &dir.checkpoint_file(), &dir.inputs(), &trust);
         let report = match report {
@@ -102,7 +100,7 @@ impl Annex {
         let is_boot = |control: &&Control| matches!(control, Control::Boot(_));
         let boots = self.report.iter().flat_map(|report| &report.controls).filter(is_boot);
         let boot = 1 + boots.count() as u32;
-        let mut all = vec![Record::Control(Box::new(boot_record(boot, karyon, 0)))];
+        let mut all = vec![Record::Control(Box::new(boot_record(&self.dir, boot, karyon, 0)))];
         all.extend_from_slice(records);
         // A log begins with its genesis.
         if let Some(Record::Control(first)) = records.first()
@@ -123,7 +121,7 @@ impl Annex {
         let folder = self.dir.log_folder();
         let end = write_segment(&folder, &self.header, Arc::clone(&self.key), boot, &end, block)
             .map_err(|source| NodeError::Io { path: folder, source })?;
-        Checkpoints::begin(self.header.log, self.key, self.dir.checkpoint_file(), None)?
+        Checkpoints::begin(self.header.log, self.key, &self.dir, None)?
             .write(end.tree.size(), end.tree.root())?;
         Ok((self.dir, end))
     }

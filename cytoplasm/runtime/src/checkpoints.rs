@@ -1,19 +1,21 @@
 //! Signed checkpoints of a log, written while it grows.
 //!
 //! A checkpoint covers only what is durable. Beside the log it shows that nothing was cut off;
-//! kept outside the data directory it shows that nothing was rewritten either, up to there.
+//! kept outside the data directory it shows that nothing was rewritten either, up to there. A
+//! guardian keeps each where the node cannot write.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use karyon_guardian::Guard;
 use karyon_identity::{Checkpoint, SecretKey};
 use karyon_log::origin;
 use karyon_log_writer::WriterStatus;
 use karyon_types::LogId;
 
-use crate::datadir::replace_whole;
+use crate::datadir::{DataDir, replace_whole};
 use crate::node::NodeError;
 
 /// The longest that a log grows without a checkpoint: what a later forger of the log could change
@@ -30,6 +32,7 @@ struct Shared {
     log: LogId,
     key: Arc<SecretKey>,
     file: PathBuf,
+    guard: Option<Arc<Guard>>,
     state: Mutex<State>,
     stop: Condvar,
 }
@@ -47,11 +50,12 @@ impl Checkpoints {
     pub(crate) fn begin(
         log: LogId,
         key: Arc<SecretKey>,
-        file: PathBuf,
+        dir: &DataDir,
         status: Option<Arc<WriterStatus>>,
     ) -> Result<Checkpoints, NodeError> {
         let (state, stop) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { log, key, file: file.clone(), state, stop });
+        let (file, guard) = (dir.checkpoint_file(), dir.guard().cloned());
+        let shared = Arc::new(Shared { log, key, file: file.clone(), guard, state, stop });
         let thread = status.map(|status| {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new()
@@ -122,7 +126,10 @@ impl Shared {
         for file in [Some(&self.file), witness.as_ref()].into_iter().flatten() {
             replace_whole(file, note.as_bytes())?;
         }
-        Ok(())
+        match &self.guard {
+            Some(guard) => Ok(guard.checkpoint(&self.log.to_string(), &note)?),
+            None => Ok(()),
+        }
     }
 }
 
@@ -134,11 +141,12 @@ mod tests {
     fn both_files_hold_what_was_signed() {
         let folder = tempfile::tempdir().unwrap();
         let key: Arc<SecretKey> = SecretKey::from_seed([7; 32]).unwrap().into();
-        let [beside, witness] = ["beside", "witness"].map(|name| folder.path().join(name));
+        let dir = DataDir::create(&folder.path().join("data")).unwrap();
+        dir.furnish().unwrap();
+        let (beside, witness) = (dir.checkpoint_file(), folder.path().join("witness"));
         let log = LogId([3; 16]);
         let mut checkpoints =
-            Checkpoints::begin(log, Arc::clone(&key), beside.clone(), Some(Arc::default()))
-                .unwrap();
+            Checkpoints::begin(log, Arc::clone(&key), &dir, Some(Arc::default())).unwrap();
         checkpoints.witnessed_by(witness.clone());
         checkpoints.stop();
         checkpoints.write(4, [9; 32]).unwrap();

@@ -55,8 +55,9 @@ pub struct DataDir {
 /// What a write of a segment that was cut off leaves.
 const TEMPORARY_SEGMENT: &str = "spare.log";
 
-/// What may lie in a directory that is not used yet: a person can put STOP there beforehand.
-const BEFOREHAND: [&str; 2] = ["safety", "lock"];
+/// What may lie in a directory that is not used yet: a person can put STOP there beforehand, and
+/// a guardian has a folder for its events.
+const BEFOREHAND: [&str; 3] = ["safety", "lock", "logs"];
 
 impl DataDir {
     /// Makes a new one, or takes an empty one.

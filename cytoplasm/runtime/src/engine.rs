@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_gate::{Full, Grant, Lease, OpenError};
+use karyon_guardian::Guard;
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Record, Target, Verb};
 use karyon_log_writer::LogFailed;
@@ -116,6 +117,8 @@ pub struct RunConfig {
     pub interrupt: Arc<AtomicUsize>,
     /// Read by whoever shows progress.
     pub progress: Arc<Progress>,
+    /// The guardian that is told of ticks and crashes with each of its beats.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// How far a run has come.
@@ -256,6 +259,7 @@ pub fn run<A: Agent>(
     recorder: &mut Option<Recorder>,
 ) -> Result<Outcome<A>, RunError> {
     crate::panics::install();
+    let stepping = Stepping::begin(config.guard);
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
     let mut leases = match Leases::bring_to_life(&population, config.limits, &mut owned) {
@@ -289,6 +293,7 @@ pub fn run<A: Agent>(
             stop: config.stop,
             interrupt: config.interrupt,
             progress: config.progress,
+            guard: stepping.guard.clone(),
             window: RestartWindow::new(config.intensity),
             intensity: config.intensity,
             current: None,
@@ -328,6 +333,31 @@ pub fn run<A: Agent>(
         agents.extend(slab.into_agents());
     }
     Ok(Outcome { ending, ticks, counts, agents, leases: terms })
+}
+
+/// While it lives the guardian is told that agents run, however the run ends.
+struct Stepping {
+    guard: Option<Arc<Guard>>,
+}
+
+impl Stepping {
+    fn begin(guard: Option<Arc<Guard>>) -> Stepping {
+        let stepping = Stepping { guard };
+        stepping.tell(true);
+        stepping
+    }
+
+    fn tell(&self, is_so: bool) {
+        if let Some(guard) = &self.guard {
+            guard.counters().stepping.store(is_so, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Stepping {
+    fn drop(&mut self) {
+        self.tell(false);
+    }
 }
 
 /// The tick that stands for "no more".
@@ -431,6 +461,7 @@ struct Leader {
     stop: Option<StopFile>,
     interrupt: Arc<AtomicUsize>,
     progress: Arc<Progress>,
+    guard: Option<Arc<Guard>>,
     window: RestartWindow,
     intensity: Intensity,
     /// The tick that just ran.
@@ -477,6 +508,10 @@ impl Leader {
         }
         self.current = Some(next);
         self.progress.tick.store(next.0, Ordering::Relaxed);
+        if let Some(guard) = &self.guard {
+            // Begun ticks, so that the first is one too.
+            guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
+        }
         let events = on_the_way + self.frame(next, plan.inputs.released(next))?;
         Ok(Some(Next { tick: next, events }))
     }
@@ -513,14 +548,18 @@ impl Leader {
         }
         self.recorder.append(&self.framing, self.framed)?;
         let released = plan.inputs.released(tick).items.len() as u64;
-        let (mut sent, mut restarts) = (0, 0);
+        let (mut sent, mut restarts, mut crashes) = (0, 0, 0);
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             restarts += outcome.restarts;
+            crashes += std::mem::take(&mut outcome.crashes);
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
+        }
+        if let Some(guard) = &self.guard {
+            guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }
         self.recorder.end_of_tick()?;
         if !self.window.record(tick, restarts) {

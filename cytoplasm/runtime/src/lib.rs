@@ -16,6 +16,7 @@ pub mod codec;
 pub mod datadir;
 mod engine;
 mod input;
+mod keeper;
 mod leases;
 mod node;
 mod panics;

@@ -1,24 +1,27 @@
 //! A node's life: a data directory, its safety marker, its log; from start to a clean end.
 //!
 //! The marker says `running` before anything runs and `clear` only after a clean end or an
-//! interruption in good order; everything else that a start finds is safe mode.
+//! interruption in good order; everything else that a start finds is safe mode. Under a guardian
+//! it is the guardian that keeps the marker.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use karyon_guardian::LinkError;
 use karyon_identity::{Checkpoint, SecretKey};
 use karyon_log::{
     Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, Recovered,
     Resume, Seal, SegmentHeader, Walk,
 };
 use karyon_log_writer::{LogFailed, Writer, WriterOptions};
-use karyon_safety::{Found, Marker, MarkerError, ResumeError, SafeMode, StopFile};
+use karyon_safety::{MarkerError, ResumeError, SafeMode, StopFile};
 use karyon_types::{Hash, LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use crate::checkpoints::Checkpoints;
 use crate::datadir::{DataDir, DataDirError};
+use crate::keeper::{Keeper, guardian_record};
 use crate::recorder::{Recorder, wall_ms};
 
 /// Why a node does not start, or does not end as it should.
@@ -82,6 +85,9 @@ pub enum NodeError {
     /// The safety marker cannot be written.
     #[error(transparent)]
     Marker(#[from] MarkerError),
+    /// The guardian was not reached.
+    #[error(transparent)]
+    Guardian(#[from] LinkError),
     /// A person's reason cannot be brought into the log.
     #[error(transparent)]
     Resume(#[from] ResumeError),
@@ -131,7 +137,7 @@ pub struct Beginning {
 pub struct Node {
     dir: DataDir,
     header: SegmentHeader,
-    marker_n: u64,
+    keeper: Keeper,
     /// What all records pass through; taken by a run and given back.
     pub recorder: Option<Recorder>,
     /// The log's end and its seal when the node started, should it be sealed.
@@ -150,13 +156,12 @@ impl Node {
         schedulers: usize,
         mut beginning: Beginning,
     ) -> Result<Node, NodeError> {
-        match karyon_safety::read(dir.path()) {
-            Found::Missing => karyon_safety::initialise(dir.path())?,
-            Found::Marker(_) | Found::Broken { .. } => {}
-        }
-        let marker_n = permit(&dir)?;
+        let keeper = Keeper::permit_first(&dir)?;
+        let log = karyon_identity::GrantTerms::random_nonce()
+            .map(LogId)
+            .map_err(|error| NodeError::Sign(error.to_string()))?;
         dir.furnish()?;
-        karyon_safety::replace(dir.path(), &Marker::Running { n: marker_n })?;
+        keeper.begin(log)?;
         for (name, bytes) in &beginning.inputs {
             dir.write(&dir.inputs().join(name), bytes)?;
             beginning.genesis.inputs.push(InputFile {
@@ -165,11 +170,8 @@ impl Node {
                 hash: hash(bytes).0,
             });
         }
-        let log = karyon_identity::GrantTerms::random_nonce()
-            .map(LogId)
-            .map_err(|error| NodeError::Sign(error.to_string()))?;
         let header = SegmentHeader { log, node_key: key.public_key() };
-        let boot = boot_record(1, &beginning.genesis.karyon, schedulers);
+        let boot = boot_record(&dir, 1, &beginning.genesis.karyon, schedulers);
         let mut records = vec![Control::Genesis(beginning.genesis)];
         records.append(&mut beginning.authority);
         let resumes = take_resumes(&dir)?;
@@ -178,9 +180,9 @@ impl Node {
         records.push(boot);
         let recorder = open_log(&dir, &header, &key, 1, &End::of_new_log())
             .and_then(|writer| first_words(Recorder::new(writer), &records))
-            .map_err(|error| halted(&dir, marker_n, error))?;
-        forget_resumes(&dir, pending)?;
-        Node::begin(dir, header, key, marker_n, recorder)
+            .map_err(|error| keeper.halted(error))?;
+        forget_resumes(&keeper, pending)?;
+        Node::begin(dir, header, key, keeper, recorder)
     }
 
     /// Starts again where a run was ended: verifies the log, cuts an uncommitted tail, and goes
@@ -216,18 +218,18 @@ impl Node {
             return Err(NodeError::NoRun { data: data() });
         }
         check_versions(&report, karyon, kinds)?;
-        let marker_n = permit(&dir)?;
+        let keeper = Keeper::permit(&dir)?;
         // Before anything is changed: a list that cannot be read leaves all as it is.
         let resumes = take_resumes(&dir)?;
         let boot = 1 + report.controls.iter().filter(|c| matches!(c, Control::Boot(_))).count();
-        karyon_safety::replace(dir.path(), &Marker::Running { n: marker_n })?;
+        keeper.begin(report.log)?;
         let header = SegmentHeader { log: report.log, node_key: report.node_key };
         let end = report.end.clone();
         let walk = Walk::open(&log).map_err(VerifyError::Log)?;
         if end.sealed {
             let recorder = Recorder::resuming(None, walk, &end);
             let sealed = report.seal().map(|seal| (end, seal.clone()));
-            let node = Node { sealed, ..Node::begin(dir, header, key, marker_n, recorder)? };
+            let node = Node { sealed, ..Node::begin(dir, header, key, keeper, recorder)? };
             return Ok((node, report));
         }
         let mut records = Vec::new();
@@ -241,25 +243,24 @@ impl Node {
         let pending = resumes.iter().map(|resume| resume.n).max();
         let new = resumes.into_iter().filter(|resume| !is_recorded(resume.n));
         records.extend(new.map(Control::Resume));
-        records.push(boot_record(boot as u32, karyon, schedulers));
+        records.push(boot_record(&dir, boot as u32, karyon, schedulers));
         let recorder = open_log(&dir, &header, &key, boot as u32, &end)
             .and_then(|writer| first_words(Recorder::resuming(Some(writer), walk, &end), &records))
-            .map_err(|error| halted(&dir, marker_n, error))?;
-        forget_resumes(&dir, pending)?;
-        Ok((Node::begin(dir, header, key, marker_n, recorder)?, report))
+            .map_err(|error| keeper.halted(error))?;
+        forget_resumes(&keeper, pending)?;
+        Ok((Node::begin(dir, header, key, keeper, recorder)?, report))
     }
 
     fn begin(
         dir: DataDir,
         header: SegmentHeader,
         key: Arc<SecretKey>,
-        marker_n: u64,
+        keeper: Keeper,
         recorder: Recorder,
     ) -> Result<Node, NodeError> {
-        let file = dir.checkpoint_file();
-        let checkpoints = Checkpoints::begin(header.log, key, file, recorder.status())?;
+        let checkpoints = Checkpoints::begin(header.log, key, &dir, recorder.status())?;
         let recorder = Some(recorder);
-        Ok(Node { dir, header, marker_n, recorder, sealed: None, checkpoints })
+        Ok(Node { dir, header, keeper, recorder, sealed: None, checkpoints })
     }
 
     /// Keeps each checkpoint in this file too. Outside the reach of whoever can write the data
@@ -316,7 +317,7 @@ impl Node {
             }
         };
         self.checkpoint(&end)?;
-        self.clear()?;
+        self.keeper.clear()?;
         Ok((self.dir, end))
     }
 
@@ -333,7 +334,7 @@ impl Node {
             }
         };
         self.checkpoint(&end)?;
-        self.clear()?;
+        self.keeper.clear()?;
         Ok((self.dir, end))
     }
 
@@ -350,22 +351,22 @@ impl Node {
     /// # Errors
     /// [`NodeError::Log`]: the node gave up.
     pub fn record_urgently(&mut self, record: Control) -> Result<(), NodeError> {
-        let recorder = self.recorder.as_ref();
-        let spoken = recorder.map_or(Ok(()), |recorder| recorder.urgent(record));
+        let spoken = self.recorder.as_ref().ok_or_else(no_recorder)?.urgent(record);
         spoken.map_err(|failed| self.give_up(failed))
     }
 
-    /// STOP was found: durably says so, and waits for nothing, the log least of all.
+    /// STOP was found: durably says so, and waits for nothing, the log least of all; for a
+    /// guardian no longer than its heartbeat may take.
     ///
     /// # Errors
-    /// [`NodeError::Marker`]; the marker says `running` then, which is safe mode too.
+    /// [`NodeError::Marker`], [`NodeError::Guardian`]; the marker says `running` then, which is
+    /// safe mode too.
     pub fn halt(self, reason: &str) -> Result<(), NodeError> {
-        let halted = Marker::Halted { n: self.marker_n, reason: reason.into() };
-        let outcome = karyon_safety::replace(self.dir.path(), &halted);
+        let outcome = self.keeper.halt(reason);
         // The log's thread may still be writing what was queued: the directory stays locked until
         // the process is gone.
         std::mem::forget(self.dir);
-        Ok(outcome?)
+        outcome
     }
 
     /// The run failed: keeps what was recorded, and leaves the marker as it is. Where it was the
@@ -378,10 +379,7 @@ impl Node {
     }
 
     fn record(&mut self, records: &[Control]) -> Result<(), NodeError> {
-        let Some(recorder) = &mut self.recorder else {
-            return Err(NodeError::Sign("the run did not give its recorder back".into()));
-        };
-        let recorded = recorder.control(records);
+        let recorded = self.recorder.as_mut().ok_or_else(no_recorder)?.control(records);
         recorded.map_err(|failed| self.give_up(failed))
     }
 
@@ -400,12 +398,14 @@ impl Node {
         closed.map_err(|failed| self.give_up(failed))
     }
 
-    /// The log failed: says so where that is still possible. A full disk has room for a record.
-    fn give_up(&mut self, failed: LogFailed) -> NodeError {
+    /// Nothing may go on: says so where that is still possible, and records nothing any more. A
+    /// full disk has room for a record. Gives back what is to be told.
+    pub fn give_up(&mut self, failed: impl Into<NodeError>) -> NodeError {
+        let failed = failed.into();
         let reason = failed.to_string();
         let halt = Control::Halt(Halt { reason, at_unix_ms: wall_ms() });
         match self.recorder.take().map_or(Ok(()), |recorder| recorder.last_words(halt)) {
-            Ok(()) | Err(_) => halted(&self.dir, self.marker_n, NodeError::Log(failed)),
+            Ok(()) | Err(_) => self.keeper.halted(failed),
         }
     }
 
@@ -413,10 +413,11 @@ impl Node {
         self.checkpoints.stop();
         self.checkpoints.write(end.tree.size(), end.tree.root())
     }
+}
 
-    fn clear(&self) -> Result<(), NodeError> {
-        Ok(karyon_safety::replace(self.dir.path(), &Marker::Clear { n: self.marker_n + 1 })?)
-    }
+/// A run took it and did not give it back, or the node gave up.
+fn no_recorder() -> NodeError {
+    NodeError::Sign("nothing is recorded any more: the node gave up before".into())
 }
 
 fn open_log(
@@ -438,28 +439,6 @@ fn first_words(mut recorder: Recorder, records: &[Control]) -> Result<Recorder, 
     Ok(recorder)
 }
 
-/// The log failed: the marker says so. One that cannot be written says `running`, which keeps a
-/// start from going on too; the log's failure is the one to tell.
-fn halted(dir: &DataDir, n: u64, error: NodeError) -> NodeError {
-    let marker = Marker::Halted { n, reason: error.to_string() };
-    match karyon_safety::replace(dir.path(), &marker) {
-        Ok(()) | Err(_) => error,
-    }
-}
-
-/// Whether a start is permitted: STOP is absent and the marker clear.
-pub(crate) fn permit(dir: &DataDir) -> Result<u64, NodeError> {
-    let data = dir.path().to_path_buf();
-    let permitted = karyon_safety::permit_start(&karyon_safety::read(dir.path()));
-    let stop = StopFile::watch(dir.path());
-    if stop.as_ref().is_ok_and(StopFile::is_present) {
-        return Err(NodeError::Stop { data, halted: permitted.is_err() });
-    }
-    let n = permitted.map_err(|mode| NodeError::SafeMode { data: data.clone(), mode })?;
-    stop.map_err(|source| NodeError::Io { path: data.join("safety"), source })?;
-    Ok(n)
-}
-
 fn check_versions(report: &Report, karyon: &str, kinds: &[(String, u32)]) -> Result<(), NodeError> {
     let Some(genesis) = report.genesis() else { return Ok(()) };
     let mismatch = |what: &str, recorded: &dyn std::fmt::Debug, here: &dyn std::fmt::Debug| {
@@ -478,13 +457,13 @@ fn check_versions(report: &Report, karyon: &str, kinds: &[(String, u32)]) -> Res
     Ok(())
 }
 
-pub(crate) fn boot_record(boot: u32, karyon: &str, schedulers: usize) -> Control {
+pub(crate) fn boot_record(dir: &DataDir, boot: u32, karyon: &str, schedulers: usize) -> Control {
     Control::Boot(Boot {
         boot,
         karyon: karyon.into(),
         schedulers: schedulers as u32,
         at_unix_ms: wall_ms(),
-        guardian: None,
+        guardian: guardian_record(dir),
     })
 }
 
@@ -502,11 +481,8 @@ fn take_resumes(dir: &DataDir) -> Result<Vec<Resume>, NodeError> {
 }
 
 /// The log holds the reasons up to the last one durably now.
-fn forget_resumes(dir: &DataDir, last: Option<u64>) -> Result<(), NodeError> {
-    match last {
-        Some(n) => Ok(karyon_safety::resumes_recorded(dir.path(), n)?),
-        None => Ok(()),
-    }
+fn forget_resumes(keeper: &Keeper, last: Option<u64>) -> Result<(), NodeError> {
+    last.map_or(Ok(()), |n| keeper.resumes_recorded(n))
 }
 
 /// Seconds since 1970, for a person's resume.

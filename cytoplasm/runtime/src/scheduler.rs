@@ -49,6 +49,7 @@ pub(crate) struct TickOutcome {
     /// Messages that it sent to be delivered in the next tick.
     pub(crate) sent: u64,
     pub(crate) restarts: u64,
+    pub(crate) crashes: u64,
     pub(crate) error: Option<RunError>,
 }
 
@@ -252,6 +253,7 @@ impl<A: Agent> Scheduler<A> {
             };
             // The step failed: nothing of it is left but the record that it did.
             self.counts.crashes += 1;
+            self.outcome.crashes += 1;
             let restarts = A::KIND.restart.restarts_after(Exit::Failure);
             let again = redeliver.is_some_and(|most| attempt < most);
             let decision = match (restarts, again) {

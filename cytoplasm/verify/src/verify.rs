@@ -9,8 +9,9 @@ use karyon_types::{Hash, Hasher, LogId};
 
 use karyon_log::limits::CHECKPOINT_BYTES_MAX;
 use karyon_log::{
-    Control, Damage, DiskFolder, End, Genesis, ImportRecord, InputFile, Lane, LogError, ReadFolder,
-    Record, Records, Seal, Walk, WalkedBlock, open_regular, origin, read_regular, segment_file,
+    Boot, Control, Damage, DiskFolder, End, Genesis, ImportRecord, InputFile, Lane, LogError,
+    ReadFolder, Record, Records, Seal, Walk, WalkedBlock, open_regular, origin, read_regular,
+    segment_file,
 };
 
 use crate::past::{Hashes, Past};
@@ -68,6 +69,23 @@ impl Report {
     pub fn seal(&self) -> Option<&Seal> {
         self.controls.iter().find_map(|control| match control {
             Control::Seal(seal) => Some(seal),
+            _ => None,
+        })
+    }
+
+    /// How often a node started and wrote to the log.
+    pub fn boots(&self) -> usize {
+        self.boot_records().count()
+    }
+
+    /// How many of these starts had no guardian.
+    pub fn unguarded_boots(&self) -> usize {
+        self.boot_records().filter(|boot| boot.guardian.is_none()).count()
+    }
+
+    fn boot_records(&self) -> impl Iterator<Item = &Boot> {
+        self.controls.iter().filter_map(|control| match control {
+            Control::Boot(boot) => Some(boot),
             _ => None,
         })
     }

@@ -177,7 +177,9 @@ impl From<TransplantError> for CliError {
 impl From<NodeError> for CliError {
     fn from(error: NodeError) -> CliError {
         let code = match &error {
-            NodeError::SafeMode { .. } | NodeError::Stop { .. } => Code::Halted,
+            NodeError::SafeMode { .. } | NodeError::Stop { .. } | NodeError::Guardian(_) => {
+                Code::Halted
+            }
             NodeError::Verify(error) if error.is_refutation() => Code::VerificationFailed,
             NodeError::OtherState { .. } => Code::VerificationFailed,
             NodeError::DataDir(_)

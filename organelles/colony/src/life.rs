@@ -266,6 +266,7 @@ fn live(
         stop: Some(node.stop_file()?),
         interrupt: Arc::clone(&settings.interrupt),
         progress: Arc::clone(&settings.progress),
+        guard: node.dir().guard().cloned(),
     };
     let population = rumour.population(grant);
     let outcome = run(config, population, Arc::new(rumour.feeder()), &mut node.recorder);

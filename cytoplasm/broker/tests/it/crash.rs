@@ -33,9 +33,8 @@ fn killed_after_each_answer_the_ledger_comes_back_as_it_was() {
         number += 1;
         let data = killed.path().join(number.to_string());
         copy(&world.data(), &data);
-        person_looks(&data);
         let time = Arc::new(AtomicU64::new(world.clock.load(Ordering::SeqCst)));
-        let again = open(&data, &time).unwrap();
+        let again = open(&world.played, &data, &time).unwrap();
         let state = |ledger: &karyon_authority::Ledger| {
             let proposals: Vec<_> = ledger.proposals().map(|(p, s)| (p.id, s)).collect();
             let effects: Vec<_> = ledger.effects().map(|(intent, _)| intent.id).collect();
@@ -79,20 +78,4 @@ fn killed_after_each_answer_the_ledger_comes_back_as_it_was() {
     };
     assert!(matches!(again.ask(&ask).unwrap(), Answer::Denied(no) if no.code() == "lease_revoked"));
     assert_eq!(effect, EffectId(1));
-}
-
-/// After a kill nothing starts before a person has looked.
-fn person_looks(data: &std::path::Path) {
-    let config = tempfile::tempdir().unwrap();
-    let request = karyon_safety::ResumeRequest {
-        data,
-        config: config.path(),
-        log: [0; 16],
-        reason: "looked; all is well",
-        unix_seconds: 1,
-        least_n: 0,
-        signature: None,
-        limits: &karyon_safety::Limits::default(),
-    };
-    karyon_safety::resume(request).unwrap();
 }

@@ -6,5 +6,9 @@
 mod adversary;
 mod approvals;
 mod crash;
+mod guarded;
+#[path = "../../../runtime/tests/it/guardian.rs"]
+#[expect(dead_code, reason = "the runtime's tests use all of it")]
+mod guardian;
 mod life;
 mod support;

@@ -18,6 +18,8 @@ use karyon_types::{
 };
 use tempfile::TempDir;
 
+use crate::guardian::Played;
+
 /// When tests begin: an hour ahead of this machine's clock, which stamps the log's blocks.
 pub static START: LazyLock<u64> = LazyLock::new(|| {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -39,6 +41,7 @@ pub const ADAPTER: u8 = 4;
 pub struct World {
     pub broker: Broker,
     pub clock: Arc<AtomicU64>,
+    pub played: Played,
     folder: TempDir,
     orders: AtomicU64,
 }
@@ -85,11 +88,17 @@ fn clock(time: &Arc<AtomicU64>) -> Box<dyn Fn() -> u64 + Send + Sync> {
 
 impl World {
     pub fn new() -> World {
-        let folder = tempfile::tempdir().unwrap();
         let time = Arc::new(AtomicU64::new(*START));
-        let dir = DataDir::create(&folder.path().join("data")).unwrap();
-        let broker = Broker::create(dir, settings(&time)).unwrap();
-        World { broker, clock: time, folder, orders: AtomicU64::new(0) }
+        World::with(settings(&time), time)
+    }
+
+    pub fn with(settings: Settings, clock: Arc<AtomicU64>) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("data").join("safety")).unwrap();
+        let played = Played::new();
+        let dir = under(&played, &folder.path().join("data"));
+        let broker = Broker::create(dir, settings).unwrap();
+        World { broker, clock, played, folder, orders: AtomicU64::new(0) }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -98,10 +107,10 @@ impl World {
 
     /// Ends in good order and comes back.
     pub fn reopened(self) -> World {
-        let World { broker, clock: time, folder, orders } = self;
+        let World { broker, clock, played, folder, orders } = self;
         drop(broker.close().unwrap());
-        let broker = open(&folder.path().join("data"), &time).unwrap();
-        World { broker, clock: time, folder, orders }
+        let broker = open(&played, &folder.path().join("data"), &clock).unwrap();
+        World { broker, clock, played, folder, orders }
     }
 
     pub fn pass(&self, ms: u64) {
@@ -164,9 +173,12 @@ impl World {
     }
 }
 
-pub fn open(data: &Path, time: &Arc<AtomicU64>) -> Result<Broker, BrokerError> {
-    let dir = DataDir::open(data).unwrap();
-    Broker::open(dir, settings(time))
+pub fn under(played: &Played, data: &Path) -> DataDir {
+    DataDir::under(Arc::clone(&played.guard), data).unwrap()
+}
+
+pub fn open(played: &Played, data: &Path, time: &Arc<AtomicU64>) -> Result<Broker, BrokerError> {
+    Broker::open(under(played, data), settings(time))
 }
 
 pub fn settings(time: &Arc<AtomicU64>) -> Settings {

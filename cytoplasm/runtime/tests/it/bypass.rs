@@ -49,6 +49,7 @@ fn a_native_agent_can_bypass_the_gate() {
         stop: None,
         interrupt: Arc::new(AtomicUsize::new(0)),
         progress: Arc::new(Progress::default()),
+        guard: None,
     };
     let smuggler = file.clone();
     let population = Population {

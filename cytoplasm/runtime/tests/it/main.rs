@@ -8,6 +8,8 @@ mod bypass;
 mod changes;
 mod crashes;
 mod determinism;
+mod guarded;
+mod guardian;
 mod node;
 mod repeating;
 mod standing;

@@ -10,7 +10,11 @@ use karyon_safety::{Found, Limits, Marker, ResumeRequest};
 
 use crate::support::key;
 
-fn begin(path: &Path) -> Node {
+pub fn begin(path: &Path) -> Node {
+    create(DataDir::create(path).unwrap()).unwrap()
+}
+
+pub fn create(dir: DataDir) -> Result<Node, NodeError> {
     let genesis = Genesis {
         karyon: "1".into(),
         created_unix_ms: 0,
@@ -21,15 +25,19 @@ fn begin(path: &Path) -> Node {
     };
     let beginning =
         Beginning { genesis, authority: vec![], inputs: vec![("in".into(), b"1 2 3".to_vec())] };
-    Node::create(DataDir::create(path).unwrap(), key(), 1, beginning).unwrap()
+    Node::create(dir, key(), 1, beginning)
 }
 
 fn resume(path: &Path, karyon: &str) -> Result<Node, NodeError> {
-    let kinds = [("puppet".into(), 1)];
-    Node::resume(DataDir::open(path).unwrap(), key(), 1, karyon, &kinds, &[]).map(|(node, _)| node)
+    go_on(DataDir::open(path).unwrap(), karyon)
 }
 
-fn seal(root: u8) -> Seal {
+pub fn go_on(dir: DataDir, karyon: &str) -> Result<Node, NodeError> {
+    let kinds = [("puppet".into(), 1)];
+    Node::resume(dir, key(), 1, karyon, &kinds, &[]).map(|(node, _)| node)
+}
+
+pub fn seal(root: u8) -> Seal {
     Seal { ticks: 0, state_root: [root; 32] }
 }
 
@@ -100,7 +108,7 @@ fn a_resume_that_is_recorded_already_is_not_recorded_again() {
 }
 
 /// A disk on which nothing can be written any more.
-struct Broken;
+pub struct Broken;
 
 impl ReadStorage for Broken {
     fn len(&self) -> std::io::Result<u64> {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use karyon_gate::{Grant, Rights, Scope};
+use karyon_guardian::Guard;
 use karyon_identity::SecretKey;
 use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHeader, Walk};
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
@@ -192,6 +193,7 @@ pub struct Stage {
     pub expires: Vec<(AgentId, Tick)>,
     pub changes: Vec<Change>,
     pub rights: Rights,
+    pub guard: Option<Arc<Guard>>,
 }
 
 pub const LIMITS: Limits =
@@ -210,6 +212,7 @@ impl Default for Stage {
             expires: Vec::new(),
             changes: Vec::new(),
             rights: Rights::SEND.and(Rights::REMEMBER),
+            guard: None,
         }
     }
 }
@@ -218,6 +221,14 @@ impl Stage {
     pub fn play<const R: u8, const G: u32>(
         &self,
         script: &Script,
+        recorder: Recorder,
+    ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
+        self.play_from(Arc::new(script.clone()), recorder)
+    }
+
+    pub fn play_from<const R: u8, const G: u32>(
+        &self,
+        inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
         let config = RunConfig {
@@ -229,6 +240,7 @@ impl Stage {
             stop: None,
             interrupt: Arc::new(AtomicUsize::new(0)),
             progress: Arc::new(Progress::default()),
+            guard: self.guard.clone(),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
@@ -245,7 +257,7 @@ impl Stage {
             changes: self.changes.clone(),
         };
         let mut recorder = Some(recorder);
-        let outcome = run(config, population, Arc::new(script.clone()), &mut recorder);
+        let outcome = run(config, population, inputs, &mut recorder);
         (outcome, recorder)
     }
 

@@ -92,6 +92,7 @@ fn run_on(
         stop: None,
         interrupt: Arc::new(AtomicUsize::new(0)),
         progress: Arc::new(Progress::default()),
+        guard: None,
     };
     let grant = Grant {
         id: GrantId(1),

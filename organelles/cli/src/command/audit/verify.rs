@@ -55,6 +55,8 @@ fn as_json(report: &Report, retired: bool) -> serde_json::Value {
         "root": hex(&report.end.tree.root()),
         "state_root": report.seal().map(|seal| hex(&seal.state_root)),
         "imports": report.imports().count(),
+        "boots": report.boots(),
+        "unguarded": report.unguarded_boots(),
         "checkpoint": report.checkpoint,
         "node_key": report.node_key.to_string(),
         "key": match report.key {
@@ -97,6 +99,10 @@ fn show(report: &Report, retired: bool) {
             report.node_key
         ),
     });
+    if report.unguarded_boots() > 0 {
+        let (unguarded, boots) = (report.unguarded_boots(), report.boots());
+        output::line(&format!("unguarded   {unguarded} of {boots} starts"));
+    }
     if end.sealed && report.checkpoint.is_none() {
         output::line(
             "checkpoint  missing: whoever removed it could also have changed the last commit",

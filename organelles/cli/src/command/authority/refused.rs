@@ -15,6 +15,7 @@ pub(super) fn refused(what: impl std::fmt::Display) -> CliError {
 pub(super) fn error(error: BrokerError) -> CliError {
     match error {
         BrokerError::Node(error) => error.into(),
+        BrokerError::Unguarded => CliError::failure(error.to_string()),
         BrokerError::Log(failed) => karyon_runtime::NodeError::Log(failed).into(),
         BrokerError::Contradiction(contradiction) => CliError {
             code: Code::VerificationFailed,
