@@ -38,6 +38,9 @@ pub(crate) const MECHANISMS: [&str; 7] = [
     "seccomp",
 ];
 
+/// The priority of guardian and first process as root: many that spin do not keep them waiting.
+pub(crate) const URGENT: i32 = -10;
+
 /// The namespaces of a runtime, as the system knows them.
 pub(crate) fn flags(namespaces: bool, root: bool) -> u64 {
     match (namespaces, root) {
@@ -97,6 +100,10 @@ impl Confinement {
     /// In the first process: makes the namespace what it has to be. What could not be had is
     /// named with the reason; an error is what nothing can go on without.
     pub(crate) fn furnish(&self) -> io::Result<Vec<(&'static str, String)>> {
+        if self.user.is_some() {
+            // Root may be heard before others; the runtime may not.
+            rustix::process::setpriority_process(None, URGENT)?;
+        }
         if !self.namespaces {
             rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
             return Ok(Vec::new());
@@ -180,6 +187,7 @@ impl Confinement {
         // Without namespaces this is what is left; it does not reach what the runtime starts.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         if let Some(uid) = self.user {
+            rustix::process::setpriority_process(None, 0)?;
             let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
             set_thread_groups(&[])?;
             set_thread_res_gid(gid, gid, gid)?;

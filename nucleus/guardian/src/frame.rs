@@ -70,57 +70,21 @@ pub struct Terms {
 /// From the runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromRuntime {
-    /// The first word: who speaks.
-    Hello {
-        /// Of the link.
-        protocol: u32,
-        /// Of Karyon.
-        version: String,
-    },
-    /// A log is about to be written.
-    Begin {
-        /// Its identity.
-        log: String,
-    },
-    /// Alive.
-    Beat {
-        /// Whether agents run just now.
-        stepping: bool,
-        /// Ticks or turns so far.
-        ticks: u64,
-        /// Crashes of agents so far.
-        crashes: u64,
-    },
-    /// Something that is counted; answered by [`FromGuardian::Done`].
-    Event {
-        /// Echoed by the answer.
-        number: u64,
-        /// What.
-        event: Event,
-        /// Under which lease; 0: none.
-        lease: u64,
-        /// In words.
-        text: String,
-    },
-    /// The newest checkpoint of the log, to be kept where the runtime cannot write.
-    Checkpoint {
-        /// The log.
-        log: String,
-        /// The signed note.
-        note: String,
-    },
-    /// The log holds the reasons of the resumes up to this one.
-    ResumesRecorded {
-        /// The number of its marker.
-        n: u64,
-    },
-    /// The last word; answered by [`FromGuardian::Done`].
-    End {
-        /// Echoed by the answer.
-        number: u64,
-        /// How.
-        end: End,
-    },
+    /// The first word: the version of the link, and that of Karyon.
+    Hello(u32, String),
+    /// A log is about to be written: its identity.
+    Begin(String),
+    /// Alive: whether agents run just now, ticks or turns so far, crashes of agents so far.
+    Beat(bool, u64, u64),
+    /// Something that is counted: a number for the answer, what, under which lease (0: none), and
+    /// in words.
+    Event(u64, Event, u64, String),
+    /// The newest checkpoint of a log, to be kept where the runtime cannot write: log and note.
+    Checkpoint(String, String),
+    /// The log holds the reasons of the resumes up to the one with this number.
+    ResumesRecorded(u64),
+    /// The last word: a number for the answer, and how it ended.
+    End(u64, End),
 }
 
 /// From the guardian.
@@ -138,60 +102,48 @@ impl FromRuntime {
     /// As a packet.
     pub fn encode(&self) -> String {
         match self {
-            FromRuntime::Hello { protocol, version } => format!("hello {protocol} {version}"),
-            FromRuntime::Begin { log } => format!("begin {log}"),
-            FromRuntime::Beat { stepping, ticks, crashes } => {
-                format!("beat {} {ticks} {crashes}", u8::from(*stepping))
+            FromRuntime::Hello(protocol, version) => format!("hello {protocol} {version}"),
+            FromRuntime::Begin(log) => format!("begin {log}"),
+            FromRuntime::Beat(stepping, ticks, crashes) => {
+                format!("beat {stepping} {ticks} {crashes}")
             }
-            FromRuntime::Event { number, event, lease, text } => {
+            FromRuntime::Event(number, event, lease, text) => {
                 format!("event {number} {} {lease} {text}", event.name())
             }
-            FromRuntime::Checkpoint { log, note } => format!("checkpoint {log} {note}"),
-            FromRuntime::ResumesRecorded { n } => format!("recorded {n}"),
-            FromRuntime::End { number, end: End::Clean } => format!("clean {number}"),
-            FromRuntime::End { number, end: End::Halted(why) } => format!("halted {number} {why}"),
+            FromRuntime::Checkpoint(log, note) => format!("checkpoint {log} {note}"),
+            FromRuntime::ResumesRecorded(n) => format!("recorded {n}"),
+            FromRuntime::End(number, End::Clean) => format!("clean {number}"),
+            FromRuntime::End(number, End::Halted(why)) => format!("halted {number} {why}"),
         }
     }
 
     /// Reads a packet; `None`: it is none of ours.
     pub fn decode(packet: &[u8]) -> Option<FromRuntime> {
         let (word, rest) = split(packet)?;
-        let mut words = rest.splitn(2, ' ');
-        Some(match word {
-            "hello" => FromRuntime::Hello {
-                protocol: words.next()?.parse().ok()?,
-                version: words.next()?.to_owned(),
-            },
-            "begin" => FromRuntime::Begin { log: log_name(rest)? },
-            "beat" => {
-                let mut words = rest.split(' ');
-                let stepping = match words.next()? {
-                    "0" => false,
-                    "1" => true,
-                    _ => return None,
-                };
-                let (ticks, crashes) = (number(words.next()?)?, number(words.next()?)?);
-                words.next().is_none().then_some(FromRuntime::Beat { stepping, ticks, crashes })?
+        let most = match word {
+            "event" => 4,
+            "beat" => 3,
+            _ => 2,
+        };
+        let words: Vec<&str> = rest.splitn(most, ' ').collect();
+        Some(match (word, words.as_slice()) {
+            ("hello", [protocol, version]) => {
+                FromRuntime::Hello(protocol.parse().ok()?, (*version).into())
             }
-            "event" => {
-                let mut words = rest.splitn(4, ' ');
-                FromRuntime::Event {
-                    number: number(words.next()?)?,
-                    event: Event::named(words.next()?)?,
-                    lease: number(words.next()?)?,
-                    text: words.next()?.to_owned(),
-                }
+            ("begin", [log]) => FromRuntime::Begin(log_name(log)?),
+            ("beat", [stepping, ticks, crashes]) => {
+                FromRuntime::Beat(stepping.parse().ok()?, number(ticks)?, number(crashes)?)
             }
-            "checkpoint" => FromRuntime::Checkpoint {
-                log: log_name(words.next()?)?,
-                note: words.next()?.to_owned(),
-            },
-            "recorded" => FromRuntime::ResumesRecorded { n: number(rest)? },
-            "clean" => FromRuntime::End { number: number(rest)?, end: End::Clean },
-            "halted" => FromRuntime::End {
-                number: number(words.next()?)?,
-                end: End::Halted(words.next()?.to_owned()),
-            },
+            ("event", [asked, event, lease, text]) => {
+                let (asked, event) = (number(asked)?, Event::named(event)?);
+                FromRuntime::Event(asked, event, number(lease)?, (*text).into())
+            }
+            ("checkpoint", [log, note]) => FromRuntime::Checkpoint(log_name(log)?, (*note).into()),
+            ("recorded", [n]) => FromRuntime::ResumesRecorded(number(n)?),
+            ("clean", [asked]) => FromRuntime::End(number(asked)?, End::Clean),
+            ("halted", [asked, why]) => {
+                FromRuntime::End(number(asked)?, End::Halted((*why).into()))
+            }
             _ => return None,
         })
     }
@@ -205,28 +157,24 @@ impl FromGuardian {
                 let limits = karyon_safety::hex(limits);
                 format!("terms {limits} {heartbeat_ms} {heartbeat_limit_ms} {held}")
             }
-            FromGuardian::Beat => "beat".into(),
+            FromGuardian::Beat => "beat now".into(),
             FromGuardian::Done(number) => format!("done {number}"),
         }
     }
 
     /// Reads a packet; `None`: it is none of ours.
     pub fn decode(packet: &[u8]) -> Option<FromGuardian> {
-        if packet == b"beat" {
-            return Some(FromGuardian::Beat);
-        }
         let (word, rest) = split(packet)?;
-        match word {
-            "done" => number(rest).map(FromGuardian::Done),
-            "terms" => {
-                let mut words = rest.splitn(4, ' ');
-                Some(FromGuardian::Terms(Terms {
-                    limits: karyon_safety::unhex(words.next()?)?,
-                    heartbeat_ms: number(words.next()?)?,
-                    heartbeat_limit_ms: number(words.next()?)?,
-                    held: words.next()?.to_owned(),
-                }))
-            }
+        let words: Vec<&str> = rest.splitn(4, ' ').collect();
+        match (word, words.as_slice()) {
+            ("beat", ["now"]) => Some(FromGuardian::Beat),
+            ("done", [asked]) => number(asked).map(FromGuardian::Done),
+            ("terms", [limits, beat, limit, held]) => Some(FromGuardian::Terms(Terms {
+                limits: karyon_safety::unhex(limits)?,
+                heartbeat_ms: number(beat)?,
+                heartbeat_limit_ms: number(limit)?,
+                held: (*held).into(),
+            })),
             _ => None,
         }
     }
@@ -254,27 +202,16 @@ mod tests {
     fn from_runtime() -> impl Strategy<Value = FromRuntime> {
         let text = "[ -~\n]{0,60}";
         prop_oneof![
-            (any::<u32>(), text)
-                .prop_map(|(protocol, version)| FromRuntime::Hello { protocol, version }),
-            "[0-9a-f]{32}".prop_map(|log| FromRuntime::Begin { log }),
-            any::<(bool, u64, u64)>().prop_map(|(stepping, ticks, crashes)| FromRuntime::Beat {
-                stepping,
-                ticks,
-                crashes
-            }),
+            (any::<u32>(), text).prop_map(|(a, b)| FromRuntime::Hello(a, b)),
+            "[0-9a-f]{32}".prop_map(FromRuntime::Begin),
+            any::<(bool, u64, u64)>().prop_map(|(a, b, c)| FromRuntime::Beat(a, b, c)),
             (any::<u64>(), 0..Event::ALL.len(), any::<u64>(), text).prop_map(
-                |(number, event, lease, text)| FromRuntime::Event {
-                    number,
-                    event: Event::ALL[event].0,
-                    lease,
-                    text
-                }
+                |(a, event, b, text)| FromRuntime::Event(a, Event::ALL[event].0, b, text)
             ),
-            ("[0-9a-f]{32}", text).prop_map(|(log, note)| FromRuntime::Checkpoint { log, note }),
-            any::<u64>().prop_map(|n| FromRuntime::ResumesRecorded { n }),
-            any::<u64>().prop_map(|number| FromRuntime::End { number, end: End::Clean }),
-            (any::<u64>(), text)
-                .prop_map(|(number, why)| FromRuntime::End { number, end: End::Halted(why) }),
+            ("[0-9a-f]{32}", text).prop_map(|(a, b)| FromRuntime::Checkpoint(a, b)),
+            any::<u64>().prop_map(FromRuntime::ResumesRecorded),
+            any::<u64>().prop_map(|number| FromRuntime::End(number, End::Clean)),
+            (any::<u64>(), text).prop_map(|(a, why)| FromRuntime::End(a, End::Halted(why))),
         ]
     }
 

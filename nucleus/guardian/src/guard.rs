@@ -130,7 +130,7 @@ impl Guard {
         version: &str,
         on_loss: impl FnOnce() + Send + 'static,
     ) -> Result<Guard, LinkError> {
-        let hello = FromRuntime::Hello { protocol: PROTOCOL, version: version.into() };
+        let hello = FromRuntime::Hello(PROTOCOL, version.into());
         say(&socket, &hello, FIRST_ANSWER)?;
         let begun = Instant::now();
         let terms = loop {
@@ -183,7 +183,7 @@ impl Guard {
     /// # Errors
     /// [`LinkError`].
     pub fn begin_log(&self, log: &str) -> Result<(), LinkError> {
-        self.shared.say(&FromRuntime::Begin { log: log.into() })
+        self.shared.say(&FromRuntime::Begin(log.into()))
     }
 
     /// Tells what is counted, and waits until it is: then it may become real.
@@ -192,7 +192,7 @@ impl Guard {
     /// [`LinkError`]: it must not become real.
     pub fn report(&self, event: Event, lease: u64, text: &str) -> Result<(), LinkError> {
         let text: String = text.chars().take(MAX_FRAME_BYTES / 16).collect();
-        self.shared.ask(|number| FromRuntime::Event { number, event, lease, text })
+        self.shared.ask(|number| FromRuntime::Event(number, event, lease, text))
     }
 
     /// Gives the newest checkpoint of the log into the guardian's keeping.
@@ -200,7 +200,7 @@ impl Guard {
     /// # Errors
     /// [`LinkError`].
     pub fn checkpoint(&self, log: &str, note: &str) -> Result<(), LinkError> {
-        self.shared.say(&FromRuntime::Checkpoint { log: log.into(), note: note.into() })
+        self.shared.say(&FromRuntime::Checkpoint(log.into(), note.into()))
     }
 
     /// The log holds the reasons of the resumes up to this one: they need not wait any more.
@@ -208,7 +208,7 @@ impl Guard {
     /// # Errors
     /// [`LinkError`].
     pub fn resumes_recorded(&self, n: u64) -> Result<(), LinkError> {
-        self.shared.say(&FromRuntime::ResumesRecorded { n })
+        self.shared.say(&FromRuntime::ResumesRecorded(n))
     }
 
     /// The last word: how this node ended. Nothing is written behind it.
@@ -220,7 +220,7 @@ impl Guard {
             End::Clean => End::Clean,
             End::Halted(why) => End::Halted(why.chars().take(MAX_FRAME_BYTES / 16).collect()),
         };
-        self.shared.ask(|number| FromRuntime::End { number, end })
+        self.shared.ask(|number| FromRuntime::End(number, end))
     }
 }
 
@@ -267,11 +267,11 @@ impl Shared {
             if beaten.is_none_or(|at| at.elapsed() >= every) {
                 beaten = Some(Instant::now());
                 let Counters { stepping, ticks, crashes } = &self.counters;
-                let beat = FromRuntime::Beat {
-                    stepping: stepping.load(Ordering::Relaxed),
-                    ticks: ticks.load(Ordering::Relaxed),
-                    crashes: crashes.load(Ordering::Relaxed),
-                };
+                let beat = FromRuntime::Beat(
+                    stepping.load(Ordering::Relaxed),
+                    ticks.load(Ordering::Relaxed),
+                    crashes.load(Ordering::Relaxed),
+                );
                 // One that finds no room is not missed: the guardian has others to read.
                 match say(&self.socket, &beat, Duration::ZERO) {
                     Ok(()) | Err(_) => {}

@@ -19,7 +19,7 @@ fn next(socket: &OwnedFd) -> Option<FromRuntime> {
         let mut packet = [0; MAX_FRAME_BYTES];
         let (length, _) = recv(socket, &mut packet, RecvFlags::empty()).unwrap();
         match FromRuntime::decode(&packet[..length]) {
-            Some(FromRuntime::Beat { .. }) => {}
+            Some(FromRuntime::Beat(..)) => {}
             other => return other,
         }
     }
@@ -53,9 +53,9 @@ fn what_is_reported_is_counted_before_it_goes_on() {
     assert!(guard.is_live());
     guard.report(Event::Task, 3, "pay").unwrap();
     guard.end(End::Halted("full".into())).unwrap();
-    let hello = FromRuntime::Hello { protocol: PROTOCOL, version: "1.2.3".into() };
-    let event = FromRuntime::Event { number: 1, event: Event::Task, lease: 3, text: "pay".into() };
-    let end = FromRuntime::End { number: 2, end: End::Halted("full".into()) };
+    let hello = FromRuntime::Hello(PROTOCOL, "1.2.3".into());
+    let event = FromRuntime::Event(1, Event::Task, 3, "pay".into());
+    let end = FromRuntime::End(2, End::Halted("full".into()));
     assert_eq!(peer.join().unwrap(), [hello, event, end]);
     drop(kept);
     assert!(matches!(guard.report(Event::Ask, 0, ""), Err(LinkError::Lost { .. })));
@@ -86,6 +86,6 @@ fn what_does_not_fit_is_refused_or_cut() {
     guard.report(Event::Ask, 0, &long).unwrap();
     drop(guard);
     assert!(
-        matches!(&peer.join().unwrap()[1], FromRuntime::Event { text, .. } if text.len() < 1_000)
+        matches!(&peer.join().unwrap()[1], FromRuntime::Event(_, _, _, text) if text.len() < 1_000)
     );
 }

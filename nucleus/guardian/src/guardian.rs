@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use karyon_safety::{EventKind, Limits, StopWatch};
@@ -11,10 +12,11 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Signal, pidfd_send_signal};
 use rustix::time::Timespec;
 
+use crate::clerk::{Clerk, Work};
 use crate::frame::{End, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
 use crate::held::Held;
-use crate::outside::{Contract, Processes, disk};
-use crate::record::{Halt, Record, note, unix_s, words};
+use crate::outside::Processes;
+use crate::record::{Halt, note, unix_s, words};
 use crate::start::{Refusal, Started, failed, halted};
 use crate::watch::{Tripped, Watches};
 use crate::{init, system};
@@ -27,10 +29,8 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const FIRST_WORD: Duration = Duration::from_secs(10);
 /// How long the kernel has to bury the processes of a namespace.
 const PROOF: Duration = Duration::from_secs(10);
-/// How often the processes below are looked at.
+/// How often processes, disk and files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often the disk is looked at, and the counts are kept.
-const KEEP: Duration = Duration::from_secs(10);
 /// A link that was closed is always ready: whoever looks must not keep the processor from the
 /// dying.
 const CLOSED: Duration = Duration::from_millis(5);
@@ -45,11 +45,12 @@ pub(crate) enum Ended {
 
 /// A start under way.
 pub(crate) struct Guardian {
-    pub(crate) record: Record,
+    pub(crate) data: PathBuf,
+    /// Taken when everything is dead.
+    pub(crate) clerk: Option<Clerk>,
     pub(crate) limits: Limits,
     pub(crate) watches: Watches,
     pub(crate) stop: StopWatch,
-    pub(crate) contract: Contract,
     pub(crate) mechanisms: Vec<(&'static str, bool)>,
     pub(crate) requests: File,
     pub(crate) started: Started,
@@ -70,7 +71,7 @@ impl Guardian {
         let begun = Instant::now();
         let every = Duration::from_millis(self.limits.heartbeat_ms);
         let pause = Timespec::try_from(every / 4).unwrap_or_default();
-        let (mut beaten, mut looked, mut kept) = (None::<Instant>, begun, begun);
+        let (mut beaten, mut looked) = (None::<Instant>, begun);
         let mut processes = Processes::default();
         // A silence is counted in looks too: a machine that stood still is no silence.
         let mut silent_looks = 0;
@@ -80,10 +81,14 @@ impl Guardian {
                 self.beat();
                 silent_looks += 1;
             }
-            let outcome = self.turn(&pause, &mut silent_looks).and_then(|ended| match ended {
-                Some(ended) => Ok(Some(ended)),
-                None => self.overdue(begun, silent_looks).map(|()| None),
-            });
+            let mut outcome = self.turn(&pause, &mut silent_looks);
+            if matches!(outcome, Ok(None)) {
+                outcome = self.overdue(begun, silent_looks).map(|()| None);
+            }
+            if matches!(outcome, Ok(None)) && looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                outcome = self.look(&mut processes).map(|()| None);
+            }
             match outcome {
                 Ok(None) => {}
                 Ok(Some(ended)) => return ended,
@@ -92,27 +97,21 @@ impl Guardian {
                     return Ended::Halted(halt);
                 }
             }
-            if looked.elapsed() >= LOOK {
-                looked = Instant::now();
-                let used = processes.look(self.started.number);
-                let outside = self
-                    .watches
-                    .add(&self.limits, "cpu_s_per_day", unix_s(), used.cpu_s, "")
-                    .and_then(|()| used.check(&self.limits));
-                if let Err(halt) = outside.map_err(resources).and_then(|()| self.contract_holds()) {
-                    self.kill();
-                    return Ended::Halted(halt);
-                }
-            }
-            if kept.elapsed() >= KEEP {
-                kept = Instant::now();
-                let disk = disk(&self.record.data, &self.limits).map_err(resources);
-                if let Err(halt) = disk.and_then(|()| self.keep()) {
-                    self.kill();
-                    return Ended::Halted(halt);
-                }
-            }
         }
+    }
+
+    /// What the processes use, and what the clerk finds on the disk.
+    fn look(&mut self, processes: &mut Processes) -> Result<(), Halt> {
+        let used = processes.look(self.started.number);
+        self.watches
+            .add(&self.limits, "cpu_s_per_day", unix_s(), used.cpu_s, "")
+            .and_then(|()| used.check(&self.limits))
+            .map_err(resources)?;
+        self.ask(Work::Look(self.watches.encode()))
+    }
+
+    fn ask(&self, work: Work) -> Result<(), Halt> {
+        self.clerk.as_ref().map_or(Ok(()), |clerk| clerk.ask(work))
     }
 
     /// Waits for whatever comes first, and deals with all that came.
@@ -134,6 +133,7 @@ impl Guardian {
         if requests {
             return Err(Halt::new(EventKind::ManualStop, self.requested()));
         }
+        self.clerk.as_ref().map_or(Ok(()), Clerk::failure)?;
         self.signals()?;
         if link && self.hear()? {
             *silent_looks = 0;
@@ -203,7 +203,7 @@ impl Guardian {
 
     fn obey(&mut self, said: FromRuntime) -> Result<(), Halt> {
         match said {
-            FromRuntime::Hello { protocol, version } => {
+            FromRuntime::Hello(protocol, version) => {
                 let own = env!("CARGO_PKG_VERSION");
                 if protocol != PROTOCOL || version != own {
                     let reason =
@@ -213,7 +213,7 @@ impl Guardian {
                 self.note_absent();
                 let held = self.held();
                 if let Some(held) = Held::of(self.started.number, held.clone()) {
-                    held.write(&self.record.data).map_err(internal)?;
+                    self.ask(Work::Held(held))?;
                 }
                 self.say(&FromGuardian::Terms(Terms {
                     limits: self.limits.digest,
@@ -222,8 +222,8 @@ impl Guardian {
                     held,
                 }));
             }
-            FromRuntime::Begin { .. } => self.begun = true,
-            FromRuntime::Beat { stepping, ticks, crashes } => {
+            FromRuntime::Begin(_) => self.begun = true,
+            FromRuntime::Beat(stepping, ticks, crashes) => {
                 let new = crashes.saturating_sub(self.crashes);
                 self.crashes = crashes;
                 let limit = "crashes_per_minute";
@@ -232,32 +232,24 @@ impl Guardian {
                     self.ticked = (ticks, Instant::now());
                 }
             }
-            FromRuntime::Event { number, event, lease, text } => {
+            FromRuntime::Event(number, event, lease, text) => {
                 let limits = &self.limits;
                 let counted = self.watches.report(limits, event, lease, &text, unix_s());
-                if counted.map_err(runaway)? {
-                    self.keep()?;
-                }
-                self.say(&FromGuardian::Done(number));
+                let kept = counted.map_err(runaway)?.then(|| self.watches.encode());
+                self.ask(Work::Answer(number, kept))?;
             }
-            FromRuntime::Checkpoint { log, note } => {
-                self.record.checkpoint(&log, &note).map_err(|why| breach(&why))?;
+            FromRuntime::Checkpoint(log, note) => {
+                self.ask(Work::Checkpoint(log, note))?;
             }
-            FromRuntime::ResumesRecorded { n } => {
-                karyon_safety::resumes_recorded(&self.record.data, n).map_err(internal)?;
+            FromRuntime::ResumesRecorded(n) => {
+                self.ask(Work::Recorded(n))?;
             }
-            FromRuntime::End { number, end } => {
+            FromRuntime::End(number, end) => {
                 self.said = Some(end);
-                self.say(&FromGuardian::Done(number));
+                self.ask(Work::Answer(number, None))?;
             }
         }
         Ok(())
-    }
-
-    /// Keeps the counts, so that they survive whatever comes.
-    fn keep(&mut self) -> Result<(), Halt> {
-        self.record.entry.windows = self.watches.encode();
-        self.record.entry.store().map_err(internal)
     }
 
     /// What did not come in its time.
@@ -293,13 +285,6 @@ impl Guardian {
             }));
         }
         Ok(())
-    }
-
-    fn contract_holds(&self) -> Result<(), Halt> {
-        match self.contract.broken() {
-            None => Ok(()),
-            Some(path) => Err(breach(&format!("{} was changed", path.display()))),
-        }
     }
 
     /// The words of whoever asked for a halt.
@@ -353,7 +338,10 @@ impl Guardian {
             let words = format!("it was ended by signal {signal}");
             return Ended::Alone(words, number(signal).saturating_add(128));
         }
-        let reason = "the first process of the namespace was ended by somebody else";
+        let reason = match said("silence") {
+            Some(_) => "heartbeat: the guardian was too slow for the first process",
+            None => "the first process of the namespace was ended by somebody else",
+        };
         Ended::Halted(Halt::new(EventKind::SafetyHalt, reason))
     }
 
@@ -375,7 +363,9 @@ impl Guardian {
     pub(crate) fn finish(&mut self, ended: Ended) -> Result<u8, Refusal> {
         let dead = self.is_proved_dead();
         self.started.read_reports();
-        self.record.entry.windows = self.watches.encode();
+        let clerk = self.clerk.take().ok_or_else(|| failed("the guardian ended twice"))?;
+        let mut record = clerk.end().map_err(failed)?;
+        record.entry.windows = self.watches.encode();
         let (halt, code) = match ended {
             Ended::Halted(halt) => (Some(halt), HALTED),
             Ended::Alone(how, code) => match (&self.said, self.begun) {
@@ -389,10 +379,10 @@ impl Guardian {
                 }
             },
         };
-        let removed = Held::remove(&self.record.data);
+        let removed = Held::remove(&self.data);
         let Some(mut halt) = halt else {
             removed.map_err(failed)?;
-            self.record.clear().map_err(failed)?;
+            record.clear().map_err(failed)?;
             self.tell_start();
             return Ok(code);
         };
@@ -404,13 +394,13 @@ impl Guardian {
             (false, true) => "enforced",
             (false, false) => "degraded",
         };
-        let written = self.record.halt(&halt, governance, &self.limits);
+        let written = record.halt(&halt, governance, &self.limits);
         written.map_err(|why| {
             failed(format!("halted: {}; and that cannot be written down: {why}", halt.reason))
         })?;
         match code {
             HALTED if self.said.is_none() => {
-                Err(halted(&self.record.data, format!("halted: {}", halt.reason)))
+                Err(halted(&self.data, format!("halted: {}", halt.reason)))
             }
             code => Ok(code),
         }
@@ -428,15 +418,15 @@ fn runaway(tripped: Tripped) -> Halt {
     Halt::new(EventKind::RunawayDetected, tripped.to_string())
 }
 
-fn resources(tripped: Tripped) -> Halt {
+pub(crate) fn resources(tripped: Tripped) -> Halt {
     Halt::new(EventKind::SafetyHalt, tripped.to_string())
 }
 
-fn breach(reason: &str) -> Halt {
+pub(crate) fn breach(reason: &str) -> Halt {
     Halt { breached: true, ..Halt::new(EventKind::SafetyHalt, reason) }
 }
 
 /// The guardian itself cannot go on: then nothing goes on.
-fn internal(error: impl std::fmt::Display) -> Halt {
+pub(crate) fn internal(error: impl std::fmt::Display) -> Halt {
     Halt::new(EventKind::SafetyHalt, format!("the guardian: {}", words(error)))
 }

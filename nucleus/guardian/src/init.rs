@@ -83,6 +83,7 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
         if ready != Ok(1) {
             silent_looks += u64::from(ready == Ok(0));
             if silent_looks * LOOK_MS >= silence_ms {
+                say(report, "silence");
                 system::exit_now(1)
             }
             continue;

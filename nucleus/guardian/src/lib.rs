@@ -13,6 +13,7 @@
 //!    cooperative.
 
 mod args;
+mod clerk;
 mod confine;
 mod frame;
 mod guard;

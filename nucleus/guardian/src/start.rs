@@ -15,7 +15,8 @@ use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
 use rustix::time::Timespec;
 
 use crate::args::Asked;
-use crate::confine::{Confinement, hand_over, own_ids};
+use crate::clerk::Clerk;
+use crate::confine::{Confinement, URGENT, hand_over, own_ids};
 use crate::guard::LINK;
 use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED};
 use crate::halt::{REQUESTS, lock};
@@ -110,6 +111,9 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
             start(&mut confinement).map_err(make)?
         }
     };
+    if confinement.user.is_some() {
+        rustix::process::setpriority_process(None, URGENT).map_err(failed)?;
+    }
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
     let mut contract = vec![
         record.config.join("guardian.conf"),
@@ -117,10 +121,13 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
         record.data.join("logs").join("safety_events.jsonl"),
     ];
     contract.extend(confinement.programs.iter().cloned());
+    let link = started.link.try_clone().map_err(make)?;
+    let data = record.data.clone();
+    let clerk = Clerk::begin(record, Contract::of(contract), limits.clone(), link).map_err(make)?;
     let mut guardian = Guardian {
         mechanisms: confinement.armed().collect(),
-        contract: Contract::of(contract),
-        record,
+        data,
+        clerk: Some(clerk),
         limits,
         watches,
         stop,

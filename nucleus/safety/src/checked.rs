@@ -4,14 +4,23 @@ use ed25519_compact::sha512;
 
 use crate::Damage;
 
+/// `Display` as a table: a pattern, and what `write!` takes.
+macro_rules! words {
+    ($name:ident: $($pattern:pat => ($($words:tt)+);)+) => {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self { $($pattern => write!(f, $($words)+),)+ }
+            }
+        }
+    };
+}
+pub(crate) use words;
+
 /// The first half of SHA-512: the guardian's only hash.
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
-    first_half(sha512::Hash::hash(bytes))
-}
-
-pub(crate) fn first_half(hash: [u8; 64]) -> [u8; 32] {
-    let ([half, _], _) = hash.as_chunks::<32>() else { return [0; 32] };
-    *half
+    let mut half = [0; 32];
+    half.iter_mut().zip(sha512::Hash::hash(bytes)).for_each(|(to, from)| *to = from);
+    half
 }
 
 /// `body`, which ends with a line break, and behind it a line with its digest.

@@ -1,7 +1,6 @@
 //! Reading and durably replacing the small files of the safety folder.
 
 use std::error::Error;
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::SAFETY;
+use crate::checked::words;
 
 /// More than any sealed file has, in bytes: 256 pending resumes with the longest reasons fit.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -30,32 +30,22 @@ pub enum Damage {
     Form,
     /// It was written by an earlier version.
     OldVersion,
-    /// Safety log: a line does not follow the one before it.
-    Chain {
-        /// Which, from 1.
-        line: u64,
-    },
+    /// Safety log: this line, from 1, does not follow the one before it.
+    Chain(u64),
     /// Safety log: it does not end where this machine saw it end.
     Head,
 }
 
 impl Error for Damage {}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Damage::Unreadable(errno) => return write!(f, "it cannot be read ({errno})"),
-            Damage::NotAFile => "it is not a plain file",
-            Damage::TooLong => "it is too long",
-            Damage::Check => "its check does not fit its text",
-            Damage::Form => "its text is in no known form",
-            Damage::OldVersion => "it is of an earlier version",
-            Damage::Chain { line } => {
-                return write!(f, "line {line} does not follow the one before it");
-            }
-            Damage::Head => "it does not end where this machine saw it end",
-        })
-    }
+words! { Damage:
+    Damage::Unreadable(errno) => ("it cannot be read ({errno})");
+    Damage::NotAFile => ("it is not a plain file");
+    Damage::TooLong => ("it is too long");
+    Damage::Check => ("its check does not fit its text");
+    Damage::Form => ("its text is in no known form");
+    Damage::OldVersion => ("it is of an earlier version");
+    Damage::Chain(line) => ("line {line} does not follow the one before it");
+    Damage::Head => ("it does not end where this machine saw it end");
 }
 
 /// A file that cannot be believed; it is left as it is.
@@ -68,12 +58,7 @@ pub struct BrokenFile {
 }
 
 impl Error for BrokenFile {}
-
-impl fmt::Display for BrokenFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is broken: {}", self.path.display(), self.why)
-    }
-}
+words! { BrokenFile: BrokenFile { path, why } => ("{} is broken: {why}", path.display()); }
 
 /// A file could not be written; the one that was there before still is.
 #[derive(Debug)]
@@ -86,16 +71,9 @@ pub struct FileError {
     pub source: io::Error,
 }
 
-impl Error for FileError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.action, self.path.display(), self.source)
-    }
+impl Error for FileError {}
+words! { FileError:
+    FileError { action, path, source } => ("cannot {action} {}: {source}", path.display());
 }
 
 /// Opens a plain file; `None` when there is no such file, or no folder for it.

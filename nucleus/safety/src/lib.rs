@@ -28,6 +28,8 @@ mod safety_log;
 mod start;
 mod statement;
 mod stop;
+#[cfg(test)]
+mod test_place;
 
 pub use checked::{digest, hex, unhex};
 pub use files::{BrokenFile, Damage, FileError, replace_file, sync_folder};

@@ -4,11 +4,11 @@
 //! what it means, what is in place without it, and what can stand there.
 
 use std::error::Error;
-use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::files::{self, BrokenFile, Damage, unreadable};
+use crate::checked::words;
+use crate::files::{self, Damage, unreadable};
 use crate::{digest, hex, unhex};
 
 const NAME: &str = "guardian.conf";
@@ -32,6 +32,8 @@ enum Tighter {
     /// It is no limit of a run.
     Fixed,
 }
+
+use Tighter::{Fixed, Less, More};
 
 struct Key {
     name: &'static str,
@@ -81,7 +83,7 @@ macro_rules! limits {
 
         const KEYS: &[Key] = &[$(Key {
             name: stringify!($name),
-            tighter: Tighter::$tighter,
+            tighter: $tighter,
             least: $least,
             most: $most,
             unit: $unit,
@@ -94,7 +96,7 @@ macro_rules! limits {
 
 limits! {
     heartbeat_ms = 50, 10..=1_000, Less, "ms", "the runtime and the guardian greet each other so often";
-    heartbeat_limit_ms = 500, 40..=60_000, Less, "ms", "without a heartbeat for so long";
+    heartbeat_limit_ms = 2_000, 40..=60_000, Less, "ms", "without a heartbeat for so long";
     term_grace_ms = 10_000, 0..=600_000, Less, "ms", "from SIGTERM to SIGKILL";
     asks_per_minute = 600, 0..=MOST_COUNT, Less, "", "questions to the broker in a minute";
     tasks_per_day = 10, 0..=MOST_COUNT, Less, "", "tasks of agents' own accord in 24 hours";
@@ -122,113 +124,54 @@ const OTHER_KEYS: [(&str, &str); 5] = [
     ("require_namespaces", "no start without namespaces"),
 ];
 
-/// What is wrong with one setting.
+/// What is wrong with the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LimitFault {
+    /// The file cannot be read.
+    File(Damage),
+    /// Somebody else can change the file, or the folder that it is in.
+    NotOurs,
     /// There is no `=`.
     NotASetting,
-    /// There is no such key.
-    Unknown {
-        /// What was written.
-        key: String,
-        /// The known one that is most like it.
-        nearest: &'static str,
-    },
-    /// It was set before.
-    Repeated {
-        /// Which.
-        key: String,
-    },
-    /// The value cannot stand there.
-    Value {
-        /// Whose.
-        key: String,
-        /// What can.
-        expected: String,
-    },
-    /// It is looser than what is in place.
-    Looser {
-        /// Which.
-        key: String,
-        /// What is in place.
-        present: u64,
-    },
+    /// There is no such key; this known one is most like it.
+    Unknown(&'static str),
+    /// The key was set before.
+    Repeated,
+    /// The value cannot stand there; this can.
+    Value(String),
+    /// It is looser than this, which is in place.
+    Looser(u64),
     /// It is no limit that a run can tighten.
-    NotALimit {
-        /// Which.
-        key: String,
-    },
+    NotALimit,
     /// The heartbeat's limit is less than four heartbeats.
     Heartbeat,
 }
 
+words! { LimitFault:
+    LimitFault::File(damage) => ("{damage}");
+    LimitFault::NotOurs =>
+        ("it and its folder must belong to you or to root, and nobody else may write there");
+    LimitFault::NotASetting => ("expected `key = value`");
+    LimitFault::Unknown(nearest) => ("there is no such key; did you mean {nearest}?");
+    LimitFault::Repeated => ("this key was set before");
+    LimitFault::Value(expected) => ("expected {expected}");
+    LimitFault::Looser(present) => ("{present} is in place and can only be tightened");
+    LimitFault::NotALimit => ("this is not a limit that can be tightened");
+    LimitFault::Heartbeat =>
+        ("heartbeat_limit_ms must be at least {LEAST_HEARTBEATS} times heartbeat_ms");
+}
+
 /// Why there are no limits to go by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LimitsError {
-    /// The file cannot be read.
-    File(BrokenFile),
-    /// Somebody else can change it.
-    NotOurs {
-        /// The file, or the folder that it is in.
-        path: PathBuf,
-    },
-    /// A line of the file is wrong.
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Which, from 1.
-        line: usize,
-        /// What is wrong with it.
-        why: LimitFault,
-    },
-    /// A setting that was to tighten is wrong.
-    Tighten {
-        /// What was given.
-        setting: String,
-        /// What is wrong with it.
-        why: LimitFault,
-    },
+pub struct LimitsError {
+    /// The file, with `:` and the line if it is about one; or the setting that was to tighten.
+    pub place: String,
+    /// What is wrong.
+    pub why: LimitFault,
 }
 
 impl Error for LimitsError {}
-
-impl fmt::Display for LimitFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LimitFault::NotASetting => f.write_str("expected `key = value`"),
-            LimitFault::Unknown { key, nearest } => {
-                write!(f, "there is no key {key:?}; did you mean {nearest:?}?")
-            }
-            LimitFault::Repeated { key } => write!(f, "{key} was set before"),
-            LimitFault::Value { key, expected } => write!(f, "{key} takes {expected}"),
-            LimitFault::Looser { key, present } => {
-                write!(f, "{key} is {present} and can only be tightened")
-            }
-            LimitFault::NotALimit { key } => {
-                write!(f, "{key} is not a limit that can be tightened")
-            }
-            LimitFault::Heartbeat => write!(
-                f,
-                "heartbeat_limit_ms must be at least {LEAST_HEARTBEATS} times heartbeat_ms"
-            ),
-        }
-    }
-}
-
-impl fmt::Display for LimitsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LimitsError::File(broken) => broken.fmt(f),
-            LimitsError::NotOurs { path } => write!(
-                f,
-                "{} must belong to you or to root, and only its owner may write it",
-                path.display()
-            ),
-            LimitsError::Line { path, line, why } => write!(f, "{}:{line}: {why}", path.display()),
-            LimitsError::Tighten { setting, why } => write!(f, "{setting:?}: {why}"),
-        }
-    }
-}
+words! { LimitsError: LimitsError { place, why } => ("{place}: {why}"); }
 
 impl Limits {
     /// Reads `guardian.conf`; without one all is as in [`Limits::default`].
@@ -237,20 +180,15 @@ impl Limits {
     /// [`LimitsError`].
     pub fn load(config: &Path) -> Result<Limits, LimitsError> {
         let path = config.join(NAME);
-        let broken = |why| LimitsError::File(BrokenFile { path: path.clone(), why });
-        let Some(file) = files::open(&path).map_err(broken)? else { return Ok(Limits::default()) };
-        let folder = config.metadata().map_err(unreadable).map_err(broken)?;
-        let found = file.metadata().map_err(unreadable).map_err(broken)?;
-        for (path, found) in [(config, folder), (&path, found)] {
-            let ours = found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw();
-            if !ours || found.mode() & 0o022 != 0 {
-                return Err(LimitsError::NotOurs { path: path.to_owned() });
-            }
-        }
-        let bytes = files::read_whole(file, MAX_CONF_BYTES).map_err(broken)?;
-        let text = str::from_utf8(&bytes).map_err(|_| broken(Damage::Form))?;
-        let limits = Limits::parse(text);
-        limits.map_err(|(line, why)| LimitsError::Line { path: path.clone(), line, why })
+        let text = match read(config, &path) {
+            Ok(None) => return Ok(Limits::default()),
+            Ok(Some(text)) => text,
+            Err(why) => return Err(LimitsError { place: path.display().to_string(), why }),
+        };
+        Limits::parse(&text).map_err(|(line, why)| {
+            let place = format!("{}:{line}", path.display());
+            LimitsError { place, why }
+        })
     }
 
     fn parse(text: &str) -> Result<Limits, (usize, LimitFault)> {
@@ -263,7 +201,7 @@ impl Limits {
             let fault = |why| (number, why);
             let (key, value) = setting(line).map_err(fault)?;
             if key != "resume_key" && seen.contains(&key) {
-                return Err(fault(LimitFault::Repeated { key: key.into() }));
+                return Err(fault(LimitFault::Repeated));
             }
             limits.set(key, value).map_err(fault)?;
             seen.push(key);
@@ -271,39 +209,32 @@ impl Limits {
                 heartbeat_line = number;
             }
         }
-        limits.check_heartbeat().map_err(|why| (heartbeat_line, why))?;
-        Ok(limits)
+        limits.check_heartbeat().map_err(|why| (heartbeat_line, why))
     }
 
     /// Applies one `key=value` that makes a limit tighter, or leaves it as it is. The digest
     /// stays that of the file.
     ///
     /// # Errors
-    /// [`LimitsError::Tighten`]; then nothing is changed.
+    /// [`LimitsError`]; then nothing is changed.
     pub fn tighten(&mut self, assignment: &str) -> Result<(), LimitsError> {
-        let mut next = self.clone();
-        next.try_tighten(assignment)
-            .map_err(|why| LimitsError::Tighten { setting: assignment.into(), why })?;
-        *self = next;
+        let tightened = self.tightened(assignment);
+        *self = tightened.map_err(|why| LimitsError { place: assignment.into(), why })?;
         Ok(())
     }
 
-    fn try_tighten(&mut self, assignment: &str) -> Result<(), LimitFault> {
+    fn tightened(&self, assignment: &str) -> Result<Limits, LimitFault> {
         let (name, value) = setting(assignment)?;
-        let key = KEYS.iter().find(|key| key.name == name);
-        let present = key.map(|key| (key.tighter, (key.get)(self), key.get));
-        self.set(name, value)?;
-        let looser = match present {
-            Some((Tighter::Less, present, get)) => (get(self) > present).then_some(present),
-            Some((Tighter::More, present, get)) => (get(self) < present).then_some(present),
-            Some((Tighter::Fixed, ..)) | None => {
-                return Err(LimitFault::NotALimit { key: name.into() });
-            }
+        let mut next = self.clone();
+        next.set(name, value)?;
+        let key = KEYS.iter().find(|key| key.name == name).ok_or(LimitFault::NotALimit)?;
+        let (present, wanted) = ((key.get)(self), (key.get)(&next));
+        let is_looser = match key.tighter {
+            Less => wanted > present,
+            More => wanted < present,
+            Fixed => return Err(LimitFault::NotALimit),
         };
-        match looser {
-            Some(present) => Err(LimitFault::Looser { key: name.into(), present }),
-            None => self.check_heartbeat(),
-        }
+        if is_looser { Err(LimitFault::Looser(present)) } else { next.check_heartbeat() }
     }
 
     /// Every key: name, value, unit and what it means.
@@ -327,8 +258,7 @@ impl Limits {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), LimitFault> {
-        let bad =
-            |expected: &str| LimitFault::Value { key: name.into(), expected: expected.into() };
+        let bad = |expected: &str| LimitFault::Value(expected.into());
         if let Some(key) = KEYS.iter().find(|key| key.name == name) {
             let number = number(value).filter(|number| (key.least..=key.most).contains(number));
             let expected = || bad(&format!("a number from {} to {}", key.least, key.most));
@@ -361,15 +291,29 @@ impl Limits {
             "require_namespaces" => {
                 self.require_namespaces = value.parse().map_err(|_| bad("true or false"))?;
             }
-            _ => return Err(LimitFault::Unknown { key: name.into(), nearest: nearest(name) }),
+            _ => return Err(LimitFault::Unknown(nearest(name))),
         }
         Ok(())
     }
 
-    fn check_heartbeat(&self) -> Result<(), LimitFault> {
+    fn check_heartbeat(self) -> Result<Limits, LimitFault> {
         let enough = self.heartbeat_limit_ms >= LEAST_HEARTBEATS * self.heartbeat_ms;
-        if enough { Ok(()) } else { Err(LimitFault::Heartbeat) }
+        if enough { Ok(self) } else { Err(LimitFault::Heartbeat) }
     }
+}
+
+/// The text of a file that nobody but its owner can change.
+fn read(config: &Path, path: &Path) -> Result<Option<String>, LimitFault> {
+    let Some(file) = files::open(path).map_err(LimitFault::File)? else { return Ok(None) };
+    for found in [config.metadata(), file.metadata()] {
+        let found = found.map_err(|error| LimitFault::File(unreadable(error)))?;
+        let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+        if !ours || found.mode() & 0o022 != 0 {
+            return Err(LimitFault::NotOurs);
+        }
+    }
+    let bytes = files::read_whole(file, MAX_CONF_BYTES).map_err(LimitFault::File)?;
+    String::from_utf8(bytes).map(Some).map_err(|_| LimitFault::File(Damage::Form))
 }
 
 fn setting(text: &str) -> Result<(&str, &str), LimitFault> {
@@ -384,27 +328,21 @@ fn number(text: &str) -> Option<u64> {
 
 fn four_fifths_of_memory_mib() -> u64 {
     let machine = rustix::system::sysinfo();
-    let mib = machine.totalram as u64 * u64::from(machine.mem_unit) >> 20;
+    let mib = (machine.totalram as u64 * u64::from(machine.mem_unit)) >> 20;
     (mib / 5 * 4).max(16)
 }
 
+/// The known key with the longest same beginning and end.
 fn nearest(name: &str) -> &'static str {
-    let names = KEYS.iter().map(|key| key.name).chain(OTHER_KEYS.iter().map(|(name, _)| *name));
-    names.min_by_key(|known| edits(name, known)).unwrap_or_default()
+    let same = |known: &&str| {
+        let front = name.bytes().zip(known.bytes()).take_while(|(a, b)| a == b).count();
+        let back = name.bytes().rev().zip(known.bytes().rev()).take_while(|(a, b)| a == b).count();
+        front + back
+    };
+    let others = OTHER_KEYS.iter().map(|(name, _)| *name);
+    KEYS.iter().map(|key| key.name).chain(others).max_by_key(same).unwrap_or_default()
 }
 
-/// Levenshtein's distance: letters put in, taken out or replaced.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = *cell;
-            *cell = replaced.min(left + 1).min(diagonal + 1);
-            left = *cell;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
+#[cfg(test)]
+#[path = "limits_tests.rs"]
+mod tests;

@@ -4,10 +4,9 @@
 //! States: `clear <n>`, `running <n>`, `halted <n> <reason>`.
 
 use std::error::Error;
-use std::fmt;
 use std::path::Path;
 
-use crate::checked::{cut, escape, seal, unescape, unseal};
+use crate::checked::{cut, escape, seal, unescape, unseal, words};
 use crate::files::{self, Damage, FileError};
 use crate::{MAX_REASON_BYTES, SAFETY};
 
@@ -75,14 +74,10 @@ impl Marker {
     }
 }
 
-impl fmt::Display for Marker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Marker::Clear { n } => write!(f, "clear({n})"),
-            Marker::Running { n } => write!(f, "running({n})"),
-            Marker::Halted { n, reason } => write!(f, "halted({n}): {}", escape(reason)),
-        }
-    }
+words! { Marker:
+    Marker::Clear { n } => ("clear({n})");
+    Marker::Running { n } => ("running({n})");
+    Marker::Halted { n, reason } => ("halted({n}): {}", escape(reason));
 }
 
 /// What is in the marker's place.
@@ -99,14 +94,10 @@ pub enum Found {
     },
 }
 
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Found::Marker(marker) => marker.fmt(f),
-            Found::Missing => f.write_str("missing"),
-            Found::Broken { why } => write!(f, "broken: {why}"),
-        }
-    }
+words! { Found:
+    Found::Marker(marker) => ("{marker}");
+    Found::Missing => ("missing");
+    Found::Broken { why } => ("broken: {why}");
 }
 
 /// Why a marker was not written.
@@ -125,16 +116,10 @@ pub enum MarkerError {
 }
 
 impl Error for MarkerError {}
-
-impl fmt::Display for MarkerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MarkerError::Order { present, next } => {
-                write!(f, "the safety marker is {present} and cannot become {next}")
-            }
-            MarkerError::File(error) => error.fmt(f),
-        }
-    }
+words! { MarkerError:
+    MarkerError::Order { present, next } =>
+        ("the safety marker is {present} and cannot become {next}");
+    MarkerError::File(error) => ("{error}");
 }
 
 impl From<FileError> for MarkerError {

@@ -20,13 +20,13 @@ fn data_with(marker: Option<&Marker>) -> tempfile::TempDir {
 #[test]
 fn golden_texts() {
     for (marker, line) in [
-        (Marker::Clear { n: 7 }, "karyon-safety-marker-v1 clear 7\n"),
-        (Marker::Running { boot: 3, n: 7 }, "karyon-safety-marker-v1 running 3 7\n"),
-        (halted(u64::MAX, ""), "karyon-safety-marker-v1 halted 18446744073709551615 \n"),
-        (halted(7, "a b\n c"), "karyon-safety-marker-v1 halted 7 a b\\n c\n"),
+        (Marker::Clear { n: 7 }, "karyon-safety-marker-v2 clear 7\n"),
+        (Marker::Running { n: 7 }, "karyon-safety-marker-v2 running 7\n"),
+        (halted(u64::MAX, ""), "karyon-safety-marker-v2 halted 18446744073709551615 \n"),
+        (halted(7, "a b\n c"), "karyon-safety-marker-v2 halted 7 a b\\n c\n"),
     ] {
         let text = marker.encode();
-        assert_eq!(text, format!("{line}blake3 {}\n", karyon_types::hash(line.as_bytes())));
+        assert_eq!(text, format!("{line}sha512 {}\n", crate::hex(&crate::digest(line.as_bytes()))));
         assert_eq!(Marker::decode(&text), Ok(marker));
     }
 }
@@ -36,20 +36,28 @@ fn a_text_with_a_good_check_and_no_known_form_is_broken() {
     for line in [
         "",
         "clear 7\n",
-        "karyon-safety-marker-v2 clear 7\n",
-        "karyon-safety-marker-v1 clear\n",
-        "karyon-safety-marker-v1 clear 07\n",
-        "karyon-safety-marker-v1 clear +7\n",
-        "karyon-safety-marker-v1 clear 7 \n",
-        "karyon-safety-marker-v1 clear 7\n\n",
-        "karyon-safety-marker-v1 clear 18446744073709551616\n",
-        "karyon-safety-marker-v1 running 7\n",
-        "karyon-safety-marker-v1 halted 7\n",
-        "karyon-safety-marker-v1 halted 7 a\nb\n",
-        "karyon-safety-marker-v1 Clear 7\n",
+        "karyon-safety-marker-v3 clear 7\n",
+        "karyon-safety-marker-v2 clear\n",
+        "karyon-safety-marker-v2 clear 07\n",
+        "karyon-safety-marker-v2 clear +7\n",
+        "karyon-safety-marker-v2 clear 7 \n",
+        "karyon-safety-marker-v2 clear 7\n\n",
+        "karyon-safety-marker-v2 clear 18446744073709551616\n",
+        "karyon-safety-marker-v2 running 3 7\n",
+        "karyon-safety-marker-v2 halted 7\n",
+        "karyon-safety-marker-v2 halted 7 a\nb\n",
+        "karyon-safety-marker-v2 Clear 7\n",
     ] {
         assert_eq!(Marker::decode(&seal(line)), Err(Damage::Form), "{line:?}");
     }
+}
+
+/// Written by an earlier version, byte for byte.
+#[test]
+fn a_marker_of_an_earlier_version_is_named_so() {
+    let text = "karyon-safety-marker-v1 clear 7\nblake3 \
+                0000000000000000000000000000000000000000000000000000000000000000\n";
+    assert_eq!(Marker::decode(text), Err(Damage::OldVersion));
 }
 
 #[test]
@@ -106,7 +114,7 @@ fn only_a_new_directory_is_initialised() {
 
 #[test]
 fn the_order_of_states() {
-    let (clear, running) = (|n| Marker::Clear { n }, |n| Marker::Running { boot: 1, n });
+    let (clear, running) = (|n| Marker::Clear { n }, |n| Marker::Running { n });
     let all = [4, 5, 6].map(|n| [clear(n), running(n), halted(n, "x")]).concat();
     for (present, permitted) in [
         (Some(clear(5)), vec![running(5), halted(5, "x"), halted(6, "x")]),

@@ -192,3 +192,7 @@ fn entry_file(config: &Path, id: &[u8; 16]) -> PathBuf {
 fn place(data: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(data.join(SAFETY)).map(|found| (found.dev(), found.ino()))
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -11,16 +11,15 @@
 //! them by their numbers.
 
 use std::error::Error;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::checked::{escape, seal, unescape, unseal};
+use crate::checked::{escape, seal, unescape, unseal, words};
 use crate::files::{self, BrokenFile, Damage, FileError, failed};
 use crate::marker::{self, Found, Marker};
 use crate::statement::{SignatureFault, signer};
-use crate::stop::HostStop;
 use crate::{
-    Entry, EventKind, Limits, MAX_REASON_BYTES, SAFETY, SafetyLog, StopFile, admit, hex, unhex,
+    Entry, EventKind, Limits, MAX_REASON_BYTES, SAFETY, SafeMode, SafetyLog, StopFile, admit, hex,
+    stop, unhex,
 };
 
 const NAME: &str = "resumes";
@@ -71,34 +70,19 @@ pub struct HumanResume {
 pub enum ResumeError {
     /// No reason, no resume.
     NoReason,
-    /// The reason does not fit.
-    LongReason {
-        /// Its length.
-        length_bytes: usize,
-    },
-    /// STOP is there, or cannot be shown to be absent.
-    Stop {
-        /// Where.
-        path: PathBuf,
-    },
-    /// There is no safe mode to end.
-    NotInSafeMode {
-        /// The number of the marker.
-        n: u64,
-    },
+    /// The reason does not fit: it has so many bytes.
+    LongReason(usize),
+    /// This STOP is there, or cannot be shown to be absent.
+    Stop(PathBuf),
+    /// There is no safe mode to end; the marker has this number.
+    NotInSafeMode(u64),
     /// There is no such directory.
-    NoData {
-        /// What was given.
-        path: PathBuf,
-    },
+    NoData(PathBuf),
     /// The list of earlier resumes, the directory's identity, its entry or its safety log cannot
     /// be believed; it is not overwritten.
     Broken(BrokenFile),
     /// The list is full, or the numbers are at their end.
-    Full {
-        /// The list.
-        path: PathBuf,
-    },
+    Full(PathBuf),
     /// The signed statement is missing, or does not permit this.
     Signature(SignatureFault),
     /// The file system refused.
@@ -106,39 +90,20 @@ pub enum ResumeError {
 }
 
 impl Error for ResumeError {}
-
-impl fmt::Display for ResumeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ResumeError::NoReason => f.write_str(
-                "a resume needs a reason: say why it is safe to go on, with --reason \"…\"",
-            ),
-            ResumeError::LongReason { length_bytes } => write!(
-                f,
-                "the reason has {length_bytes} bytes: at most {MAX_REASON_BYTES} are kept"
-            ),
-            ResumeError::Stop { path } => {
-                write!(f, "{} is there: remove it yourself, then resume", path.display())
-            }
-            ResumeError::NotInSafeMode { n } => write!(
-                f,
-                "nothing to resume: the safety marker is clear({n}), a start is permitted"
-            ),
-            ResumeError::NoData { path } => {
-                write!(f, "there is no data directory {}", path.display())
-            }
-            ResumeError::Broken(broken) => {
-                write!(f, "{broken}. Move it away, keep it, and resume again")
-            }
-            ResumeError::Full { path } => write!(
-                f,
-                "{} is full: no boot has put it into a log. Move it away and keep it",
-                path.display()
-            ),
-            ResumeError::Signature(fault) => fault.fmt(f),
-            ResumeError::File(error) => error.fmt(f),
-        }
-    }
+words! { ResumeError:
+    ResumeError::NoReason =>
+        ("a resume needs a reason: say why it is safe to go on, with --reason \"…\"");
+    ResumeError::LongReason(bytes) =>
+        ("the reason has {bytes} bytes: at most {MAX_REASON_BYTES} are kept");
+    ResumeError::Stop(path) => ("{} is there: remove it yourself, then resume", path.display());
+    ResumeError::NotInSafeMode(n) =>
+        ("nothing to resume: the safety marker is clear({n}), a start is permitted");
+    ResumeError::NoData(path) => ("there is no data directory {}", path.display());
+    ResumeError::Broken(broken) => ("{broken}. Move it away, keep it, and resume again");
+    ResumeError::Full(path) =>
+        ("{} is full: no boot has put it into a log. Move it away and keep it", path.display());
+    ResumeError::Signature(fault) => ("{fault}");
+    ResumeError::File(error) => ("{error}");
 }
 
 impl From<FileError> for ResumeError {
@@ -161,28 +126,25 @@ impl From<BrokenFile> for ResumeError {
 /// # Errors
 /// [`ResumeError`]; then safe mode goes on.
 pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
-    let ResumeRequest { data, config, limits, unix_seconds, least_n, .. } = request;
+    let ResumeRequest { data, config, unix_seconds, least_n, .. } = request;
     let reason = request.reason.trim();
     if reason.is_empty() {
         return Err(ResumeError::NoReason);
     }
     if reason.len() > MAX_REASON_BYTES {
-        return Err(ResumeError::LongReason { length_bytes: reason.len() });
+        return Err(ResumeError::LongReason(reason.len()));
     }
     if !data.is_dir() {
-        return Err(ResumeError::NoData { path: data.to_owned() });
+        return Err(ResumeError::NoData(data.to_owned()));
     }
     files::create_folder(data)?;
-    let stops = Stops::watch(data, &limits.host_stop)?;
-    stops.refuse()?;
-    let mut state = State::read(data, config)?;
-    let before = match (&state.found, admit(data, config)) {
-        (_, Ok(entry)) => return Err(ResumeError::NotInSafeMode { n: entry.n }),
-        (Found::Marker(Marker::Clear { .. }), Err(mode)) => {
-            format!("{}, but {}", state.found, mode.happened())
-        }
-        (found, Err(_)) => found.to_string(),
+    refuse_stop(&request)?;
+    let before = match admit(data, config) {
+        Ok(entry) => return Err(ResumeError::NotInSafeMode(entry.n)),
+        Err(SafeMode::Marker(found)) => found.to_string(),
+        Err(mode) => mode.happened(),
     };
+    let mut state = State::read(data, config)?;
     SafetyLog::check(data).map_err(|why| BrokenFile { path: SafetyLog::path(data), why })?;
     let used = state.entry.as_ref().map_or(&[][..], |entry| &entry.nonces);
     let signed = signer(&request, reason, state.halt(data, least_n)?, used);
@@ -196,7 +158,7 @@ pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
         reason: reason.to_owned(),
     };
     if state.list.len() >= MAX_PENDING {
-        return Err(ResumeError::Full { path: list_path(data) });
+        return Err(ResumeError::Full(list_path(data)));
     }
     state.list.push(resumed.clone());
     files::replace(data, NAME, &encode(&state.list))?;
@@ -206,7 +168,7 @@ pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
     let mut entry = register(&request, state.entry, signed.map(|(_, nonce)| nonce))?;
     (entry.n, entry.last_unix_s, entry.log_head) = (resumed.n, unix_seconds, log_head);
     entry.store()?;
-    stops.refuse()?;
+    refuse_stop(&request)?;
     marker::write(data, &Marker::Clear { n: resumed.n })?;
     Ok(resumed)
 }
@@ -301,7 +263,7 @@ impl State {
         let listed_n = self.list.iter().map(|resume| resume.n);
         let known_n = self.entry.iter().map(|entry| entry.n);
         let greatest = listed_n.chain(known_n).chain(marker_n).fold(least_n, u64::max);
-        greatest.checked_add(1).ok_or_else(|| ResumeError::Full { path: list_path(data) })
+        greatest.checked_add(1).ok_or_else(|| ResumeError::Full(list_path(data)))
     }
 
     fn halt(&self, data: &Path, least_n: u64) -> Result<u64, ResumeError> {
@@ -312,28 +274,13 @@ impl State {
     }
 }
 
-struct Stops<'a> {
-    data: &'a Path,
-    stop: StopFile,
-    host_path: &'a Path,
-    host: HostStop,
-}
-
-impl<'a> Stops<'a> {
-    fn watch(data: &'a Path, host_path: &'a Path) -> Result<Stops<'a>, FileError> {
-        let stop = StopFile::watch(data).map_err(failed("watch", &data.join(SAFETY)))?;
-        let host = HostStop::at(host_path).map_err(failed("watch", host_path))?;
-        Ok(Stops { data, stop, host_path, host })
-    }
-
-    fn refuse(&self) -> Result<(), ResumeError> {
-        if self.stop.is_present() {
-            return Err(ResumeError::Stop { path: self.data.join(SAFETY).join("STOP") });
-        }
-        if self.host.is_present() {
-            return Err(ResumeError::Stop { path: self.host_path.to_owned() });
-        }
-        Ok(())
+fn refuse_stop(request: &ResumeRequest<'_>) -> Result<(), ResumeError> {
+    let path = request.data.join(SAFETY);
+    let stop = StopFile::watch(request.data).map_err(failed("watch", &path))?;
+    match (stop.is_present(), stop::is_present(&request.limits.host_stop)) {
+        (true, _) => Err(ResumeError::Stop(path.join("STOP"))),
+        (false, true) => Err(ResumeError::Stop(request.limits.host_stop.clone())),
+        (false, false) => Ok(()),
     }
 }
 

@@ -4,21 +4,13 @@ use std::fs;
 
 use super::*;
 use crate::marker::{initialise, read, replace};
+use crate::test_place::Place;
 
-fn data() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    initialise(dir.path()).unwrap();
-    dir
-}
-
-fn crashed(boot: u64) -> tempfile::TempDir {
-    let dir = data();
-    replace(dir.path(), &Marker::Running { boot, n: 0 }).unwrap();
-    dir
-}
-
-fn request(reason: &str) -> ResumeRequest<'_> {
-    ResumeRequest { reason, unix_seconds: 1_700_000_000, least_n: 0 }
+fn crashed() -> Place {
+    let place = Place::new();
+    initialise(&place.data).unwrap();
+    replace(&place.data, &Marker::Running { n: 0 }).unwrap();
+    place
 }
 
 fn clear(n: u64) -> Found {
@@ -27,130 +19,249 @@ fn clear(n: u64) -> Found {
 
 #[test]
 fn after_a_crash_and_after_a_halt() {
-    let dir = crashed(1);
-    let resumed = resume(dir.path(), request(" looked at it,\nall well ")).unwrap();
+    let place = crashed();
+    let resumed = resume(place.request(" looked at it,\nall well ")).unwrap();
     let expected = HumanResume {
         n: 1,
         unix_seconds: 1_700_000_000,
-        before: "running(boot 1, 0)".into(),
+        signed_by: None,
+        before: "running(0)".into(),
         reason: "looked at it,\nall well".into(),
     };
     assert_eq!(resumed, expected);
-    assert_eq!(read(dir.path()), clear(1));
+    assert_eq!(read(&place.data), clear(1));
 
-    replace(dir.path(), &Marker::Running { boot: 2, n: 1 }).unwrap();
-    replace(dir.path(), &Marker::Halted { n: 1, reason: "a\tb".into() }).unwrap();
-    let second = resume(dir.path(), request("again")).unwrap();
+    replace(&place.data, &Marker::Running { n: 1 }).unwrap();
+    replace(&place.data, &Marker::Halted { n: 1, reason: "a\tb".into() }).unwrap();
+    let second = resume(place.request("again")).unwrap();
     assert_eq!((second.n, second.before.as_str()), (2, "halted(1): a\\tb"));
-    assert_eq!(read(dir.path()), clear(2));
+    assert_eq!(read(&place.data), clear(2));
+
+    // Both are in the safety log, as resumes that nobody signed.
+    let events = fs::read_to_string(SafetyLog::path(&place.data)).unwrap();
+    let words = "\"human_resume\",\"reason\":\"looked at it,\\u000aall well [after 0000000000000000]\",\
+                 \"autonomy_state\":\"halted\",\"governance_state\":\"degraded\",\"human_notified\":true}";
+    assert!(events.contains(words), "{events}");
+    assert_eq!(SafetyLog::check(&place.data).unwrap().1, 2);
 
     // The first boot never got as far as recording: both reasons are still there.
-    assert_eq!(pending_resumes(dir.path()).unwrap(), [expected, second.clone()]);
-    resumes_recorded(dir.path(), 1).unwrap();
-    assert_eq!(pending_resumes(dir.path()).unwrap(), [second]);
-    resumes_recorded(dir.path(), 2).unwrap();
-    resumes_recorded(dir.path(), 2).unwrap();
-    assert_eq!(pending_resumes(dir.path()).unwrap(), []);
+    assert_eq!(pending_resumes(&place.data).unwrap(), [expected, second.clone()]);
+    resumes_recorded(&place.data, 1).unwrap();
+    assert_eq!(pending_resumes(&place.data).unwrap(), [second]);
+    resumes_recorded(&place.data, 2).unwrap();
+    resumes_recorded(&place.data, 2).unwrap();
+    assert_eq!(pending_resumes(&place.data).unwrap(), []);
 }
 
 #[test]
 fn without_a_reason_or_a_safe_mode_nothing_happens() {
-    let dir = crashed(1);
-    let before = read(dir.path());
+    let place = crashed();
+    let before = read(&place.data);
     for reason in ["", " \n\t"] {
-        assert!(matches!(resume(dir.path(), request(reason)), Err(ResumeError::NoReason)));
+        assert!(matches!(resume(place.request(reason)), Err(ResumeError::NoReason)));
     }
     let long = "x".repeat(1_001);
-    let error = resume(dir.path(), request(&long)).unwrap_err();
-    assert!(matches!(error, ResumeError::LongReason { length_bytes: 1_001 }));
-    assert_eq!(read(dir.path()), before);
-    resume(dir.path(), request(&long[1..])).unwrap();
-    let error = resume(dir.path(), request("x")).unwrap_err();
-    assert!(matches!(error, ResumeError::NotInSafeMode { n: 1 }));
-    assert_eq!(pending_resumes(dir.path()).unwrap().len(), 1);
+    let error = resume(place.request(&long)).unwrap_err();
+    assert!(matches!(error, ResumeError::LongReason(1_001)));
+    assert_eq!(read(&place.data), before);
+    resume(place.request(&long[1..])).unwrap();
+    let error = resume(place.request("x")).unwrap_err();
+    assert!(matches!(error, ResumeError::NotInSafeMode(1)));
+    assert_eq!(pending_resumes(&place.data).unwrap().len(), 1);
 
-    let nowhere = dir.path().join("nowhere");
-    assert!(matches!(resume(&nowhere, request("x")), Err(ResumeError::NoData { .. })));
+    let nowhere = place.data.join("nowhere");
+    assert!(matches!(
+        resume(ResumeRequest { data: &nowhere, ..place.request("x") }),
+        Err(ResumeError::NoData(_))
+    ));
     assert!(!nowhere.exists());
 }
 
 #[test]
 fn stop_is_obeyed_and_never_deleted() {
-    let dir = crashed(1);
-    let stop = dir.path().join("safety/STOP");
-    let before = read(dir.path());
+    let place = crashed();
+    let stop = place.data.join("safety/STOP");
+    let before = read(&place.data);
     fs::write(&stop, "").unwrap();
-    let error = resume(dir.path(), request("x")).unwrap_err();
-    assert!(matches!(error, ResumeError::Stop { path } if path == stop));
+    let error = resume(place.request("x")).unwrap_err();
+    assert!(matches!(error, ResumeError::Stop(path) if path == stop));
     assert!(stop.exists());
-    assert_eq!(read(dir.path()), before);
-    assert_eq!(pending_resumes(dir.path()).unwrap(), []);
+    assert_eq!(read(&place.data), before);
+    assert_eq!(pending_resumes(&place.data).unwrap(), []);
     fs::remove_file(&stop).unwrap();
-    resume(dir.path(), request("x")).unwrap();
+    resume(place.request("x")).unwrap();
 }
 
 #[test]
 fn n_does_not_go_back_with_the_marker() {
-    let dir = crashed(1);
-    resume(dir.path(), ResumeRequest { least_n: 40, ..request("x") }).unwrap();
-    assert_eq!(read(dir.path()), clear(41));
+    let place = crashed();
+    resume(ResumeRequest { least_n: 40, ..place.request("x") }).unwrap();
+    assert_eq!(read(&place.data), clear(41));
 
-    fs::write(dir.path().join("safety/marker"), "rubbish").unwrap();
-    let resumed = resume(dir.path(), ResumeRequest { least_n: 3, ..request("broken") }).unwrap();
+    fs::write(place.data.join("safety/marker"), "rubbish").unwrap();
+    let resumed = resume(ResumeRequest { least_n: 3, ..place.request("broken") }).unwrap();
     assert_eq!(
         (resumed.n, resumed.before.as_str()),
         (42, "broken: its check does not fit its text")
     );
 
+    // Without a readable marker this machine knows the number.
+    fs::remove_file(place.data.join("safety/marker")).unwrap();
+    assert_eq!(resume(place.request("gone")).unwrap().n, 43);
+
     // Nothing left that knows a number but the caller's log.
-    fs::remove_dir_all(dir.path().join("safety")).unwrap();
-    let resumed = resume(dir.path(), ResumeRequest { least_n: 50, ..request("gone") }).unwrap();
+    fs::remove_dir_all(place.data.join("safety")).unwrap();
+    let resumed = resume(ResumeRequest { least_n: 50, ..place.request("gone") }).unwrap();
     assert_eq!((resumed.n, resumed.before.as_str()), (51, "missing"));
-    assert_eq!(read(dir.path()), clear(51));
+    assert_eq!(read(&place.data), clear(51));
 }
 
 #[test]
 fn a_resume_cut_off_before_the_marker_keeps_its_reason() {
-    let dir = crashed(1);
+    let place = crashed();
     // The marker cannot be replaced: a directory is in the way of its temporary file.
-    fs::create_dir(dir.path().join("safety/.marker.new")).unwrap();
-    assert!(matches!(resume(dir.path(), request("first")), Err(ResumeError::File(_))));
-    assert!(matches!(read(dir.path()), Found::Marker(Marker::Running { .. })));
-    fs::remove_dir(dir.path().join("safety/.marker.new")).unwrap();
-    resume(dir.path(), request("second")).unwrap();
-    let list = pending_resumes(dir.path()).unwrap();
+    fs::create_dir(place.data.join("safety/.marker.new")).unwrap();
+    assert!(matches!(resume(place.request("first")), Err(ResumeError::File(_))));
+    assert!(matches!(read(&place.data), Found::Marker(Marker::Running { .. })));
+    fs::remove_dir(place.data.join("safety/.marker.new")).unwrap();
+    resume(place.request("second")).unwrap();
+    let list = pending_resumes(&place.data).unwrap();
     let seen: Vec<_> = list.iter().map(|r| (r.n, r.reason.as_str())).collect();
     assert_eq!(seen, [(1, "first"), (2, "second")]);
-    assert_eq!(read(dir.path()), clear(2));
+    assert_eq!(read(&place.data), clear(2));
 }
 
 #[test]
 fn a_broken_list_is_kept_and_named() {
-    let dir = crashed(1);
-    let path = dir.path().join("safety/resumes");
+    let place = crashed();
+    let path = place.data.join("safety/resumes");
     fs::write(&path, "rubbish").unwrap();
-    let error = resume(dir.path(), request("x")).unwrap_err();
-    assert!(matches!(error, ResumeError::List { path: p, why: Damage::Check } if p == path));
+    let error = resume(place.request("x")).unwrap_err();
+    assert!(
+        matches!(error, ResumeError::Broken(BrokenFile { path: p, why: Damage::Check }) if p == path)
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), "rubbish");
-    for body in
-        ["v2\n", "karyon-safety-resumes-v1\n1\t2\tx\n", "karyon-safety-resumes-v1\n01\t2\tx\ty\n"]
-    {
+    for body in [
+        "v2\n",
+        "karyon-safety-resumes-v2\n1\t2\t-\tx\n",
+        "karyon-safety-resumes-v2\n01\t2\t-\tx\ty\n",
+        "karyon-safety-resumes-v2\n1\t2\tKEY\tx\ty\n",
+    ] {
         fs::write(&path, seal(body)).unwrap();
-        let error = pending_resumes(dir.path()).unwrap_err();
-        assert!(matches!(error, ResumeError::List { why: Damage::Form, .. }), "{body:?}");
+        let error = pending_resumes(&place.data).unwrap_err();
+        assert!(
+            matches!(error, ResumeError::Broken(BrokenFile { why: Damage::Form, .. })),
+            "{body:?}"
+        );
     }
 }
 
 #[test]
 fn a_list_that_nobody_records_is_full_at_last() {
-    let dir = crashed(1);
+    let place = crashed();
     let longest = HumanResume {
         n: 9,
         unix_seconds: u64::MAX,
+        signed_by: Some([255; 32]),
         before: "\u{1}".repeat(1_100),
         reason: "\u{1}".repeat(MAX_REASON_BYTES),
     };
-    files::replace(dir.path(), NAME, &encode(&vec![longest; MAX_PENDING])).unwrap();
-    assert_eq!(pending_resumes(dir.path()).unwrap().len(), MAX_PENDING);
-    assert!(matches!(resume(dir.path(), request("x")), Err(ResumeError::Full { .. })));
+    files::replace(&place.data, NAME, &encode(&vec![longest; MAX_PENDING])).unwrap();
+    assert_eq!(pending_resumes(&place.data).unwrap().len(), MAX_PENDING);
+    assert!(matches!(resume(place.request("x")), Err(ResumeError::Full(_))));
+}
+
+#[test]
+fn a_host_wide_stop_is_obeyed() {
+    let place = crashed();
+    fs::create_dir_all(place.limits.host_stop.parent().unwrap()).unwrap();
+    fs::write(&place.limits.host_stop, "").unwrap();
+    let error = resume(place.request("x")).unwrap_err();
+    assert!(matches!(error, ResumeError::Stop(path) if path == place.limits.host_stop));
+    assert_eq!(pending_resumes(&place.data).unwrap(), []);
+}
+
+#[test]
+fn every_flipped_bit_of_the_list_is_seen() {
+    let place = crashed();
+    resume(place.request("a reason")).unwrap();
+    let path = place.data.join("safety/resumes");
+    let good = fs::read(&path).unwrap();
+    for bit in 0..good.len() * 8 {
+        let mut bytes = good.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, bytes).unwrap();
+        let error = pending_resumes(&place.data).unwrap_err();
+        assert!(matches!(error, ResumeError::Broken(_)), "bit {bit}");
+    }
+}
+
+#[test]
+fn files_of_an_earlier_version() {
+    let place = Place::new();
+    let safety = place.data.join("safety");
+    fs::create_dir(&safety).unwrap();
+    let former = |state| format!("karyon-safety-{state}\nblake3 {}\n", "0".repeat(64));
+    fs::write(safety.join("marker"), former("marker-v1 clear 7")).unwrap();
+    let why = Damage::OldVersion;
+    let mode = SafeMode::Marker(Found::Broken { why: why.clone() });
+    assert_eq!(admit(&place.data, &place.config), Err(mode));
+
+    let path = safety.join("resumes");
+    fs::write(&path, former("resumes-v1")).unwrap();
+    let error = resume(place.request("new version")).unwrap_err();
+    let broken = BrokenFile { path: path.clone(), why };
+    assert!(matches!(error, ResumeError::Broken(found) if found == broken));
+    fs::remove_file(&path).unwrap();
+    let request = ResumeRequest { least_n: 9, ..place.request("new version") };
+    assert_eq!(resume(request).unwrap().n, 10);
+    assert_eq!(read(&place.data), clear(10));
+}
+
+#[test]
+fn a_broken_safety_log_or_registry_keeps_safe_mode() {
+    let place = crashed();
+    resume(place.request("first")).unwrap();
+    replace(&place.data, &Marker::Running { n: 1 }).unwrap();
+    for path in [place.entry(), place.data.join("safety/identity"), SafetyLog::path(&place.data)] {
+        let good = fs::read(&path).unwrap();
+        place.overwrite(&path, b"{\"timestamp\":\" [after 0]\",\"autonomy_state\":\"}\n");
+        let path_of = |error| match error {
+            ResumeError::Broken(BrokenFile { path, .. }) => path,
+            other => panic!("{other}"),
+        };
+        let before = read(&place.data);
+        if path.ends_with("safety_events.jsonl") {
+            // A line in no known form is what a crash left; one that follows nothing is not.
+            let line =
+                String::from_utf8(good.clone()).unwrap().replace("[after 0000", "[after 0100");
+            place.overwrite(&path, line.as_bytes());
+        }
+        assert_eq!(path_of(resume(place.request("x")).unwrap_err()), path);
+        assert_eq!(read(&place.data), before);
+        place.overwrite(&path, &good);
+    }
+    resume(place.request("x")).unwrap();
+}
+
+#[test]
+fn a_person_halts_what_does_not_run() {
+    let place = Place::new();
+    let (data, config) = (&place.data, &place.config);
+    Entry::begin(data, config, 1).unwrap();
+    halt_idle(data, config, "not tonight", 1_700_000_000_123).unwrap();
+    assert_eq!(read(data), Found::Marker(Marker::Halted { n: 0, reason: "not tonight".into() }));
+    let events = fs::read_to_string(SafetyLog::path(data)).unwrap();
+    let words = "{\"timestamp\":\"2023-11-14T22:13:20.123Z\",\"event\":\"manual_stop\",\
+                 \"reason\":\"not tonight [after 0000000000000000]\",";
+    assert!(events.starts_with(words), "{events}");
+    assert_eq!(resume(place.request("tonight")).unwrap().n, 1);
+    assert_eq!(admit(data, config).unwrap().n, 1);
+
+    // Rubbish in all places keeps nobody from halting.
+    for path in [data.join("safety/marker"), place.entry()] {
+        fs::write(path, "rubbish").unwrap();
+    }
+    halt_idle(data, config, "again", 0).unwrap();
+    assert!(matches!(read(data), Found::Marker(Marker::Halted { .. })));
 }

@@ -6,23 +6,22 @@
 //! line break; zeros before the first. Changes, cuts at the front and another order break the
 //! chain; a cut at the end is found by whoever keeps the head.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use ed25519_compact::sha512;
 use rustix::fs::{IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags};
-use rustix::io::Errno;
 
-use crate::checked::{cut, first_half};
-use crate::files::{self, Damage, FileError, failed, unreadable};
+use crate::checked::cut;
+use crate::files::{self, Damage, FileError, failed};
 use crate::{MAX_REASON_BYTES, hex};
 
 const FOLDER: &str = "logs";
 const NAME: &str = "safety_events.jsonl";
-/// Longer than any line that is written here, in bytes; what is longer is read in pieces.
-const MAX_LINE_BYTES: u64 = 16 << 10;
+/// Longer than the log gets, in bytes: a hundred thousand events.
+const MAX_LOG_BYTES: u64 = 64 << 20;
+/// So many digits of a digest go into the next line.
+const LINK_DIGITS: usize = 16;
 const AFTER: &str = " [after ";
 const BEHIND_REASON: &str = "]\",\"autonomy_state\":\"";
 
@@ -77,27 +76,27 @@ impl SafetyLog {
     ) -> Result<[u8; 32], FileError> {
         let (folder, path) = (data.join(FOLDER), SafetyLog::path(data));
         match fs::create_dir(&folder) {
-            Ok(()) => crate::sync_folder(data)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("make", &folder)(error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed("make", &folder)(error));
+            }
+            Ok(()) | Err(_) => crate::sync_folder(data)?,
         }
-        let mut file = open_to_append(&folder).map_err(failed("open", &path))?;
-        let scan = Scan::of(&file).map_err(failed("read", &path))?;
-        let (after, _) = scan.head.split_at(LINK_BYTES);
+        let (mut file, bytes) = open_to_append(&path).map_err(failed("read", &path))?;
         let line = format!(
             "{{\"timestamp\":\"{}\",\"event\":\"{}\",\"reason\":\"{}{AFTER}{}{BEHIND_REASON}{}\",\
              \"governance_state\":\"{}\",\"human_notified\":{human_notified}}}",
             rfc3339(unix_ms),
             event.name(),
             json(cut(reason, MAX_REASON_BYTES)),
-            hex(after),
+            link_to(&scan(&bytes).head),
             json(autonomy),
             json(governance),
         );
-        let text = format!("{}{line}\n", if scan.is_torn { "\n" } else { "" });
-        let written = file.write(text.as_bytes()).and_then(|written| match written {
-            all if all == text.len() => file.sync_data(),
-            _ => Err(io::ErrorKind::WriteZero.into()),
+        let torn = !bytes.is_empty() && !bytes.ends_with(b"\n");
+        let text = format!("{}{line}\n", if torn { "\n" } else { "" });
+        let written = file.write(text.as_bytes()).and_then(|written| match written == text.len() {
+            true => file.sync_data(),
+            false => Err(io::ErrorKind::WriteZero.into()),
         });
         written.map_err(failed("write", &path))?;
         make_append_only(&file);
@@ -113,9 +112,9 @@ impl SafetyLog {
         let Some(file) = files::open(&SafetyLog::path(data))? else {
             return Ok(([0; 32], 0));
         };
-        let scan = Scan::of(&file).map_err(unreadable)?;
+        let scan = scan(&files::read_whole(file, MAX_LOG_BYTES)?);
         match scan.broken_line {
-            Some(line) => Err(Damage::Chain { line }),
+            Some(line) => Err(Damage::Chain(line)),
             None => Ok((scan.head, scan.events)),
         }
     }
@@ -128,66 +127,53 @@ impl SafetyLog {
     }
 }
 
-/// So much of a digest goes into the next line, in bytes.
-const LINK_BYTES: usize = 8;
-
-#[derive(Default)]
 struct Scan {
     head: [u8; 32],
     events: u64,
-    /// The last line has no line break.
-    is_torn: bool,
     broken_line: Option<u64>,
 }
 
-impl Scan {
-    fn of(file: &File) -> io::Result<Scan> {
-        let (mut reader, mut piece) = (BufReader::new(file), Vec::new());
-        let (mut scan, mut link, mut number) = (Scan::default(), None, 0);
-        while reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut piece)? > 0 {
-            let (text, ended) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece.as_slice(), false),
-            };
-            let begins = !scan.is_torn;
-            number += u64::from(begins);
-            if let (true, Some(after)) = (begins, link_of(text)) {
-                let before = link.take().map_or([0; 32], digest_of);
-                if hex(before.split_at(LINK_BYTES).0).as_bytes() != after {
-                    scan.broken_line = scan.broken_line.or(Some(number));
-                }
-                scan.events += 1;
-            } else if let (true, Some(link)) = (begins, &mut link) {
-                sha512::Hash::update(link, b"\n");
+fn scan(bytes: &[u8]) -> Scan {
+    let mut scan = Scan { head: [0; 32], events: 0, broken_line: None };
+    // The link that has begun, and where the line begins.
+    let (mut link, mut start) = (0, 0);
+    let head = |link, end| match bytes.get(link..end) {
+        None | Some([]) => [0; 32],
+        Some(link) => crate::digest(link),
+    };
+    for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
+        if let Some(after) = link_of(line) {
+            if after != link_to(&head(link, start.max(1) - 1)).as_bytes() {
+                scan.broken_line = scan.broken_line.or(Some(number));
             }
-            link.get_or_insert_with(sha512::Hash::new).update(text);
-            scan.is_torn = !ended;
-            piece.clear();
+            scan.events += 1;
+            link = start;
         }
-        scan.head = link.map_or([0; 32], digest_of);
-        Ok(scan)
+        start += line.len() + 1;
     }
+    scan.head = head(link, bytes.len() - usize::from(bytes.ends_with(b"\n")));
+    scan
 }
 
-fn digest_of(link: sha512::Hash) -> [u8; 32] {
-    first_half(link.finalize())
+/// What the next line says of this one.
+fn link_to(head: &[u8; 32]) -> String {
+    hex(head.split_at(LINK_DIGITS / 2).0)
 }
 
 /// What an event says of the link before it; `None` for a line that is none.
 fn link_of(line: &[u8]) -> Option<&[u8]> {
     let line = line.strip_prefix(b"{\"timestamp\":\"")?.strip_suffix(b"}")?;
     let behind = line.windows(BEHIND_REASON.len()).position(|w| w == BEHIND_REASON.as_bytes())?;
-    let start = behind.checked_sub(LINK_BYTES * 2)?;
-    let (before, after) = line.get(..behind)?.split_at_checked(start)?;
+    let (before, after) = line.get(..behind)?.split_at_checked(behind.checked_sub(LINK_DIGITS)?)?;
     before.ends_with(AFTER.as_bytes()).then_some(after)
 }
 
-fn open_to_append(folder: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(folder, flags, Mode::empty())?;
-    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(folder, NAME, flags, Mode::from_raw_mode(0o644))?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(Errno::INVAL.into()) }
+fn open_to_append(path: &Path) -> io::Result<(File, Vec<u8>)> {
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))?);
+    let whole = files::read_whole(file.try_clone()?, MAX_LOG_BYTES);
+    Ok((file, whole.map_err(io::Error::other)?))
 }
 
 /// Root only. Where it does not work `is_append_only` says so.
@@ -202,16 +188,12 @@ fn make_append_only(file: &File) {
 
 /// The words as they stand between the quotes of a JSON string.
 fn json(words: &str) -> String {
-    let mut out = String::with_capacity(words.len());
-    for c in words.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            // Writing into a string does not fail.
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out
+    let one = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.into(),
+    };
+    words.chars().map(one).collect()
 }
 
 /// Coordinated universal time.
@@ -231,3 +213,7 @@ fn rfc3339(unix_ms: u64) -> String {
     let (hour, minute) = (second / 3_600, second / 60 % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{ms:03}Z", second % 60)
 }
+
+#[cfg(test)]
+#[path = "safety_log_tests.rs"]
+mod tests;

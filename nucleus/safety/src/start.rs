@@ -1,34 +1,17 @@
 //! Whether a start is permitted.
 
 use std::error::Error;
-use std::fmt;
 use std::path::Path;
 
+use crate::checked::words;
 use crate::files::BrokenFile;
 use crate::{Damage, Entry, Found, Marker, SafetyLog, marker};
 
 /// Why nothing may start before a person has looked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafeMode {
-    /// The last run ended without a word, or is still under way.
-    Running {
-        /// Its number.
-        n: u64,
-    },
-    /// The last run was halted.
-    Halted {
-        /// Its number.
-        n: u64,
-        /// Why.
-        reason: String,
-    },
-    /// There is no marker.
-    Missing,
-    /// The marker cannot be believed.
-    Broken {
-        /// What is wrong with it.
-        why: Damage,
-    },
+    /// The marker is not clear.
+    Marker(Found),
     /// This machine has never run it.
     Unknown,
     /// This machine knows it from another place, where the original may still be.
@@ -50,49 +33,38 @@ pub enum SafeMode {
     Registry(BrokenFile),
 }
 
+impl Error for SafeMode {}
+words! { SafeMode: mode => ("{}", mode.message(Path::new("DIR"))); }
+
 impl SafeMode {
     /// What happened and how to resume, with the command for this data directory.
     pub fn message(&self, data: &Path) -> String {
-        self.text(&data.display())
+        format!(
+            "safe mode: {}. Nothing starts before a person has looked. To resume: \
+             karyon safety resume --reason \"…\" --data {}",
+            self.happened(),
+            data.display()
+        )
     }
 
     pub(crate) fn happened(&self) -> String {
         match self {
-            SafeMode::Running { .. } => "the last run did not end cleanly".into(),
-            SafeMode::Halted { reason, .. } => {
+            SafeMode::Marker(Found::Marker(Marker::Running { .. })) => {
+                "the last run did not end cleanly".into()
+            }
+            SafeMode::Marker(Found::Marker(Marker::Halted { reason, .. })) => {
                 format!("the last run was halted: {}", crate::checked::escape(reason))
             }
-            SafeMode::Missing => "the file safety/marker is missing".into(),
-            SafeMode::Broken { why } => format!("the file safety/marker is broken: {why}"),
+            SafeMode::Marker(found) => format!("the file safety/marker is {found}"),
             SafeMode::Unknown => "this machine has never run it".into(),
             SafeMode::Copied => "it is a copy, or was moved".into(),
-            SafeMode::RolledBack { known, found } if found < known => format!(
-                "it was rolled back: its marker has number {found}, this machine knows {known}"
+            SafeMode::RolledBack { known, found } => format!(
+                "it was rolled back or ran elsewhere: its marker has number {found}, this \
+                 machine knows {known}"
             ),
-            SafeMode::RolledBack { known, found } => {
-                format!(
-                    "it ran elsewhere: its marker has number {found}, this machine knows {known}"
-                )
-            }
             SafeMode::SafetyLog { why } => format!("its safety log is broken: {why}"),
             SafeMode::Registry(broken) => broken.to_string(),
         }
-    }
-
-    fn text(&self, data: &dyn fmt::Display) -> String {
-        format!(
-            "safe mode: {}. Nothing starts before a person has looked. To resume: \
-             karyon safety resume --reason \"…\" --data {data}",
-            self.happened()
-        )
-    }
-}
-
-impl Error for SafeMode {}
-
-impl fmt::Display for SafeMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(&"DIR"))
     }
 }
 
@@ -103,12 +75,9 @@ impl fmt::Display for SafeMode {
 pub fn permit_start(found: &Found) -> Result<u64, SafeMode> {
     match found {
         Found::Marker(Marker::Clear { n }) => Ok(*n),
-        Found::Marker(Marker::Running { n }) => Err(SafeMode::Running { n: *n }),
-        Found::Marker(Marker::Halted { n, reason }) => {
-            Err(SafeMode::Halted { n: *n, reason: reason.clone() })
-        }
-        Found::Missing => Err(SafeMode::Missing),
-        Found::Broken { why } => Err(SafeMode::Broken { why: why.clone() }),
+        Found::Marker(Marker::Running { .. } | Marker::Halted { .. })
+        | Found::Missing
+        | Found::Broken { .. } => Err(SafeMode::Marker(found.clone())),
     }
 }
 
@@ -142,14 +111,17 @@ mod tests {
         let halted = Marker::Halted { n: 7, reason: "too\nhot".into() };
         for (found, expected) in [
             (Found::Marker(Marker::Clear { n: 7 }), Ok(7)),
-            (Found::Marker(Marker::Running { n: 7 }), Err(SafeMode::Running { n: 7 })),
-            (Found::Marker(halted), Err(SafeMode::Halted { n: 7, reason: "too\nhot".into() })),
-            (Found::Missing, Err(SafeMode::Missing)),
-            (Found::Broken { why: Damage::Check }, Err(SafeMode::Broken { why: Damage::Check })),
+            (Found::Marker(Marker::Running { n: 7 }), Err("did not end cleanly")),
+            (Found::Marker(halted), Err("was halted: too\\nhot.")),
+            (Found::Missing, Err("marker is missing")),
+            (Found::Broken { why: Damage::Check }, Err("marker is broken: its check")),
+            (Found::Broken { why: Damage::OldVersion }, Err("of an earlier version")),
         ] {
             let permitted = permit_start(&found);
-            assert_eq!(permitted, expected);
-            if let Err(mode) = permitted {
+            assert_eq!(permitted.is_ok(), expected.is_ok());
+            if let (Err(mode), Err(words)) = (permitted, expected) {
+                assert!(mode.to_string().contains(words), "{mode}");
+                assert_eq!(mode, SafeMode::Marker(found));
                 let command = "karyon safety resume --reason \"…\" --data";
                 assert!(mode.to_string().ends_with(&format!("{command} DIR")));
                 assert!(mode.message(Path::new("/d")).ends_with(&format!("{command} /d")));

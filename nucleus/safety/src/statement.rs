@@ -5,11 +5,10 @@
 //! lines before it.
 
 use std::error::Error;
-use std::fmt;
 
 use ed25519_compact::{PublicKey, Signature};
 
-use crate::checked::{escape, field, unescape};
+use crate::checked::{escape, field, unescape, words};
 use crate::{ResumeRequest, hex, unhex};
 
 const VERSION: &str = "karyon-resume-v1\n";
@@ -27,18 +26,10 @@ pub enum SignatureFault {
     Forged,
     /// It is for another log.
     OtherLog,
-    /// It is for another halt.
-    OtherHalt {
-        /// Which it is for.
-        signed: u64,
-        /// Which this is.
-        present: u64,
-    },
-    /// Its time is over.
-    Expired {
-        /// Since when, in seconds since 1970.
-        unix_seconds: u64,
-    },
+    /// It is for another halt: this one.
+    OtherHalt(u64),
+    /// Its time was over then, in seconds since 1970.
+    Expired(u64),
     /// It was used before.
     Used,
     /// It gives another reason.
@@ -46,35 +37,18 @@ pub enum SignatureFault {
 }
 
 impl Error for SignatureFault {}
-
-impl fmt::Display for SignatureFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self {
-            SignatureFault::Missing => {
-                "guardian.conf names keys that must sign a resume: give a signed statement with \
-                 --signature FILE; `karyon safety sign` makes one"
-            }
-            SignatureFault::NoKeys => {
-                "guardian.conf names no resume_key to check the signature with: name one, or \
-                 resume without --signature"
-            }
-            SignatureFault::Form => "the signed statement is in no known form",
-            SignatureFault::Forged => "no resume_key of guardian.conf made the signature",
-            SignatureFault::OtherLog => "the signed statement is for another log",
-            SignatureFault::OtherHalt { signed, present } => {
-                return write!(f, "the signed statement is for halt {signed}, this is {present}");
-            }
-            SignatureFault::Expired { unix_seconds } => {
-                return write!(
-                    f,
-                    "the signed statement expired at {unix_seconds} (seconds since 1970)"
-                );
-            }
-            SignatureFault::Used => "the signed statement was used before: sign a new one",
-            SignatureFault::OtherReason => "the signed statement gives another reason",
-        };
-        f.write_str(what)
-    }
+words! { SignatureFault:
+    SignatureFault::Missing => ("a resume must be signed here: give --signature FILE, which \
+        `karyon safety sign` makes");
+    SignatureFault::NoKeys => ("guardian.conf names no resume_key to check the signature with: \
+        name one, or resume without --signature");
+    SignatureFault::Form => ("the signed statement is in no known form");
+    SignatureFault::Forged => ("no resume_key of guardian.conf made the signature");
+    SignatureFault::OtherLog => ("the signed statement is for another log");
+    SignatureFault::OtherHalt(signed) => ("the signed statement is for halt {signed}, not this");
+    SignatureFault::Expired(at) => ("the signed statement expired at {at} (seconds since 1970)");
+    SignatureFault::Used => ("the signed statement was used before: sign a new one");
+    SignatureFault::OtherReason => ("the signed statement gives another reason");
 }
 
 /// The text to sign, with the key as it is: behind it comes a line `signature <hex>`. `halt` is
@@ -95,13 +69,16 @@ pub fn resume_statement(
     )
 }
 
-/// The key that signed, and the nonce; `None` where nobody has to sign.
+/// The key that signed, and the nonce.
+pub(crate) type Signed = ([u8; 32], [u8; 16]);
+
+/// Who signed; `None` where nobody has to sign.
 pub(crate) fn signer(
     request: &ResumeRequest<'_>,
     reason: &str,
     halt: u64,
     used: &[[u8; 16]],
-) -> Result<Option<([u8; 32], [u8; 16])>, SignatureFault> {
+) -> Result<Option<Signed>, SignatureFault> {
     let keys = &request.limits.resume_keys;
     let text = match (request.signature, keys.as_slice()) {
         (None, []) => return Ok(None),
@@ -112,24 +89,21 @@ pub(crate) fn signer(
     let (body, signature) = split(text).ok_or(SignatureFault::Form)?;
     let signed_by = |key: &&[u8; 32]| PublicKey::new(**key).verify(body, &signature).is_ok();
     let key = keys.iter().find(signed_by).ok_or(SignatureFault::Forged)?;
-    let Statement { log, halt: signed, nonce, expires, reason: given } =
-        Statement::parse(body).ok_or(SignatureFault::Form)?;
-    if log != request.log {
-        Err(SignatureFault::OtherLog)
-    } else if signed != halt {
-        Err(SignatureFault::OtherHalt { signed, present: halt })
-    } else if expires < request.unix_seconds {
-        Err(SignatureFault::Expired { unix_seconds: expires })
-    } else if used.contains(&nonce) {
-        Err(SignatureFault::Used)
-    } else if given != reason {
-        Err(SignatureFault::OtherReason)
-    } else {
-        Ok(Some((*key, nonce)))
+    let found = Statement::parse(body).ok_or(SignatureFault::Form)?;
+    let faults = [
+        (found.log != request.log, SignatureFault::OtherLog),
+        (found.halt != halt, SignatureFault::OtherHalt(found.halt)),
+        (found.expires < request.unix_seconds, SignatureFault::Expired(found.expires)),
+        (used.contains(&found.nonce), SignatureFault::Used),
+        (found.reason != reason, SignatureFault::OtherReason),
+    ];
+    match faults.into_iter().find(|(is_so, _)| *is_so) {
+        Some((_, fault)) => Err(fault),
+        None => Ok(Some((*key, found.nonce))),
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Statement {
     log: [u8; 16],
     halt: u64,
@@ -143,15 +117,15 @@ impl Statement {
     fn parse(body: &str) -> Option<Statement> {
         let mut lines = body.strip_prefix(VERSION)?.lines();
         let mut next = |name| field(&mut lines, name);
-        let statement = Statement {
+        let found = Statement {
             log: unhex(next("log ")?)?,
             halt: next("halt ")?.parse().ok()?,
             nonce: unhex(next("nonce ")?)?,
             expires: next("expires ")?.parse().ok()?,
             reason: unescape(next("reason ")?)?,
         };
-        let Statement { log, halt, nonce, expires, reason } = &statement;
-        (resume_statement(log, *halt, nonce, *expires, reason) == body).then_some(statement)
+        let Statement { log, halt, nonce, expires, reason } = &found;
+        (resume_statement(log, *halt, nonce, *expires, reason) == body).then_some(found)
     }
 }
 
@@ -162,3 +136,7 @@ fn split(text: &str) -> Option<(&str, Signature)> {
     let signature = unhex(last.strip_prefix("signature ")?.strip_suffix('\n')?)?;
     Some((body, Signature::new(signature)))
 }
+
+#[cfg(test)]
+#[path = "statement_tests.rs"]
+mod tests;

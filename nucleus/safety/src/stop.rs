@@ -3,7 +3,7 @@
 //! There is no cache and no benefit of the doubt: STOP counts as absent only when the folder
 //! that was opened at the start says so and still is the folder `safety` of the data directory.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -82,7 +82,8 @@ const MAX_EVENTS: usize = 4_096;
 #[derive(Debug)]
 pub struct StopWatch {
     stop: StopFile,
-    host: HostStop,
+    /// The host-wide STOP, its folder and its name.
+    host: [CString; 3],
     events: OwnedFd,
     safety_watch: i32,
     host_watch: Option<i32>,
@@ -97,9 +98,13 @@ impl StopWatch {
     /// What the system says when there is no such folder, or it cannot be listened to.
     pub fn watch(data: &Path, host_stop: &Path) -> io::Result<StopWatch> {
         let stop = StopFile::watch(data)?;
-        let host = HostStop::at(host_stop)?;
+        let (Some(folder), Some(name)) = (host_stop.parent(), host_stop.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let text = |path: &OsStr| CString::new(path.as_bytes());
+        let host = [text(host_stop.as_os_str())?, text(folder.as_os_str())?, text(name)?];
         let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let safety_watch = inotify::add_watch(&events, stop.path.as_c_str(), NAMES | LINKS)?;
+        let safety_watch = inotify::add_watch(&events, stop.path.as_c_str(), names())?;
         let mut watch =
             StopWatch { stop, host, events, safety_watch, host_watch: None, latched: None };
         watch.listen_to_host();
@@ -120,7 +125,7 @@ impl StopWatch {
         if self.latched.is_none() && self.stop.is_present() {
             self.latched = Some(STOP);
         }
-        if self.latched.is_none() && self.host.is_present() {
+        if self.latched.is_none() && is_present(self.host[0].as_c_str()) {
             self.latched = Some(HOST_STOP);
         }
         self.latched
@@ -128,13 +133,14 @@ impl StopWatch {
 
     /// Where the host's folder is not there, or may not be listened to, the poll remains.
     fn listen_to_host(&mut self) {
+        let [_, folder, _] = &self.host;
         if self.host_watch.is_none() {
-            self.host_watch =
-                inotify::add_watch(&self.events, self.host.folder.as_c_str(), NAMES).ok();
+            self.host_watch = inotify::add_watch(&self.events, folder.as_c_str(), names()).ok();
         }
     }
 
     fn heard(&self) -> Option<&'static str> {
+        let [_, _, host_name] = &self.host;
         let mut buffer = [MaybeUninit::uninit(); EVENT_BYTES];
         let mut reader = inotify::Reader::new(&self.events, &mut buffer);
         for _ in 0..MAX_EVENTS {
@@ -144,14 +150,13 @@ impl StopWatch {
                 Err(Errno::INTR) => continue,
                 Err(_) => return Some(DOUBT),
             };
-            if event.events().intersects(LOST) {
+            if event.events().intersects(lost()) {
                 return Some(DOUBT);
             }
             if event.wd() == self.safety_watch && event.file_name() == Some(c"STOP") {
                 return Some(STOP);
             }
-            let name = self.host.name.as_c_str();
-            if Some(event.wd()) == self.host_watch && event.file_name() == Some(name) {
+            if Some(event.wd()) == self.host_watch && event.file_name() == Some(host_name) {
                 return Some(HOST_STOP);
             }
         }
@@ -160,47 +165,23 @@ impl StopWatch {
 }
 
 /// Whatever happens to a name in a folder, and to the folder itself.
-const NAMES: WatchFlags = WatchFlags::CREATE
-    .union(WatchFlags::DELETE)
-    .union(WatchFlags::MOVE)
-    .union(WatchFlags::ATTRIB)
-    .union(WatchFlags::MODIFY)
-    .union(WatchFlags::DELETE_SELF)
-    .union(WatchFlags::MOVE_SELF)
-    .union(WatchFlags::ONLYDIR);
-const LINKS: WatchFlags = WatchFlags::DONT_FOLLOW;
-/// Something may have been missed.
-const LOST: ReadFlags = ReadFlags::QUEUE_OVERFLOW
-    .union(ReadFlags::IGNORED)
-    .union(ReadFlags::UNMOUNT)
-    .union(ReadFlags::DELETE_SELF)
-    .union(ReadFlags::MOVE_SELF);
-
-/// The STOP file of the whole machine.
-#[derive(Debug)]
-pub(crate) struct HostStop {
-    path: CString,
-    folder: CString,
-    name: CString,
+fn names() -> WatchFlags {
+    use WatchFlags as W;
+    let own = W::DELETE_SELF | W::MOVE_SELF | W::ONLYDIR | W::DONT_FOLLOW;
+    W::CREATE | W::DELETE | W::MOVE | W::ATTRIB | W::MODIFY | own
 }
 
-impl HostStop {
-    pub(crate) fn at(path: &Path) -> io::Result<HostStop> {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        Ok(HostStop {
-            path: CString::new(path.as_os_str().as_bytes())?,
-            folder: CString::new(folder.as_os_str().as_bytes())?,
-            name: CString::new(name.as_bytes())?,
-        })
-    }
+/// Something may have been missed.
+fn lost() -> ReadFlags {
+    use ReadFlags as R;
+    R::QUEUE_OVERFLOW | R::IGNORED | R::UNMOUNT | R::DELETE_SELF | R::MOVE_SELF
+}
 
-    /// True unless it is certainly absent: a folder that is not there has no STOP either.
-    pub(crate) fn is_present(&self) -> bool {
-        let found = statat(CWD, self.path.as_c_str(), AtFlags::SYMLINK_NOFOLLOW);
-        !matches!(found, Err(Errno::NOENT | Errno::NOTDIR))
-    }
+/// Whether the host-wide STOP is there: unless it is certainly absent. A folder that is not
+/// there has none.
+pub(crate) fn is_present(host_stop: impl rustix::path::Arg) -> bool {
+    let found = statat(CWD, host_stop, AtFlags::SYMLINK_NOFOLLOW);
+    !matches!(found, Err(Errno::NOENT | Errno::NOTDIR))
 }
 
 fn identity(stat: &Stat) -> (u64, u64) {

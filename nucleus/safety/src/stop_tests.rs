@@ -134,8 +134,15 @@ fn check_unsearchable(data: &Path) {
     let stop = StopFile::watch(data).unwrap();
     for path in [folder.as_path(), data] {
         for mode in [0o000, 0o400, 0o600] {
+            set(path, 0o700);
+            let mut watch = StopWatch::watch(data, Path::new("/nowhere/STOP")).unwrap();
+            assert_eq!(watch.check(), None);
             set(path, mode);
             assert!(stop.is_present(), "{} {mode:03o}", path.display());
+            assert_eq!(watch.check(), Some(STOP));
+            set(path, 0o700);
+            assert_eq!(watch.check(), Some(STOP), "latched");
+            set(path, mode);
         }
         // Without the right to list, but with that to look names up, absence is certain.
         for mode in [0o100, 0o300, 0o700] {
@@ -143,6 +150,138 @@ fn check_unsearchable(data: &Path) {
             assert!(!stop.is_present(), "{} {mode:03o}", path.display());
         }
     }
+}
+
+fn listening() -> (tempfile::TempDir, StopWatch) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(SAFETY)).unwrap();
+    let watch = StopWatch::watch(dir.path(), &dir.path().join("host/STOP")).unwrap();
+    (dir, watch)
+}
+
+/// Whether the system says by itself that there is news.
+fn is_readable(watch: &StopWatch) -> bool {
+    let mut bytes = [0; 4_096];
+    rustix::io::read(watch.as_fd(), &mut bytes).is_ok()
+}
+
+#[test]
+fn of_four_hundred_stops_that_are_removed_at_once_none_is_missed() {
+    let (dir, _) = listening();
+    let stop = dir.path().join("safety/STOP");
+    for round in 0..400 {
+        let mut watch = StopWatch::watch(dir.path(), &dir.path().join("host/STOP")).unwrap();
+        assert_eq!(watch.check(), None, "{round}");
+        fs::write(&stop, "").unwrap();
+        fs::remove_file(&stop).unwrap();
+        assert_eq!(watch.check(), Some(STOP), "{round}");
+        assert_eq!(watch.check(), Some(STOP), "latched");
+    }
+}
+
+#[test]
+fn every_shape_of_stop_is_latched() {
+    type Make = fn(&Path);
+    let shapes: [(&str, Make); 5] = [
+        ("an empty file", |path| fs::write(path, "").unwrap()),
+        ("a directory", |path| fs::create_dir(path).unwrap()),
+        ("a dangling link", |path| symlink("nowhere", path).unwrap()),
+        ("a pipe", |path| rustix::fs::mkfifoat(CWD, path, 0o600.into()).unwrap()),
+        ("a file moved here", |path| {
+            let other = path.with_file_name("other");
+            fs::write(&other, "").unwrap();
+            fs::rename(other, path).unwrap();
+        }),
+    ];
+    for (shape, make) in shapes {
+        for folder in ["safety", "host"] {
+            let dir = tempfile::tempdir().unwrap();
+            for name in ["safety", "host"] {
+                fs::create_dir(dir.path().join(name)).unwrap();
+            }
+            let (stop, host) = (dir.path().join(folder).join("STOP"), dir.path().join("host/STOP"));
+            let expected = Some(if folder == "host" { HOST_STOP } else { STOP });
+            let mut watch = StopWatch::watch(dir.path(), &host).unwrap();
+            assert_eq!(watch.check(), None);
+            make(&stop);
+            let away = dir.path().join("away");
+            fs::rename(&stop, away).unwrap();
+            assert_eq!(watch.check(), expected, "{shape} in {folder}, moved away again");
+            make(&stop);
+            let mut watch = StopWatch::watch(dir.path(), &host).unwrap();
+            assert_eq!(watch.check(), expected, "{shape} in {folder}, there at the start");
+        }
+    }
+}
+
+#[test]
+fn names_that_are_not_stop_wake_but_do_not_stop() {
+    let (dir, mut watch) = listening();
+    assert!(!is_readable(&watch));
+    for name in ["stop", "STOP.bak", "marker"] {
+        fs::write(dir.path().join(SAFETY).join(name), "").unwrap();
+    }
+    assert_eq!(watch.check(), None);
+    // What is read does not wake.
+    fs::read(dir.path().join("safety/marker")).unwrap();
+    fs::read_dir(dir.path().join(SAFETY)).unwrap().count();
+    assert!(!is_readable(&watch));
+    fs::write(dir.path().join("safety/marker"), "x").unwrap();
+    assert!(is_readable(&watch));
+}
+
+#[test]
+fn a_folder_that_was_lost_is_doubt_for_good() {
+    for folder in ["safety", "host"] {
+        for moved in [true, false] {
+            let (dir, _) = listening();
+            fs::create_dir(dir.path().join("host")).unwrap();
+            let host = dir.path().join("host/STOP");
+            let mut watch = StopWatch::watch(dir.path(), &host).unwrap();
+            let (path, away) = (dir.path().join(folder), dir.path().join("away"));
+            if moved {
+                fs::rename(&path, &away).unwrap();
+                fs::rename(&away, &path).unwrap();
+            } else {
+                fs::remove_dir(&path).unwrap();
+                fs::create_dir(&path).unwrap();
+            }
+            // A folder that is held open dies without a word; its place tells.
+            let expected = if folder == "safety" && !moved { STOP } else { DOUBT };
+            assert_eq!(watch.check(), Some(expected), "{folder}, moved: {moved}");
+            assert_eq!(watch.check(), Some(expected), "latched");
+        }
+    }
+}
+
+#[test]
+fn too_many_events_are_doubt() {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let limit: usize = limit.trim().parse().unwrap();
+    let (dir, mut watch) = listening();
+    let names = ["one", "two"].map(|name| dir.path().join(SAFETY).join(name));
+    fs::write(&names[0], "").unwrap();
+    // Equal events in a row count once; renames there and back are not equal.
+    for round in 0..limit {
+        fs::rename(&names[round % 2], &names[1 - round % 2]).unwrap();
+    }
+    let questions = 2 * limit / MAX_EVENTS + 2;
+    assert!((0..questions).any(|_| watch.check() == Some(DOUBT)));
+}
+
+#[test]
+fn the_folder_of_the_host_may_come_later() {
+    let (dir, mut watch) = listening();
+    let (folder, stop) = (dir.path().join("host"), dir.path().join("host/STOP"));
+    assert_eq!(watch.check(), None);
+    fs::write(&folder, "").unwrap();
+    assert_eq!(watch.check(), None, "a file in its place has no STOP");
+    fs::remove_file(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(watch.check(), None);
+    fs::write(&stop, "").unwrap();
+    fs::remove_file(&stop).unwrap();
+    assert_eq!(watch.check(), Some(HOST_STOP), "listened to since the last question");
 }
 
 /// Prints what a question costs: `cargo test -p karyon-safety --release -- --nocapture costs`.
@@ -155,4 +294,10 @@ fn what_a_question_costs() {
         assert!(!std::hint::black_box(&stop).is_present());
     }
     println!("is_present: {} ns", start.elapsed().as_nanos() / rounds);
+    let (_dir, mut watch) = listening();
+    let start = std::time::Instant::now();
+    for _ in 0..rounds {
+        assert_eq!(watch.check(), None);
+    }
+    println!("check: {} ns", start.elapsed().as_nanos() / rounds);
 }

@@ -4,15 +4,15 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use karyon_graph::GraphError;
-use karyon_lineage::{Index, IndexError, Rebuilt, Tie, catch_up};
+use karyon_lineage::{IndexError, Rebuilt, Tie};
 use karyon_log::{Control, Genesis, LogError, Message, Record, Records, Walk, WalkedBlock};
-use karyon_runtime::datadir::{log_folder, memory_file};
+use karyon_runtime::datadir::log_folder;
 use karyon_types::{AgentId, LeaseId, Position, Tick};
 
-use crate::checksum::{self, Checked};
+use crate::index::{self, Opened};
+use crate::keeping::Unkept;
 
 /// Why a record cannot be looked up.
 #[derive(Debug, thiserror::Error)]
@@ -56,20 +56,13 @@ impl From<GraphError> for JournalError {
     }
 }
 
-/// How long to wait for another process that is bringing the index up to the log.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often to look whether it is done.
-const EVERY: Duration = Duration::from_millis(20);
-
 /// Commits that are kept in memory, some 8 MiB each at most: causes lie close together.
 const CACHED_COMMITS: usize = 4;
 
 /// A log, ready for looking up.
 pub struct Journal {
     folder: PathBuf,
-    index: Index,
-    rebuilt: Option<Rebuilt>,
+    opened: Opened,
     /// The commits that were read last, the newest behind.
     cached: VecDeque<Commit>,
 }
@@ -103,40 +96,33 @@ impl Found {
     }
 }
 
-/// The index of a data directory: a projection of the log, which can be deleted.
-fn index_file(data: &Path) -> PathBuf {
-    memory_file(data).with_file_name("lineage.redb")
-}
-
 impl Journal {
     /// Opens the log of a data directory with its index, which is brought up to the log first. An
     /// index that is missing, damaged or not of this log is built anew: its file is hashed before
-    /// anything is answered from it. `progress` hears how many records are read.
+    /// anything is answered from it. In safe mode, and where nothing can be written, one that would
+    /// have to be written to is built in memory instead. `progress` hears how many records are read.
     ///
     /// # Errors
     /// When the log is damaged in what has to be read, or the index cannot be made.
     pub fn of(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Journal, JournalError> {
-        let (folder, file) = (log_folder(data), index_file(data));
-        let begun = Instant::now();
-        let (index, rebuilt) = loop {
-            match attempt(&file, &folder, progress) {
-                Err(JournalError::Index(error)) if is_in_use(&error, begun) => {
-                    std::thread::sleep(EVERY);
-                }
-                outcome => break outcome?,
-            }
-        };
-        Ok(Journal { folder, index, rebuilt, cached: VecDeque::new() })
+        let (folder, opened) = (log_folder(data), index::open(data, progress)?);
+        Ok(Journal { folder, opened, cached: VecDeque::new() })
     }
 
     /// Why the index was made anew though there was one; `None`: it was not.
     pub fn rebuilt(&self) -> Option<&Rebuilt> {
-        self.rebuilt.as_ref()
+        self.opened.rebuilt.as_ref()
+    }
+
+    /// Why the index was built in memory and is not kept; `None`: it is the one in the data
+    /// directory.
+    pub fn unkept(&self) -> Option<Unkept> {
+        self.opened.unkept
     }
 
     /// The position behind the last record.
     pub fn end(&self) -> Position {
-        self.index.end()
+        self.opened.index.end()
     }
 
     /// The last record that belongs to a tick or came before it.
@@ -144,13 +130,13 @@ impl Journal {
     /// # Errors
     /// When the index cannot be read.
     pub fn end_of_tick(&self, tick: Tick) -> Result<Position, JournalError> {
-        let behind = self.index.tick_after(tick)?.unwrap_or(self.end());
+        let behind = self.opened.index.tick_after(tick)?.unwrap_or(self.end());
         Ok(Position(behind.0.saturating_sub(1)))
     }
 
     /// The last tick; `None`: there was none.
     pub fn last_tick(&self) -> Option<Tick> {
-        self.index.last_tick()
+        self.opened.index.last_tick()
     }
 
     /// The highest number that a lease has.
@@ -158,7 +144,7 @@ impl Journal {
     /// # Errors
     /// When the index cannot be read.
     pub fn last_lease(&self) -> Result<Option<LeaseId>, JournalError> {
-        Ok(self.index.last_serial(Tie::Lease)?.map(LeaseId))
+        Ok(self.opened.index.last_serial(Tie::Lease)?.map(LeaseId))
     }
 
     /// What began the log; `None`: nothing is recorded.
@@ -184,7 +170,7 @@ impl Journal {
         if let Some(found) = self.cached.iter().find_map(|commit| commit.record(position)) {
             return Ok(Some(found));
         }
-        let Some(spot) = self.index.block_of(position)? else { return Ok(None) };
+        let Some(spot) = self.opened.index.block_of(position)? else { return Ok(None) };
         let changed = JournalError::Changed { position };
         if !self.cached.iter().any(|commit| commit.number == spot.commit) {
             // What was read a moment ago is there still, unless somebody replaced the log.
@@ -216,7 +202,7 @@ impl Journal {
         step: u64,
         before: Position,
     ) -> Result<Option<Found>, JournalError> {
-        let Some(position) = self.index.step(agent, step, before)? else { return Ok(None) };
+        let Some(position) = self.opened.index.step(agent, step, before)? else { return Ok(None) };
         self.expect(position, |record| {
             matches!(record, Record::Step { agent: a, step: s, .. } if (*a, *s) == (agent, step))
         })
@@ -228,7 +214,7 @@ impl Journal {
     /// # Errors
     /// When the log cannot be read.
     pub fn last_step(&mut self, agent: AgentId) -> Result<Option<Found>, JournalError> {
-        let Some(position) = self.index.last_step(agent)? else { return Ok(None) };
+        let Some(position) = self.opened.index.last_step(agent)? else { return Ok(None) };
         let is_its =
             |record: &Record<'_>| matches!(record, Record::Step { agent: a, .. } if *a == agent);
         self.expect(position, is_its).map(Some)
@@ -243,7 +229,7 @@ impl Journal {
         agent: AgentId,
         from: u64,
     ) -> Result<impl Iterator<Item = Result<Position, JournalError>> + use<>, JournalError> {
-        Ok(self.index.steps(agent, from)?.map(|step| Ok(step?)))
+        Ok(self.opened.index.steps(agent, from)?.map(|step| Ok(step?)))
     }
 
     /// Where a message, or the news that it was denied, was handled or lost.
@@ -251,7 +237,7 @@ impl Journal {
     /// # Errors
     /// When the index cannot be read.
     pub fn handled(&self, message: Message) -> Result<Vec<Position>, JournalError> {
-        Ok(self.index.handled(message)?)
+        Ok(self.opened.index.handled(message)?)
     }
 
     /// All that was handled or lost of what an agent sent from its step `from` on.
@@ -264,7 +250,7 @@ impl Journal {
         from: u64,
     ) -> Result<impl Iterator<Item = Result<(Message, Position), JournalError>> + use<>, JournalError>
     {
-        Ok(self.index.handled_of(agent, from)?.map(|handled| Ok(handled?)))
+        Ok(self.opened.index.handled_of(agent, from)?.map(|handled| Ok(handled?)))
     }
 
     /// Where an agent crashed in one of its steps.
@@ -272,7 +258,7 @@ impl Journal {
     /// # Errors
     /// When the index cannot be read.
     pub fn crashes(&self, agent: AgentId, step: u64) -> Result<Vec<Position>, JournalError> {
-        Ok(self.index.crashes(agent, step)?)
+        Ok(self.opened.index.crashes(agent, step)?)
     }
 
     /// The records that are tied so to a serial, in the order of the log.
@@ -284,7 +270,7 @@ impl Journal {
         tie: Tie,
         serial: u64,
     ) -> Result<impl Iterator<Item = Result<Position, JournalError>> + use<>, JournalError> {
-        Ok(self.index.tied(tie, serial)?.map(|position| Ok(position?)))
+        Ok(self.opened.index.tied(tie, serial)?.map(|position| Ok(position?)))
     }
 
     /// The lowest serial to which anything is tied so.
@@ -292,7 +278,7 @@ impl Journal {
     /// # Errors
     /// When the index cannot be read.
     pub fn first_serial(&self, tie: Tie) -> Result<Option<u64>, JournalError> {
-        Ok(self.index.first_serial(tie)?)
+        Ok(self.opened.index.first_serial(tie)?)
     }
 
     /// The first record that is tied so to a serial.
@@ -300,7 +286,7 @@ impl Journal {
     /// # Errors
     /// When the log cannot be read.
     pub fn first_tied(&mut self, tie: Tie, serial: u64) -> Result<Option<Found>, JournalError> {
-        let position = self.index.tied(tie, serial)?.next();
+        let position = self.opened.index.tied(tie, serial)?.next();
         position.map_or(Ok(None), |position| self.record(position?))
     }
 
@@ -353,38 +339,4 @@ impl CachedBlock {
         let bytes = self.block.body.get(start..behind)?.to_vec();
         Some(Found { position, tick, bytes })
     }
-}
-
-/// Whether another process has the index, and there is patience left.
-fn is_in_use(error: &IndexError, begun: Instant) -> bool {
-    matches!(error, IndexError::InUse { .. }) && begun.elapsed() < PATIENCE
-}
-
-/// The index, if nobody else works on it now.
-fn attempt(
-    file: &Path,
-    folder: &Path,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(Index, Option<Rebuilt>), JournalError> {
-    let mut rebuilt = None;
-    // While it is open for reading nobody writes to it.
-    if let Some(index) = Index::open(file)? {
-        match checksum::check(file)? {
-            Checked::Same if index.is_current(folder)? => return Ok((index, None)),
-            Checked::Same | Checked::Unknown => {}
-            Checked::Differs => {
-                std::fs::remove_file(file).map_err(checksum::failed(file))?;
-                let what = "it is not as it was written".into();
-                rebuilt = Some(Rebuilt::Damaged { what });
-            }
-        }
-    }
-    // From here on the file changes; should this be killed, the next one knows no checksum.
-    checksum::forget(file)?;
-    let caught_up = catch_up(file, folder, progress)?;
-    let index = Index::open(file)?;
-    let gone = IndexError::Damaged { what: "it cannot be opened again".into() };
-    let index = index.ok_or(gone)?;
-    checksum::remember(file)?;
-    Ok((index, rebuilt.or(caught_up.rebuilt)))
 }

@@ -3,8 +3,10 @@
 //! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
 
 mod checksum;
+mod index;
 mod item;
 mod journal;
+mod keeping;
 mod lineage;
 mod moment;
 mod open;
@@ -13,12 +15,13 @@ mod transplant;
 
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
+pub use keeping::Unkept;
 pub use lineage::{
     Answerable, Approved, Bounds, Consequence, Consequences, FROM, LeftOut, Lineage, LineageError,
     Link, Subject, What, consequences, explain,
 };
 pub use moment::{Moment, NoMoment, Readable};
-pub use open::{Fresh, Opened, is_without_log, open, rebuild};
+pub use open::{Fresh, Opened, RebuildError, is_without_log, open, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
 pub use transplant::{
     Contradiction, Import, Imported, RESOURCE, Selection, TransplantError, Trusted, export, import,

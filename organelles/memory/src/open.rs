@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use karyon_graph::{CaughtUp, Graph, GraphError, Reader, Rebuild, Rebuilt};
 use karyon_log::{LogError, segment_file};
 use karyon_runtime::datadir::{inputs, log_folder, memory_file};
+use karyon_safety::SafeMode;
 
 use crate::checksum::{self, Checked, failed};
+use crate::keeping::{Unkept, is_read_only, safe_mode};
 
 /// How long to wait for another process that is bringing the memory up to the log.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,11 +23,32 @@ pub struct Opened {
     pub graph: Graph,
     /// What had to be done; `None`: it was up to date.
     pub caught_up: Option<CaughtUp>,
+    /// Why it was built in memory and is not kept; `None`: it is the one in the data directory.
+    pub unkept: Option<Unkept>,
+}
+
+/// Why a memory was not built anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// Nothing is written in safe mode.
+    #[error("the memory is not built anew: {}", mode.message(data))]
+    SafeMode {
+        /// The data directory.
+        data: PathBuf,
+        /// What happened.
+        mode: SafeMode,
+    },
+    /// It cannot be built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
 }
 
 /// Opens the memory of `data`, and reads what is new in the log. A memory that is missing,
 /// damaged or not of this log is built anew: its file is hashed before anything is answered from
 /// it, since the database under it does not check what it reads.
+///
+/// In safe mode, and where nothing can be written, nothing is: a memory that would have to be
+/// written to is built in memory instead.
 ///
 /// `progress` is called with the number of records read.
 ///
@@ -36,14 +59,32 @@ pub fn open(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, GraphE
     // Where there is no log, no memory is made.
     let first = segment_file(&log, 0);
     first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
-    wait(|| attempt(&file, &log, &inputs, progress))
+    if safe_mode(data).is_some() {
+        return match look(&file, &log) {
+            Ok(Stored::Current(graph)) => Ok(Opened { graph, caught_up: None, unkept: None }),
+            // Whatever is wrong with the file, it is not for now to mend; what is wrong with the
+            // log is met again.
+            Ok(Stored::Behind | Stored::Damaged) | Err(_) => {
+                in_memory(Unkept::SafeMode, &log, &inputs, progress)
+            }
+        };
+    }
+    match wait(|| attempt(&file, &log, &inputs, progress)) {
+        Err(GraphError::Io { source, .. }) if is_read_only(&source) => {
+            in_memory(Unkept::ReadOnly, &log, &inputs, progress)
+        }
+        other => other,
+    }
 }
 
 /// Builds the memory of `data` anew from the log.
 ///
 /// # Errors
-/// See [`GraphError`].
-pub fn rebuild(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Rebuild, GraphError> {
+/// [`RebuildError::SafeMode`], and see [`GraphError`].
+pub fn rebuild(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Rebuild, RebuildError> {
+    if let Some(mode) = safe_mode(data) {
+        return Err(RebuildError::SafeMode { data: data.into(), mode });
+    }
     let (file, log, inputs) = (memory_file(data), log_folder(data), inputs(data));
     let first = segment_file(&log, 0);
     first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
@@ -104,7 +145,7 @@ impl Fresh {
         match Graph::open_read_only(&file) {
             Ok(_held) => checksum::remember(&file),
             // Somebody brings it up to the log already, and notes what it is then.
-            Err(GraphError::InUse { .. }) => Ok(()),
+            Err(GraphError::InUse { .. } | GraphError::Unclosed { .. }) => Ok(()),
             Err(other) => Err(other),
         }
     }
@@ -115,12 +156,50 @@ fn wait<T>(mut attempt: impl FnMut() -> Result<T, GraphError>) -> Result<T, Grap
     let begun = Instant::now();
     loop {
         match attempt() {
-            Err(GraphError::InUse { .. }) if begun.elapsed() < PATIENCE => {
+            Err(GraphError::InUse { .. } | GraphError::Unclosed { .. })
+                if begun.elapsed() < PATIENCE =>
+            {
                 std::thread::sleep(EVERY);
             }
             other => return other,
         }
     }
+}
+
+/// What lies in the memory's place.
+enum Stored {
+    /// The memory of the log as it is now, undamaged. While it is open nobody writes to it.
+    Current(Graph),
+    /// None, or one that has to be read on, as far as can be told.
+    Behind,
+    /// One that has to be replaced.
+    Damaged,
+}
+
+/// Looks at the file; writes nothing.
+fn look(file: &Path, log: &Path) -> Result<Stored, GraphError> {
+    match Graph::open_read_only(file) {
+        Ok(graph) => Ok(match checksum::check(file)? {
+            Checked::Same if graph.is_current(log)? => Stored::Current(graph),
+            Checked::Same | Checked::Unknown => Stored::Behind,
+            Checked::Differs => Stored::Damaged,
+        }),
+        Err(GraphError::Unusable { .. } | GraphError::Damaged { .. }) => Ok(Stored::Damaged),
+        Err(GraphError::Missing { .. } | GraphError::Unclosed { .. }) => Ok(Stored::Behind),
+        Err(other) => Err(other),
+    }
+}
+
+/// A memory that lies nowhere, from the whole log.
+fn in_memory(
+    why: Unkept,
+    log: &Path,
+    inputs: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Opened, GraphError> {
+    let mut graph = Graph::in_memory()?;
+    let caught_up = Some(graph.catch_up(log, inputs, progress)?);
+    Ok(Opened { graph, caught_up, unkept: Some(why) })
 }
 
 fn attempt(
@@ -129,20 +208,11 @@ fn attempt(
     inputs: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Opened, GraphError> {
-    let mut damaged = false;
-    match Graph::open_read_only(file) {
-        // While it is open for reading nobody writes to it.
-        Ok(graph) => match checksum::check(file)? {
-            Checked::Same if graph.is_current(log)? => {
-                return Ok(Opened { graph, caught_up: None });
-            }
-            Checked::Same | Checked::Unknown => {}
-            Checked::Differs => damaged = true,
-        },
-        Err(GraphError::Unusable { .. } | GraphError::Damaged { .. }) => damaged = true,
-        Err(GraphError::Missing { .. }) => {}
-        Err(other) => return Err(other),
-    }
+    let damaged = match look(file, log)? {
+        Stored::Current(graph) => return Ok(Opened { graph, caught_up: None, unkept: None }),
+        Stored::Behind => false,
+        Stored::Damaged => true,
+    };
     if damaged {
         std::fs::remove_file(file).map_err(failed(file))?;
     }
@@ -157,7 +227,7 @@ fn attempt(
     drop(graph);
     let graph = Graph::open_read_only(file)?;
     checksum::remember(file)?;
-    Ok(Opened { graph, caught_up: Some(caught_up) })
+    Ok(Opened { graph, caught_up: Some(caught_up), unkept: None })
 }
 
 /// Whether the error says that there is no log at all.

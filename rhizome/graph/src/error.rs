@@ -24,6 +24,12 @@ pub enum GraphError {
         /// The file.
         path: PathBuf,
     },
+    /// Whoever wrote it was killed. Opened for writing it is put in order, without loss.
+    #[error("{} was not closed by whoever wrote it; opened for writing it is put in order", path.display())]
+    Unclosed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file cannot be read as it is. Opened for writing it is made anew.
     #[error("{}: {why}; it has to be built again from the log", path.display())]
     Unusable {

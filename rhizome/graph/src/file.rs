@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use karyon_log::Place;
-use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::GraphError;
 use crate::error::{Rebuilt, failed, guarded};
@@ -33,10 +33,11 @@ pub(crate) fn open(path: &Path) -> Result<Database, GraphError> {
     Ok(database)
 }
 
-/// Opens a file for reading beside others who read.
+/// Opens a file for reading beside others who read; writes nothing.
 ///
 /// # Errors
-/// [`GraphError::Missing`], or [`GraphError::Unusable`] for one that has to be replaced.
+/// [`GraphError::Missing`], [`GraphError::Unclosed`], or [`GraphError::Unusable`] for one that has
+/// to be replaced.
 pub(crate) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError> {
     check_regular(path)?;
     guarded(|| try_open_read_only(path)).map_err(|error| match error {
@@ -49,22 +50,21 @@ pub(crate) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError
 
 fn try_open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError> {
     let database = match builder().open_read_only(path) {
-        // Whoever wrote it was killed. Opened for writing once it is put in order.
         Err(DatabaseError::RepairAborted) => {
-            drop(open(path)?);
-            builder().open_read_only(path)
+            return Err(GraphError::Unclosed { path: path.to_owned() });
         }
-        other => other,
+        other => other.map_err(|error| refused(path, error))?,
     };
-    let database = database.map_err(|error| refused(path, error))?;
     check(path, &database.begin_read()?)?;
     Ok(database)
 }
 
-/// An empty graph that lies nowhere.
+/// An empty graph /// that lies nowhere. In a file of memory, not an array: what the database reserves, up to
+/// half of its file, takes no memory before it is written.
 pub(crate) fn in_memory() -> Result<Database, GraphError> {
-    let database = builder().create_with_backend(InMemoryBackend::new());
-    let database = database.map_err(redb::Error::from)?;
+    let file = memfd_create("karyon-graph", MemfdFlags::CLOEXEC);
+    let file = file.map_err(|errno| GraphError::Io { path: None, source: errno.into() })?;
+    let database = builder().create_file(file.into()).map_err(redb::Error::from)?;
     furnish(&database)?;
     Ok(database)
 }

@@ -50,11 +50,12 @@ impl Graph {
         Ok(Graph { database, path: Some(path.to_owned()), replaced })
     }
 
-    /// Opens a file for reading; several can at once.
+    /// Opens a file for reading; several can at once. Nothing is written.
     ///
     /// # Errors
-    /// [`GraphError::Missing`] and [`GraphError::Unusable`]: opening it for writing and catching
-    /// up helps. [`GraphError::InUse`] while it is open for writing, [`GraphError::Io`].
+    /// [`GraphError::Missing`], [`GraphError::Unclosed`] and [`GraphError::Unusable`]: opening it
+    /// for writing and catching up helps. [`GraphError::InUse`] while it is open for writing,
+    /// [`GraphError::Io`].
     pub fn open_read_only(path: &Path) -> Result<Graph, GraphError> {
         let database = file::open_read_only(path)?;
         let path = Some(path.to_owned());

@@ -74,6 +74,15 @@ pub fn catch_up_by(
     outcome.map_err(|error| error.in_file(file))
 }
 
+/// An index in memory, of the whole log in the folder `log`.
+pub(crate) fn in_memory(log: &Path, progress: &mut dyn FnMut(u64)) -> Result<Database, IndexError> {
+    let database = file::in_memory()?;
+    match read_on(&database, log, BATCH_BYTES, progress)? {
+        Ok(_) => Ok(database),
+        Err(why) => Err(IndexError::Damaged { what: why.to_string() }),
+    }
+}
+
 fn read_on(
     database: &Database,
     log: &Path,

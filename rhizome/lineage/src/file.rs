@@ -6,6 +6,7 @@ use std::path::Path;
 
 use karyon_log::Place;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::error::{IndexError, Rebuilt, guarded};
 use crate::limits::CACHE_BYTES;
@@ -32,8 +33,20 @@ pub(crate) fn replace(path: &Path) -> Result<Database, IndexError> {
     }
 }
 
-/// Opens a file for reading beside others who read; `None`: there is none that could be used as
-/// it is.
+/// An empty index /// that lies nowhere. In a file of memory, not an array: what the database reserves, up to
+/// half of its file, takes no memory before it is written.
+pub(crate) fn in_memory() -> Result<Database, IndexError> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    let file = memfd_create("karyon-lineage", MemfdFlags::CLOEXEC);
+    let file = file.map_err(|errno| failed(Path::new("memory"))(errno.into()))?;
+    let database = builder.create_file(file.into())?;
+    furnish(&database)?;
+    Ok(database)
+}
+
+/// Opens a file for reading beside others who read, and writes nothing; `None`: there is none
+/// that could be used as it is.
 pub(crate) fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, IndexError> {
     let open = || {
         if !is_regular(path)? {

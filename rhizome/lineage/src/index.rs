@@ -5,22 +5,23 @@ use std::path::Path;
 
 use karyon_log::{Message, Place, Walk};
 use karyon_types::{AgentId, Position, Tick};
-use redb::{ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase};
+use redb::{ReadOnlyTable, ReadableDatabase};
 
 use crate::error::IndexError;
-use crate::file;
 use crate::rows::{
     BlockRow, State, Tie, handled_key, input_key, number_at, position_of, step_key, tick_key,
     tie_key,
 };
 use crate::tables::ReadTables;
+use crate::{catch_up, file};
 
-/// An index as it stands now. It keeps the file open, so that nobody writes to it meanwhile.
+/// An index as it stands now. It keeps its file open, so that nobody writes to it meanwhile.
 pub struct Index {
     tables: ReadTables,
     state: State,
     place: Option<Place>,
-    _database: ReadOnlyDatabase,
+    /// Behind the tables, so that it is dropped after them.
+    _database: Box<dyn ReadableDatabase + Send + Sync>,
 }
 
 /// Where a block lies.
@@ -45,10 +46,23 @@ impl Index {
     /// # Errors
     /// [`IndexError::InUse`] while somebody writes to it, [`IndexError::Io`].
     pub fn open(file: &Path) -> Result<Option<Index>, IndexError> {
-        let Some(database) = file::open_read_only(file)? else { return Ok(None) };
+        let database = file::open_read_only(file)?;
+        database.map(|database| Index::of(Box::new(database))).transpose()
+    }
+
+    /// Builds the index of the log in the folder `log` in memory, where nothing may be written.
+    /// `progress` hears now and then how many records are read.
+    ///
+    /// # Errors
+    /// [`IndexError::Log`] for a log that cannot be read, [`IndexError::Record`].
+    pub fn in_memory(log: &Path, progress: &mut dyn FnMut(u64)) -> Result<Index, IndexError> {
+        Index::of(Box::new(catch_up::in_memory(log, progress)?))
+    }
+
+    fn of(database: Box<dyn ReadableDatabase + Send + Sync>) -> Result<Index, IndexError> {
         let tables = ReadTables::open(&database.begin_read()?)?;
         let (state, place) = file::standing(&tables)?;
-        Ok(Some(Index { tables, state, place, _database: database }))
+        Ok(Index { tables, state, place, _database: database })
     }
 
     /// Whether it stands at the log's end, told without reading the log again.

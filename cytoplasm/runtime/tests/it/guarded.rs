@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use karyon_guardian::{Counters, Guard};
-use karyon_log::{Control, End, GuardianRecord, ImportRecord, Record, SegmentHeader, Writer};
+use karyon_log::{Control, End, GuardianRecord, ImportRecord, Record, SegmentHeader};
+use karyon_log_writer::Writer;
 use karyon_runtime::{
     Annex, Batch, DataDir, DataDirError, InputSource, Limits, Node, NodeError, Recorder, RunError,
     datadir,
@@ -107,8 +108,18 @@ fn resumes_that_are_recorded_are_told_and_not_taken_off_the_list() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     begin(path).abandon().unwrap();
-    let request = ResumeRequest { reason: "looked", unix_seconds: 1, least_n: 0 };
-    karyon_safety::resume(path, request).unwrap();
+    let config = tempfile::tempdir().unwrap();
+    let request = ResumeRequest {
+        data: path,
+        config: config.path(),
+        log: [0; 16],
+        reason: "looked",
+        unix_seconds: 1,
+        least_n: 0,
+        signature: None,
+        limits: &karyon_safety::Limits::default(),
+    };
+    karyon_safety::resume(request).unwrap();
     let before = safety(path);
     let n = karyon_safety::pending_resumes(path).unwrap()[0].n;
     let played = Played::new();

@@ -127,8 +127,8 @@ fn listen(socket: &OwnedFd, heard: &Mutex<Heard>, hook: &Mutex<Option<Hook>>) {
     let mut packet = [0; MAX_FRAME_BYTES];
     while let Ok((length @ 1.., _)) = recv(socket, &mut packet, RecvFlags::empty()) {
         let answer = match FromRuntime::decode(&packet[..length]).expect("a word of ours") {
-            FromRuntime::Hello { .. } => Some(FromGuardian::Terms(terms())),
-            FromRuntime::Beat { stepping, ticks, crashes } => {
+            FromRuntime::Hello(..) => Some(FromGuardian::Terms(terms())),
+            FromRuntime::Beat(stepping, ticks, crashes) => {
                 heard.lock().unwrap().beats.push((stepping, ticks, crashes));
                 Some(FromGuardian::Beat)
             }
@@ -152,16 +152,12 @@ fn listen(socket: &OwnedFd, heard: &Mutex<Heard>, hook: &Mutex<Option<Hook>>) {
 /// A word, and the number of its answer.
 fn in_words(said: FromRuntime) -> (String, Option<u64>) {
     match said {
-        FromRuntime::Begin { log } => (format!("begin {log}"), None),
-        FromRuntime::Event { number, event, lease, .. } => {
-            (format!("{event:?} {lease}"), Some(number))
-        }
-        FromRuntime::Checkpoint { log, .. } => (format!("checkpoint {log}"), None),
-        FromRuntime::ResumesRecorded { n } => (format!("recorded {n}"), None),
-        FromRuntime::End { number, end: End::Clean } => ("clean".into(), Some(number)),
-        FromRuntime::End { number, end: End::Halted(why) } => {
-            (format!("halted {why}"), Some(number))
-        }
-        FromRuntime::Hello { .. } | FromRuntime::Beat { .. } => unreachable!("heard before"),
+        FromRuntime::Begin(log) => (format!("begin {log}"), None),
+        FromRuntime::Event(number, event, lease, _) => (format!("{event:?} {lease}"), Some(number)),
+        FromRuntime::Checkpoint(log, _) => (format!("checkpoint {log}"), None),
+        FromRuntime::ResumesRecorded(n) => (format!("recorded {n}"), None),
+        FromRuntime::End(number, End::Clean) => ("clean".into(), Some(number)),
+        FromRuntime::End(number, End::Halted(why)) => (format!("halted {why}"), Some(number)),
+        FromRuntime::Hello(..) | FromRuntime::Beat(..) => unreachable!("heard before"),
     }
 }

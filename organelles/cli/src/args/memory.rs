@@ -200,7 +200,8 @@ pub(crate) struct Plot {
   karyon memory rebuild --data runs/rumour-1
 
 The memory is a projection of the log: it can be deleted and built again at any time. Prints the
-root of the memory as it was and as it is now; they are equal unless the file was damaged.")]
+root of the memory as it was and as it is now; they are equal unless the file was damaged.
+Refused in safe mode, because it writes.")]
 pub(crate) struct Rebuild {
     /// The run's data directory
     #[arg(long, value_name = "DIR")]

@@ -297,4 +297,15 @@ fn a_read_only_disk_is_said_and_can_be_verified() {
     assert_eq!(last(&said)["state"], "sealed");
     let said = disk.shell(0, "\"$KARYON\" safety status --json --data disk/d");
     assert_eq!(last(&said)["stop_present"], false);
+    // The index of causes is not there, and cannot be put there.
+    let said = disk.shell(0, "\"$KARYON\" why c --json --data disk/d");
+    for words in ["cannot be written to: the index of causes", "is not kept"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!said.contains("the memory was built"), "that one is there: {said}");
+    assert_eq!(last(&said)["ref"], "c");
+    disk.shell(0, "mount -o remount,rw disk && rm -r disk/d/memory && mount -o remount,ro disk");
+    let said = disk.shell(0, "\"$KARYON\" memory count contact --json --data disk/d");
+    assert!(said.contains("cannot be written to: the memory was built in memory"), "{said}");
+    assert_eq!(last(&said)["count"], 2);
 }

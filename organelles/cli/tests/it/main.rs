@@ -25,6 +25,7 @@ mod keys;
 mod kill;
 mod memory;
 mod run;
+mod safe_mode;
 mod stop;
 mod support;
 mod tamper;

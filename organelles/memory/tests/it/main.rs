@@ -5,5 +5,6 @@
 mod consequences;
 mod effects;
 mod journal;
+mod keeping;
 mod lineage;
 mod support;

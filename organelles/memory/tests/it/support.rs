@@ -19,6 +19,7 @@ use karyon_types::{AgentId, GrantId, LeaseId, LogId, Tick};
 pub fn write_log(data: &Path, records: &[Record<'_>], group: usize) {
     std::fs::create_dir(log_folder(data)).unwrap();
     std::fs::create_dir(inputs(data)).unwrap();
+    karyon_safety::initialise(data).unwrap();
     let key = Arc::new(SecretKey::from_seed([3; 32]).unwrap());
     let header = SegmentHeader { log: LogId([2; 16]), node_key: key.public_key() };
     let mut storage = FileStorage::create(&log_file(data)).unwrap();

@@ -26,6 +26,9 @@ pub(crate) fn open(data: &Path) -> Result<Graph, CliError> {
     let opened = karyon_memory::open(data, &mut |records| spinner.set(records));
     drop(spinner);
     let opened = opened.map_err(|error| unrecorded(data, error))?;
+    if let Some(why) = opened.unkept {
+        output::note(&format!("{why}: the memory was built in memory and is not kept"));
+    }
     if let Some(why) = opened.caught_up.and_then(|caught_up| caught_up.rebuilt) {
         output::note(&format!("note: the memory was built anew from the log: {why}"));
     }

@@ -1,10 +1,11 @@
 //! `karyon memory rebuild`: the memory anew from the log, compared with the old one.
 
+use karyon_memory::RebuildError;
 use serde_json::json;
 
 use super::ask::unrecorded;
 use crate::args::Rebuild;
-use crate::error::{CliError, Code};
+use crate::error::{CliError, Code, words};
 use crate::output::{self, thousands};
 use crate::progress;
 
@@ -16,7 +17,12 @@ pub(crate) fn execute(args: &Rebuild) -> Result<Code, CliError> {
     let spinner = progress::reading();
     let rebuilt = karyon_memory::rebuild(data, &mut |records| spinner.set(records));
     drop(spinner);
-    let rebuilt = rebuilt.map_err(|error| unrecorded(data, error))?;
+    let rebuilt = rebuilt.map_err(|error| match error {
+        RebuildError::Graph(error) => unrecorded(data, error),
+        RebuildError::SafeMode { .. } => {
+            CliError { code: Code::Halted, message: words(&error), hint: None }
+        }
+    })?;
     let records = rebuilt.to.0;
     let old = rebuilt.old.map(|(root, _)| root.to_string());
     let new = rebuilt.new_root.to_string();

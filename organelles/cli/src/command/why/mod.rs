@@ -57,6 +57,9 @@ fn journal(data: &Path) -> Result<Journal, CliError> {
     let journal = Journal::of(data, &mut |records| spinner.set(records));
     drop(spinner);
     let journal = journal?;
+    if let Some(why) = journal.unkept() {
+        output::note(&format!("{why}: the index of causes was built in memory and is not kept"));
+    }
     if let Some(why) = journal.rebuilt() {
         output::note(&format!("note: the index of causes was built anew from the log: {why}"));
     }

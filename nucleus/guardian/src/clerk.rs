@@ -1,0 +1,134 @@
+//! The clerk: writes and looks at the disk, so that the guardian never waits for one.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
+
+use karyon_safety::Limits;
+use rustix::net::{SendFlags, send};
+
+use crate::frame::FromGuardian;
+use crate::guardian::{breach, internal, resources};
+use crate::held::Held;
+use crate::outside::{Contract, disk};
+use crate::record::{Halt, Record};
+
+/// Pieces of work that wait: a runtime waits for the answer to each of its events, so more only
+/// comes from one that floods.
+const QUEUE: usize = 1_024;
+
+/// What is to be done, in this order.
+pub(crate) enum Work {
+    /// Answer the runtime's event with this number; before that, keep the counts if there are any.
+    Answer(u64, Option<String>),
+    /// Keep the counts, and look at the disk and at what nobody may change.
+    Look(String),
+    /// Keep a checkpoint: log and note.
+    Checkpoint(String, String),
+    /// The reasons of resumes up to this number are in the log.
+    Recorded(u64),
+    /// Say who guards.
+    Held(Held),
+}
+
+/// The guardian's side.
+pub(crate) struct Clerk {
+    work: SyncSender<Work>,
+    failures: Receiver<Halt>,
+    thread: JoinHandle<Record>,
+}
+
+impl Clerk {
+    /// Begins. `link` is where answers go.
+    pub(crate) fn begin(
+        record: Record,
+        contract: Contract,
+        limits: Limits,
+        link: OwnedFd,
+    ) -> io::Result<Clerk> {
+        let (work, todo) = mpsc::sync_channel(QUEUE);
+        let (failed, failures) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("clerk".into()).spawn(move || {
+            let mut clerk = Desk { record, contract, limits, link, logs: BTreeSet::new() };
+            for work in todo {
+                // Whoever listened is ending everything already.
+                if let Err(halt) = clerk.perform(work) {
+                    drop(failed.send(halt));
+                }
+            }
+            clerk.record
+        })?;
+        Ok(Clerk { work, failures, thread })
+    }
+
+    /// Never waits.
+    pub(crate) fn ask(&self, work: Work) -> Result<(), Halt> {
+        let asked = self.work.try_send(work);
+        asked.map_err(|_| breach("the runtime says more than can be written down"))
+    }
+
+    /// What went wrong meanwhile.
+    pub(crate) fn failure(&self) -> Result<(), Halt> {
+        self.failures.try_recv().map_or(Ok(()), Err)
+    }
+
+    /// Waits until all is written: nothing lives any more that it could keep from dying.
+    pub(crate) fn end(self) -> Result<Record, String> {
+        drop(self.work);
+        self.thread.join().map_err(|_| "the guardian's clerk died".into())
+    }
+}
+
+struct Desk {
+    record: Record,
+    contract: Contract,
+    limits: Limits,
+    link: OwnedFd,
+    /// Those of which a checkpoint is kept.
+    logs: BTreeSet<String>,
+}
+
+impl Desk {
+    fn perform(&mut self, work: Work) -> Result<(), Halt> {
+        match work {
+            Work::Answer(number, counts) => {
+                counts.map_or(Ok(()), |counts| self.keep(counts))?;
+                let (done, flags) = (FromGuardian::Done(number).encode(), SendFlags::NOSIGNAL);
+                match send(&self.link, done.as_bytes(), flags) {
+                    // One that is gone needs no answer.
+                    Ok(_) | Err(_) => Ok(()),
+                }
+            }
+            Work::Look(counts) => {
+                self.keep(counts)?;
+                disk(&self.record.data, &self.limits).map_err(resources)?;
+                match self.contract.broken() {
+                    None => Ok(()),
+                    Some(path) => Err(breach(&format!("{} was changed", path.display()))),
+                }
+            }
+            Work::Checkpoint(log, note) => {
+                self.logs.insert(log.clone());
+                if self.logs.len() > 1 {
+                    return Err(breach("the runtime writes more than one log"));
+                }
+                self.record.checkpoint(&log, &note).map_err(|why| breach(&why))
+            }
+            Work::Recorded(n) => {
+                karyon_safety::resumes_recorded(&self.record.data, n).map_err(internal)
+            }
+            Work::Held(held) => held.write(&self.record.data).map_err(internal),
+        }
+    }
+
+    /// So that the counts survive whatever comes.
+    fn keep(&mut self, counts: String) -> Result<(), Halt> {
+        if self.record.entry.windows == counts {
+            return Ok(());
+        }
+        self.record.entry.windows = counts;
+        self.record.entry.store().map_err(internal)
+    }
+}

@@ -1,0 +1,214 @@
+//! Tests of the limits: every key is read, bounded and tightened; nothing else is.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn fault(text: &str) -> (usize, LimitFault) {
+    Limits::parse(text).unwrap_err()
+}
+
+fn key() -> String {
+    let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([5; 32]));
+    hex(&*pair.pk)
+}
+
+#[test]
+fn without_a_file_all_is_as_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits::load(&dir.path().join("nowhere")).unwrap();
+    assert_eq!(limits, Limits::load(dir.path()).unwrap());
+    assert_eq!(limits, Limits::default());
+    assert_eq!(limits.digest, digest(b""));
+    let lines: String = limits
+        .table()
+        .filter(|(name, ..)| *name != "memory_mib")
+        .map(|(name, value, ..)| format!("{name}={value} "))
+        .collect();
+    assert_eq!(
+        lines,
+        "heartbeat_ms=50 heartbeat_limit_ms=2000 term_grace_ms=10000 asks_per_minute=600 \
+         tasks_per_day=10 rejections_in_sequence=3 failures_in_sequence=5 \
+         crashes_per_minute=1000000 self_modifications_per_day=1 stalled_step_s=30 \
+         cpu_s_per_day=172800 open_files=4096 processes=1024 disk_use_mib=102400 \
+         free_space_mib=64 clock_back_s=10 notify_limit_ms=5000 notify_command= resume_key= \
+         host_stop=/run/karyon/STOP runtime_uid=77001 require_namespaces=false "
+    );
+    for key in KEYS {
+        assert!((key.least..=key.most).contains(&(key.get)(&limits)), "{}", key.name);
+    }
+}
+
+#[test]
+fn every_key_is_read_and_changes_its_own_value() {
+    for key in KEYS.iter().filter(|key| !key.name.starts_with("heartbeat")) {
+        let value = if (key.get)(&Limits::default()) == key.most { key.least } else { key.most };
+        let limits = Limits::parse(&format!("# x\n\n {} =  {value}\r\n", key.name)).unwrap();
+        let default = Limits::default();
+        let changed = limits.table().zip(default.table());
+        let changed: Vec<_> = changed.filter(|(a, b)| a.1 != b.1).map(|(a, _)| a.0).collect();
+        assert_eq!(changed, [key.name]);
+    }
+    let text = format!(
+        "notify_command=/bin/true\nresume_key={}\nresume_key={}\nhost_stop=/x/y\nruntime_uid=5\n\
+         require_namespaces=true\nheartbeat_ms=10\nheartbeat_limit_ms=40",
+        key(),
+        key()
+    );
+    let limits = Limits::parse(&text).unwrap();
+    assert_eq!(limits.notify_command.as_deref(), Some(Path::new("/bin/true")));
+    assert_eq!(limits.resume_keys.len(), 2);
+    assert_eq!((limits.host_stop.as_path(), limits.runtime_uid), (Path::new("/x/y"), 5));
+    assert!(limits.require_namespaces);
+    assert_eq!(limits.digest, digest(text.as_bytes()));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    for (line, expected) in [
+        ("heartbeat_ms", LimitFault::NotASetting),
+        ("heartbeat_mss = 50", LimitFault::Unknown("heartbeat_ms")),
+        ("task_per_day = 1", LimitFault::Unknown("tasks_per_day")),
+        ("resume_keys = 00", LimitFault::Unknown("resume_key")),
+        ("= 1", LimitFault::Unknown("require_namespaces")),
+        ("processes = 9", LimitFault::Repeated),
+        ("runtime_uid = 0", LimitFault::Value("a user's number, not 0".into())),
+        ("runtime_uid = 4294967295", LimitFault::Value("a user's number, not 0".into())),
+        ("require_namespaces = yes", LimitFault::Value("true or false".into())),
+        ("host_stop = STOP", LimitFault::Value("the absolute path of a file".into())),
+        ("notify_command =", LimitFault::Value("the absolute path of a file".into())),
+        ("heartbeat_limit_ms = 199", LimitFault::Heartbeat),
+        ("heartbeat_ms = 126", LimitFault::Heartbeat),
+    ] {
+        let (number, why) = fault(&format!("# limits\nprocesses=8\n{line}\n# end\n"));
+        if let LimitFault::Unknown(nearest) = &why
+            && line == "= 1"
+        {
+            assert!(!nearest.is_empty());
+        } else {
+            assert_eq!((number, &why), (3, &expected), "{line}");
+        }
+    }
+    for value in ["9", "1001", "-50", "+50", "050", "5e1", "", "50 ms", "18446744073709551616"] {
+        let expected = LimitFault::Value("a number from 10 to 1000".into());
+        assert_eq!(fault(&format!("heartbeat_ms = {value}")), (1, expected), "{value:?}");
+    }
+    for bad in ["", "00", &"0".repeat(64), &key().to_uppercase(), &key()[1..]] {
+        assert!(matches!(fault(&format!("resume_key = {bad}")), (1, LimitFault::Value(_))));
+    }
+    let many = format!("resume_key = {}\n", key()).repeat(MAX_RESUME_KEYS + 1);
+    assert_eq!(fault(&many), (17, LimitFault::Value("at most 16 keys".into())));
+}
+
+#[test]
+fn a_limit_is_only_tightened() {
+    let mut limits = Limits::default();
+    for setting in ["processes=1024", "processes = 2", "free_space_mib=64", "free_space_mib=65"] {
+        limits.tighten(setting).unwrap();
+    }
+    assert_eq!((limits.processes, limits.free_space_mib), (2, 65));
+    let before = limits.clone();
+    for (setting, why) in [
+        ("processes=3", LimitFault::Looser(2)),
+        ("free_space_mib=64", LimitFault::Looser(65)),
+        ("notify_limit_ms=100", LimitFault::NotALimit),
+        ("require_namespaces=true", LimitFault::NotALimit),
+        ("runtime_uid=5", LimitFault::NotALimit),
+        ("host_stop=/x", LimitFault::NotALimit),
+        ("heartbeat_limit_ms=199", LimitFault::Heartbeat),
+        ("process=1", LimitFault::Unknown("processes")),
+        ("processes", LimitFault::NotASetting),
+    ] {
+        let error = limits.tighten(setting).unwrap_err();
+        assert_eq!(error, LimitsError { place: setting.into(), why });
+        assert_eq!(limits, before);
+    }
+}
+
+#[test]
+fn a_file_that_others_can_change_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(NAME);
+    let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let why = || Limits::load(dir.path()).map_err(|error| error.why);
+    fs::write(&path, "processes = 9\n").unwrap();
+    for (mode, ours) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false)] {
+        set(&path, mode);
+        let expected = if ours { Ok(9) } else { Err(LimitFault::NotOurs) };
+        assert_eq!(why().map(|limits| limits.processes), expected, "{mode:o}");
+    }
+    set(&path, 0o600);
+    set(dir.path(), 0o777);
+    assert_eq!(why(), Err(LimitFault::NotOurs));
+    set(dir.path(), 0o700);
+
+    fs::write(&path, vec![b'#'; 64 << 10]).unwrap();
+    why().unwrap();
+    fs::write(&path, vec![b'#'; (64 << 10) + 1]).unwrap();
+    assert_eq!(why(), Err(LimitFault::File(Damage::TooLong)));
+    fs::write(&path, b"\xff").unwrap();
+    assert_eq!(why(), Err(LimitFault::File(Damage::Form)));
+    fs::write(&path, "\nprocesses = x\n").unwrap();
+    let error = Limits::load(dir.path()).unwrap_err();
+    assert_eq!(error.place, format!("{}:2", path.display()));
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+    assert_eq!(why(), Err(LimitFault::File(Damage::NotAFile)));
+}
+
+#[test]
+fn a_file_of_another_user_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(NAME), "").unwrap();
+    for (path, fine) in [(dir.path().join(NAME), true), (dir.path().into(), false)] {
+        Limits::load(dir.path()).unwrap();
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        assert_eq!(Limits::load(dir.path()).unwrap_err().why, LimitFault::NotOurs);
+        if fine {
+            std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        }
+    }
+}
+
+proptest! {
+    /// Any text gives limits in their ranges or a fault in one of its lines, and never panics.
+    #[test]
+    fn any_text(text in "([a-z_]{0,20}( ?= ?|#)[0-9/x]{0,12}\n|(heartbeat_ms|processes|free_space_mib)=[0-9]{1,4}\r?\n|\\PC*){0,6}") {
+        match Limits::parse(&text) {
+            Ok(limits) => for key in KEYS {
+                prop_assert!((key.least..=key.most).contains(&(key.get)(&limits)));
+            },
+            Err((line, _)) => prop_assert!((1..=text.lines().count()).contains(&line)),
+        }
+    }
+
+    /// No row of settings makes a limit looser than it was.
+    #[test]
+    fn tightening_never_loosens(
+        steps in proptest::collection::vec((0..KEYS.len(), 0..200_000u64), 0..20),
+    ) {
+        let mut limits = Limits::default();
+        for (index, value) in steps {
+            let before = limits.clone();
+            let outcome = limits.tighten(&format!("{}={value}", KEYS[index].name));
+            for key in KEYS {
+                let (old, new) = ((key.get)(&before), (key.get)(&limits));
+                let is_fine = match key.tighter {
+                    Less => new <= old,
+                    More => new >= old,
+                    Fixed => new == old,
+                };
+                prop_assert!(is_fine);
+            }
+            if outcome.is_err() {
+                prop_assert_eq!(&before, &limits);
+            }
+        }
+    }
+}
