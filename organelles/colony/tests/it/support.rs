@@ -63,6 +63,7 @@ impl Kept {
 pub fn keep(rumour: &Rumour, scenario: &Scenario, schedulers: usize) -> Kept {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(log_folder(folder.path())).unwrap();
+    karyon_safety::initialise(folder.path()).unwrap();
     let storage = FileStorage::create(&log_file(folder.path())).unwrap();
     let (outcome, _) = run_on(Box::new(storage), rumour, scenario, schedulers);
     let graph = karyon_memory::open(folder.path(), &mut |_| ()).unwrap().graph;
