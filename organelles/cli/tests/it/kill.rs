@@ -61,8 +61,7 @@ fn a_reason_for_a_run_that_was_complete_is_not_lost() {
     place.write("c.txt", "a b 1\n");
     place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "d"]).expect(0);
     let first = place.path("d/safety/marker");
-    karyon_safety::replace(&place.path("d"), &karyon_safety::Marker::Running { n: 1 })
-        .unwrap();
+    karyon_safety::replace(&place.path("d"), &karyon_safety::Marker::Running { n: 1 }).unwrap();
     assert!(fs::read_to_string(first).unwrap().contains("running"));
     place.karyon(&["resume", "--data", "d"]).expect(4);
     place.end_safe_mode("d", "it was complete");
