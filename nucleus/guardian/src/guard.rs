@@ -19,7 +19,7 @@ use crate::frame::{End, Event, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTO
 use crate::{inherit, system};
 
 /// Names the descriptor of the link in a runtime's environment.
-pub(crate) const LINK: &str = "KARYON_GUARDIAN_LINK";
+pub const LINK: &str = "KARYON_GUARDIAN_LINK";
 
 /// How long a runtime that was started by a guardian waits for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);

@@ -33,7 +33,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use frame::{End, Event, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
-pub use guard::{Counters, Guard, LinkError};
+pub use guard::{Counters, Guard, LINK, LinkError};
 pub use halt::{HaltError, Halted, halt};
 pub use held::Held;
 

@@ -53,7 +53,7 @@ pub use record::{
 };
 pub use record_hashes::{RecordHash, RecordHashes, frames, record_hash};
 pub use segment::{SegmentHeader, origin};
-pub use storage::{NO_WAIT, ReadStorage, open_regular, read_regular, regular};
+pub use storage::{NO_WAIT, ReadStorage, open_regular, read_open, read_regular, regular};
 pub use tree::Tree;
 pub use walk::{LogError, Walk, WalkedBlock};
 

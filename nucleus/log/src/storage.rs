@@ -1,7 +1,7 @@
 //! What is read of a log's files: bytes of a disk, of memory, or (in tests) of a disk that fails.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -61,8 +61,17 @@ pub fn regular(file: File) -> io::Result<File> {
 /// The system's, [`io::ErrorKind::InvalidInput`] for anything but a regular file, or
 /// [`io::ErrorKind::FileTooLarge`].
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_open(&open_regular(path)?, most)
+}
+
+/// Reads a file that is open, from its beginning.
+///
+/// # Errors
+/// As [`read_regular`].
+pub fn read_open(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    file.rewind()?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         let message = format!("it is longer than {most} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));

@@ -4,6 +4,7 @@ mod audit;
 mod authority;
 mod key;
 mod memory;
+mod safety;
 
 use std::path::PathBuf;
 
@@ -19,11 +20,12 @@ pub(crate) use memory::{
     Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
     Neighbours, Plot, Rebuild, Why,
 };
+pub(crate) use safety::{Halt, Safety, SafetyResume, Sign, Status};
 
 /// The version line: the program's and those of its formats.
 pub(crate) const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    " (log format 1, safety marker 1, grant 1, engram 1, agent kinds: person 2)"
+    " (log format 1, safety marker 2, grant 1, engram 1, agent kinds: person 2)"
 );
 
 const CODES: &str = "Examples:\n  karyon run rumour\n  \
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Go on with a run that was interrupted or killed
     Resume(Resume),
+    /// Stop everything that runs in a directory, until a person resumes
+    Halt(Halt),
     /// Ask the memory of a run about any moment
     #[command(
         subcommand,
@@ -74,7 +78,7 @@ pub(crate) enum Command {
     /// Grants, leases, approvals and orders for agents that act on the world outside
     #[command(subcommand, after_help = "Example:\n  karyon authority show --data office")]
     Authority(Authority),
-    /// Look at, or end, safe mode
+    /// Look at, or end, safe mode; sign that it may end
     #[command(subcommand, after_help = "Example:\n  karyon safety status --data runs/rumour-1")]
     Safety(Safety),
 }
@@ -147,55 +151,16 @@ pub(crate) struct Resume {
     pub(crate) json: bool,
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Safety {
-    /// Say whether a start is permitted, and why not
-    Status(Status),
-    /// End safe mode, with a reason that is recorded
-    Resume(SafetyResume),
-}
-
-#[derive(ClapArgs)]
-#[command(after_help = "Example:\n  karyon safety status --data runs/rumour-1")]
-pub(crate) struct Status {
-    /// The run's data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  karyon safety resume --reason \"checked the cause: a full disk\" --data runs/rumour-1
-
-Refused while the file safety/STOP is there; remove it yourself first.")]
-pub(crate) struct SafetyResume {
-    /// Why it is safe to go on
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: String,
-    /// The run's data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 impl Args {
     /// Whether the answer is all that is wanted: where work is done, it is done even if nobody
     /// hears of it.
     pub(crate) fn asks(&self) -> bool {
         match &self.command {
-            Command::Init(_) | Command::Run(_) | Command::Resume(_) => false,
+            Command::Init(_) | Command::Run(_) | Command::Resume(_) | Command::Halt(_) => false,
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
-            Command::Memory(_)
-            | Command::Why(_)
-            | Command::Engram(_)
-            | Command::Audit(_)
-            | Command::Safety(_) => true,
+            Command::Safety(args) => args.asks(),
+            Command::Memory(_) | Command::Why(_) | Command::Engram(_) | Command::Audit(_) => true,
         }
     }
 
@@ -211,8 +176,8 @@ impl Args {
             Command::Engram(args) => args.json(),
             Command::Audit(args) => args.json(),
             Command::Authority(args) => args.json(),
-            Command::Safety(Safety::Status(args)) => args.json,
-            Command::Safety(Safety::Resume(args)) => args.json,
+            Command::Safety(args) => args.json(),
+            Command::Halt(args) => args.json,
         }
     }
 }

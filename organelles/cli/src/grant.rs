@@ -1,12 +1,4 @@
-//! Before a run or an import: the principal signs what the node may do.
-//!
-//! A running node never holds a principal's key. So the command signs first, and then replaces
-//! itself by the node (`exec`): the same process to the outside, but with nothing of the key
-//! left in its memory. The signature comes along in the environment; it is no secret.
-
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+//! What a principal signs before a run, an import or a grant of authority, outside the node.
 
 use karyon_gate::Rights;
 use karyon_identity::{GrantTerms, PublicKey, SignedGrant, is_principal_name};
@@ -15,17 +7,8 @@ use karyon_runtime::Authority;
 use karyon_types::Hash;
 
 use crate::error::{CliError, Code};
-use crate::output::{self, hex};
-
-const SIGNED_GRANT: &str = "KARYON_SIGNED_GRANT";
-/// Where the node works; the signer chose it.
-const DATA: &str = "KARYON_NODE_DATA";
-
-/// What the signer passed on to the node.
-pub(crate) struct Received {
-    pub(crate) authority: Authority,
-    pub(crate) data: Option<PathBuf>,
-}
+use crate::handover::Said;
+use crate::output;
 
 /// Makes the keys that are missing, and says so; who answers.
 fn principal(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliError> {
@@ -75,14 +58,14 @@ pub(crate) fn node_key(keys: &KeyDirectory) -> Result<PublicKey, CliError> {
     Ok(public)
 }
 
-/// Signs a grant for the node with this key, and becomes the node. Returns only when that fails.
-pub(crate) fn sign_and_become_the_node(
+/// Signs a grant for the node with this key. The principal's key is gone from memory when this
+/// process becomes the guardian.
+pub(crate) fn sign(
     keys: &KeyDirectory,
     node_key: PublicKey,
     asked: Option<&str>,
     terms: Terms,
-    make_data: impl FnOnce() -> Result<PathBuf, CliError>,
-) -> Result<std::convert::Infallible, CliError> {
+) -> Result<Said, CliError> {
     let name = principal(keys, asked)?;
     let key = keys.load_principal_key(&name)?;
     let random = |error: karyon_identity::RandomError| CliError::failure(error.to_string());
@@ -97,35 +80,16 @@ pub(crate) fn sign_and_become_the_node(
         expires_tick: None,
         nonce: GrantTerms::random_nonce().map_err(random)?,
     };
-    let signed = signed.sign(&key).map_err(refused)?;
-    drop(key);
-    let data = make_data()?;
-    become_the_node(&[(SIGNED_GRANT, hex(&signed.encode()).into()), (DATA, data.into())])
+    let signed: SignedGrant = signed.sign(&key).map_err(refused)?;
+    Ok(Said::Grant(signed, key.public_key()))
 }
 
-/// Replaces this process by itself, with what was signed in its environment and nothing of the
-/// key left in memory. Returns only when that fails.
-pub(crate) fn become_the_node(
-    passed_on: &[(&str, OsString)],
-) -> Result<std::convert::Infallible, CliError> {
-    let program = std::env::current_exe()
-        .map_err(|error| CliError::failure(format!("this program cannot be found: {error}")))?;
-    let error = std::process::Command::new(program)
-        .args(std::env::args_os().skip(1))
-        .envs(passed_on.iter().map(|(name, value)| (name, value)))
-        .exec();
-    Err(CliError::failure(format!("the node could not be started: {error}")))
-}
-
-/// What came along, if this process is the node.
-pub(crate) fn received(keys: &KeyDirectory) -> Result<Option<Received>, CliError> {
-    let Some(text) = std::env::var_os(SIGNED_GRANT) else { return Ok(None) };
-    let bytes = decode_hex(&text.to_string_lossy())
-        .ok_or_else(|| refused(format!("{SIGNED_GRANT} is not hexadecimal")))?;
-    let signed = SignedGrant::decode(&bytes).map_err(refused)?;
-    let principal_key = keys.load_principal_public_key(&signed.terms.principal).map_err(refused)?;
-    let data = std::env::var_os(DATA).map(PathBuf::from);
-    Ok(Some(Received { authority: Authority { signed, principal_key }, data }))
+/// The grant that was handed over.
+pub(crate) fn received(said: Said) -> Result<Authority, CliError> {
+    match said {
+        Said::Grant(signed, principal_key) => Ok(Authority { signed, principal_key }),
+        Said::Nothing | Said::Statement(_) => Err(refused("nobody signed a grant for it")),
+    }
 }
 
 fn refused(error: impl std::fmt::Display) -> CliError {

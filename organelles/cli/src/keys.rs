@@ -4,7 +4,6 @@ use std::path::Path;
 
 use karyon_identity::{Checkpoint, PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
-use karyon_log::limits::CHECKPOINT_BYTES_MAX;
 use karyon_log::{SegmentHeader, Walk, read_regular};
 use karyon_runtime::datadir;
 
@@ -69,17 +68,6 @@ fn known(
     Ok(known.into_iter().map(|known| known.checkpoint).collect())
 }
 
-/// Keeps the checkpoint beside the log in `data` also beside the keys.
-pub(crate) fn keep_checkpoint(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
-    let Some(header) = header(data) else { return Ok(()) };
-    let file = datadir::checkpoint_file(data);
-    let bytes = read_regular(&file, CHECKPOINT_BYTES_MAX)
-        .map_err(|error| CliError::failure(format!("{}: {error}", file.display())))?;
-    let text = String::from_utf8_lossy(&bytes);
-    keys.checkpoints().keep(header.log, &header.node_key, &text)?;
-    Ok(())
-}
-
 /// The secret key that the log in `data` goes on with: the one that began it, current or former.
 /// The current one where there is no log yet, or one of a stranger, which is then refused by
 /// whoever verifies it.
@@ -98,6 +86,11 @@ pub(crate) fn of_node(
         Some(former) => Ok(keys.node_key_for(former)?),
         None => Ok(keys.load_node_key()?),
     }
+}
+
+/// The id that the log in `data` says it has; zeros where there is none to read.
+pub(crate) fn log_id(data: &Path) -> [u8; 16] {
+    header(data).map_or([0; 16], |header| header.log.0)
 }
 
 /// What the log in `data` says of itself, which proves nothing. A log that cannot be read says

@@ -7,6 +7,8 @@ mod args;
 mod command;
 mod error;
 mod grant;
+mod guarded;
+mod handover;
 mod keys;
 mod output;
 mod progress;
@@ -19,6 +21,9 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == guarded::AS_GUARDIAN) {
+        return karyon_guardian::main(std::env::args_os().skip(2));
+    }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(usage) => {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_graph::GraphError;
 use karyon_identity::{Checkpoint, GrantError, SecretKey};
-use karyon_log::{Control, End, Genesis, Seal};
+use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
 use karyon_memory::Fresh;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
@@ -193,6 +193,18 @@ pub fn open(dir: DataDir, key: Arc<SecretKey>, settings: &Settings) -> Result<Re
     let rumour = Rumour::new(&scenario, contacts)?;
     let scenario_name = genesis.scenario_name;
     Ok(Resumed { scenario_name, scenario, rumour, notes, report, node })
+}
+
+/// The scenario with which the log in `data` says that it began, unverified; `None` for a log
+/// that cannot be read or is of no colony, of which [`open`] tells why.
+pub fn scenario_of(data: &Path) -> Option<Scenario> {
+    let mut walk = Walk::open(&karyon_runtime::datadir::log_folder(data)).ok()?;
+    let first = walk.next_group().ok()??.into_iter().next()?;
+    let Record::Control(first) = Records::new(&first.body).next()?? else { return None };
+    match *first {
+        Control::Genesis(genesis) => Scenario::parse(&genesis.scenario).ok(),
+        _ => None,
+    }
 }
 
 /// The copy of the contacts.

@@ -17,6 +17,8 @@ mod space;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use change::Change;
@@ -38,6 +40,27 @@ pub const MAX_CHANGES: usize = 1000;
 /// What one agent's outputs may take of the log by default, bytes: some two million short messages,
 /// far more than a person sends, and little enough that one agent alone fills no disk.
 pub const LOG_BYTES_PER_LEASE: u64 = 64 << 20;
+
+/// The guardian's limits, which a scenario may tighten.
+pub const GUARDIAN_KEYS: [&str; 17] = [
+    "heartbeat_ms",
+    "heartbeat_limit_ms",
+    "term_grace_ms",
+    "asks_per_minute",
+    "tasks_per_day",
+    "rejections_in_sequence",
+    "failures_in_sequence",
+    "crashes_per_minute",
+    "self_modifications_per_day",
+    "stalled_step_s",
+    "cpu_s_per_day",
+    "memory_mib",
+    "open_files",
+    "processes",
+    "disk_use_mib",
+    "free_space_mib",
+    "clock_back_s",
+];
 
 /// Names of the models.
 pub const MODEL_NAMES: [&str; 1] = ["rumour"];
@@ -80,6 +103,10 @@ pub struct Scenario {
     /// Crashes on purpose.
     #[serde(default)]
     pub chaos: Chaos,
+    /// Limits of the guardian that are tighter for this run than the machine's: the most that is
+    /// allowed, by [its names](GUARDIAN_KEYS). The guardian refuses what is looser.
+    #[serde(default)]
+    pub guardian: BTreeMap<String, u64>,
 }
 
 /// `[model]`: what the agents do.
@@ -274,12 +301,26 @@ impl Scenario {
         )?;
         let probability = self.chaos.probability;
         let fits = (0.0..1.0).contains(&probability);
-        OutOfRange::unless(fits, "chaos.probability", probability, "0 to below 1")
+        OutOfRange::unless(fits, "chaos.probability", probability, "0 to below 1")?;
+        self.guardian.values().try_for_each(|most| {
+            let fits = i64::try_from(*most).is_ok();
+            OutOfRange::unless(fits, "guardian", most, "0 to 9,223,372,036,854,775,807")
+        })
     }
 
     /// The scenario as TOML, all defaults written out. A file takes the place of the population.
     pub fn to_toml(&self) -> String {
-        let Self { seed, model, population, space, authority, supervision, limits, chaos } = self;
+        let Self {
+            seed,
+            model,
+            population,
+            space,
+            authority,
+            supervision,
+            limits,
+            chaos,
+            guardian,
+        } = self;
         let generated = matches!(space, Space::ActivityDriven(_));
         let written = Written {
             seed: *seed,
@@ -290,6 +331,7 @@ impl Scenario {
             supervision,
             limits,
             chaos,
+            guardian,
         };
         #[expect(clippy::expect_used, reason = "TOML can express numbers, texts and tables")]
         toml::to_string(&written).expect("a scenario is plain data")
@@ -308,4 +350,6 @@ struct Written<'a> {
     supervision: &'a Supervision,
     limits: &'a Limits,
     chaos: &'a Chaos,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    guardian: &'a BTreeMap<String, u64>,
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod engram;
+mod halt;
 mod init;
 mod key;
 mod memory;
@@ -12,7 +13,7 @@ mod safety;
 mod summary;
 mod why;
 
-use crate::args::{Args, Command, Safety};
+use crate::args::{Args, Command};
 use crate::error::{CliError, Code};
 
 /// Does what was asked for.
@@ -27,8 +28,8 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Engram(args) => engram::execute(&args),
         Command::Audit(args) => audit::execute(&args),
         Command::Authority(args) => authority::execute(&args),
-        Command::Safety(Safety::Status(args)) => safety::status(&args),
-        Command::Safety(Safety::Resume(args)) => safety::resume(&args),
+        Command::Safety(args) => safety::execute(&args),
+        Command::Halt(args) => halt::execute(&args),
     }
 }
 

@@ -5,41 +5,62 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use karyon_colony::life::{self, LifeError, Settings};
+use karyon_colony::life::{self, Settings};
 use karyon_keys::KeyDirectory;
-use karyon_runtime::{DataDir, NodeError, Progress};
+use karyon_runtime::Progress;
 
 use super::safety;
 use super::summary::{self, About};
 use crate::args::Resume;
 use crate::error::{CliError, Code};
+use crate::guarded::{self, Arrived, Launch};
+use crate::handover::{Inputs, Said};
 use crate::{keys, output, progress, signals};
 
 pub(crate) fn execute(args: &Resume) -> Result<Code, CliError> {
-    let keys = KeyDirectory::from_environment()?;
-    let interrupt = signals::listen()?;
+    match guarded::arrived()? {
+        None => launch(args),
+        Some(node) => live(args, node),
+    }
+}
+
+/// Asks a person where that is needed, and becomes the node.
+fn launch(args: &Resume) -> Result<Code, CliError> {
     let data = args.data.as_path();
-    let dir = DataDir::open(data)?;
-    let checkpoints = keys.checkpoints();
-    checkpoints.create()?;
+    match guarded::permit_existing(data) {
+        Err(error) if error.code == Code::Halted && may_ask() => {
+            output::note(&error.message);
+            ask_for_a_reason(data)?;
+            guarded::permit_existing(data)
+        }
+        permitted => permitted,
+    }?;
+    let keys = KeyDirectory::from_environment()?;
+    let launch = Launch {
+        data,
+        // A log goes on with the key that began it.
+        key: keys::of_log(&keys, data)?,
+        said: Said::Nothing,
+        signers: None,
+        tighten: guarded::tighter(life::scenario_of(data).as_ref()),
+        inputs: &Inputs::default(),
+    };
+    launch.start(&keys).map(|never| match never {})
+}
+
+/// Goes on, as the node.
+fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
+    let interrupt = signals::listen()?;
+    let data = node.shown.as_path();
     let settings = Settings {
         schedulers: summary::schedulers(args.schedulers),
         interrupt,
         progress: Arc::new(Progress::default()),
-        known: keys::known_of(&keys, data)?,
-        witness: Some(checkpoints.folder().to_path_buf()),
+        known: node.known.clone(),
+        witness: None,
     };
     let begun = Instant::now();
-    // A log goes on with the key that began it.
-    let key = Arc::new(keys::of_log(&keys, data)?);
-    let opened = match life::open(dir, Arc::clone(&key), &settings) {
-        Err(LifeError::Node(NodeError::SafeMode { mode, .. })) if may_ask() => {
-            output::note(&mode.message(data));
-            ask_for_a_reason(data)?;
-            life::open(DataDir::open(data)?, key, &settings)
-        }
-        other => other,
-    }?;
+    let opened = life::open(node.dir()?, Arc::clone(&node.key), &settings)?;
     opened.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     let end = &opened.report.end;
     if end.sealed {
@@ -73,5 +94,5 @@ fn ask_for_a_reason(data: &Path) -> Result<(), CliError> {
         .lock()
         .read_line(&mut reason)
         .map_err(|error| CliError::failure(format!("the answer cannot be read: {error}")))?;
-    safety::end_safe_mode(data, &reason).map(drop)
+    safety::end_safe_mode(data, &reason, None).map(drop)
 }

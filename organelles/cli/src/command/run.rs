@@ -1,5 +1,6 @@
 //! `karyon run`: runs a scenario to its end.
 
+use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,38 +13,57 @@ use karyon_colony::network;
 use karyon_colony::rumour::Rumour;
 use karyon_colony::scenario::{BUILTIN_NAMES, MAX_SCENARIO_BYTES, Scenario, Space, builtin};
 use karyon_keys::KeyDirectory;
-use karyon_log::read_regular;
 use karyon_runtime::{DataDir, Progress, datadir};
 
 use super::summary::{self, About};
 use crate::args::Run;
 use crate::error::{CliError, Code, words};
+use crate::guarded::{self, Arrived, Launch};
+use crate::handover::{Input, Inputs};
 use crate::{grant, output, progress, signals};
 
 pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
-    let begun = Instant::now();
+    match guarded::arrived()? {
+        None => launch(args),
+        Some(node) => live(args, node),
+    }
+}
+
+/// Checks everything, signs, makes the directory, and becomes the node.
+fn launch(args: &Run) -> Result<Code, CliError> {
+    if let Some(data) = &args.data {
+        guarded::permit(data)?;
+    }
     let keys = KeyDirectory::from_environment()?;
-    let received = grant::received(&keys)?;
-    let Asked { name, scenario, dropped } = scenario(args)?;
-    let (contacts, notes) = Contacts::parse(contacts(args, &scenario)?).map_err(LifeError::from)?;
+    let mut inputs = Inputs::default();
+    let Asked { name, scenario, dropped: _ } = scenario(args, &mut inputs)?;
+    let contacts = contacts(args, &scenario, &mut inputs)?;
+    let (contacts, _) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
-    let Some(grant::Received { authority, data }) = received else {
-        return grant::sign_and_become_the_node(
-            &keys,
-            grant::node_key(&keys)?,
-            args.principal.as_deref(),
-            grant::Terms {
-                reason: format!("run the scenario {name}"),
-                rights: RIGHTS,
-                resource: resource(&name),
-                digest: terms_digest(&scenario, rumour.contacts.raw()),
-            },
-            || data_directory(args, &name),
-        )
-        .map(|never| match never {});
+    let tighten = guarded::tighter(Some(&scenario));
+    let terms = grant::Terms {
+        reason: format!("run the scenario {name}"),
+        rights: RIGHTS,
+        resource: resource(&name),
+        digest: terms_digest(&scenario, rumour.contacts.raw()),
     };
-    // From here on this is the node.
+    let said = grant::sign(&keys, grant::node_key(&keys)?, args.principal.as_deref(), terms)?;
+    let data = data_directory(args, &name)?;
+    // Its lock goes with this program; the guardian takes it anew.
+    let _dir = DataDir::create(&data)?;
+    let key = keys.load_node_key()?;
+    let launch = Launch { data: &data, key, said, signers: None, tighten, inputs: &inputs };
+    launch.start(&keys).map(|never| match never {})
+}
+
+/// Runs, as the node.
+fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
+    let begun = Instant::now();
     let interrupt = signals::listen()?;
+    let Asked { name, scenario, dropped } = scenario(args, &mut node.inputs)?;
+    let contacts = contacts(args, &scenario, &mut node.inputs)?;
+    let (contacts, notes) = Contacts::parse(contacts).map_err(LifeError::from)?;
+    let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
     notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     if dropped {
         output::note(
@@ -51,23 +71,20 @@ pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
              expiring leases that were named for it",
         );
     }
-    let data = data.or_else(|| args.data.clone());
-    let data = data.ok_or_else(|| CliError::failure("the node was not told where to work"))?;
-    let key = Arc::new(keys.load_node_key()?);
-    let checkpoints = keys.checkpoints();
-    checkpoints.create()?;
     let settings = Settings {
         schedulers: summary::schedulers(args.schedulers),
         interrupt,
         progress: Arc::new(Progress::default()),
         known: Vec::new(),
-        witness: Some(checkpoints.folder().to_path_buf()),
+        witness: None,
     };
-    let dir = DataDir::create(&data)?;
+    let (dir, key) = (node.dir()?, Arc::clone(&node.key));
+    let authority = grant::received(node.said)?;
+    let data = node.shown.as_path();
     let bar = progress::show(Arc::clone(&settings.progress), rumour.contacts.list().len() as u64);
     let life = life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings);
     drop(bar);
-    let about = About { name: &name, scenario: &scenario, rumour: &rumour, data: &data, begun };
+    let about = About { name: &name, scenario: &scenario, rumour: &rumour, data, begun };
     let life = life.map_err(|error| {
         // A start that was refused has recorded nothing.
         let ran = matches!(error, LifeError::Run(_));
@@ -89,8 +106,8 @@ struct Asked {
 }
 
 /// The scenario with what the command line changes, and its name.
-fn scenario(args: &Run) -> Result<Asked, CliError> {
-    let (name, text) = scenario_text(&args.scenario)?;
+fn scenario(args: &Run, inputs: &mut Inputs) -> Result<Asked, CliError> {
+    let (name, text) = scenario_text(&args.scenario, inputs)?;
     let mut scenario = Scenario::parse(&text)
         .map_err(|error| CliError::failure(format!("{}: {}", args.scenario, words(&error))))?;
     if let Some(seed) = args.seed {
@@ -116,16 +133,17 @@ fn scenario(args: &Run) -> Result<Asked, CliError> {
     Ok(Asked { name, scenario, dropped })
 }
 
-fn scenario_text(given: &str) -> Result<(String, String), CliError> {
+fn scenario_text(given: &str, inputs: &mut Inputs) -> Result<(String, String), CliError> {
     if let Some(text) = builtin(given) {
         return Ok((given.to_owned(), text.to_owned()));
     }
     let path = Path::new(given);
-    let text = read_twice(path, MAX_SCENARIO_BYTES as u64).and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|_| {
-            std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text")
-        })
-    });
+    let text =
+        read_twice(inputs, Input::Scenario, path, MAX_SCENARIO_BYTES as u64).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|_| {
+                std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text")
+            })
+        });
     match text {
         Ok(text) => {
             let name = path.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy());
@@ -147,7 +165,7 @@ fn scenario_text(given: &str) -> Result<(String, String), CliError> {
 }
 
 /// The contacts as bytes: read, or generated.
-fn contacts(args: &Run, scenario: &Scenario) -> Result<Vec<u8>, CliError> {
+fn contacts(args: &Run, scenario: &Scenario, inputs: &mut Inputs) -> Result<Vec<u8>, CliError> {
     let path = match (&args.contacts, &scenario.space) {
         (Some(path), _) => path.clone(),
         (None, Space::File(path)) => PathBuf::from(path),
@@ -157,18 +175,21 @@ fn contacts(args: &Run, scenario: &Scenario) -> Result<Vec<u8>, CliError> {
                 .map_err(|error| CliError::failure(words(&error)));
         }
     };
-    read_twice(&path, MAX_FILE_BYTES as u64).map_err(|error| {
+    read_twice(inputs, Input::Contacts, &path, MAX_FILE_BYTES as u64).map_err(|error| {
         CliError::failure(format!("the contacts {} cannot be read: {error}", path.display()))
     })
 }
 
-/// Reads a file that the signer reads, and then the node: so it is none that reads only once.
-fn read_twice(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
-    if std::fs::metadata(path)?.file_type().is_fifo() {
-        let message = "it comes through a pipe, which reads only once; save it to a file first";
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
+/// Reads a file that the launcher reads, and then the node: so it is none that reads only once.
+fn read_twice(inputs: &mut Inputs, input: Input, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let read = inputs.read(input, path, most);
+    match read {
+        Err(_) if std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo()) => {
+            let message = "it comes through a pipe, which reads only once; save it to a file first";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+        read => read,
     }
-    read_regular(path, most)
 }
 
 /// The directory that was asked for, or the first free `./runs/NAME-N`.

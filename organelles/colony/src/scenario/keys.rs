@@ -8,12 +8,25 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Place, ScenarioError};
 use super::space::GENERATOR_NAMES;
-use super::{MODEL_NAMES, OutOfRange, Scenario};
+use super::{GUARDIAN_KEYS, MODEL_NAMES, OutOfRange, Scenario};
 use crate::names::nearest;
 
 /// The sections and their keys; the first stands for the top level.
-const SECTIONS: [(&str, &[&str]); 10] = [
-    ("", &["seed", "model", "population", "space", "authority", "supervision", "limits", "chaos"]),
+const SECTIONS: [(&str, &[&str]); 11] = [
+    (
+        "",
+        &[
+            "seed",
+            "model",
+            "population",
+            "space",
+            "authority",
+            "supervision",
+            "limits",
+            "chaos",
+            "guardian",
+        ],
+    ),
     ("model", &["name", "source"]),
     ("population", &["people"]),
     (
@@ -34,6 +47,7 @@ const SECTIONS: [(&str, &[&str]); 10] = [
     ("supervision", &["intensity", "period_ticks"]),
     ("limits", &["outputs_per_step", "messages_per_tick", "log_bytes_per_lease"]),
     ("chaos", &["probability"]),
+    ("guardian", &GUARDIAN_KEYS),
 ];
 
 /// A known key in the text.

@@ -17,6 +17,20 @@ fn at(line: u32, column: u32) -> Place {
 }
 
 #[test]
+fn limits_of_the_guardian_are_kept_and_written_only_where_there_are_some() {
+    let text = format!("{MODEL}[guardian]\nprocesses = 9\nopen_files = 100\n");
+    let scenario = Scenario::parse(&text).unwrap();
+    let pairs: Vec<_> = scenario.guardian.iter().map(|(key, most)| (key.as_str(), *most)).collect();
+    assert_eq!(pairs, [("open_files", 100), ("processes", 9)]);
+    assert_eq!(Scenario::parse(&scenario.to_toml()).unwrap(), scenario);
+    assert!(!Scenario::parse(MODEL).unwrap().to_toml().contains("guardian"));
+    for most in ["-1", "1.5", "\"9\""] {
+        let error = broken(&format!("{MODEL}[guardian]\nprocesses = {most}"));
+        assert!(matches!(error, ScenarioError::WrongType { .. }), "{error}");
+    }
+}
+
+#[test]
 fn unknown_keys() {
     // Text after the model, place, key, section, suggestion.
     let cases = [
@@ -42,6 +56,9 @@ fn unknown_keys() {
             Some("revoke"),
         ),
         ("[limits]\nlog_bytes = 1", at(4, 1), "log_bytes", "limits", None),
+        ("[guardian]\nproceses = 9", at(4, 1), "proceses", "guardian", Some("processes")),
+        // What is no limit is not for a scenario to set.
+        ("[guardian]\nresume_key = 9", at(4, 1), "resume_key", "guardian", None),
         (
             "[[authority.expires]]\nagent = \"a\"\ntik = 1",
             at(5, 1),

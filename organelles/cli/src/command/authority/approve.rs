@@ -11,28 +11,41 @@ use serde_json::json;
 use super::past::Past;
 use super::statement::{self, Speaker};
 use super::values::{moment, to_json};
-use super::{refused, with};
+use super::{become_the_node, permit, refused, with};
 use crate::args::Approve;
 use crate::error::{CliError, Code};
+use crate::guarded::{self, Arrived};
+use crate::handover::Inputs;
 use crate::output::{self, plain};
 
 pub(super) fn execute(args: &Approve) -> Result<Code, CliError> {
-    let data = args.place.data.as_path();
-    if let Some(signed) = statement::received()? {
-        // From here on this is the node.
-        match signed.statement {
-            Statement::Approval { proposal, .. } if proposal == args.proposal => {}
-            Statement::Approval { .. } | Statement::Order { .. } => {
-                return Err(refused::refused("something else was signed (malformed_statement)"));
-            }
-        }
-        let id = with(data, |node| node.broker.approve(&signed).map_err(refused::error))?;
-        match args.place.json {
-            true => output::json(&json!({ "approved": id.0 })),
-            false => output::line(&format!("proposal {} is approved, for one use", id.0)),
-        }
-        return Ok(Code::Ok);
+    match guarded::arrived()? {
+        None => launch(args),
+        Some(node) => take(args, &node),
     }
+}
+
+/// Takes the approval, as the node.
+fn take(args: &Approve, node: &Arrived) -> Result<Code, CliError> {
+    let signed = statement::received(&node.said)?;
+    match signed.statement {
+        Statement::Approval { proposal, .. } if proposal == args.proposal => {}
+        Statement::Approval { .. } | Statement::Order { .. } => {
+            return Err(refused::refused("something else was signed (malformed_statement)"));
+        }
+    }
+    let id = with(node, |node| node.broker.approve(signed).map_err(refused::error))?;
+    match args.place.json {
+        true => output::json(&json!({ "approved": id.0 })),
+        false => output::line(&format!("proposal {} is approved, for one use", id.0)),
+    }
+    Ok(Code::Ok)
+}
+
+/// Shows the proposal, asks, signs, and becomes the node.
+fn launch(args: &Approve) -> Result<Code, CliError> {
+    let data = args.place.data.as_path();
+    permit(data)?;
     let past = Past::read(data)?;
     let found = past.ledger.proposal(ProposalId(args.proposal));
     let (proposal, state) = found.ok_or_else(|| {
@@ -82,7 +95,8 @@ pub(super) fn execute(args: &Approve) -> Result<Code, CliError> {
     }
     let expires_unix_ms = wall_ms().saturating_add(args.valid.saturating_mul(1000));
     let approval = Statement::Approval { proposal: args.proposal, digest, expires_unix_ms };
-    statement::sign_and_become_the_node(&speaker, &past, approval).map(|never| match never {})
+    let said = statement::sign(&speaker, &past, &approval)?;
+    become_the_node(data, said, &Inputs::default())
 }
 
 fn is_confirmed(name: &str) -> Result<bool, CliError> {

@@ -6,15 +6,18 @@ use karyon_types::{AgentId, LeaseId, ProposalId};
 use serde_json::{Value, json};
 
 use super::past::Past;
-use super::{perform, refused, values, with};
-use crate::args;
+use super::{become_the_node, perform, permit, refused, values, with};
 use crate::error::{CliError, Code};
-use crate::output;
+use crate::handover::{Inputs, Said};
+use crate::{args, guarded, output};
 
 pub(super) fn execute(args: &args::Ask) -> Result<Code, CliError> {
-    let data = args.place.data.as_path();
     let arguments = values::arguments(&args.arg, args.args.as_deref())?;
-    let agent = AgentId(Past::read(data)?.lease(args.lease)?.owner);
+    let Some(node) = guarded::arrived()? else {
+        permit(&args.place.data)?;
+        return become_the_node(&args.place.data, Said::Nothing, &Inputs::default());
+    };
+    let agent = AgentId(Past::of(&node)?.lease(args.lease)?.owner);
     let ask = Ask {
         agent,
         lease: LeaseId(args.lease),
@@ -24,7 +27,7 @@ pub(super) fn execute(args: &args::Ask) -> Result<Code, CliError> {
         proposal: args.proposal.map(ProposalId),
         within_ms: args.within.saturating_mul(1000),
     };
-    with(data, |node| {
+    with(&node, |node| {
         let answer = node.broker.ask(&ask).map_err(refused::error)?;
         match answer {
             Answer::Admitted(effect) if !args.command.is_empty() => {

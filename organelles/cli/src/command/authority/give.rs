@@ -1,6 +1,6 @@
 //! A directory begun, and what is given in it: grants, agents, leases and parts of leases.
 
-use std::sync::Arc;
+use std::path::Path;
 
 use karyon_broker::{Broker, resource};
 use karyon_gate::Rights;
@@ -10,18 +10,23 @@ use karyon_types::{AgentId, GrantId, LeaseId, ReasonId};
 use serde_json::json;
 
 use super::past::Past;
-use super::{refused, settings, terms, with};
+use super::{become_the_node, permit, refused, settings, terms, with};
 use crate::args::{Delegate, Grant, Lease, MakeAgent, NewAuthority};
 use crate::error::{CliError, Code};
-use crate::{grant, keys, output};
+use crate::handover::{Inputs, Said};
+use crate::{grant, guarded, keys, output};
 
 /// `karyon authority new`.
 pub(super) fn new(args: &NewAuthority) -> Result<Code, CliError> {
-    let directory = KeyDirectory::from_environment()?;
-    grant::node_key(&directory)?;
-    let key = Arc::new(directory.load_node_key()?);
-    let dir = DataDir::create(&args.place.data)?;
-    let broker = Broker::create(dir, settings(&directory, &key, Vec::new())?);
+    let Some(node) = guarded::arrived()? else {
+        let data = args.place.data.as_path();
+        guarded::permit(data)?;
+        let directory = KeyDirectory::from_environment()?;
+        grant::node_key(&directory)?;
+        let _dir = DataDir::create(data)?;
+        return become_the_node(data, Said::Nothing, &Inputs::default());
+    };
+    let broker = Broker::create(node.dir()?, settings(&node.key, Vec::new()));
     let broker = broker.map_err(refused::error)?;
     let log = broker.log();
     broker.close().map_err(refused::error)?;
@@ -32,38 +37,17 @@ pub(super) fn new(args: &NewAuthority) -> Result<Code, CliError> {
     Ok(Code::Ok)
 }
 
-/// `karyon authority grant`: signs, becomes the node, and takes the grant.
+/// `karyon authority grant`: signs, and becomes the node, which takes the grant.
 pub(super) fn grant(args: &Grant) -> Result<Code, CliError> {
-    let directory = KeyDirectory::from_environment()?;
-    let received = grant::received(&directory)?;
-    let terms = terms::read(&args.terms)?;
-    let data = args.place.data.as_path();
-    let Some(grant::Received { authority, .. }) = received else {
-        // A directory in which it cannot be is told before anything is signed.
-        let log = Past::read(data)?.report.log;
-        let digest = karyon_authority::terms_digest(&terms);
-        let digest = digest.ok_or_else(|| CliError::failure("the terms cannot be encoded"))?;
-        return grant::sign_and_become_the_node(
-            &directory,
-            keys::of_log(&directory, data)?.public_key(),
-            args.principal.as_deref(),
-            grant::Terms {
-                reason: args.reason.clone(),
-                rights: Rights::ACT,
-                resource: resource(log),
-                digest,
-            },
-            || Ok(data.to_owned()),
-        )
-        .map(|never| match never {});
-    };
-    // From here on this is the node. The signature covers the reason; the command line may not
-    // say another.
+    let Some(mut node) = guarded::arrived()? else { return sign_grant(args) };
+    let terms = terms::read(&args.terms, &mut node.inputs)?;
+    let authority = grant::received(std::mem::replace(&mut node.said, Said::Nothing))?;
+    // The signature covers the reason; the command line may not say another.
     if authority.signed.terms.reason != args.reason {
         return Err(refused::refused("another reason was signed (invalid_grant)"));
     }
     let principal = authority.signed.terms.principal.clone();
-    let (id, reason) = with(data, |node| {
+    let (id, reason) = with(&node, |node| {
         let under = args.under.map(ReasonId);
         let granted = node.broker.grant(&authority.signed, authority.principal_key, terms, under);
         granted.map_err(refused::error)
@@ -78,6 +62,27 @@ pub(super) fn grant(args: &Grant) -> Result<Code, CliError> {
     Ok(Code::Ok)
 }
 
+fn sign_grant(args: &Grant) -> Result<Code, CliError> {
+    let data = args.place.data.as_path();
+    permit(data)?;
+    let mut inputs = Inputs::default();
+    let terms = terms::read(&args.terms, &mut inputs)?;
+    let directory = KeyDirectory::from_environment()?;
+    // A directory in which it cannot be is told before anything is signed.
+    let log = Past::read(data)?.report.log;
+    let digest = karyon_authority::terms_digest(&terms);
+    let digest = digest.ok_or_else(|| CliError::failure("the terms cannot be encoded"))?;
+    let key = keys::of_log(&directory, data)?.public_key();
+    let terms = grant::Terms {
+        reason: args.reason.clone(),
+        rights: Rights::ACT,
+        resource: resource(log),
+        digest,
+    };
+    let said = grant::sign(&directory, key, args.principal.as_deref(), terms)?;
+    become_the_node(data, said, &inputs)
+}
+
 /// `karyon authority agent`.
 pub(super) fn agent(args: &MakeAgent) -> Result<Code, CliError> {
     let name = args.name.as_str();
@@ -86,11 +91,12 @@ pub(super) fn agent(args: &MakeAgent) -> Result<Code, CliError> {
             "{name} is a number; expected a name that is none, since agents have numbers too"
         )));
     }
-    let past = Past::read(&args.place.data)?;
+    let Some(node) = guarded::arrived()? else { return launch(&args.place.data, None) };
+    let past = Past::of(&node)?;
     if let Some((id, _)) = past.agents().find(|(_, other)| *other == name) {
         return Err(CliError::failure(format!("agent {id} is called {name:?} already")));
     }
-    let id = with(&args.place.data, |node| node.broker.agent(name).map_err(refused::error))?;
+    let id = with(&node, |node| node.broker.agent(name).map_err(refused::error))?;
     match args.place.json {
         true => output::json(&json!({ "agent": id.0, "name": name })),
         false => output::line(&format!("agent {} is called {name}", id.0)),
@@ -100,32 +106,47 @@ pub(super) fn agent(args: &MakeAgent) -> Result<Code, CliError> {
 
 /// `karyon authority lease`.
 pub(super) fn lease(args: &Lease) -> Result<Code, CliError> {
-    let past = Past::read(&args.place.data)?;
+    let Some(mut node) = guarded::arrived()? else {
+        return launch(&args.place.data, args.terms.as_deref());
+    };
+    let past = Past::of(&node)?;
     let owner = past.agent(&args.to)?;
     let terms = match &args.terms {
-        Some(file) => terms::read(file)?,
+        Some(file) => terms::read(file, &mut node.inputs)?,
         None => past.grant_terms(args.grant)?,
     };
     let (grant, reason) = (GrantId(args.grant), args.reason.map(ReasonId));
-    let id = with(&args.place.data, |node| {
-        node.broker.lease(grant, owner, reason, terms).map_err(refused::error)
-    })?;
+    let id =
+        with(&node, |node| node.broker.lease(grant, owner, reason, terms).map_err(refused::error))?;
     show_lease(id, owner, args.place.json);
     Ok(Code::Ok)
 }
 
 /// `karyon authority delegate`.
 pub(super) fn delegate(args: &Delegate) -> Result<Code, CliError> {
-    let past = Past::read(&args.place.data)?;
+    let Some(mut node) = guarded::arrived()? else {
+        return launch(&args.place.data, Some(&args.terms));
+    };
+    let past = Past::of(&node)?;
     let owner = past.agent(&args.to)?;
     let by = AgentId(past.lease(args.lease)?.owner);
-    let terms = terms::read(&args.terms)?;
+    let terms = terms::read(&args.terms, &mut node.inputs)?;
     let (parent, reason) = (LeaseId(args.lease), args.reason.map(ReasonId));
-    let id = with(&args.place.data, |node| {
+    let id = with(&node, |node| {
         node.broker.attenuate(by, parent, owner, reason, terms).map_err(refused::error)
     })?;
     show_lease(id, owner, args.place.json);
     Ok(Code::Ok)
+}
+
+/// Becomes the node, with the terms that are given, once they can be read.
+fn launch(data: &Path, terms: Option<&Path>) -> Result<Code, CliError> {
+    permit(data)?;
+    let mut inputs = Inputs::default();
+    if let Some(file) = terms {
+        terms::read(file, &mut inputs)?;
+    }
+    become_the_node(data, Said::Nothing, &inputs)
 }
 
 fn show_lease(id: LeaseId, owner: AgentId, as_json: bool) {

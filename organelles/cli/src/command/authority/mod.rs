@@ -1,7 +1,7 @@
 //! `karyon authority`: grants, leases, approvals, orders and effects in a data directory.
 //!
-//! Each command opens the directory, does one thing durably, and closes it in good order. What
-//! a principal says is signed first, by a process that then becomes the node.
+//! Each command becomes the directory's node under the guardian, does one thing durably, and
+//! closes it in good order. What a principal says is signed before, outside the node.
 
 mod approve;
 mod ask;
@@ -24,10 +24,12 @@ use karyon_colony::life::VERSION;
 use karyon_identity::{Checkpoint, SecretKey};
 use karyon_keys::KeyDirectory;
 use karyon_log::Verb;
-use karyon_runtime::{DataDir, wall_ms};
+use karyon_runtime::wall_ms;
 
 use crate::args::Authority;
 use crate::error::{CliError, Code};
+use crate::guarded::{self, Arrived, Launch};
+use crate::handover::{Inputs, Said};
 use crate::keys;
 
 pub(crate) fn execute(args: &Authority) -> Result<Code, CliError> {
@@ -53,38 +55,45 @@ struct Opened {
     key: Arc<SecretKey>,
 }
 
-/// Opens a directory as its node.
-fn open(data: &Path) -> Result<Opened, CliError> {
-    let directory = KeyDirectory::from_environment()?;
-    let key = Arc::new(keys::of_log(&directory, data)?);
-    let dir = DataDir::open(data)?;
-    let known = keys::known_of(&directory, data)?;
-    let broker = Broker::open(dir, settings(&directory, &key, known)?);
-    Ok(Opened { broker: broker.map_err(refused::error)?, key })
-}
-
-/// A broker of this machine: its log must extend what is known of it, and its checkpoints are kept
-/// beside the keys.
-fn settings(
-    directory: &KeyDirectory,
-    key: &Arc<SecretKey>,
-    known: Vec<Checkpoint>,
-) -> Result<Settings, CliError> {
-    let checkpoints = directory.checkpoints();
-    checkpoints.create()?;
-    Ok(Settings {
+/// A broker of this machine: its log must extend what is known of it.
+fn settings(key: &Arc<SecretKey>, known: Vec<Checkpoint>) -> Settings {
+    Settings {
         key: Arc::clone(key),
         adapters: Vec::new(),
         karyon: VERSION.into(),
         clock: Box::new(wall_ms),
         known,
-        witness: Some(checkpoints.folder().to_path_buf()),
+        // The guardian keeps the checkpoints.
+        witness: None,
+    }
+}
+
+/// Becomes the node of a directory that is there. Returns only when that fails.
+fn become_the_node(data: &Path, said: Said, inputs: &Inputs) -> Result<Code, CliError> {
+    let keys = KeyDirectory::from_environment()?;
+    let key = keys::of_log(&keys, data)?;
+    let launch = Launch { data, key, said, signers: None, tighten: Vec::new(), inputs };
+    launch.start(&keys).map(|never| match never {})
+}
+
+/// Whether a node may start in `data`, which holds a log.
+fn permit(data: &Path) -> Result<(), CliError> {
+    guarded::permit_existing(data).map_err(|error| match data.is_dir() {
+        true => error,
+        false => {
+            error.with_hint(format!("`karyon authority new --data {}` makes one", data.display()))
+        }
     })
 }
 
-/// Opens a directory, does one thing, and closes it in good order, also when that was refused.
-fn with<T>(data: &Path, act: impl FnOnce(&Opened) -> Result<T, CliError>) -> Result<T, CliError> {
-    let opened = open(data)?;
+/// Opens the directory, does one thing, and closes it in good order, also when that was refused.
+fn with<T>(
+    node: &Arrived,
+    act: impl FnOnce(&Opened) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let key = Arc::clone(&node.key);
+    let broker = Broker::open(node.dir()?, settings(&key, node.known.clone()));
+    let opened = Opened { broker: broker.map_err(refused::error)?, key };
     let outcome = act(&opened);
     let closed = opened.broker.close().map_err(refused::error);
     let done = outcome?;

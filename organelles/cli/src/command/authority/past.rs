@@ -13,7 +13,8 @@ use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use super::refused;
 use crate::error::CliError;
-use crate::keys;
+use crate::guarded::Arrived;
+use crate::keys::{self, Trusted};
 
 /// A verified log, and the ledger that follows from it.
 pub(super) struct Past {
@@ -22,8 +23,20 @@ pub(super) struct Past {
 }
 
 impl Past {
-    /// Reads and verifies the log.
+    /// Reads and verifies the log, against the keys of this machine.
     pub(super) fn read(data: &Path) -> Result<Past, CliError> {
+        Past::checked(data, || keys::trusted(None, data))
+    }
+
+    /// As [`Past::read`], in a node.
+    pub(super) fn of(node: &Arrived) -> Result<Past, CliError> {
+        Past::checked(&node.data, || Ok(node.trusted()))
+    }
+
+    fn checked(
+        data: &Path,
+        trusted: impl FnOnce() -> Result<Trusted, CliError>,
+    ) -> Result<Past, CliError> {
         if !data.is_dir() {
             return Err(CliError::failure(format!(
                 "there is no data directory {}",
@@ -31,7 +44,7 @@ impl Past {
             ))
             .with_hint(format!("`karyon authority new --data {}` makes one", data.display())));
         }
-        let trusted = keys::trusted(None, data)?;
+        let trusted = trusted()?;
         let trust = Trust { node_key: trusted.key, known: trusted.known };
         let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
         let report = match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {

@@ -9,17 +9,22 @@ use karyon_log::{EffectStatus, Intent};
 use karyon_types::{EffectId, Hash, Hasher, LogId};
 use serde_json::json;
 
-use super::{Opened, refused, statement, values, with};
+use super::{Opened, become_the_node, permit, refused, values, with};
 use crate::args::Do;
 use crate::error::{CliError, Code};
-use crate::{output, signals};
+use crate::handover::{self, Inputs, Said};
+use crate::{guarded, output, signals};
 
 /// The most of a command's output that is held at once, bytes: it is passed on as it comes.
 const PIECE_BYTES: usize = 64 * 1024;
 
 pub(super) fn execute(args: &Do) -> Result<Code, CliError> {
+    let Some(node) = guarded::arrived()? else {
+        permit(&args.place.data)?;
+        return become_the_node(&args.place.data, Said::Nothing, &Inputs::default());
+    };
     let effect = EffectId(args.effect);
-    with(&args.place.data, |node| perform(node, effect, &args.command, args.place.json))
+    with(&node, |node| perform(node, effect, &args.command, args.place.json))
 }
 
 /// Lets a command do an effect that was admitted, and says what came of it.
@@ -89,13 +94,16 @@ fn run(
 ) -> Result<(ExitStatus, Option<Hash>), Ran> {
     let (program, arguments) =
         command.split_first().ok_or_else(|| Ran::NotBegun("no command was given".into()))?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    for name in handover::variables() {
+        command.env_remove(name);
+    }
+    let mut child = command
         .args(arguments)
         .env("KARYON_ACTION", &intent.action)
         .env("KARYON_RESOURCE", &intent.resource)
         .env("KARYON_ARGUMENTS", values::object(&intent.arguments).to_string())
         .env("KARYON_EFFECT_KEY", effect_key(log, EffectId(intent.id)).to_string())
-        .env_remove(statement::SIGNED)
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| {

@@ -1,5 +1,4 @@
-//! What a principal says after its grants: signed first, by a process that then becomes the node.
-//! The signed bytes come along in the environment; they are no secret.
+//! What a principal says after its grants: signed by the launcher, taken by the node.
 
 use karyon_identity::{PublicKey, SignedStatement, Statement};
 use karyon_keys::KeyDirectory;
@@ -8,21 +7,16 @@ use karyon_types::PrincipalId;
 use super::past::Past;
 use super::refused;
 use crate::error::CliError;
-use crate::grant::{become_the_node, decode_hex};
-use crate::output::hex;
+use crate::handover::Said;
 
-pub(super) const SIGNED: &str = "KARYON_SIGNED_STATEMENT";
-
-/// The statement that came along, if this process is the node.
-pub(super) fn received() -> Result<Option<SignedStatement>, CliError> {
-    let Some(text) = std::env::var_os(SIGNED) else { return Ok(None) };
-    let bytes = decode_hex(&text.to_string_lossy());
-    let bytes = bytes.ok_or_else(|| malformed("it is not hexadecimal"))?;
-    SignedStatement::decode(&bytes).map(Some).map_err(malformed)
-}
-
-fn malformed(why: impl std::fmt::Display) -> CliError {
-    refused::refused(format_args!("{SIGNED}: {why} (malformed_statement)"))
+/// The statement that was handed over.
+pub(super) fn received(said: &Said) -> Result<&SignedStatement, CliError> {
+    match said {
+        Said::Statement(signed) => Ok(signed),
+        Said::Nothing | Said::Grant(..) => {
+            Err(refused::refused("nobody signed it (malformed_statement)"))
+        }
+    }
 }
 
 /// The principal who speaks: its name, and its key if the log knows it.
@@ -57,14 +51,12 @@ impl Speaker {
     }
 }
 
-/// Signs for the log of `past`, and becomes the node. Returns only when that fails.
-pub(super) fn sign_and_become_the_node(
+/// Signs for the log of `past`.
+pub(super) fn sign(
     speaker: &Speaker,
     past: &Past,
-    statement: Statement,
-) -> Result<std::convert::Infallible, CliError> {
+    statement: &Statement,
+) -> Result<Said, CliError> {
     let key = KeyDirectory::from_environment()?.load_principal_key(&speaker.name)?;
-    let signed = statement.sign(past.report.log, &key);
-    drop(key);
-    become_the_node(&[(SIGNED, hex(&signed.encode()).into())])
+    Ok(Said::Statement(statement.sign(past.report.log, &key)))
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use karyon_colony::names::nearest;
-use karyon_log::read_regular;
 use karyon_types::{Bound, Capability, Constraint, Plain, Terms};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::error::CliError;
+use crate::handover::{Input, Inputs};
 
 /// The longest file of terms, bytes: 64 capabilities of 64 constraints fit in it.
 const TERMS_BYTES_MAX: u64 = 1024 * 1024;
@@ -151,8 +151,8 @@ fn pattern<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Erro
 }
 
 /// Reads terms from a file.
-pub(super) fn read(path: &Path) -> Result<Terms, CliError> {
-    let bytes = read_regular(path, TERMS_BYTES_MAX).map_err(|error| {
+pub(super) fn read(path: &Path, inputs: &mut Inputs) -> Result<Terms, CliError> {
+    let bytes = inputs.read(Input::Terms, path, TERMS_BYTES_MAX).map_err(|error| {
         CliError::failure(format!("the terms {} cannot be read: {error}", path.display()))
     })?;
     let text = String::from_utf8(bytes)

@@ -1,7 +1,6 @@
 //! `karyon engram import`: an engram into another memory.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
@@ -13,6 +12,8 @@ use serde_json::json;
 use super::open;
 use crate::args;
 use crate::error::{CliError, Code, words};
+use crate::guarded::{self, Arrived, Launch};
+use crate::handover::{Inputs, Signers};
 use crate::output::{self, thousands};
 use crate::{grant, keys};
 
@@ -20,11 +21,21 @@ use crate::{grant, keys};
 const SHOWN: usize = 5;
 
 pub(crate) fn execute(args: &args::Import) -> Result<Code, CliError> {
+    match guarded::arrived()? {
+        None => launch(args),
+        Some(node) => take(args, node),
+    }
+}
+
+/// Checks the engram and who signed it, signs, and becomes the node.
+fn launch(args: &args::Import) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
-    let received = grant::received(&directory)?;
-    let (bytes, opened) = open(&args.file)?;
+    let mut inputs = Inputs::default();
+    let (bytes, opened) = open(&args.file, &mut inputs)?;
     let named = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
-    let trusted = trust(opened.signer, keys::this_node()?, named).map_err(|error| {
+    trust(opened.signer, keys::this_node()?, named).map_err(|error| {
         let known = matches!(error, TransplantError::UnknownSigner { .. });
         let error = CliError::from(error);
         match known {
@@ -35,43 +46,45 @@ pub(crate) fn execute(args: &args::Import) -> Result<Code, CliError> {
             false => error,
         }
     })?;
-    let Some(grant::Received { authority, .. }) = received else {
-        let log = opened.engram.manifest.origin.log;
-        let current = grant::node_key(&directory)?;
-        // A log that is there goes on with the key that began it.
-        let node_key = keys::of_log(&directory, &args.data)?.public_key();
-        if node_key != current {
-            output::note(&format!("note: the log was begun with the former node key {node_key}"));
-        }
-        return grant::sign_and_become_the_node(
-            &directory,
-            node_key,
-            args.principal.as_deref(),
-            grant::Terms {
-                reason: format!("import an engram of log {log}"),
-                rights: Rights::IMPORT,
-                resource: RESOURCE.into(),
-                digest: import_digest(&bytes),
-            },
-            || Ok(args.data.clone()),
-        )
-        .map(|never| match never {});
+    let log = opened.engram.manifest.origin.log;
+    let this_node = grant::node_key(&directory)?;
+    // A log that is there goes on with the key that began it.
+    let key = keys::of_log(&directory, data)?;
+    let node_key = key.public_key();
+    if node_key != this_node {
+        output::note(&format!("note: the log was begun with the former node key {node_key}"));
+    }
+    let terms = grant::Terms {
+        reason: format!("import an engram of log {log}"),
+        rights: Rights::IMPORT,
+        resource: RESOURCE.into(),
+        digest: import_digest(&bytes),
     };
-    // From here on this is the node.
-    let key = Arc::new(keys::of_log(&directory, &args.data)?);
-    let dir = data_directory(&args.data)?;
+    let said = grant::sign(&directory, node_key, args.principal.as_deref(), terms)?;
+    let _dir = data_directory(data)?;
+    let signers = Some(Signers { this_node, named });
+    let launch = Launch { data, key, said, signers, tighten: Vec::new(), inputs: &inputs };
+    launch.start(&directory).map(|never| match never {})
+}
+
+/// Takes the memories in, as the node.
+fn take(args: &args::Import, mut node: Arrived) -> Result<Code, CliError> {
+    let (bytes, opened) = open(&args.file, &mut node.inputs)?;
+    let signers = node.signers;
+    let (this_node, named) =
+        (signers.map(|signers| signers.this_node), signers.and_then(|s| s.named));
+    let trusted = trust(opened.signer, this_node, named)?;
+    let dir = node.dir()?;
+    let authority = grant::received(node.said)?;
     let request = Import {
         bytes: &bytes,
         opened: &opened,
         trusted,
         authority: &authority,
-        known: &keys::known_of(&directory, &args.data)?,
+        known: &node.known,
         karyon: VERSION,
     };
-    let imported = import(dir, key, &request)?;
-    if imported.written {
-        keys::keep_checkpoint(&directory, &args.data)?;
-    }
+    let imported = import(dir, node.key, &request)?;
     if let Some(error) = &imported.memory_error {
         output::note(&format!(
             "note: the memory does not show it yet, and is built when it is asked: {}",

@@ -10,11 +10,12 @@ use serde_json::json;
 use super::open;
 use crate::args::Inspect;
 use crate::error::{CliError, Code};
+use crate::handover::Inputs;
 use crate::keys;
 use crate::output::{self, size, thousands};
 
 pub(crate) fn execute(args: &Inspect) -> Result<Code, CliError> {
-    let (bytes, opened) = open(&args.file)?;
+    let (bytes, opened) = open(&args.file, &mut Inputs::default())?;
     let manifest = &opened.engram.manifest;
     let known = keys::this_node()? == Some(opened.signer);
     let kinds = kinds(&opened);

@@ -7,10 +7,10 @@ mod inspect;
 use std::path::Path;
 
 use karyon_engram::{Engram, Opened, limits::FILE_BYTES_MAX};
-use karyon_log::read_regular;
 
 use crate::args;
 use crate::error::{CliError, Code, words};
+use crate::handover::{Input, Inputs};
 
 /// Does what was asked for.
 pub(crate) fn execute(args: &args::Engram) -> Result<Code, CliError> {
@@ -22,8 +22,8 @@ pub(crate) fn execute(args: &args::Engram) -> Result<Code, CliError> {
 }
 
 /// Reads a file, and checks all of it.
-fn open(file: &Path) -> Result<(Vec<u8>, Opened), CliError> {
-    let bytes = read_regular(file, FILE_BYTES_MAX as u64).map_err(|error| {
+fn open(file: &Path, inputs: &mut Inputs) -> Result<(Vec<u8>, Opened), CliError> {
+    let bytes = inputs.read(Input::Engram, file, FILE_BYTES_MAX as u64).map_err(|error| {
         CliError::failure(format!("the engram {} cannot be read: {error}", file.display()))
     })?;
     match Engram::open(&bytes) {

@@ -1,0 +1,72 @@
+//! `karyon safety resume`: a person ends safe mode.
+
+use std::path::Path;
+
+use karyon_log::read_regular;
+use karyon_runtime::{DataDir, unix_seconds};
+use karyon_safety::{HumanResume, ResumeRequest, hex};
+use serde_json::json;
+
+use super::{least_n, refused};
+use crate::args::SafetyResume;
+use crate::error::{CliError, Code};
+use crate::{guarded, keys, output};
+
+/// The longest signed statement, bytes: a reason of 1,000 bytes, spelled out, and some lines.
+const STATEMENT_BYTES_MAX: u64 = 64 * 1024;
+
+pub(super) fn execute(args: &SafetyResume) -> Result<Code, CliError> {
+    let signature = args.signature.as_deref().map(statement).transpose()?;
+    let resumed = end_safe_mode(&args.data, &args.reason, signature.as_deref())?;
+    let signed_by = resumed.signed_by.map(|key| hex(&key));
+    if args.json {
+        output::json(&json!({
+            "n": resumed.n,
+            "before": resumed.before,
+            "reason": resumed.reason,
+            "signed_by": signed_by,
+        }));
+    } else {
+        output::line(&format!(
+            "safe mode ended (was: {}), {}; go on with `karyon resume --data {}`",
+            resumed.before,
+            match signed_by {
+                Some(key) => format!("signed by {key}"),
+                None => "unsigned (degraded)".into(),
+            },
+            args.data.display()
+        ));
+    }
+    Ok(Code::Ok)
+}
+
+fn statement(file: &Path) -> Result<String, CliError> {
+    let text = read_regular(file, STATEMENT_BYTES_MAX).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
+    });
+    text.map_err(|error| {
+        CliError::failure(format!("the signature {}: {error}", file.display()))
+            .with_hint("`karyon safety sign` makes one")
+    })
+}
+
+/// Ends safe mode while nothing runs.
+pub(crate) fn end_safe_mode(
+    data: &Path,
+    reason: &str,
+    signature: Option<&str>,
+) -> Result<HumanResume, CliError> {
+    let _nothing_runs = DataDir::open(data)?;
+    let (config, limits) = guarded::configured()?;
+    let request = ResumeRequest {
+        data,
+        config: &config,
+        log: keys::log_id(data),
+        reason,
+        unix_seconds: unix_seconds(),
+        least_n: least_n(data),
+        signature,
+        limits: &limits,
+    };
+    karyon_safety::resume(request).map_err(|error| refused(&error))
+}

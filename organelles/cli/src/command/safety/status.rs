@@ -1,0 +1,209 @@
+//! `karyon safety status`: whether a start is permitted, what guards it, and within which limits.
+
+use std::path::Path;
+
+use karyon_guardian::Held;
+use karyon_log::read_regular;
+use karyon_runtime::DataDir;
+use karyon_safety::{Limits, SafetyLog, StopFile, admit, hex};
+use serde_json::{Map, Value, json};
+
+use crate::args::Status;
+use crate::error::{CliError, Code};
+use crate::guarded;
+use crate::output::{self, plain};
+
+/// The longest safety log of which the last resume is looked up, bytes.
+const SAFETY_LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What the guardian keeps from happening without seeing that it was tried.
+const NOT_DETECTED: [&str; 4] = [
+    "writing below safety/ and logs/, and to the programs: they are mounted read-only",
+    "reading the configuration and the keys: an empty folder is mounted over them",
+    "signals and ptrace to the guardian: inside its namespace it has no number",
+    "mounting anew: what is below holds no capability over its mounts",
+];
+
+/// What there is to say.
+struct Known {
+    marker: String,
+    stop: bool,
+    host_stop: bool,
+    /// `None`: the system does not tell.
+    running: Option<bool>,
+    /// Why nothing starts, should it not be STOP and nothing runs.
+    safe_mode: Option<String>,
+    /// How the last resume was signed; `None`: there was none.
+    resume_was_signed: Option<bool>,
+    /// What holds a runtime, and whether it does: of the one that runs, else of one that were
+    /// started now.
+    mechanisms: Vec<(String, bool)>,
+    limits: Limits,
+    events: Result<u64, String>,
+    append_only: Option<bool>,
+}
+
+impl Known {
+    fn of(data: &Path) -> Result<Known, CliError> {
+        let (config, limits) = guarded::configured()?;
+        let running = DataDir::is_in_use(data);
+        let safe_mode = match guarded::is_new(data) || running == Some(true) {
+            true => None,
+            false => admit(data, &config).err().map(|mode| mode.message(data)),
+        };
+        Ok(Known {
+            marker: karyon_safety::read(data).to_string(),
+            stop: StopFile::watch(data).map_or(true, |stop| stop.is_present()),
+            host_stop: guarded::is_present(&limits.host_stop),
+            running,
+            safe_mode,
+            resume_was_signed: last_resume(data),
+            mechanisms: mechanisms(data, running == Some(true)),
+            events: SafetyLog::check(data).map(|(_, events)| events).map_err(|why| why.to_string()),
+            append_only: SafetyLog::is_append_only(data),
+            limits,
+        })
+    }
+
+    fn start_permitted(&self) -> bool {
+        self.safe_mode.is_none() && !self.stop && !self.host_stop && self.running == Some(false)
+    }
+}
+
+/// What holds the runtime that runs, as its guardian says, or would hold one.
+fn mechanisms(data: &Path, runs: bool) -> Vec<(String, bool)> {
+    let word = |word: &str| {
+        let (name, state) = word.split_once('=')?;
+        Some((name.to_owned(), state == "armed"))
+    };
+    match Held::read(data).filter(|_| runs) {
+        Some(held) => held.mechanisms.split_whitespace().filter_map(word).collect(),
+        None => {
+            let could = karyon_guardian::mechanisms().into_iter();
+            could.map(|(name, armed)| (name.to_owned(), armed)).collect()
+        }
+    }
+}
+
+/// A word for it. What this version does not have yet is absent, and nothing is worse for it than
+/// it was; a namespace that the machine does not give is.
+fn state(name: &str, armed: bool) -> &'static str {
+    match (armed, name) {
+        (true, _) => "armed",
+        (false, "pid_namespace" | "mount_namespace" | "ipc_namespace") => "degraded",
+        (false, _) => "absent",
+    }
+}
+
+/// Whether the last resume in the safety log was signed: it says then that governance is
+/// enforced.
+fn last_resume(data: &Path) -> Option<bool> {
+    let file = data.join("logs").join("safety_events.jsonl");
+    let bytes = read_regular(&file, SAFETY_LOG_BYTES_MAX).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let events = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let is = |event: &Value, name: &str, text: &str| {
+        event.get(name).and_then(Value::as_str) == Some(text)
+    };
+    let mut resumes = events.filter(|event| is(event, "event", "human_resume"));
+    resumes.next().map(|event| is(&event, "governance_state", "enforced"))
+}
+
+pub(super) fn execute(args: &Status) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    if !data.is_dir() {
+        return Err(CliError::failure(format!("there is no data directory {}", data.display())));
+    }
+    let known = Known::of(data)?;
+    match args.json {
+        true => output::json(&object(&known)),
+        false => show(&known),
+    }
+    Ok(Code::Ok)
+}
+
+fn object(known: &Known) -> Value {
+    let limits = known.limits.table().map(|(name, value, ..)| (name.to_owned(), json!(value)));
+    let mechanisms = known.mechanisms.iter();
+    let mechanisms = mechanisms.map(|(name, armed)| (name.clone(), json!(state(name, *armed))));
+    json!({
+        "marker": known.marker,
+        "stop_present": known.stop,
+        "host_stop_present": known.host_stop,
+        "running": known.running,
+        "start_permitted": known.start_permitted(),
+        "safe_mode": known.safe_mode,
+        "guardian": if guarded::has_own_guardian() { "own" } else { "inside" },
+        "mechanisms": mechanisms.collect::<Map<_, _>>(),
+        "last_resume_signed": known.resume_was_signed,
+        "resumes_must_be_signed": !known.limits.resume_keys.is_empty(),
+        "limits": limits.collect::<Map<_, _>>(),
+        "limits_digest": hex(&known.limits.digest),
+        "safety_events": known.events.as_ref().ok(),
+        "safety_log_error": known.events.as_ref().err(),
+        "safety_log_append_only": known.append_only,
+        "not_detected": NOT_DETECTED,
+    })
+}
+
+fn show(known: &Known) {
+    let line = |name: &str, text: &str| output::line(&format!("{name:<11}{text}"));
+    let present = |is| if is { "present" } else { "absent" };
+    line("marker", &known.marker);
+    line("STOP", present(known.stop));
+    line(
+        "host STOP",
+        &format!("{} ({})", present(known.host_stop), known.limits.host_stop.display()),
+    );
+    line(
+        "running",
+        match known.running {
+            Some(true) => "yes, now",
+            Some(false) => "no",
+            None => "unknown: the system does not tell",
+        },
+    );
+    line(
+        "guardian",
+        match guarded::has_own_guardian() {
+            true => "a program of its own, beside this one",
+            false => "degraded: karyon-guardian is not beside karyon, which takes its place",
+        },
+    );
+    for (name, armed) in &known.mechanisms {
+        line("", &plain(&format!("{:<9}{name}", state(name, *armed))));
+    }
+    line(
+        "resumes",
+        match (known.limits.resume_keys.len(), known.resume_was_signed) {
+            (0, Some(true)) => "the last one was signed; none must be (degraded)",
+            (0, Some(false)) => "the last one was unsigned (degraded); none must be signed",
+            (0, None) => "none yet; none must be signed (degraded)",
+            (_, Some(true)) => "must be signed; the last one was",
+            (_, Some(false)) => "must be signed; the last one was unsigned (degraded)",
+            (_, None) => "must be signed; none yet",
+        },
+    );
+    line("limits", &format!("sha512/256 {}", hex(&known.limits.digest)));
+    for (name, value, unit, what) in known.limits.table() {
+        let value =
+            if value.is_empty() { "none".into() } else { plain(&format!("{value} {unit}")) };
+        line("", &format!("{name} = {}  ({what})", value.trim_end()));
+    }
+    let chain = match &known.events {
+        Ok(0) => "no events".into(),
+        Ok(events) => format!("{events} events, each bound to the one before"),
+        Err(why) => format!("broken: {why}"),
+    };
+    let append_only = match known.append_only {
+        Some(true) => "; the file can only grow",
+        Some(false) => "; the file can be changed by whoever owns it (degraded)",
+        None => "",
+    };
+    line("safety log", &format!("{chain}{append_only}"));
+    line("prevented", "and not detected, should somebody try:");
+    NOT_DETECTED.iter().for_each(|what| line("", what));
+    if let Some(mode) = &known.safe_mode {
+        output::line(&plain(mode));
+    }
+}

@@ -1,0 +1,210 @@
+//! Commands that become a node: under the guardian, and in two lives.
+//!
+//! The first, the *launcher*, does what has to be done outside: it asks, reads keys and files,
+//! and signs. Then it replaces itself by the guardian (`exec`: the same process to whoever
+//! started it), with nothing of a principal's key left in memory. The guardian starts the same
+//! command line again: this is the *node*, which finds in its [`Handover`] what it needs.
+
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use karyon_colony::life::VERSION;
+use karyon_colony::scenario::Scenario;
+use karyon_guardian::Guard;
+use karyon_identity::{Checkpoint, SecretKey};
+use karyon_keys::{KeyDirectory, KeyError};
+use karyon_runtime::{DataDir, DataDirError, NodeError};
+use karyon_safety::{Limits, StopFile};
+
+use crate::error::{CliError, Code};
+use crate::handover::{Handover, Inputs, Said, Signers};
+use crate::keys::{self, Trusted};
+
+/// The guardian's program, beside this one.
+const GUARDIAN: &str = "karyon-guardian";
+/// Makes this program the guardian, where it has none beside it.
+pub(crate) const AS_GUARDIAN: &str = "--as-guardian";
+
+/// What a launcher has gathered for its node.
+pub(crate) struct Launch<'a> {
+    /// The directory, which is there.
+    pub(crate) data: &'a Path,
+    /// The key that its log begins or goes on with.
+    pub(crate) key: SecretKey,
+    pub(crate) said: Said,
+    pub(crate) signers: Option<Signers>,
+    /// Limits that are tighter than the machine's: `key=value`.
+    pub(crate) tighten: Vec<String>,
+    pub(crate) inputs: &'a Inputs,
+}
+
+impl Launch<'_> {
+    /// Replaces this process by the guardian of the node. Returns only when that fails.
+    pub(crate) fn start(self, keys: &KeyDirectory) -> Result<Infallible, CliError> {
+        let failed = |error: std::io::Error| {
+            CliError::failure(format!("the guardian could not be started: {error}"))
+        };
+        // Where the guardian keeps them.
+        keys.checkpoints().create()?;
+        let data = self.data.canonicalize().map_err(failed)?;
+        let handover = Handover {
+            known: keys::known_of(keys, &data)?,
+            data: data.clone(),
+            shown: self.data.into(),
+            key: self.key,
+            said: self.said,
+            signers: self.signers,
+        };
+        let (_kept_open, named) = handover.offer().map_err(failed)?;
+        let inputs = self.inputs.offer().map_err(failed)?;
+        let program = std::env::current_exe().map_err(failed)?;
+        let mut command = match beside(&program) {
+            Some(guardian) => Command::new(guardian),
+            None => {
+                let mut command = Command::new(&program);
+                command.arg(AS_GUARDIAN);
+                command
+            }
+        };
+        command.arg("--data").arg(&data);
+        for tighter in self.tighten {
+            command.args(["--tighten", &tighter]);
+        }
+        command.arg("--").arg(program).args(std::env::args_os().skip(1));
+        Err(failed(command.env(named.0, named.1).envs(inputs).exec()))
+    }
+}
+
+/// The guardian's own program, if it is there.
+fn beside(program: &Path) -> Option<PathBuf> {
+    Some(program.with_file_name(GUARDIAN)).filter(|guardian| guardian.exists())
+}
+
+/// Whether the guardian is a program of its own; else this one takes its place.
+pub(crate) fn has_own_guardian() -> bool {
+    std::env::current_exe().is_ok_and(|program| beside(&program).is_some())
+}
+
+/// A node that has its guardian.
+pub(crate) struct Arrived {
+    pub(crate) data: PathBuf,
+    /// The same, as a person is shown it.
+    pub(crate) shown: PathBuf,
+    pub(crate) key: Arc<SecretKey>,
+    pub(crate) known: Vec<Checkpoint>,
+    pub(crate) said: Said,
+    pub(crate) signers: Option<Signers>,
+    pub(crate) inputs: Inputs,
+    guard: Arc<Guard>,
+}
+
+impl Arrived {
+    /// The directory, which the guardian has locked.
+    pub(crate) fn dir(&self) -> Result<DataDir, CliError> {
+        Ok(DataDir::under(Arc::clone(&self.guard), &self.data)?)
+    }
+
+    /// What the log is verified against.
+    pub(crate) fn trusted(&self) -> Trusted {
+        let key = Some(self.key.public_key());
+        Trusted { key, retired: false, known: self.known.clone() }
+    }
+}
+
+/// This process as a node; `None`: it is a launcher.
+pub(crate) fn arrived() -> Result<Option<Arrived>, CliError> {
+    let handover = Handover::take()?;
+    let guard = Guard::attach(VERSION).map_err(|error| CliError::failure(error.to_string()))?;
+    match (handover, guard) {
+        (None, None) => Ok(None),
+        (Some((handover, inputs)), Some(guard)) => {
+            let Handover { data, shown, key, known, said, signers } = handover;
+            let (key, guard) = (Arc::new(key), Arc::new(guard));
+            Ok(Some(Arrived { data, shown, key, known, said, signers, inputs, guard }))
+        }
+        (Some(_), None) => Err(CliError::failure("a node without its guardian does nothing")
+            .with_hint("start the command anew, without anything that an earlier one left behind")),
+        (None, Some(_)) => Err(CliError::failure("the guardian is started by karyon itself")
+            .with_hint("leave karyon-guardian away: every command that needs it starts it")),
+    }
+}
+
+/// The limits that a scenario tightens, as the guardian is told them. It refuses what is looser.
+pub(crate) fn tighter(scenario: Option<&Scenario>) -> Vec<String> {
+    let limits = scenario.into_iter().flat_map(|scenario| &scenario.guardian);
+    limits.map(|(key, most)| format!("{key}={most}")).collect()
+}
+
+/// Whether a node may start in a directory that is there, or is to be made. Looks and changes
+/// nothing: the guardian looks again, with the directory locked.
+pub(crate) fn permit(data: &Path) -> Result<(), CliError> {
+    if data.join("lock").exists() {
+        // What runs looks like what was killed, but for its lock.
+        drop(DataDir::open(data)?);
+    }
+    let owned = || data.to_path_buf();
+    let (config, limits) = configured()?;
+    let permitted = match is_new(data) {
+        true => Ok(()),
+        false => karyon_safety::admit(data, &config).map(drop),
+    };
+    if data.is_dir() && StopFile::watch(data).is_ok_and(|stop| stop.is_present()) {
+        return Err(NodeError::Stop { data: owned(), halted: permitted.is_err() }.into());
+    }
+    if is_present(&limits.host_stop) {
+        return Err(CliError {
+            code: Code::Halted,
+            message: format!(
+                "{} is there: on this machine nothing starts until a person removes it",
+                limits.host_stop.display()
+            ),
+            hint: None,
+        });
+    }
+    permitted.map_err(|mode| NodeError::SafeMode { data: owned(), mode }.into())
+}
+
+/// Where the configuration is, and the limits that stand there.
+pub(crate) fn configured() -> Result<(PathBuf, Limits), CliError> {
+    let config = karyon_safety::config_home().ok_or(KeyError::NoDirectory)?;
+    let limits = Limits::load(&config).map_err(|error| CliError::failure(error.to_string()))?;
+    Ok((config, limits))
+}
+
+/// Whether nothing ever began here: the guardian registers such a directory.
+pub(crate) fn is_new(data: &Path) -> bool {
+    ["safety/marker", "safety/identity", "log", "logs/safety_events.jsonl"]
+        .iter()
+        .all(|name| is_absent(&data.join(name)))
+}
+
+/// Whether the STOP of the whole machine is there, or may be.
+pub(crate) fn is_present(host_stop: &Path) -> bool {
+    !is_absent(host_stop)
+}
+
+/// Only what is certainly not there is absent.
+fn is_absent(path: &Path) -> bool {
+    let absent = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    path.symlink_metadata().is_err_and(|error| absent.contains(&error.kind()))
+}
+
+/// As [`permit`], in a directory that holds a log.
+pub(crate) fn permit_existing(data: &Path) -> Result<(), CliError> {
+    if !data.is_dir() {
+        return Err(DataDirError::Missing { path: data.into() }.into());
+    }
+    permit(data)?;
+    match data.join("log").is_dir() {
+        true => Ok(()),
+        false => Err(CliError {
+            code: Code::Failure,
+            message: format!("nothing was recorded in {}", data.display()),
+            hint: None,
+        }),
+    }
+}
