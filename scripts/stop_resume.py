@@ -201,13 +201,13 @@ def main(cycles):
     for number in range(1, cycles + 1):
         try:
             story = cycle(machine, number, draw)
-            for way in WAYS:
-                counts[way] = counts.get(way, 0) + story.count(way)
+            for way in story.split(", "):
+                counts[way] = counts.get(way, 0) + 1
         except (Wrong, KeyError, subprocess.TimeoutExpired) as wrong:
             story = f"WRONG: {wrong}"
             failures += 1
         print(f"{number:>4}  {story}", flush=True)
-    print("stops: " + ", ".join(f"{n} {way}" for way, n in counts.items()))
+    print("stops: " + ", ".join(f"{counts.get(way, 0)} {way}" for way in WAYS))
     if failures:
         print(f"{failures} of {cycles} WRONG; their directories are in {work}")
         return 1

@@ -13,6 +13,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 /// How often one that does not spin writes.
 const PACE: Duration = Duration::from_millis(3);
 
+/// Made when all are there: what spins earlier keeps the others from getting there.
+const GO: &str = "go";
+
 /// Starts so many; each forks twice, so that nobody below knows its parent.
 pub(crate) fn start(folder: &Path, count: u64) {
     fs::create_dir_all(folder.join("grow")).unwrap();
@@ -25,6 +28,7 @@ pub(crate) fn start(folder: &Path, count: u64) {
     while fs::read_dir(folder.join("grow")).unwrap().count() < count as usize {
         std::thread::sleep(PACE);
     }
+    fs::write(folder.join(GO), "").unwrap();
 }
 
 /// This program once more, for another purpose.
@@ -56,6 +60,10 @@ pub(crate) fn grow(folder: &Path, arguments: &[String]) -> ExitCode {
     change_cgroup();
     let path = folder.join("grow").join(number.to_string());
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let go = folder.join(GO);
+    while !go.exists() {
+        std::thread::sleep(PACE * 4);
+    }
     loop {
         // A full disk is no reason to end.
         match file.write_all(b".") {
