@@ -6,7 +6,7 @@ use karyon_identity::Statement;
 use karyon_keys::KeyDirectory;
 use karyon_log::Verb;
 use karyon_types::LogId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Ended, Place, skipped};
 
@@ -184,7 +184,7 @@ fn orders_hold_and_are_given_once() {
     fs::rename(&secret, place.path("away")).unwrap();
     let give = |args: &[&str], signed: &str| {
         let args = line(args);
-        place.end_of(place.command().args(&args).env("KARYON_SIGNED_STATEMENT", signed), &args)
+        place.node(&args, &json!({ "statement": signed }), &[])
     };
     let suspend = ["suspend", "agent:payer"];
     let first = order(7, log);
@@ -404,7 +404,6 @@ fn a_person_at_a_terminal_is_asked_for_the_approval() {
             .args(["-qec", &program, "/dev/null"])
             .current_dir(place.path(""))
             .env("KARYON_CONFIG_HOME", place.keys())
-            .env_remove("KARYON_SIGNED_STATEMENT")
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()

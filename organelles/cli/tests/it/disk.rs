@@ -10,7 +10,7 @@ fn one_process_at_a_time() {
     let place = Place::new();
     let mut running = place.start_long("d");
     // It stands still, so that it does not end in the meantime.
-    running.signal("STOP");
+    running.signal_node(&place.path("d"), "STOP");
     for args in
         [&["resume", "--data", "d"][..], &["safety", "resume", "--reason", "x", "--data", "d"]]
     {
@@ -22,7 +22,7 @@ fn one_process_at_a_time() {
     assert_eq!((&status["running"], &status["start_permitted"]), (&true.into(), &false.into()));
     assert!(!running.has_ended(), "the run outlives those that were refused");
     running.signal("INT");
-    running.signal("CONT");
+    running.signal_node(&place.path("d"), "CONT");
     running.end().expect(130);
     place.resumes_to_the_same_state("d");
 }

@@ -138,7 +138,7 @@ fn a_run_without_records_can_be_started_anew() {
     place.karyon(&["run", "rumour", "--contacts", "c.txt"]).expect(0);
     let said = place.karyon(&["resume", "--data", "d"]).expect(1).says(&["nothing was recorded"]);
     if said.err.contains("remove the directory") {
-        fs::remove_dir_all(place.path("d")).unwrap();
+        place.remove("d");
     }
     place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "d"]).expect(0);
 }
