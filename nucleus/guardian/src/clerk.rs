@@ -117,9 +117,9 @@ impl Desk {
                 self.record.checkpoint(&log, &note).map_err(|why| breach(&why))
             }
             Work::Recorded(n) => {
-                karyon_safety::resumes_recorded(&self.record.data, n).map_err(internal)
+                karyon_safety::resumes_recorded(self.record.place.path(), n).map_err(internal)
             }
-            Work::Held(held) => held.write(&self.record.data).map_err(internal),
+            Work::Held(held) => held.write(self.record.place.path()).map_err(internal),
         }
     }
 

@@ -135,8 +135,8 @@ impl Confinement {
             mount_bind(format!("/proc/self/fd/{}", data.as_raw_fd()), &self.data)?;
             read_only(&covered)?;
         }
-        for folder in ["safety", "logs"] {
-            seal(&self.data.join(folder))?;
+        for own in ["safety", "logs", "lock"] {
+            seal(&self.data.join(own))?;
         }
         for program in self.programs.iter().filter(|program| program.exists()) {
             seal(program)?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::time::Timespec;
 
 use crate::frame::{End, Event, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
@@ -109,6 +110,8 @@ impl Guard {
     /// [`LinkError`].
     pub fn attach(version: &str) -> Result<Option<Guard>, LinkError> {
         let Some(socket) = inherit::take(LINK).map_err(lost)? else { return Ok(None) };
+        // What the runtime starts runs as the same user, and must not take the link from it.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(lost)?;
         // It was started by a descriptor's number, which is no name to find it by.
         let program = std::env::args().next().unwrap_or_default();
         let name = program.rsplit('/').next().unwrap_or_default();

@@ -379,7 +379,7 @@ impl Guardian {
                 }
             },
         };
-        let removed = Held::remove(&self.data);
+        let removed = Held::remove(record.place.path());
         let Some(mut halt) = halt else {
             removed.map_err(failed)?;
             record.clear().map_err(failed)?;
@@ -396,7 +396,8 @@ impl Guardian {
         };
         let written = record.halt(&halt, governance, &self.limits);
         written.map_err(|why| {
-            failed(format!("halted: {}; and that cannot be written down: {why}", halt.reason))
+            let reason = &halt.reason;
+            halted(&self.data, format!("halted: {reason}; and that cannot be written down: {why}"))
         })?;
         match code {
             HALTED if self.said.is_none() => {

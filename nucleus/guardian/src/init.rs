@@ -6,9 +6,10 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use rustix::time::Timespec;
 
@@ -67,7 +68,7 @@ fn say(report: &mut File, line: &str) {
 
 fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
     let look = Timespec::try_from(Duration::from_millis(LOOK_MS)).unwrap_or_default();
-    let mut silent_looks = 0;
+    let (mut silent_looks, mut looked) = (0, Instant::now());
     loop {
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
             if pid == runtime {
@@ -79,9 +80,18 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
                 system::exit_now(0)
             }
         }
-        let ready = poll(&mut [PollFd::new(&life, PollFlags::IN)], Some(&look));
-        if ready != Ok(1) {
-            silent_looks += u64::from(ready == Ok(0));
+        let ready = match poll(&mut [PollFd::new(&life, PollFlags::IN)], Some(&look)) {
+            Ok(ready) => ready,
+            Err(Errno::INTR) => 0,
+            // Somebody took away what waiting needs.
+            Err(_) => system::exit_now(1),
+        };
+        if ready == 0 {
+            // Signals that interrupt every wait do not keep it from being counted.
+            if looked.elapsed() >= Duration::from_millis(LOOK_MS) {
+                looked = Instant::now();
+                silent_looks += 1;
+            }
             if silent_looks * LOOK_MS >= silence_ms {
                 say(report, "silence");
                 system::exit_now(1)

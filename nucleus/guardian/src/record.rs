@@ -1,11 +1,13 @@
 //! What is written of a start and of its end, where the runtime cannot write.
 
 use std::io::{self, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use karyon_safety::{Entry, EventKind, FileError, Limits, Marker, SafetyLog};
+use rustix::fs::{Mode, OFlags};
 
 /// Why everything was ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +27,28 @@ impl Halt {
 /// The guardian's own files of one data directory.
 pub(crate) struct Record {
     pub(crate) data: PathBuf,
+    pub(crate) place: Place,
     pub(crate) config: PathBuf,
     pub(crate) entry: Entry,
+}
+
+/// The data directory itself: whoever moves it away and puts another into its place does not
+/// have that one written.
+pub(crate) struct Place {
+    path: PathBuf,
+    _handle: OwnedFd,
+}
+
+impl Place {
+    pub(crate) fn of(data: &Path) -> io::Result<Place> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(data, flags, Mode::empty())?;
+        Ok(Place { path: format!("/proc/self/fd/{}", handle.as_raw_fd()).into(), _handle: handle })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Record {
@@ -34,7 +56,8 @@ impl Record {
     pub(crate) fn begin(&mut self) -> Result<(), String> {
         self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
         self.entry.store().map_err(words)?;
-        karyon_safety::replace(&self.data, &Marker::Running { n: self.entry.n }).map_err(words)
+        karyon_safety::replace(self.place.path(), &Marker::Running { n: self.entry.n })
+            .map_err(words)
     }
 
     /// After an end in good order.
@@ -43,7 +66,7 @@ impl Record {
         self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
         // In this order: after a crash in between the marker says `running`, which is safe mode.
         self.entry.store().map_err(words)?;
-        karyon_safety::replace(&self.data, &Marker::Clear { n: self.entry.n }).map_err(words)
+        karyon_safety::replace(self.place.path(), &Marker::Clear { n: self.entry.n }).map_err(words)
     }
 
     /// Nothing lives any more: says so in the marker, to a person, and in the safety log.
@@ -54,14 +77,14 @@ impl Record {
         limits: &Limits,
     ) -> Result<(), String> {
         let marker = Marker::Halted { n: self.entry.n, reason: halt.reason.clone() };
-        let marked = karyon_safety::replace(&self.data, &marker).map_err(words);
+        let marked = karyon_safety::replace(self.place.path(), &marker).map_err(words);
         let notified = notify(halt, &self.data, limits);
         let logged = self.log(halt, governance, notified).map_err(words);
         marked.and(logged)
     }
 
     fn log(&mut self, halt: &Halt, governance: &str, notified: bool) -> Result<(), FileError> {
-        let (data, unix_ms) = (&self.data, unix_ms());
+        let (data, unix_ms) = (self.place.path(), unix_ms());
         self.entry.log_head = SafetyLog::append(
             data,
             halt.event,

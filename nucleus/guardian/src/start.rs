@@ -21,7 +21,7 @@ use crate::guard::LINK;
 use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED};
 use crate::halt::{REQUESTS, lock};
 use crate::outside::{Contract, disk};
-use crate::record::{Halt, Record, unix_s};
+use crate::record::{Halt, Place, Record, unix_s};
 use crate::watch::Watches;
 use crate::{init, system};
 
@@ -71,7 +71,8 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
             format!("{which} is there: nothing starts until a person removes it"),
         ));
     }
-    let mut record = Record { data, config, entry };
+    let place = Place::of(&data).map_err(failed)?;
+    let mut record = Record { data, place, config, entry };
     let mut watches = Watches::decode(&record.entry.windows)
         .ok_or_else(|| halted(&record.data, "the counts of its watches cannot be read"))?;
     if !karyon_safety::pending_resumes(&record.data).map_err(failed)?.is_empty() {

@@ -7,6 +7,8 @@ use std::error::Error;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use ed25519_compact::PublicKey;
+
 use crate::checked::words;
 use crate::files::{self, Damage, unreadable};
 use crate::{digest, hex, unhex};
@@ -185,10 +187,8 @@ impl Limits {
             Ok(Some(text)) => text,
             Err(why) => return Err(LimitsError { place: path.display().to_string(), why }),
         };
-        Limits::parse(&text).map_err(|(line, why)| {
-            let place = format!("{}:{line}", path.display());
-            LimitsError { place, why }
-        })
+        let place = |line| format!("{}:{line}", path.display());
+        Limits::parse(&text).map_err(|(line, why)| LimitsError { place: place(line), why })
     }
 
     fn parse(text: &str) -> Result<Limits, (usize, LimitFault)> {
@@ -238,9 +238,7 @@ impl Limits {
     }
 
     /// Every key: name, value, unit and what it means.
-    pub fn table(
-        &self,
-    ) -> impl Iterator<Item = (&'static str, String, &'static str, &'static str)> {
+    pub fn table(&self) -> impl Iterator<Item = (&str, String, &str, &str)> {
         let numbers =
             KEYS.iter().map(|key| (key.name, (key.get)(self).to_string(), key.unit, key.what));
         let keys: Vec<String> = self.resume_keys.iter().map(|key| hex(key)).collect();
@@ -274,11 +272,9 @@ impl Limits {
             "notify_command" => self.notify_command = Some(file()?),
             "host_stop" => self.host_stop = file()?,
             "resume_key" => {
-                let valid =
-                    |key: &[u8; 32]| ed25519_compact::PublicKey::new(*key).validate().is_ok();
-                let key = unhex(value).filter(valid);
-                self.resume_keys
-                    .push(key.ok_or_else(|| bad("a public key, 64 hexadecimal digits"))?);
+                let key = unhex(value).filter(|key| PublicKey::new(*key).validate().is_ok());
+                let key = key.ok_or_else(|| bad("a public key, 64 hexadecimal digits"))?;
+                self.resume_keys.push(key);
                 if self.resume_keys.len() > MAX_RESUME_KEYS {
                     return Err(bad(&format!("at most {MAX_RESUME_KEYS} keys")));
                 }

@@ -4,6 +4,7 @@
 //! `DIR/safety/identity`, drawn when the directory begins. A copy, an older state or a safety log
 //! that was cut differ from it: see [`crate::admit`].
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -25,7 +26,8 @@ const MAX_WINDOWS_BYTES: usize = 64 << 10;
 /// has been forgotten is of an earlier halt.
 const MAX_NONCES: usize = 256;
 
-/// An entry of the registry of data directories.
+/// An entry of the registry of data directories. Whoever writes a marker or an event stores the
+/// entry as well; before a `clear`, so that a crash in between is safe mode and nothing worse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The file system of `DIR/safety`.
@@ -174,7 +176,11 @@ impl Entry {
 /// `$XDG_CONFIG_HOME/karyon`, else `$HOME/.config/karyon`. An empty variable counts as absent, as
 /// does a relative `XDG_CONFIG_HOME`.
 pub fn config_home() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    locate(|name| std::env::var_os(name))
+}
+
+fn locate(get: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("KARYON_CONFIG_HOME")
         .or_else(|| set("XDG_CONFIG_HOME").filter(|p| p.is_absolute()).map(|p| p.join("karyon")))
         .or_else(|| set("HOME").map(|home| home.join(".config").join("karyon")))

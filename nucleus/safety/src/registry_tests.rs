@@ -184,3 +184,21 @@ fn a_safety_log_that_ends_elsewhere_is_seen() {
     resume(place.request("the log was lost")).unwrap();
     admit(&place.data, &place.config).unwrap();
 }
+
+#[test]
+fn the_environment_names_the_place() {
+    type Variables = &'static [(&'static str, &'static str)];
+    let check = |variables: Variables, expected: Option<&str>| {
+        let get = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into());
+        assert_eq!(locate(get), expected.map(PathBuf::from), "{variables:?}");
+    };
+    check(&[("KARYON_CONFIG_HOME", "/k"), ("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")], Some("/k"));
+    check(&[("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")], Some("/x/karyon"));
+    check(&[("HOME", "/h")], Some("/h/.config/karyon"));
+    check(
+        &[("KARYON_CONFIG_HOME", ""), ("XDG_CONFIG_HOME", "x"), ("HOME", "/h")],
+        Some("/h/.config/karyon"),
+    );
+    check(&[("HOME", "")], None);
+    check(&[], None);
+}

@@ -186,7 +186,7 @@ pub fn halt_number(data: &Path, config: &Path, least_n: u64) -> Result<u64, Resu
 /// `manual_stop`.
 ///
 /// # Errors
-/// [`FileError`]; the marker may have been written.
+/// [`ResumeError::File`]; the marker may have been written.
 pub fn halt_idle(
     data: &Path,
     config: &Path,
@@ -194,8 +194,9 @@ pub fn halt_idle(
     unix_ms: u64,
 ) -> Result<(), ResumeError> {
     files::create_folder(data)?;
-    // What is broken in the registry keeps nobody from halting; the start finds it.
-    let entry = Entry::load(data, config).ok().flatten();
+    // What is broken in the registry keeps nobody from halting, and a copy says nothing of the
+    // original; the start finds both.
+    let entry = Entry::load(data, config).ok().flatten().filter(|entry| entry.is_at(data));
     let known = entry.as_ref().map_or(0, |entry| entry.n);
     let n = match marker::read(data) {
         Found::Marker(marker) => known.max(marker.n()),

@@ -258,6 +258,12 @@ fn a_person_halts_what_does_not_run() {
     assert_eq!(resume(place.request("tonight")).unwrap().n, 1);
     assert_eq!(admit(data, config).unwrap().n, 1);
 
+    // Of a copy the original hears nothing.
+    let copy = place.copy("copy");
+    halt_idle(&copy, config, "a copy", 0).unwrap();
+    assert!(matches!(read(&copy), Found::Marker(Marker::Halted { .. })));
+    assert_eq!(admit(data, config).unwrap().n, 1);
+
     // Rubbish in all places keeps nobody from halting.
     for path in [data.join("safety/marker"), place.entry()] {
         fs::write(path, "rubbish").unwrap();

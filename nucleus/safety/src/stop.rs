@@ -143,7 +143,10 @@ impl StopWatch {
         let [_, _, host_name] = &self.host;
         let mut buffer = [MaybeUninit::uninit(); EVENT_BYTES];
         let mut reader = inotify::Reader::new(&self.events, &mut buffer);
-        for _ in 0..MAX_EVENTS {
+        let mut left = MAX_EVENTS;
+        // What was taken from the system is read to its end: it would be lost.
+        while left > 0 || !reader.is_buffer_empty() {
+            left = left.saturating_sub(1);
             let event = match reader.next() {
                 Ok(event) => event,
                 Err(Errno::AGAIN) => return None,

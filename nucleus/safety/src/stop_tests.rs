@@ -269,6 +269,25 @@ fn too_many_events_are_doubt() {
     assert!((0..questions).any(|_| watch.check() == Some(DOUBT)));
 }
 
+/// A question that reads no more events drops none that it has taken.
+#[test]
+fn a_stop_behind_many_events_is_not_missed() {
+    for extra in 0..60 {
+        let (dir, mut watch) = listening();
+        let folder = dir.path().join(SAFETY);
+        // Longer names: what one call takes is no divisor of the limit.
+        let names = ["a-name-of-some-length-1", "a-name-of-some-length-2"].map(|n| folder.join(n));
+        fs::write(&names[0], "").unwrap();
+        for round in 0..MAX_EVENTS / 2 - 30 + extra {
+            fs::rename(&names[round % 2], &names[1 - round % 2]).unwrap();
+        }
+        fs::write(folder.join("STOP"), "").unwrap();
+        fs::remove_file(folder.join("STOP")).unwrap();
+        watch.check();
+        assert_eq!(watch.check(), Some(STOP), "{extra}");
+    }
+}
+
 #[test]
 fn the_folder_of_the_host_may_come_later() {
     let (dir, mut watch) = listening();

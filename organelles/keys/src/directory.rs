@@ -3,7 +3,6 @@
 //! The secret is written first; a public file that is missing after a crash is written again when
 //! the secret is next loaded.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use karyon_identity::{PublicKey, SecretKey, is_principal_name};
@@ -39,7 +38,7 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError::NoDirectory`] when none of them is set.
     pub fn from_environment() -> Result<KeyDirectory, KeyError> {
-        locate(|name| std::env::var_os(name)).map(KeyDirectory::at)
+        karyon_safety::config_home().map(KeyDirectory::at).ok_or(KeyError::NoDirectory)
     }
 
     /// The keys in this directory, which need not exist yet.
@@ -274,14 +273,6 @@ pub(crate) fn principal(name: &str) -> Result<KeyKind, KeyError> {
     } else {
         Err(KeyError::Name { name: name.to_owned() })
     }
-}
-
-fn locate(get: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, KeyError> {
-    let set = |name| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("KARYON_CONFIG_HOME")
-        .or_else(|| set("XDG_CONFIG_HOME").filter(|p| p.is_absolute()).map(|p| p.join("karyon")))
-        .or_else(|| set("HOME").map(|home| home.join(".config").join("karyon")))
-        .ok_or(KeyError::NoDirectory)
 }
 
 #[cfg(test)]

@@ -21,26 +21,6 @@ fn set_mode(path: impl AsRef<Path>, mode: u32) {
 }
 
 #[test]
-fn the_environment_names_the_place() {
-    type Variables = &'static [(&'static str, &'static str)];
-    let check = |variables: Variables, expected: Option<&str>| {
-        let get = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into());
-        assert_eq!(locate(get).ok(), expected.map(PathBuf::from), "{variables:?}");
-    };
-    check(&[("KARYON_CONFIG_HOME", "/k"), ("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")], Some("/k"));
-    check(&[("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")], Some("/x/karyon"));
-    check(&[("HOME", "/h")], Some("/h/.config/karyon"));
-    check(
-        &[("KARYON_CONFIG_HOME", ""), ("XDG_CONFIG_HOME", "x"), ("HOME", "/h")],
-        Some("/h/.config/karyon"),
-    );
-    check(&[("HOME", "")], None);
-    check(&[], None);
-    let message = KeyError::NoDirectory.to_string();
-    assert!(message.contains("set KARYON_CONFIG_HOME"), "{message}");
-}
-
-#[test]
 fn a_node_key_is_made_once() {
     let (_dir, keys) = directory();
     assert!(matches!(keys.load_node_key(), Err(KeyError::Missing { kind: KeyKind::Node, .. })));
