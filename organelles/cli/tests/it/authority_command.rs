@@ -33,6 +33,10 @@ fn free() -> String {
 /// A directory `d` with a lease of ada's for the agent `payer`, on these terms.
 fn office(terms: &str) -> Place {
     let place = Place::new();
+    // These tests ask for what is denied, again and again.
+    place.limits(
+        "rejections_in_sequence = 1000\nfailures_in_sequence = 1000\ntasks_per_day = 1000\n",
+    );
     place.karyon(&["key", "new", "ada"]).expect(0);
     place.karyon(&["authority", "new", "--data", "d"]).expect(0);
     place.write("terms.toml", terms);

@@ -83,7 +83,8 @@ fn injected(
     let calls = fs::read_to_string(&trace).unwrap();
     let mut calls = calls.lines().skip_while(|line| !line.contains("INJECTED"));
     assert!(calls.next().is_some(), "{call} on {file} was not met: {text}");
-    let behind = calls.filter(|line| !line.contains("+++") && !line.contains("exited"));
+    let behind = calls
+        .filter(|line| !line.contains("+++") && !line.contains("---") && !line.contains("exited"));
     let behind = behind.map(str::to_owned).collect();
     let ended = Ended {
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
@@ -209,9 +210,8 @@ fn the_checkpoints_of_a_killed_run_are_not_ahead_of_its_log() {
     running.wait_until(|| beside.exists());
     running.signal_node(&place.path("d"), "STOP");
     let killed_in_time = !running.has_ended();
-    running.signal("KILL");
-    running.end();
     assert!(killed_in_time);
+    running.kill();
     let report = place.verified("d");
     assert_eq!(report["state"], "unsealed");
     let key = fs::read_to_string(place.keys().join("node.pub")).unwrap();

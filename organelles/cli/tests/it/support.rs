@@ -125,8 +125,10 @@ impl Place {
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         let mut command = self.command();
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let data = args.iter().skip_while(|arg| **arg != "--data").nth(1).unwrap_or(&"");
+        let lock = self.path(data).join("lock");
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Running { args, child: Some(command.spawn().unwrap()) }
+        Running { args, lock, child: Some(command.spawn().unwrap()) }
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -223,6 +225,8 @@ impl Ended {
 /// A program under way; killed when dropped.
 pub(crate) struct Running {
     args: Vec<String>,
+    /// Held while anything of it lives.
+    lock: PathBuf,
     child: Option<Child>,
 }
 
@@ -292,11 +296,22 @@ impl Running {
         Ended::of(&self.args, child.wait_with_output().unwrap())
     }
 
-    /// Kills it, and sees that it was under way.
+    /// Kills it, sees that it was under way, and waits until nothing below it lives.
     pub(crate) fn kill(self) {
+        let lock = self.lock.clone();
         self.signal("KILL");
         let ended = self.end();
         assert_eq!(ended.code, None, "{ended:?}");
+        wait_until_free(&lock);
+    }
+}
+
+/// Waits until nobody holds a lock.
+pub(crate) fn wait_until_free(lock: &Path) {
+    let begun = Instant::now();
+    while File::open(lock).is_ok_and(|lock| lock.try_lock().is_err()) {
+        assert!(begun.elapsed() < PATIENCE, "somebody lives: {}", lock.display());
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
