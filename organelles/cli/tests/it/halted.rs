@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use karyon_safety::{Marker, replace};
+use karyon_safety::{Found, Marker, read, replace};
 
 use crate::support::Place;
 
@@ -142,7 +142,10 @@ fn halted() {
 
 #[test]
 fn killed() {
-    all_is_refused("killed", |_, data| replace(data, &Marker::Running { n: 1 }).unwrap());
+    all_is_refused("killed", |_, data| {
+        let Found::Marker(marker) = read(data) else { panic!("no marker") };
+        replace(data, &Marker::Running { n: marker.n() }).unwrap();
+    });
 }
 
 #[test]
@@ -167,7 +170,16 @@ fn copied() {
 
 #[test]
 fn rolled_back() {
-    all_is_refused("rolled back", |_, data| replace(data, &Marker::Clear { n: 0 }).unwrap());
+    all_is_refused("rolled back", |place, data| {
+        let marker = data.join("safety/marker");
+        let before = fs::read(&marker).unwrap();
+        let more = match data.ends_with("run") {
+            true => &["resume", "--data", "run"][..],
+            false => &["authority", "agent", "q", "--data", "office"],
+        };
+        place.karyon(more).expect(0);
+        fs::write(marker, before).unwrap();
+    });
 }
 
 #[test]
