@@ -8,7 +8,7 @@ use crate::support::{Place, skipped};
 #[test]
 fn one_process_at_a_time() {
     let place = Place::new();
-    place.limits("free_space_mib = 0\nheartbeat_limit_ms = 60000\n");
+    place.patient();
     let mut running = place.start_long("d");
     // It stands still, so that it does not end in the meantime.
     running.signal_node(&place.path("d"), "STOP");
@@ -31,7 +31,7 @@ fn one_process_at_a_time() {
 #[test]
 fn of_two_resumes_one_goes_on() {
     let place = Place::new();
-    place.limits("free_space_mib = 0\nheartbeat_limit_ms = 60000\n");
+    place.limits("free_space_mib = 0\n");
     let running = place.start_long("d");
     running.signal("INT");
     running.end().expect(130);
@@ -46,7 +46,7 @@ fn of_two_resumes_one_goes_on() {
 #[test]
 fn a_running_log_can_be_verified() {
     let place = Place::new();
-    place.limits("free_space_mib = 0\nheartbeat_limit_ms = 60000\n");
+    place.limits("free_space_mib = 0\n");
     let mut running = place.start_long("d");
     let mut times = 0;
     while !running.has_ended() {
@@ -133,7 +133,7 @@ impl Drop for Mounted {
 #[test]
 fn a_full_disk_ends_the_run_and_keeps_what_was_recorded() {
     let place = Place::new();
-    place.limits("free_space_mib = 0\nheartbeat_limit_ms = 60000\n");
+    place.limits("free_space_mib = 0\n");
     // Half of what contacts, log and spare need.
     let Some(mut disk) = Mounted::new(&place, "size=12m") else { return };
     place.write("c.txt", &crate::support::contacts(200_000, 2_000));
@@ -214,7 +214,7 @@ fn fills_up(disk: &mut Mounted, kib: u64, cause: &str, marker: &str, whole: &ser
 #[test]
 fn whenever_the_disk_fills_up_the_run_comes_to_the_same_roots() {
     let place = Place::new();
-    place.limits("free_space_mib = 0\nheartbeat_limit_ms = 60000\n");
+    place.limits("free_space_mib = 0\n");
     let Some(mut disk) = Mounted::new(&place, "size=64m") else { return };
     // 1 MiB of contacts, 5 MiB of log, which takes its space in steps of 4 MiB.
     place.write("c.txt", &crate::support::contacts(60_000, 400));
@@ -227,7 +227,7 @@ fn whenever_the_disk_fills_up_the_run_comes_to_the_same_roots() {
 #[test]
 fn what_cannot_be_written_is_not_there() {
     let place = Place::new();
-    place.limits("free_space_mib = 0\nheartbeat_limit_ms = 60000\n");
+    place.limits("free_space_mib = 0\n");
     let Some(mut disk) = Mounted::new(&place, "size=8m") else { return };
     place.write("c.txt", &crate::support::contacts(5_000, 50));
     disk.shell(0, "\"$KARYON\" run rumour --contacts c.txt --data d");
@@ -288,7 +288,7 @@ fn a_disk_that_is_full_at_once_ends_the_run_with_a_word() {
 #[test]
 fn a_read_only_disk_is_said_and_can_be_verified() {
     let place = Place::new();
-    place.limits("free_space_mib = 0\nheartbeat_limit_ms = 60000\n");
+    place.limits("free_space_mib = 0\n");
     let Some(mut disk) = Mounted::new(&place, "size=64m") else { return };
     place.write("c.txt", "a b 1\nb c 2\n");
     let run = "\"$KARYON\" run rumour --contacts c.txt --data";

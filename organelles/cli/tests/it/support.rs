@@ -40,7 +40,7 @@ impl Place {
 
     /// Makes the guardian wait long for signs of life: for a test that freezes something.
     pub(crate) fn patient(&self) {
-        self.limits("heartbeat_limit_ms = 60000\n");
+        self.limits("heartbeat_limit_ms = 20000\n");
     }
 
     /// Writes the limits of the guardian.
