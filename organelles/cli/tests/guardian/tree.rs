@@ -47,6 +47,12 @@ impl Tree {
         Tree { guardian, init, runtime, all }
     }
 
+    /// All process numbers, the guardian's too.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        let all = self.all.iter().map(|(pid, _)| *pid).chain([self.guardian]);
+        all.map(|pid| pid.as_raw_nonzero().get() as u32).collect()
+    }
+
     pub(crate) fn init_number(&self) -> u32 {
         self.init.as_raw_nonzero().get() as u32
     }
