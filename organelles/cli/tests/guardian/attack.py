@@ -432,7 +432,7 @@ def stolen_link():
 
 @attack
 def forge_a_heartbeat():
-    stolen_link().send(b"beat 0 1 0")
+    stolen_link().send(b"beat false 1 0")
 
 
 # Those that may end the one who makes them.

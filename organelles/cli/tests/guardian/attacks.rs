@@ -236,7 +236,8 @@ impl Group {
         });
         let group = Group(root?.join(format!("karyon-test-{number}")));
         fs::create_dir_all(group.0.join("guarded")).ok()?;
-        for name in ["", "cgroup.procs", "guarded", "guarded/cgroup.procs", "guarded/cgroup.freeze"] {
+        for name in ["", "cgroup.procs", "guarded", "guarded/cgroup.procs", "guarded/cgroup.freeze"]
+        {
             place.give(&group.0.join(name));
         }
         Some(group)
@@ -262,7 +263,9 @@ impl Drop for Group {
 fn the_control_group_of_the_guardian_is_out_of_reach() {
     for who in users() {
         let place = Place::new(who);
-        let Some(mut run) = victim(&place, VICTIM, &["freeze by the control group"]) else { return };
+        let Some(mut run) = victim(&place, VICTIM, &["freeze by the control group"]) else {
+            return;
+        };
         let Some(group) = Group::new(&place, run.number()) else {
             return skipped("the control group: none can be made here");
         };
