@@ -124,8 +124,8 @@ macro_rules! rows {
 rows! {
     term: Term,
     int: Int,
-    stop_file: StopFile,
-    host_stop: HostStop,
+    stop_file: File,
+    host_stop: HostFile,
     halt: Halt,
     guardian_killed: GuardianKilled,
     guardian_frozen: GuardianFrozen,
