@@ -178,7 +178,7 @@ pub(crate) fn configured() -> Result<(PathBuf, Limits), CliError> {
 
 /// Whether nothing ever began here: the guardian registers such a directory.
 pub(crate) fn is_new(data: &Path) -> bool {
-    ["safety/marker", "safety/identity", "log", "logs/safety_events.jsonl"]
+    ["safety/marker", "log", "logs/safety_events.jsonl"]
         .iter()
         .all(|name| is_absent(&data.join(name)))
 }
