@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use karyon_identity::Checkpoint;
+use karyon_statements::Checkpoint;
 use karyon_types::LogId;
 
 use karyon_log::{

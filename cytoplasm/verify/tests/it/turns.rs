@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use karyon_identity::Checkpoint;
 use karyon_log::{Control, DiskFolder, End, RecordHashes, Walk, origin, segment_file};
 use karyon_log_writer::{Block, Writer, WriterOptions};
+use karyon_statements::Checkpoint;
 use karyon_verify::{Trust, VerifyError, verify};
 use proptest::prelude::*;
 
