@@ -61,6 +61,9 @@ pub(crate) struct Guardian {
     pub(crate) crashes: u64,
     /// The ticks of the runtime, and since when they stand still while agents run.
     pub(crate) ticked: (u64, Instant),
+    /// What each beat says: once a signal came, that signal. A runtime that does not listen for
+    /// it yet is so told again.
+    pub(crate) asked: u8,
     /// Until when it has to end in good order.
     pub(crate) deadline: Option<Instant>,
 }
@@ -143,7 +146,7 @@ impl Guardian {
 
     /// One that finds no room, or nobody, is not missed: the end of both is seen elsewhere.
     fn beat(&mut self) {
-        match self.started.life.write_all(&[init::BEAT]) {
+        match self.started.life.write_all(&[self.asked]) {
             Ok(()) | Err(_) => {}
         }
         if self.spoken.is_some() {
@@ -168,10 +171,7 @@ impl Guardian {
             (Signal::INT, init::INTERRUPT),
         ] {
             if system::came(signal) {
-                // A pipe that is full of beats is read by nobody: the deadline comes.
-                match self.started.life.write_all(&[word]) {
-                    Ok(()) | Err(_) => {}
-                }
+                self.asked = word;
                 let grace = Duration::from_millis(self.limits.term_grace_ms);
                 self.deadline.get_or_insert(Instant::now() + grace);
             }
@@ -379,7 +379,8 @@ impl Guardian {
                 }
             },
         };
-        let removed = Held::remove(record.place.path());
+        let removed = Held::remove(record.place.path())
+            .and_then(|()| crate::start::remove_requests(record.place.path()).map_err(words));
         let Some(mut halt) = halt else {
             removed.map_err(failed)?;
             record.clear().map_err(failed)?;

@@ -59,7 +59,11 @@ impl Held {
     }
 
     pub(crate) fn remove(data: &Path) -> Result<(), String> {
-        fs::remove_file(data.join("safety").join(NAME)).map_err(words)
+        match fs::remove_file(data.join("safety").join(NAME)) {
+            // A runtime that never spoke was never written down.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(words(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Whether a process is still the one that was meant.

@@ -52,12 +52,24 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let as_json = asked.arguments.iter().any(|argument| argument == "--json");
     match start::guard(asked) {
         Ok(code) => ExitCode::from(code),
         Err(start::Refusal { code, message, hint }) => {
             record::note(&format!("error: {message}"));
-            if let Some(hint) = hint {
+            if let Some(hint) = &hint {
                 record::note(&format!("  hint: {hint}"));
+            }
+            if as_json {
+                let hint = hint
+                    .map_or("null".into(), |hint| format!("\"{}\"", karyon_safety::json(&hint)));
+                let error = karyon_safety::json(&message);
+                let object =
+                    format!("{{\"error\":\"{error}\",\"hint\":{hint},\"exit_code\":{code}}}\n");
+                // A reader that went away did not want to know.
+                match std::io::stdout().write_all(object.as_bytes()) {
+                    Ok(()) | Err(_) => {}
+                }
             }
             ExitCode::from(code)
         }

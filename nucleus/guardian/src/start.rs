@@ -89,6 +89,8 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
         std::fs::create_dir(&logs).map_err(make)?;
     }
     if let Some(uid) = confinement.user {
+        // Root may ask the memory while the runtime lives: it must not be root's then.
+        std::fs::create_dir_all(record.data.join("memory")).map_err(make)?;
         hand_over(&record.data, uid).map_err(make)?;
     }
     let requests = requests(&record.data).map_err(make)?;
@@ -139,6 +141,7 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
         said: None,
         crashes: 0,
         ticked: (0, Instant::now()),
+        asked: init::BEAT,
         deadline: None,
     };
     let end = guardian.watch();
@@ -149,7 +152,9 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
 
 /// Whether nothing ever ran here. A person can put STOP there beforehand.
 fn is_new(data: &Path) -> bool {
-    ["log", "logs", "safety/marker", "safety/identity"].iter().all(|name| !data.join(name).exists())
+    ["log", "logs/safety_events.jsonl", "safety/marker"]
+        .iter()
+        .all(|name| !data.join(name).exists())
 }
 
 /// What has to hold before anything runs.
@@ -271,13 +276,18 @@ fn start(confinement: &mut Confinement) -> io::Result<Started> {
     }
     Ok(started)
 }
+/// Without a guardian nobody reads it.
+pub(crate) fn remove_requests(data: &Path) -> io::Result<()> {
+    match std::fs::remove_file(data.join("safety").join(REQUESTS)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// The pipe through which a person halts; made anew at each start.
 fn requests(data: &Path) -> std::io::Result<File> {
+    remove_requests(data)?;
     let path = data.join("safety").join(REQUESTS);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
     mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
     // Held open for writing too, so that it never ends.
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -40,7 +40,7 @@ pub use resume::{
     HumanResume, ResumeError, ResumeRequest, halt_idle, halt_number, pending_resumes, resume,
     resumes_recorded,
 };
-pub use safety_log::{EventKind, SafetyLog};
+pub use safety_log::{EventKind, SafetyLog, json};
 pub use start::{SafeMode, admit, permit_start};
 pub use statement::{SignatureFault, resume_statement};
 pub use stop::{StopFile, StopWatch};

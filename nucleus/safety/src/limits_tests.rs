@@ -81,7 +81,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ("host_stop = STOP", LimitFault::Value("the absolute path of a file".into())),
         ("notify_command =", LimitFault::Value("the absolute path of a file".into())),
         ("heartbeat_limit_ms = 199", LimitFault::Heartbeat),
-        ("heartbeat_ms = 126", LimitFault::Heartbeat),
+        ("heartbeat_ms = 501", LimitFault::Heartbeat),
     ] {
         let (number, why) = fault(&format!("# limits\nprocesses=8\n{line}\n# end\n"));
         if let LimitFault::Unknown(nearest) = &why

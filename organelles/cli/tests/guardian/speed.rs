@@ -23,7 +23,7 @@ fn speed() {
     println!("| stop | as | median | worst |\n| --- | --- | ---: | ---: |");
     for who in users() {
         for (stop, modes, expected) in [
-            (Stop::StopFile, LOADED, ("exit 4", "halted")),
+            (Stop::File, LOADED, ("exit 4", "halted")),
             (Stop::GuardianKilled, LOADED, ("signal 9", "running")),
             (Stop::GuardianFrozen, LOADED, ("exit 4", "halted")),
             (Stop::RuntimeFrozen, LOADED, ("exit 4", "halted")),
