@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use karyon_identity::Checkpoint;
 use karyon_log::{Control, End, Genesis, ReadStorage, Seal, SegmentHeader};
 use karyon_log_writer::{Storage, Writer};
 use karyon_runtime::{Beginning, DataDir, Node, NodeError, Recorder};
 use karyon_safety::{Found, Limits, Marker, ResumeRequest};
+use karyon_statements::Checkpoint;
 
 use crate::support::key;
 

@@ -3,10 +3,10 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use karyon_identity::GrantTerms;
 use karyon_keys::KeyDirectory;
 use karyon_runtime::unix_seconds;
 use karyon_safety::{halt_number, hex, resume_statement};
+use karyon_statements::GrantTerms;
 use serde_json::json;
 
 use super::{least_n, refused};
