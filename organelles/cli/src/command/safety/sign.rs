@@ -6,7 +6,8 @@ use std::io::Write as _;
 use karyon_identity::GrantTerms;
 use karyon_keys::KeyDirectory;
 use karyon_runtime::unix_seconds;
-use karyon_safety::{halt_number, hex, resume_statement};
+use karyon_safe_mode::{halt_number, resume_statement};
+use karyon_safety::hex;
 use serde_json::json;
 
 use super::{least_n, refused};
