@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Signal;
 
+// SAFETY: as the C library declares them.
 unsafe extern "C" {
     fn _exit(code: i32) -> !;
     fn fcntl(fd: i32, command: i32, ...) -> i32;
