@@ -285,7 +285,6 @@ def main(mode):
     draw, begun = random.Random(seed), time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="karyon-kill-"))
     os.environ["KARYON_CONFIG_HOME"] = str(work / "keys")
-    os.environ.pop("KARYON_SIGNED_GRANT", None)
     contacts = Path(os.environ["KARYON_DATASETS"]) / "college-msg.txt"
     found = contacts.is_file()
     print(f"contacts: {contacts.name if found else 'generated (college-msg.txt was not found)'}")

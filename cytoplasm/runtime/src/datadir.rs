@@ -57,7 +57,7 @@ const TEMPORARY_SEGMENT: &str = "spare.log";
 
 /// What may lie in a directory that is not used yet: a person can put STOP there beforehand, and
 /// a guardian has a folder for its events.
-const BEFOREHAND: [&str; 3] = ["safety", "lock", "logs"];
+const BEFOREHAND: [&str; 4] = ["safety", "lock", "logs", "memory"];
 
 impl DataDir {
     /// Makes a new one, or takes an empty one.

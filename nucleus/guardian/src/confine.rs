@@ -120,6 +120,9 @@ impl Confinement {
         for program in self.programs.iter().filter(|program| program.exists()) {
             seal(program)?;
         }
+        for groups in control_groups()? {
+            read_only(&groups)?;
+        }
         if self.config.is_dir() {
             let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
             mount("karyon", &self.config, "tmpfs", flags, c"mode=755,size=4k")?;
@@ -193,6 +196,18 @@ fn read_only(path: &Path) -> io::Result<()> {
     let forbidden = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let present = MountFlags::from_bits_truncate(statvfs(path)?.f_flag.bits() as u32) & forbidden;
     Ok(mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | present, "")?)
+}
+
+/// Where control groups are mounted. Whoever may change the guardian's own could leave it and
+/// freeze it, the first process with it.
+fn control_groups() -> io::Result<Vec<PathBuf>> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let groups = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let folder = words.next()?;
+        words.next()?.starts_with("cgroup").then(|| PathBuf::from(folder))
+    });
+    Ok(groups.collect())
 }
 
 /// As root: makes the data directory the runtime's own, but for what in it is `kept` for the

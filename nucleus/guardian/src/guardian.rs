@@ -67,6 +67,9 @@ pub(crate) struct Known {
     crashes: u64,
     /// Its ticks, and since when they stand still while agents run.
     ticked: (u64, Instant),
+    /// What each beat says: once a signal came, that signal. A runtime that does not listen for
+    /// it yet is so told again.
+    asked: u8,
     /// Until when it has to end in good order.
     deadline: Option<Instant>,
 }
@@ -85,6 +88,7 @@ impl Known {
             said: None,
             crashes: 0,
             ticked: (0, since),
+            asked: init::BEAT,
             deadline: None,
         }
     }
@@ -159,15 +163,11 @@ impl Guardian {
     fn beat(&mut self) {
         self.known.beaten = Some(Instant::now());
         self.known.silent_beats += 1;
-        self.tell_init(init::BEAT);
+        // A word that finds no room, or nobody, is not missed: the end of both is seen elsewhere.
+        let _ = self.started.life.write_all(&[self.known.asked]);
         if self.known.spoken.is_some() {
             self.say(&FromGuardian::Beat);
         }
-    }
-
-    /// A word that finds no room, or nobody, is not missed: the end of both is seen elsewhere.
-    fn tell_init(&mut self, word: u8) {
-        let _ = self.started.life.write_all(&[word]);
     }
 
     fn say(&self, said: &FromGuardian) {
@@ -185,7 +185,7 @@ impl Guardian {
             (Signal::INT, init::INTERRUPT),
         ] {
             if system::came(signal) {
-                self.tell_init(word);
+                self.known.asked = word;
                 let grace = Duration::from_millis(self.limits.term_grace_ms);
                 self.known.deadline.get_or_insert(Instant::now() + grace);
             }
@@ -363,7 +363,9 @@ impl Guardian {
                 (Some(Halt::safety(words)), code)
             }
         };
-        let removed = held::remove(&held::file(&record.place));
+        // A runtime that never spoke was never written down, and nobody reads what is asked now.
+        let removed = held::remove(&held::file(&record.place))
+            .and_then(|()| held::remove(&held::requests(&record.place)));
         let Some(mut halt) = halt else {
             removed.map_err(failed)?;
             record.clear().map_err(failed)?;

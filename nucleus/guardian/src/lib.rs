@@ -47,12 +47,23 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let as_json = asked.arguments.iter().any(|argument| argument == "--json");
     match start::guard(asked) {
         Ok(code) => ExitCode::from(code),
         Err(start::Refusal { code, message, hint }) => {
             record::note(&format!("error: {message}"));
-            if let Some(hint) = hint {
+            if let Some(hint) = &hint {
                 record::note(&format!("  hint: {hint}"));
+            }
+            if as_json {
+                let text = |words: &str| format!("\"{}\"", karyon_safety::json(words));
+                let (error, hint) =
+                    (text(&message), hint.map_or("null".into(), |hint| text(&hint)));
+                // A reader that went away did not want to know.
+                let _ = writeln!(
+                    std::io::stdout(),
+                    "{{\"error\":{error},\"hint\":{hint},\"exit_code\":{code}}}"
+                );
             }
             ExitCode::from(code)
         }

@@ -53,8 +53,7 @@ impl Processes {
         while let Some(process) = open.pop() {
             used.processes += 1;
             used.memory_bytes += process.pages * rustix::param::page_size() as u64;
-            let folder = format!("/proc/{}/fd", process.number);
-            used.open_files += fs::read_dir(folder).map_or(0, |files| files.count() as u64);
+            used.open_files += process.open_files();
             let before = self.seen.get(&process.number).copied().unwrap_or(0);
             ticks += process.cpu_ticks.saturating_sub(before);
             seen.insert(process.number, process.cpu_ticks);
@@ -86,6 +85,16 @@ impl Process {
             cpu_ticks: field(14)? + field(15)?,
             pages: field(24)?,
         })
+    }
+
+    /// Of one whose files an ordinary user may not list, the room that it has for them: some more.
+    fn open_files(&self) -> u64 {
+        let listed = fs::read_dir(format!("/proc/{}/fd", self.number));
+        let room = || {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.number)).ok()?;
+            status.lines().find_map(|line| line.strip_prefix("FDSize:"))?.trim().parse().ok()
+        };
+        listed.map_or_else(|_| room().unwrap_or(0), |files| files.count() as u64)
     }
 }
 

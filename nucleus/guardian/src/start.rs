@@ -131,7 +131,9 @@ fn halt(record: &mut Record, reason: String, limits: &Limits) -> Refusal {
 
 /// Whether nothing ever ran here. A person can put STOP there beforehand.
 fn is_new(data: &Path) -> bool {
-    ["log", "logs", "safety/marker", "safety/identity"].iter().all(|name| !data.join(name).exists())
+    ["log", "logs/safety_events.jsonl", "safety/marker"]
+        .iter()
+        .all(|name| !data.join(name).exists())
 }
 
 /// What has to hold before anything runs.
@@ -157,6 +159,8 @@ fn prepare(record: &Record, user: Option<u32>) -> io::Result<File> {
     let data = &record.data;
     make_folder(data, "logs").map_err(|error| error.source)?;
     if let Some(uid) = user {
+        // Root may ask the memory while the runtime lives: it must not be root's then.
+        make_folder(data, "memory").map_err(|error| error.source)?;
         hand_over(data, uid, &["safety", "logs", "lock"])?;
     }
     let path = held::requests(data);

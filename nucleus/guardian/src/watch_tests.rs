@@ -2,10 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.tasks_per_day = 10;
-    limits.rejections_in_sequence = 3;
-    limits
+    Limits { tasks_per_day: 10, rejections_in_sequence: 3, ..Limits::default() }
 }
 
 fn report(watches: &mut Watches, event: Event, lease: u64, now_s: u64) -> Result<bool, String> {

@@ -36,7 +36,7 @@ pub use limits::Limits;
 pub use marker::{Found, Marker, initialise, read, replace, write};
 pub use registry::{Entry, config_home};
 pub use resumes::{HumanResume, pending_resumes, replace_resumes, resumes_file, resumes_recorded};
-pub use safety_log::{EventKind, SafetyLog};
+pub use safety_log::{EventKind, SafetyLog, json};
 pub use start::{SafeMode, admit, permit_start};
 pub use stop::{StopFile, StopWatch, is_present};
 

@@ -45,13 +45,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Begins a data directory that has neither marker nor identity nor log: makes `safety/`, an
+    /// Begins a data directory that has neither marker nor log: makes `safety/`, an
     /// identity, the entry and, last, the marker `clear(0)`.
     ///
     /// # Errors
     /// [`FileError`], also when one of them is there.
     pub fn begin(data: &Path, config: &Path, now_unix_s: u64) -> Result<Entry, FileError> {
-        for name in ["safety/marker", "safety/identity", "log", "logs/safety_events.jsonl"] {
+        for name in ["safety/marker", "log", "logs/safety_events.jsonl"] {
             let path = data.join(name);
             match fs::symlink_metadata(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

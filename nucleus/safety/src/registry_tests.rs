@@ -25,7 +25,10 @@ fn a_directory_begins_once() {
     let mode = fs::metadata(place.entry()).unwrap().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(fs::metadata(&place.config).unwrap().mode() & 0o777, 0o700);
-    for name in ["safety/marker", "safety/identity", "log", "logs/safety_events.jsonl"] {
+    // One that was begun half: the marker comes last.
+    fs::remove_file(place.data.join("safety/marker")).unwrap();
+    Entry::begin(&place.data, &place.config, 6).unwrap();
+    for name in ["safety/marker", "log", "logs/safety_events.jsonl"] {
         let place = Place::new();
         let path = place.data.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -173,7 +173,7 @@ fn make_append_only(file: &File) {
 }
 
 /// The words as they stand between the quotes of a JSON string.
-fn json(words: &str) -> String {
+pub fn json(words: &str) -> String {
     let one = |c: char| match c {
         '"' | '\\' => format!("\\{c}"),
         c if c.is_control() => format!("\\u{:04x}", u32::from(c)),

@@ -117,8 +117,9 @@ impl Arrived {
 
 /// This process as a node; `None`: it is a launcher.
 pub(crate) fn arrived() -> Result<Option<Arrived>, CliError> {
-    let handover = Handover::take()?;
+    // The guardian first: it waits for a sign of life, whatever comes of the rest.
     let guard = Guard::attach(VERSION).map_err(|error| CliError::failure(error.to_string()))?;
+    let handover = Handover::take()?;
     match (handover, guard) {
         (None, None) => Ok(None),
         (Some((handover, inputs)), Some(guard)) => {
@@ -177,7 +178,7 @@ pub(crate) fn configured() -> Result<(PathBuf, Limits), CliError> {
 
 /// Whether nothing ever began here: the guardian registers such a directory.
 pub(crate) fn is_new(data: &Path) -> bool {
-    ["safety/marker", "safety/identity", "log", "logs/safety_events.jsonl"]
+    ["safety/marker", "log", "logs/safety_events.jsonl"]
         .iter()
         .all(|name| is_absent(&data.join(name)))
 }

@@ -15,7 +15,7 @@ use karyon_identity::{Checkpoint, PublicKey, SecretKey, SignedGrant, SignedState
 use karyon_log::{open_regular, read_open};
 use serde::{Deserialize, Serialize};
 
-use crate::error::CliError;
+use crate::error::{CliError, Code};
 use crate::grant::decode_hex;
 use crate::output::hex;
 
@@ -161,51 +161,62 @@ impl Handover {
 
     /// Takes what came along; `None`: this process is no node.
     pub(crate) fn take() -> Result<Option<(Handover, Inputs)>, CliError> {
-        let broken = |why: &dyn std::fmt::Display| {
-            CliError::failure(format!("what the launcher handed over cannot be read: {why}"))
-                .with_hint("start the command anew; nothing of it is to be set by hand")
-        };
         let Some(file) = inherit::take(HANDOVER).map_err(|error| broken(&error))? else {
             return Ok(None);
         };
         let bytes = read_open(&file.into(), HANDOVER_BYTES_MAX).map_err(|error| broken(&error))?;
         let inputs = Inputs::given().map_err(|error| broken(&error))?;
-        let handover = Handover::decode(&bytes).map_err(|why| broken(&why))?;
-        Ok(Some((handover, inputs)))
+        Ok(Some((Handover::decode(&bytes)?, inputs)))
     }
 
-    fn decode(bytes: &[u8]) -> Result<Handover, String> {
+    fn decode(bytes: &[u8]) -> Result<Handover, CliError> {
         let Written { data, shown, key, known, grant, statement, signers } =
-            serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        let public = |text: &String| PublicKey::from_hex(text).ok_or("a key is none");
-        let bytes = |text: &String| decode_hex(text).ok_or("it holds other than hexadecimal");
+            serde_json::from_slice(bytes).map_err(|error| broken(&error))?;
+        let public =
+            |text: &String| PublicKey::from_hex(text).ok_or_else(|| broken(&"a key is none"));
         let checkpoint = |(origin, size, root): (String, u64, String)| {
-            let root = bytes(&root)?.try_into().map_err(|_| "a root has 32 bytes")?;
-            Ok::<_, &str>(Checkpoint { origin, size, root })
+            let root = decode_hex(&root).and_then(|root| root.try_into().ok());
+            let root = root.ok_or_else(|| broken(&"a root has 32 bytes"))?;
+            Ok::<_, CliError>(Checkpoint { origin, size, root })
         };
         let said = match (&grant, &statement) {
             (None, None) => Said::Nothing,
-            (Some((signed, key)), None) => {
-                let signed = SignedGrant::decode(&bytes(signed)?);
-                Said::Grant(signed.map_err(|error| error.to_string())?, public(key)?)
-            }
+            (Some((signed, key)), None) => Said::Grant(
+                SignedGrant::decode(&signed_bytes(signed)?).map_err(malformed)?,
+                public(key)?,
+            ),
             (None, Some(signed)) => {
-                let signed = SignedStatement::decode(&bytes(signed)?);
-                Said::Statement(signed.map_err(|error| error.to_string())?)
+                Said::Statement(SignedStatement::decode(&signed_bytes(signed)?).map_err(malformed)?)
             }
-            (Some(_), Some(_)) => return Err("it holds two signed words".into()),
+            (Some(_), Some(_)) => return Err(broken(&"it holds two signed words")),
         };
         let signers = signers.map(|(node, named)| {
             let named = named.as_ref().map(public).transpose()?;
-            Ok::<_, &str>(Signers { this_node: public(&node)?, named })
+            Ok::<_, CliError>(Signers { this_node: public(&node)?, named })
         });
+        let key = SecretKey::from_seed_hex(&key);
         Ok(Handover {
             data: data.into(),
             shown: shown.into(),
-            key: SecretKey::from_seed_hex(&key).ok_or("the node key is none")?,
+            key: key.ok_or_else(|| broken(&"the node key is none"))?,
             known: known.into_iter().map(checkpoint).collect::<Result<_, _>>()?,
             said,
             signers: signers.transpose()?,
         })
     }
+}
+
+fn broken(why: &dyn std::fmt::Display) -> CliError {
+    CliError::failure(format!("what the launcher handed over cannot be read: {why}"))
+        .with_hint("start the command anew; nothing of it is to be set by hand")
+}
+
+fn signed_bytes(text: &str) -> Result<Vec<u8>, CliError> {
+    decode_hex(text).ok_or_else(|| malformed("it is not hexadecimal"))
+}
+
+/// Whatever a principal did not sign is refused like a signature that does not fit.
+fn malformed(why: impl std::fmt::Display) -> CliError {
+    let message = format!("refused: what was signed cannot be read: {why} (malformed_statement)");
+    CliError { code: Code::Refused, message, hint: None }
 }

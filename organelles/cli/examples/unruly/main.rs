@@ -8,7 +8,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::infinite_loop,
+    clippy::zombie_processes,
     reason = "what goes wrong here shall be seen by the test that started it"
 )]
 

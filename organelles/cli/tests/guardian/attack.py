@@ -8,11 +8,13 @@ attacker could have learned elsewhere: the guardian's process number, and where 
 import ctypes
 import errno
 import os
+import resource
 import shutil
 import signal
 import socket
 import struct
 import sys
+import time
 
 DIR = sys.argv[1]
 HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
@@ -215,7 +217,6 @@ def open_the_block_device():
 
 @attack
 def set_the_clock():
-    import time
     time.clock_settime(time.CLOCK_REALTIME, time.time())
 
 
@@ -431,7 +432,7 @@ def stolen_link():
 
 @attack
 def forge_a_heartbeat():
-    stolen_link().send(b"beat 0 1 0")
+    stolen_link().send(b"beat false 1 0")
 
 
 # Those that may end the one who makes them.
@@ -467,7 +468,6 @@ def swap_the_data_directory():
 
 @last
 def lower_the_limits_of_the_init():
-    import resource
     resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))
 
 
@@ -502,7 +502,10 @@ def rename_the_folder_of_the_programs():
 @last
 def freeze_by_the_control_group():
     """Leaves the guardian's group and freezes it."""
-    group = FACTS["group"]
+    while not os.path.exists(HERE + "/group"):
+        time.sleep(0.01)
+    time.sleep(0.1)
+    group = open(HERE + "/group").read()
     os.makedirs(group + "/attacker")
     open(group + "/attacker/cgroup.procs", "w").write(str(os.getpid()))
     open(group + "/guarded/cgroup.freeze", "w").write("1")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::place::{Place, Run, Who, code, skipped, users, word};
 
@@ -220,6 +220,70 @@ fn each_desperate_attempt_ends_as_it_is_written_down() {
         trying.into_iter().filter_map(|trying| trying.join().unwrap().err()).collect()
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A control group with one in it for the guardian and all below, which `place`'s user may change
+/// as a service manager allows its users.
+struct Group(PathBuf);
+
+impl Group {
+    fn new(place: &Place, number: u32) -> Option<Group> {
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let root = mounts.lines().find_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            let folder = words.next()?;
+            (words.next()? == "cgroup2").then(|| PathBuf::from(folder))
+        });
+        let group = Group(root?.join(format!("karyon-test-{number}")));
+        fs::create_dir_all(group.0.join("guarded")).ok()?;
+        for name in ["", "cgroup.procs", "guarded", "guarded/cgroup.procs", "guarded/cgroup.freeze"]
+        {
+            place.give(&group.0.join(name));
+        }
+        Some(group)
+    }
+
+    fn thaw(&self) {
+        fs::write(self.0.join("guarded/cgroup.freeze"), "0").unwrap();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // It is empty when all are dead; what cannot be removed is an empty folder.
+        for name in ["guarded", "attacker", ""] {
+            match fs::remove_dir(self.0.join(name)) {
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn the_control_group_of_the_guardian_is_out_of_reach() {
+    for who in users() {
+        let place = Place::new(who);
+        let Some(mut run) = victim(&place, VICTIM, &["freeze by the control group"]) else {
+            return;
+        };
+        let Some(group) = Group::new(&place, run.number()) else {
+            return skipped("the control group: none can be made here");
+        };
+        run.wait_for("safety/guardian");
+        for number in run.tree().numbers() {
+            fs::write(group.0.join("guarded/cgroup.procs"), number.to_string()).unwrap();
+        }
+        fs::write(place.path("attack/group"), group.0.to_str().unwrap()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1_000));
+        let outcome = outcomes(&place).remove("freeze by the control group");
+        group.thaw();
+        println!("{who:?} freeze by the control group: {outcome:?}");
+        assert_eq!(outcome.as_deref(), Some("EROFS"), "{who:?}");
+        // The folder can be removed once all are dead.
+        let tree = run.tree();
+        drop(run);
+        tree.all_dead(std::time::Instant::now()).unwrap();
+    }
 }
 
 #[test]

@@ -29,8 +29,7 @@ fn break_others(run: &Run<'_>, stop: Stop) {
 fn each_way_works_with_the_others_broken() {
     let mut faults = Vec::new();
     for who in users() {
-        for stop in
-            [Stop::Term, Stop::StopFile, Stop::Halt, Stop::GuardianKilled, Stop::GuardianFrozen]
+        for stop in [Stop::Term, Stop::File, Stop::Halt, Stop::GuardianKilled, Stop::GuardianFrozen]
         {
             let place =
                 Place::new(who).with("host_stop", "/nowhere/STOP").with("term_grace_ms", 300);
@@ -76,7 +75,7 @@ fn a_halt_needs_no_help_of_a_guardian_that_is_frozen() {
 fn a_flood_of_words_delays_no_stop_for_ever() {
     let mut faults = Vec::new();
     for who in users() {
-        for stop in [Stop::StopFile, Stop::Halt] {
+        for stop in [Stop::File, Stop::Halt] {
             let place = Place::new(who).with("heartbeat_limit_ms", 20_000);
             let run = place.start_ready("idle,agents=100,flood=8");
             match stopped(run, stop, ("exit 4", "halted")) {

@@ -12,6 +12,7 @@
 
 mod attacks;
 mod broken;
+mod loosest;
 mod matrix;
 mod place;
 mod shapes;

@@ -89,6 +89,9 @@ fn row(stop: Stop) {
     for who in users() {
         for (modes, asked) in TROUBLES {
             let mut place = Place::new(who);
+            if matches!(stop, Stop::GuardianFrozen | Stop::RuntimeFrozen) {
+                place = place.with("heartbeat_limit_ms", 500);
+            }
             if modes.contains("close") {
                 // So that it is the stop that ends it, and not the link that is gone.
                 place = place.with("heartbeat_limit_ms", 2_000);
@@ -121,8 +124,8 @@ macro_rules! rows {
 rows! {
     term: Term,
     int: Int,
-    stop_file: StopFile,
-    host_stop: HostStop,
+    stop_file: File,
+    host_stop: HostFile,
     halt: Halt,
     guardian_killed: GuardianKilled,
     guardian_frozen: GuardianFrozen,

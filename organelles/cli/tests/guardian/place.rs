@@ -271,7 +271,10 @@ impl Run<'_> {
         }
     }
 
+    #[track_caller]
     pub(crate) fn tree(&self) -> Tree {
+        let said = self.place.said();
+        assert!(said.is_empty(), "it has ended: {said}");
         Tree::of(self.child.id())
     }
 

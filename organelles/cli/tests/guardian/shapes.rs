@@ -107,7 +107,7 @@ fn a_folder_that_cannot_be_looked_into_stops() {
     let tree = run.tree();
     let at = Instant::now();
     let safety = place.data().join("safety");
-    fs::set_permissions(&safety, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&safety, fs::Permissions::from_mode(0o000)).unwrap();
     tree.all_dead(at).unwrap();
     let status = run.end().unwrap();
     fs::set_permissions(&safety, fs::Permissions::from_mode(0o755)).unwrap();

@@ -13,8 +13,8 @@ use crate::tree::{Tree, signal};
 pub(crate) enum Stop {
     Term,
     Int,
-    StopFile,
-    HostStop,
+    File,
+    HostFile,
     Halt,
     GuardianKilled,
     GuardianFrozen,
@@ -27,8 +27,8 @@ impl Stop {
     pub(crate) const ALL: [Stop; 10] = [
         Stop::Term,
         Stop::Int,
-        Stop::StopFile,
-        Stop::HostStop,
+        Stop::File,
+        Stop::HostFile,
         Stop::Halt,
         Stop::GuardianKilled,
         Stop::GuardianFrozen,
@@ -43,10 +43,10 @@ impl Stop {
         match self {
             Stop::Term => signal(tree.guardian, Signal::TERM),
             Stop::Int => signal(tree.guardian, Signal::INT),
-            Stop::StopFile => {
+            Stop::File => {
                 fs::write(run.place.data().join("safety").join("STOP"), "").unwrap();
             }
-            Stop::HostStop => fs::write(run.place.host_stop(), "").unwrap(),
+            Stop::HostFile => fs::write(run.place.host_stop(), "").unwrap(),
             Stop::Halt => {
                 let (data, config) = (run.place.data(), run.place.config());
                 karyon_safe_mode::halt(&data, &config, "a test").unwrap();

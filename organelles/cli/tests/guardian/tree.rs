@@ -30,7 +30,7 @@ impl Tree {
         };
         // A notifier would be a child without children.
         let init = below(guardian).into_iter().find(|child| !below(*child).is_empty());
-        let init = init.unwrap_or_else(|| panic!("no init below {guardian:?}: {parents:?}"));
+        let init = init.unwrap_or_else(|| panic!("no init below {guardian:?}"));
         // What lost its parents came to the init too.
         let is_orphan = |pid: &Pid| arguments(*pid).get(2).is_some_and(|word| word == "grow");
         let runtime = below(init).into_iter().find(|pid| !is_orphan(pid)).unwrap();
@@ -45,6 +45,12 @@ impl Tree {
             }
         }
         Tree { guardian, init, runtime, all }
+    }
+
+    /// All process numbers, the guardian's too.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        let all = self.all.iter().map(|(pid, _)| *pid).chain([self.guardian]);
+        all.map(|pid| pid.as_raw_nonzero().get() as u32).collect()
     }
 
     pub(crate) fn init_number(&self) -> u32 {

@@ -60,7 +60,7 @@ const WATCHES: [Watch; 14] = [
         ..cooperative("stalled_step_s", 1, "busy,spin", "busy,work=100000")
     },
     outside("memory_mib", 400, "memory=500", "memory=200"),
-    outside("open_files", 200, "files=250", "files=100"),
+    outside("open_files", 600, "files=900", "files=100"),
     outside("processes", 30, "processes=40", "processes=20"),
     outside("cpu_s_per_day", 3, "cpu=3", "processes=3"),
     Watch { patience: LEFT_ALONE_LONG, ..outside("disk_use_mib", 60, "disk=80", "disk=20") },

@@ -96,7 +96,7 @@ fn without_the_nodes_key_an_export_is_bare() {
 fn a_record_is_proved_without_the_log() {
     let place = run();
     audit(&place, &["prove", "#100", "--data", "d", "--out", "p"]).expect(0);
-    fs::remove_dir_all(place.path("d")).unwrap();
+    place.remove("d");
     let checked = audit(&place, &["prove", "--check", "p", "--json"]).expect(0).json();
     assert_eq!((&checked["verified"], &checked["record"]), (&true.into(), &100.into()));
     assert!(checked["view"]["kind"].is_string());
@@ -141,7 +141,7 @@ fn a_log_is_held_against_a_checkpoint() {
     words(&place).expect(5);
     // Another run of this node, in its place.
     place.write("kept", &kept);
-    fs::remove_dir_all(place.path("d")).unwrap();
+    place.remove("d");
     place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "d"]).expect(0);
     words(&place).expect(5).says(&["of another log"]);
 }

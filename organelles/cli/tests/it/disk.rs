@@ -8,9 +8,10 @@ use crate::support::{Place, skipped};
 #[test]
 fn one_process_at_a_time() {
     let place = Place::new();
+    place.patient();
     let mut running = place.start_long("d");
     // It stands still, so that it does not end in the meantime.
-    running.signal("STOP");
+    running.signal_node(&place.path("d"), "STOP");
     for args in
         [&["resume", "--data", "d"][..], &["safety", "resume", "--reason", "x", "--data", "d"]]
     {
@@ -22,7 +23,7 @@ fn one_process_at_a_time() {
     assert_eq!((&status["running"], &status["start_permitted"]), (&true.into(), &false.into()));
     assert!(!running.has_ended(), "the run outlives those that were refused");
     running.signal("INT");
-    running.signal("CONT");
+    running.signal_node(&place.path("d"), "CONT");
     running.end().expect(130);
     place.resumes_to_the_same_state("d");
 }
@@ -30,6 +31,7 @@ fn one_process_at_a_time() {
 #[test]
 fn of_two_resumes_one_goes_on() {
     let place = Place::new();
+    place.limits("free_space_mib = 0\n");
     let running = place.start_long("d");
     running.signal("INT");
     running.end().expect(130);
@@ -44,6 +46,7 @@ fn of_two_resumes_one_goes_on() {
 #[test]
 fn a_running_log_can_be_verified() {
     let place = Place::new();
+    place.limits("free_space_mib = 0\n");
     let mut running = place.start_long("d");
     let mut times = 0;
     while !running.has_ended() {
@@ -130,6 +133,7 @@ impl Drop for Mounted {
 #[test]
 fn a_full_disk_ends_the_run_and_keeps_what_was_recorded() {
     let place = Place::new();
+    place.limits("free_space_mib = 0\n");
     // Half of what contacts, log and spare need.
     let Some(mut disk) = Mounted::new(&place, "size=12m") else { return };
     place.write("c.txt", &crate::support::contacts(200_000, 2_000));
@@ -210,6 +214,7 @@ fn fills_up(disk: &mut Mounted, kib: u64, cause: &str, marker: &str, whole: &ser
 #[test]
 fn whenever_the_disk_fills_up_the_run_comes_to_the_same_roots() {
     let place = Place::new();
+    place.limits("free_space_mib = 0\n");
     let Some(mut disk) = Mounted::new(&place, "size=64m") else { return };
     // 1 MiB of contacts, 5 MiB of log, which takes its space in steps of 4 MiB.
     place.write("c.txt", &crate::support::contacts(60_000, 400));
@@ -222,6 +227,7 @@ fn whenever_the_disk_fills_up_the_run_comes_to_the_same_roots() {
 #[test]
 fn what_cannot_be_written_is_not_there() {
     let place = Place::new();
+    place.limits("free_space_mib = 0\n");
     let Some(mut disk) = Mounted::new(&place, "size=8m") else { return };
     place.write("c.txt", &crate::support::contacts(5_000, 50));
     disk.shell(0, "\"$KARYON\" run rumour --contacts c.txt --data d");
@@ -269,6 +275,7 @@ fn last(said: &str) -> serde_json::Value {
 fn a_disk_that_is_full_at_once_ends_the_run_with_a_word() {
     for size in ["16k", "64k", "200k", "2m"] {
         let place = Place::new();
+        place.limits("free_space_mib = 0\n");
         let Some(mut disk) = Mounted::new(&place, &format!("size={size}")) else { return };
         place.write("c.txt", &crate::support::contacts(5_000, 50));
         let said = disk.shell(1, "\"$KARYON\" run rumour --contacts c.txt --data disk/d");
@@ -281,6 +288,7 @@ fn a_disk_that_is_full_at_once_ends_the_run_with_a_word() {
 #[test]
 fn a_read_only_disk_is_said_and_can_be_verified() {
     let place = Place::new();
+    place.limits("free_space_mib = 0\n");
     let Some(mut disk) = Mounted::new(&place, "size=64m") else { return };
     place.write("c.txt", "a b 1\nb c 2\n");
     let run = "\"$KARYON\" run rumour --contacts c.txt --data";

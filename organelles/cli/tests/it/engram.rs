@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::Place;
+use crate::support::{Place, wait_until_free};
 
 const CONTACTS: &str = "\
 ada bob 1082040961
@@ -57,7 +57,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
             if path.is_dir() && name != "memory" {
                 folders.push(path);
-            } else if path.is_file() {
+            } else if path.is_file() && !name.starts_with("safety/") {
                 found.insert(name, fs::read(&path).unwrap());
             }
         }
@@ -322,6 +322,11 @@ fn killed_at_any_moment_it_is_there_as_a_whole_or_not_at_all() {
         if !running.has_ended() {
             running.signal("KILL");
             running.end();
+            wait_until_free(&place.path(&data).join("lock"));
+        }
+        let looked = place.karyon(&["safety", "status", "--data", &data, "--json"]).expect(0);
+        if !looked.json()["safe_mode"].is_null() {
+            place.end_safe_mode(&data, "killed");
         }
         // What is left does not stand in the way of the next attempt.
         let imported = import(&place, &data);

@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 18] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -19,6 +19,8 @@ const COMMANDS: [&[&str]; 16] = [
     &["audit", "orphans"],
     &["safety", "status"],
     &["safety", "resume"],
+    &["safety", "sign"],
+    &["halt"],
 ];
 
 #[test]
@@ -41,7 +43,7 @@ fn the_version_names_the_formats() {
     let place = Place::new();
     let version = place.karyon(&["--version"]).expect(0).out;
     let log = format!("log format {}", karyon_log::FORMAT_VERSION);
-    for part in [env!("CARGO_PKG_VERSION"), &log, "safety marker 1", "grant 1", "person 2"] {
+    for part in [env!("CARGO_PKG_VERSION"), &log, "safety marker 2", "grant 1", "person 2"] {
         assert!(version.contains(part), "{part}: {version}");
     }
 }

@@ -83,7 +83,8 @@ fn injected(
     let calls = fs::read_to_string(&trace).unwrap();
     let mut calls = calls.lines().skip_while(|line| !line.contains("INJECTED"));
     assert!(calls.next().is_some(), "{call} on {file} was not met: {text}");
-    let behind = calls.filter(|line| !line.contains("+++") && !line.contains("exited"));
+    let behind = calls
+        .filter(|line| !line.contains("+++") && !line.contains("---") && !line.contains("exited"));
     let behind = behind.map(str::to_owned).collect();
     let ended = Ended {
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
@@ -118,7 +119,7 @@ fn recovers(place: &Place, whole: &Value, what: &str) {
         assert_eq!(resumed[root], whole[root], "{what}: {root}");
     }
     assert_eq!(place.verified("d")["state"], "sealed");
-    fs::remove_dir_all(place.path("d")).unwrap();
+    place.remove("d");
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn a_start_and_a_resume_that_the_disk_refuses_are_halted_and_say_why() {
         // Genesis may have come to the disk before its sync failed.
         let resumed = place.karyon(&["resume", "--data", "d"]);
         assert!(resumed.code == Some(4) || resumed.err.contains("nothing was recorded"));
-        fs::remove_dir_all(place.path("d")).unwrap();
+        place.remove("d");
     }
     let Some((ended, _)) = injected(&place, ("pwrite64", "EIO", 3), "log/00000000.log", RUN) else {
         return;
@@ -199,18 +200,18 @@ fn whatever_else_fails_is_named_and_leaves_no_half_file() {
 #[test]
 fn the_checkpoints_of_a_killed_run_are_not_ahead_of_its_log() {
     let place = Place::new();
+    place.patient();
     let mut running = place.start_long("d");
     // The run stands still, and its clock does not: the next checkpoint is due.
-    running.signal("STOP");
+    running.signal_node(&place.path("d"), "STOP");
     std::thread::sleep(Duration::from_secs(6));
-    running.signal("CONT");
+    running.signal_node(&place.path("d"), "CONT");
     let beside = place.path("d/log/checkpoint");
     running.wait_until(|| beside.exists());
-    running.signal("STOP");
+    running.signal_node(&place.path("d"), "STOP");
     let killed_in_time = !running.has_ended();
-    running.signal("KILL");
-    running.end();
     assert!(killed_in_time);
+    running.kill();
     let report = place.verified("d");
     assert_eq!(report["state"], "unsealed");
     let key = fs::read_to_string(place.keys().join("node.pub")).unwrap();

@@ -121,6 +121,8 @@ fn killed_before_genesis() {
         if let Some(log) = log {
             fs::write(log_file(&place.path(name)), log).unwrap();
         }
+        place.karyon(&["resume", "--data", name]).expect(4).says(&["never run it"]);
+        place.end_safe_mode(name, "made by hand");
         place.karyon(&["resume", "--data", name]).expect(1).says(&["nothing was recorded"]);
         let verified = place.karyon(&["audit", "verify", "--data", name]);
         assert!(matches!(verified.code, Some(0 | 1)), "{name}: {verified:?}");
@@ -136,9 +138,11 @@ fn a_run_without_records_can_be_started_anew() {
         fs::create_dir_all(place.path("d").join(folder)).unwrap();
     }
     place.karyon(&["run", "rumour", "--contacts", "c.txt"]).expect(0);
+    place.karyon(&["resume", "--data", "d"]).expect(4).says(&["safe mode"]);
+    place.end_safe_mode("d", "nothing is in it");
     let said = place.karyon(&["resume", "--data", "d"]).expect(1).says(&["nothing was recorded"]);
     if said.err.contains("remove the directory") {
-        fs::remove_dir_all(place.path("d")).unwrap();
+        place.remove("d");
     }
     place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "d"]).expect(0);
 }

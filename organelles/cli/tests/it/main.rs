@@ -15,6 +15,7 @@ mod authority_command;
 mod college;
 mod disk;
 mod engram;
+mod halted;
 mod help;
 mod hostile;
 mod injected;

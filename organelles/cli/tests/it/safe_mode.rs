@@ -218,11 +218,12 @@ fn the_authority_of_a_halted_directory_can_be_shown() {
 fn while_a_run_is_under_way_its_memory_is_kept() {
     // The marker of a living run looks like that of a crashed one.
     let place = Place::new();
+    place.patient();
     let running = place.start_long("d");
-    running.signal("STOP");
+    running.signal_node(&place.path("d"), "STOP");
     let asked = place.karyon(&["memory", "count", "contact", "--data", "d"]).expect(0);
     assert!(!asked.err.contains("safe mode"), "{asked:?}");
     assert!(place.path("d/memory/graph.redb").exists());
-    running.signal("CONT");
+    running.signal_node(&place.path("d"), "CONT");
     running.end().expect(0);
 }

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use karyon_guardian::inherit;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -31,7 +32,65 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Place {
-        Place { dir: tempfile::tempdir().unwrap() }
+        let dir = tempfile::tempdir().unwrap();
+        // As root the node is another user, and its commands leave files here.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        Place { dir }
+    }
+
+    /// Makes the guardian wait long for signs of life: for a test that freezes something.
+    pub(crate) fn patient(&self) {
+        self.limits("heartbeat_limit_ms = 20000\n");
+    }
+
+    /// Writes the limits of the guardian.
+    pub(crate) fn limits(&self, text: &str) {
+        fs::create_dir_all(self.keys()).unwrap();
+        fs::set_permissions(self.keys(), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(self.keys().join("guardian.conf"), text).unwrap();
+    }
+
+    /// Removes a data directory, with a safety log that can only grow.
+    pub(crate) fn remove(&self, data: &str) {
+        let data = self.path(data);
+        may_shrink(&data);
+        fs::remove_dir_all(data).unwrap();
+    }
+
+    /// Starts a node under the guardian as a launcher does, with what `said` signed, as in the
+    /// handover's JSON; `inputs` are variables and files.
+    pub(crate) fn node(&self, args: &[&str], said: &Value, inputs: &[(&str, &str)]) -> Ended {
+        let data = self.path("d");
+        let key = fs::read_to_string(self.keys().join("node.key")).unwrap();
+        let mut handover = serde_json::json!({
+            "data": data.clone().into_os_string(),
+            "shown": std::ffi::OsString::from("d"),
+            "key": key.split_whitespace().last().unwrap(),
+            "known": [],
+            "grant": null,
+            "statement": null,
+            "signers": null,
+        });
+        for (name, value) in said.as_object().unwrap() {
+            handover[name] = value.clone();
+        }
+        let file = inherit::in_memory(handover.to_string().as_bytes()).unwrap();
+        let mut files = vec![("KARYON_HANDOVER", file)];
+        files.extend(
+            inputs.iter().map(|(name, file)| (*name, File::open(self.path(file)).unwrap())),
+        );
+        let offered = files.iter().map(|(name, file)| inherit::offer(name, file).unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_karyon-guardian"));
+        command
+            .current_dir(self.dir.path())
+            .env("KARYON_CONFIG_HOME", self.keys())
+            .envs(offered.collect::<Vec<_>>())
+            .stdin(Stdio::null())
+            .arg("--data")
+            .arg(data)
+            .args(["--", env!("CARGO_BIN_EXE_karyon")])
+            .args(args);
+        self.end_of(&mut command, args)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -48,7 +107,6 @@ impl Place {
         command
             .current_dir(self.dir.path())
             .env("KARYON_CONFIG_HOME", self.keys())
-            .env_remove("KARYON_SIGNED_GRANT")
             .stdin(Stdio::null());
         command
     }
@@ -67,8 +125,10 @@ impl Place {
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         let mut command = self.command();
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let data = args.iter().skip_while(|arg| **arg != "--data").nth(1).unwrap_or(&"");
+        let lock = self.path(data).join("lock");
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Running { args, child: Some(command.spawn().unwrap()) }
+        Running { args, lock, child: Some(command.spawn().unwrap()) }
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -102,6 +162,19 @@ impl Place {
     pub(crate) fn end_safe_mode(&self, data: &str, reason: &str) {
         self.karyon(&["safety", "resume", "--reason", reason, "--data", data]).expect(0);
     }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        may_shrink(self.dir.path());
+    }
+}
+
+/// As root the guardian's log cannot be removed, but by whoever takes that attribute away.
+fn may_shrink(folder: &Path) {
+    let taken = Command::new("chattr").args(["-R", "-f", "-a"]).arg(folder).output();
+    // Where there is no such program, or no such attribute, nothing is in the way.
+    drop(taken);
 }
 
 /// A program that ended.
@@ -152,6 +225,8 @@ impl Ended {
 /// A program under way; killed when dropped.
 pub(crate) struct Running {
     args: Vec<String>,
+    /// Held while anything of it lives.
+    lock: PathBuf,
     child: Option<Child>,
 }
 
@@ -160,16 +235,26 @@ impl Running {
         self.child.as_ref().unwrap().id()
     }
 
+    /// The node below the guardian, which is the process that was started.
+    pub(crate) fn node(&self, data: &Path) -> u32 {
+        let held = karyon_safe_mode::Held::read(data).unwrap();
+        let init = held.init.0;
+        let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
+        children.trim().parse().unwrap()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.as_mut().unwrap().try_wait().unwrap().is_some()
     }
 
     /// Sends a signal, such as "INT".
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &self.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        signal(self.id(), name);
+    }
+
+    /// Sends a signal to the node, past its guardian.
+    pub(crate) fn signal_node(&self, data: &Path, name: &str) {
+        signal(self.node(data), name);
     }
 
     /// Waits until the log in `data` holds something at `bytes`.
@@ -211,12 +296,30 @@ impl Running {
         Ended::of(&self.args, child.wait_with_output().unwrap())
     }
 
-    /// Kills it, and sees that it was under way.
+    /// Kills it, sees that it was under way, and waits until nothing below it lives.
     pub(crate) fn kill(self) {
+        let lock = self.lock.clone();
         self.signal("KILL");
         let ended = self.end();
         assert_eq!(ended.code, None, "{ended:?}");
+        wait_until_free(&lock);
     }
+}
+
+/// Waits until nobody holds a lock.
+pub(crate) fn wait_until_free(lock: &Path) {
+    let begun = Instant::now();
+    while File::open(lock).is_ok_and(|lock| lock.try_lock().is_err()) {
+        assert!(begun.elapsed() < PATIENCE, "somebody lives: {}", lock.display());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn signal(process: u32, name: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 impl Drop for Running {

@@ -1,18 +1,26 @@
 //! `karyon memory rebuild`: the memory anew from the log, compared with the old one.
 
 use karyon_memory::RebuildError;
+use karyon_runtime::DataDir;
 use serde_json::json;
 
 use super::ask::unrecorded;
 use crate::args::Rebuild;
 use crate::error::{CliError, Code, words};
 use crate::output::{self, thousands};
-use crate::progress;
+use crate::{guarded, progress};
 
 pub(crate) fn execute(args: &Rebuild) -> Result<Code, CliError> {
     let data = args.data.as_path();
     if !data.is_dir() {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
+    }
+    // While something runs, its marker looks like that of what was killed.
+    if DataDir::is_in_use(data) != Some(true) {
+        guarded::permit(data).map_err(|error| CliError {
+            message: format!("the memory is not built anew: {}", error.message),
+            ..error
+        })?;
     }
     let spinner = progress::reading();
     let rebuilt = karyon_memory::rebuild(data, &mut |records| spinner.set(records));
