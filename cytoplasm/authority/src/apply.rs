@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use karyon_gate::{Grant as Allowed, Lease as Held, Rights, Scope, Stop};
-use karyon_identity::{PublicKey, SignedGrant, SignedStatement, Statement};
+use karyon_identity::PublicKey;
 use karyon_log::{
     Approval, Control, EffectStatus, GrantRecord, Intent, Order, Receipt, Target, TermsRecord, Verb,
 };
+use karyon_statements::{SignedGrant, SignedStatement, Statement};
 use karyon_types::{
     AgentId, Arguments, EffectId, GrantId, LeaseId, PrincipalId, ProposalId, ReasonId, Terms, Tick,
 };

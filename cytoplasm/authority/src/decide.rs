@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use karyon_identity::{GrantError, SignedGrant};
 use karyon_log::{
     AgentRecord, Control, GrantRecord, Intent, PrincipalRecord, Proposal, ReasonRecord, Target,
     TermsRecord,
 };
+use karyon_statements::{GrantError, SignedGrant};
 use karyon_types::{
     AgentId, Argument, Arguments, Bound, Capability, Denial, EffectId, GrantId, LeaseId,
     ProposalId, ReasonId, Terms,

@@ -1,7 +1,8 @@
 //! Orders, approvals and receipts: what comes from outside about what is under way.
 
-use karyon_identity::{PublicKey, Signature, SignedStatement, Statement};
+use karyon_identity::{PublicKey, Signature};
 use karyon_log::{Approval, EffectStatus, Order, Receipt, Target, Verb};
+use karyon_statements::{SignedStatement, Statement};
 use karyon_types::{AgentId, EffectId, LeaseId, PrincipalId, ProposalId};
 
 use crate::ledger::{Ledger, ProposalState, receipt_digest};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use karyon_identity::GrantError;
+use karyon_statements::GrantError;
 use karyon_types::Denial;
 
 use crate::bounds::{Broken, Wider};

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use karyon_authority::{Ledger, No, terms_digest};
 use karyon_gate::{Gate, Rights};
-use karyon_identity::{
-    Asked, Checkpoint, GrantError, PublicKey, SecretKey, SignedGrant, SignedStatement,
-};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{ClockBack, Control, Genesis, Order, OutcomeUnknown, Target, Verb};
 use karyon_runtime::{Beginning, DataDir, Node};
 use karyon_safety::StopFile;
+use karyon_statements::{Asked, Checkpoint, GrantError, SignedGrant, SignedStatement};
 use karyon_types::{AgentId, EffectId, GrantId, Hash, LeaseId, LogId, ProposalId, ReasonId, Terms};
 use karyon_verify::Report;
 

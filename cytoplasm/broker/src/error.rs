@@ -1,9 +1,9 @@
 //! What can go wrong between an agent and the world.
 
 use karyon_authority::{Contradiction, GrantRefused, LeaseRefused, Refusal};
-use karyon_identity::GrantError;
 use karyon_log_writer::LogFailed;
 use karyon_runtime::NodeError;
+use karyon_statements::GrantError;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,11 @@ use std::io;
 use karyon_identity::SecretKey;
 use karyon_log::limits::SECTOR_BYTES;
 use karyon_log::{
-    BlockHeader, Commit, LogError, RecordHashes, SegmentHeader, SegmentReader, frames,
-    list_records, list_segments, record_hash, records_name,
+    BlockHeader, Commit, LogError, SegmentHeader, SegmentReader, list_records, list_segments,
+    records_name,
 };
 use karyon_types::hash;
+use karyon_verify::{RecordHashes, frames, record_hash};
 
 use crate::folder::Folder;
 

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use karyon_identity::{Checkpoint, GrantTerms, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_log::{Control, End, InputFile, Lane, LogError, Record, SegmentHeader};
 use karyon_log_writer::{Block, write_segment};
+use karyon_statements::{Checkpoint, GrantTerms};
 use karyon_types::{LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};
 

@@ -1,8 +1,9 @@
 //! What a principal's process hands to the node, and what the log keeps of it.
 
 use karyon_gate::{Grant, Rights};
-use karyon_identity::{Asked, GrantError, PublicKey, SignedGrant};
+use karyon_identity::PublicKey;
 use karyon_log::{Control, GrantRecord, PrincipalRecord, ReasonRecord};
+use karyon_statements::{Asked, GrantError, SignedGrant};
 use karyon_types::Hash;
 
 /// Who signed what; nothing starts without.

@@ -10,9 +10,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use karyon_guard::Guard;
-use karyon_identity::{Checkpoint, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_log::origin;
 use karyon_log_writer::WriterStatus;
+use karyon_statements::Checkpoint;
 use karyon_types::LogId;
 
 use crate::datadir::{DataDir, replace_whole};

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use karyon_guard::LinkError;
-use karyon_identity::{Checkpoint, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_log::{
     Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, Recovered,
     Resume, Seal, SegmentHeader, Walk,
 };
 use karyon_log_writer::{LogFailed, Writer, WriterOptions};
 use karyon_safety::{FileError, SafeMode, StopFile};
+use karyon_statements::Checkpoint;
 use karyon_types::{Hash, LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};
 
@@ -157,7 +158,7 @@ impl Node {
         mut beginning: Beginning,
     ) -> Result<Node, NodeError> {
         let keeper = Keeper::permit_first(&dir)?;
-        let log = karyon_identity::GrantTerms::random_nonce()
+        let log = karyon_statements::GrantTerms::random_nonce()
             .map(LogId)
             .map_err(|error| NodeError::Sign(error.to_string()))?;
         dir.furnish()?;

@@ -11,6 +11,8 @@
 //! 3. Nothing is written, and nothing but regular files is read.
 
 mod past;
+mod record_hashes;
 mod verify;
 
+pub use record_hashes::{RecordHash, RecordHashes, RecordHashesError, frames, record_hash};
 pub use verify::{KeyStatus, Report, Trust, VerifyError, read_checkpoint, verify, verify_in};

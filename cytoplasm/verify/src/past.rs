@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use karyon_identity::Checkpoint;
+use karyon_statements::Checkpoint;
 use karyon_types::LogId;
 
 use karyon_log::{
-    Damage, End, LogError, ReadFolder, RecordHashes, SegmentHeader, Tree, Walk, WalkedBlock,
-    frames, list_records, origin, record_hash,
+    Damage, End, LogError, ReadFolder, SegmentHeader, Tree, Walk, WalkedBlock, list_records, origin,
 };
 
+use crate::record_hashes::{RecordHashes, RecordHashesError, frames, record_hash};
 use crate::verify::VerifyError;
 
 /// Compares a log with checkpoints, while it is walked.
@@ -104,11 +104,12 @@ impl Hashes<'_> {
             }
             self.segment = Some(block.segment);
             self.hashes = match RecordHashes::read(&*self.folder, self.header, block.segment) {
-                Err(LogError::RecordHashes { .. }) => {
+                Ok(hashes) => hashes,
+                Err(RecordHashesError::Io(error)) => return Err(error.into()),
+                Err(RecordHashesError::Altered { .. }) => {
                     let what = "the hashes of the file's records are not what was signed";
                     return refute(what, first, last);
                 }
-                other => other?,
             };
         }
         let Some(hashes) = &self.hashes else { return Ok(()) };
@@ -168,11 +169,7 @@ fn damage_in(error: &LogError, segment: u32) -> Option<(u32, &Damage)> {
     match error {
         LogError::Damaged(damage) => Some((segment, damage)),
         LogError::Segment { segment, source } => damage_in(source, *segment),
-        LogError::Io(_)
-        | LogError::NotALog
-        | LogError::Header
-        | LogError::Version { .. }
-        | LogError::RecordHashes { .. } => None,
+        LogError::Io(_) | LogError::NotALog | LogError::Header | LogError::Version { .. } => None,
     }
 }
 

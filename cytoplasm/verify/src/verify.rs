@@ -4,7 +4,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use karyon_identity::{Checkpoint, PublicKey};
+use karyon_identity::PublicKey;
+use karyon_statements::Checkpoint;
 use karyon_types::{Hash, Hasher, LogId};
 
 use karyon_log::limits::CHECKPOINT_BYTES_MAX;

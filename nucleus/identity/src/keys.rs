@@ -10,6 +10,16 @@ use ed25519_compact::{KeyPair, Seed};
 #[error("the system gave no random bytes: {0}")]
 pub struct RandomError(#[from] getrandom::Error);
 
+/// Bytes from the system's random number generator.
+///
+/// # Errors
+/// [`RandomError`] when the system has no random bytes to give.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], RandomError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A secret key: 32 random bytes and what follows from them.
 ///
 /// Not `Clone`, shows nothing of itself in `Debug`, and is overwritten when dropped (copies
@@ -23,10 +33,8 @@ impl SecretKey {
     /// [`RandomError`] when the system has no random bytes to give.
     pub fn generate() -> Result<SecretKey, RandomError> {
         loop {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)?;
             // The all-zero seed, which no working generator ever draws, is refused.
-            if let Some(key) = SecretKey::from_seed(seed) {
+            if let Some(key) = SecretKey::from_seed(random_bytes()?) {
                 return Ok(key);
             }
         }

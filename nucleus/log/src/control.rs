@@ -196,165 +196,70 @@ pub struct Halt {
     pub at_unix_ms: u64,
 }
 
-/// Any control record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// See [`Genesis`].
-    Genesis(Genesis),
-    /// See [`Boot`].
-    Boot(Boot),
-    /// See [`PrincipalRecord`].
-    Principal(PrincipalRecord),
-    /// See [`ReasonRecord`].
-    Reason(ReasonRecord),
-    /// See [`GrantRecord`].
-    Grant(GrantRecord),
-    /// See [`Recovered`].
-    Recovered(Recovered),
-    /// See [`Resume`].
-    Resume(Resume),
-    /// See [`Interrupted`].
-    Interrupted(Interrupted),
-    /// See [`Seal`].
-    Seal(Seal),
-    /// See [`ImportRecord`].
-    Import(ImportRecord),
-    /// See [`Turn`].
-    Turn(Turn),
-    /// See [`Halt`].
-    Halt(Halt),
-    /// See [`AgentRecord`].
-    Agent(AgentRecord),
-    /// See [`TermsRecord`].
-    Terms(TermsRecord),
-    /// See [`Order`].
-    Order(Order),
-    /// See [`Proposal`].
-    Proposal(Proposal),
-    /// See [`Approval`].
-    Approval(Approval),
-    /// See [`Intent`].
-    Intent(Intent),
-    /// See [`Receipt`].
-    Receipt(Receipt),
-    /// See [`OutcomeUnknown`].
-    OutcomeUnknown(OutcomeUnknown),
-    /// See [`Refused`].
-    Refused(Refused),
-    /// See [`ClockBack`].
-    ClockBack(ClockBack),
+/// The kinds of control records: each is one row, in all that must know it.
+macro_rules! controls {
+    ($($number:literal $name:ident $body:ident $seals:literal;)*) => {
+        /// Any control record.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Control {
+            $(#[doc = concat!("See [`", stringify!($body), "`].")] $name($body),)*
+        }
+
+        impl Control {
+            /// Appends the record's kind and body, without its length.
+            pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Control::$name(body) => put(out, $number, body),)*
+                }
+            }
+
+            /// Reads a body of the given kind; `None` when it is not a control record or
+            /// malformed.
+            pub(crate) fn decode(kind: u8, body: &[u8]) -> Option<Control> {
+                match kind {
+                    $($number => get(body).map(Control::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Whether it seals the log: nothing follows it in its segment.
+            pub fn seals(&self) -> bool {
+                match self {
+                    $(Control::$name(_) => $seals,)*
+                }
+            }
+        }
+
+        #[cfg(test)]
+        const KINDS: &[(u8, &str, bool)] = &[$(($number, stringify!($name), $seals)),*];
+    };
 }
 
-/// Numbers of the kinds in the log; never changed, never reused.
-pub(crate) mod kind {
-    pub(crate) const GENESIS: u8 = 1;
-    pub(crate) const BOOT: u8 = 2;
-    pub(crate) const PRINCIPAL: u8 = 3;
-    pub(crate) const REASON: u8 = 4;
-    pub(crate) const GRANT: u8 = 5;
-    pub(crate) const RECOVERED: u8 = 6;
-    pub(crate) const RESUME: u8 = 7;
-    pub(crate) const INTERRUPTED: u8 = 8;
-    pub(crate) const SEAL: u8 = 9;
-    pub(crate) const IMPORT: u8 = 10;
-    pub(crate) const TURN: u8 = 11;
-    pub(crate) const HALT: u8 = 12;
-    pub(crate) const AGENT: u8 = 32;
-    pub(crate) const TERMS: u8 = 33;
-    pub(crate) const ORDER: u8 = 34;
-    pub(crate) const PROPOSAL: u8 = 35;
-    pub(crate) const APPROVAL: u8 = 36;
-    pub(crate) const INTENT: u8 = 37;
-    pub(crate) const RECEIPT: u8 = 38;
-    pub(crate) const OUTCOME_UNKNOWN: u8 = 39;
-    pub(crate) const REFUSED: u8 = 40;
-    pub(crate) const CLOCK_BACK: u8 = 41;
-}
-
-impl Control {
-    /// Appends the record's kind and body, without its length.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Control::Genesis(body) => put(out, kind::GENESIS, body),
-            Control::Boot(body) => put(out, kind::BOOT, body),
-            Control::Principal(body) => put(out, kind::PRINCIPAL, body),
-            Control::Reason(body) => put(out, kind::REASON, body),
-            Control::Grant(body) => put(out, kind::GRANT, body),
-            Control::Recovered(body) => put(out, kind::RECOVERED, body),
-            Control::Resume(body) => put(out, kind::RESUME, body),
-            Control::Interrupted(body) => put(out, kind::INTERRUPTED, body),
-            Control::Seal(body) => put(out, kind::SEAL, body),
-            Control::Import(body) => put(out, kind::IMPORT, body),
-            Control::Turn(body) => put(out, kind::TURN, body),
-            Control::Halt(body) => put(out, kind::HALT, body),
-            Control::Agent(body) => put(out, kind::AGENT, body),
-            Control::Terms(body) => put(out, kind::TERMS, body),
-            Control::Order(body) => put(out, kind::ORDER, body),
-            Control::Proposal(body) => put(out, kind::PROPOSAL, body),
-            Control::Approval(body) => put(out, kind::APPROVAL, body),
-            Control::Intent(body) => put(out, kind::INTENT, body),
-            Control::Receipt(body) => put(out, kind::RECEIPT, body),
-            Control::OutcomeUnknown(body) => put(out, kind::OUTCOME_UNKNOWN, body),
-            Control::Refused(body) => put(out, kind::REFUSED, body),
-            Control::ClockBack(body) => put(out, kind::CLOCK_BACK, body),
-        }
-    }
-
-    /// Whether it seals the log: nothing follows it in its segment.
-    pub fn seals(&self) -> bool {
-        match self {
-            Control::Seal(_) | Control::Import(_) => true,
-            Control::Genesis(_)
-            | Control::Boot(_)
-            | Control::Principal(_)
-            | Control::Reason(_)
-            | Control::Grant(_)
-            | Control::Recovered(_)
-            | Control::Resume(_)
-            | Control::Interrupted(_)
-            | Control::Turn(_)
-            | Control::Halt(_)
-            | Control::Agent(_)
-            | Control::Terms(_)
-            | Control::Order(_)
-            | Control::Proposal(_)
-            | Control::Approval(_)
-            | Control::Intent(_)
-            | Control::Receipt(_)
-            | Control::OutcomeUnknown(_)
-            | Control::Refused(_)
-            | Control::ClockBack(_) => false,
-        }
-    }
-
-    /// Reads a body of the given kind; `None` when it is not a control record or malformed.
-    pub(crate) fn decode(kind: u8, body: &[u8]) -> Option<Control> {
-        Some(match kind {
-            kind::GENESIS => Control::Genesis(get(body)?),
-            kind::BOOT => Control::Boot(get(body)?),
-            kind::PRINCIPAL => Control::Principal(get(body)?),
-            kind::REASON => Control::Reason(get(body)?),
-            kind::GRANT => Control::Grant(get(body)?),
-            kind::RECOVERED => Control::Recovered(get(body)?),
-            kind::RESUME => Control::Resume(get(body)?),
-            kind::INTERRUPTED => Control::Interrupted(get(body)?),
-            kind::SEAL => Control::Seal(get(body)?),
-            kind::IMPORT => Control::Import(get(body)?),
-            kind::TURN => Control::Turn(get(body)?),
-            kind::HALT => Control::Halt(get(body)?),
-            kind::AGENT => Control::Agent(get(body)?),
-            kind::TERMS => Control::Terms(get(body)?),
-            kind::ORDER => Control::Order(get(body)?),
-            kind::PROPOSAL => Control::Proposal(get(body)?),
-            kind::APPROVAL => Control::Approval(get(body)?),
-            kind::INTENT => Control::Intent(get(body)?),
-            kind::RECEIPT => Control::Receipt(get(body)?),
-            kind::OUTCOME_UNKNOWN => Control::OutcomeUnknown(get(body)?),
-            kind::REFUSED => Control::Refused(get(body)?),
-            kind::CLOCK_BACK => Control::ClockBack(get(body)?),
-            _ => return None,
-        })
-    }
+// The number in the log, which is never changed and never reused; the name; the body; whether it
+// seals.
+controls! {
+     1 Genesis        Genesis         false;
+     2 Boot           Boot            false;
+     3 Principal      PrincipalRecord false;
+     4 Reason         ReasonRecord    false;
+     5 Grant          GrantRecord     false;
+     6 Recovered      Recovered       false;
+     7 Resume         Resume          false;
+     8 Interrupted    Interrupted     false;
+     9 Seal           Seal            true;
+    10 Import         ImportRecord    true;
+    11 Turn           Turn            false;
+    12 Halt           Halt            false;
+    32 Agent          AgentRecord     false;
+    33 Terms          TermsRecord     false;
+    34 Order          Order           false;
+    35 Proposal       Proposal        false;
+    36 Approval       Approval        false;
+    37 Intent         Intent          false;
+    38 Receipt        Receipt         false;
+    39 OutcomeUnknown OutcomeUnknown  false;
+    40 Refused        Refused         false;
+    41 ClockBack      ClockBack       false;
 }
 
 fn put<T: Serialize>(out: &mut Vec<u8>, kind: u8, body: &T) {
@@ -369,4 +274,53 @@ fn get<T: Serialize + for<'a> Deserialize<'a>>(body: &[u8]) -> Option<T> {
     let mut again = Vec::with_capacity(body.len());
     rmp_serde::encode::write_named(&mut again, &value).ok()?;
     (again == body).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is written here once stays: logs are full of these numbers.
+    #[test]
+    fn numbers_stay_what_they_are() {
+        let numbers = [
+            (1, "Genesis"),
+            (2, "Boot"),
+            (3, "Principal"),
+            (4, "Reason"),
+            (5, "Grant"),
+            (6, "Recovered"),
+            (7, "Resume"),
+            (8, "Interrupted"),
+            (9, "Seal"),
+            (10, "Import"),
+            (11, "Turn"),
+            (12, "Halt"),
+            (32, "Agent"),
+            (33, "Terms"),
+            (34, "Order"),
+            (35, "Proposal"),
+            (36, "Approval"),
+            (37, "Intent"),
+            (38, "Receipt"),
+            (39, "OutcomeUnknown"),
+            (40, "Refused"),
+            (41, "ClockBack"),
+        ];
+        let seals = |name| ["Seal", "Import"].contains(&name);
+        let expected = numbers.map(|(number, name)| (number, name, seals(name)));
+        assert_eq!(KINDS, expected);
+    }
+
+    #[test]
+    fn the_number_is_the_first_byte_and_the_way_back() {
+        let turn = Control::Turn(Turn { segment: 7 });
+        let mut bytes = Vec::new();
+        turn.encode(&mut bytes);
+        assert_eq!(bytes, b"\x0b\x81\xa7segment\x07");
+        assert_eq!(Control::decode(bytes[0], &bytes[1..]), Some(turn));
+        for kind in [0, 6, 13, 31, 42, 255] {
+            assert_eq!(Control::decode(kind, &bytes[1..]), None, "{kind}");
+        }
+    }
 }

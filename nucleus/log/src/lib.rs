@@ -27,7 +27,6 @@ mod folder;
 mod group;
 pub mod limits;
 mod record;
-mod record_hashes;
 mod segment;
 mod storage;
 mod tree;
@@ -51,7 +50,6 @@ pub use record::{
     Cause, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Records, StepEncoder,
     Target, Verb,
 };
-pub use record_hashes::{RecordHash, RecordHashes, frames, record_hash};
 pub use segment::{SegmentHeader, origin};
 pub use storage::{NO_WAIT, ReadStorage, open_regular, read_open, read_regular, regular};
 pub use tree::Tree;

@@ -21,7 +21,3 @@ pub const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 
 /// The longest checkpoint, bytes: some 230 are used.
 pub const CHECKPOINT_BYTES_MAX: u64 = 4096;
-
-/// The longest file of record hashes, bytes: 8 for each record, of which a file that takes one
-/// commit more than its mark holds at most one for every 3 bytes.
-pub const RECORD_HASHES_BYTES_MAX: u64 = 256 * 1024 * 1024;

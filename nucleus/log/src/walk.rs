@@ -9,7 +9,7 @@ use karyon_types::{Hash, Position};
 use crate::block::BlockHeader;
 use crate::damage::Damage;
 use crate::end::{End, Place};
-use crate::folder::{DiskFolder, ReadFolder, list_segments, records_name, segment_name};
+use crate::folder::{DiskFolder, ReadFolder, list_segments, segment_name};
 use crate::group::{Problem, SegmentReader};
 use crate::segment::SegmentHeader;
 use crate::storage::ReadStorage;
@@ -41,12 +41,6 @@ pub enum LogError {
     /// Committed bytes are not as they were written.
     #[error("{0}")]
     Damaged(Damage),
-    /// The hashes of a segment's records are not what was signed.
-    #[error("the record hashes in {} do not match their signature", records_name(*segment))]
-    RecordHashes {
-        /// The number of the segment.
-        segment: u32,
-    },
     /// Any of these, in another file than the log's first.
     #[error("{source}, in its file {}", segment_name(*segment))]
     Segment {
@@ -70,7 +64,7 @@ impl LogError {
     pub fn is_refutation(&self) -> bool {
         match self {
             LogError::Io(_) | LogError::NotALog | LogError::Version { .. } => false,
-            LogError::Header | LogError::Damaged(_) | LogError::RecordHashes { .. } => true,
+            LogError::Header | LogError::Damaged(_) => true,
             LogError::Segment { source, .. } => source.is_refutation(),
         }
     }

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
-use karyon_identity::{Checkpoint, NoteError, PublicKey, SecretKey};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{Walk, origin};
+use karyon_statements::{Checkpoint, NoteError};
 use karyon_types::{Hasher, LogId, Position, hash};
 use serde_json::{Value, json};
 

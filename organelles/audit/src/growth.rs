@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use data_encoding::BASE64;
-use karyon_identity::{Checkpoint, NoteError, PublicKey};
+use karyon_identity::PublicKey;
 use karyon_log::{SegmentHeader, origin};
+use karyon_statements::{Checkpoint, NoteError};
 use karyon_types::LogId;
 
 use crate::groups::{Groups, ReadError};

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use data_encoding::BASE64;
-use karyon_identity::{Checkpoint, NoteError, PublicKey, SecretKey, key_id};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{SegmentHeader, origin};
+use karyon_statements::{Checkpoint, NoteError, key_id};
 
 use crate::merkle::Node;
 

@@ -1,9 +1,10 @@
 //! What a principal signs before a run, an import or a grant of authority, outside the node.
 
 use karyon_gate::Rights;
-use karyon_identity::{GrantTerms, PublicKey, SignedGrant, is_principal_name};
+use karyon_identity::{PublicKey, is_principal_name};
 use karyon_keys::{Created, KeyDirectory};
 use karyon_runtime::Authority;
+use karyon_statements::{GrantTerms, SignedGrant};
 use karyon_types::Hash;
 
 use crate::error::{CliError, Code};

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use karyon_colony::life::VERSION;
 use karyon_colony::scenario::Scenario;
 use karyon_guard::Guard;
-use karyon_identity::{Checkpoint, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_runtime::{DataDir, DataDirError, NodeError};
 use karyon_safety::{Limits, StopFile};
+use karyon_statements::Checkpoint;
 
 use crate::error::{CliError, Code};
 use crate::handover::{Handover, Inputs, Said, Signers};

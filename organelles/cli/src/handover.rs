@@ -11,8 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use karyon_guardian::{LINK, inherit};
-use karyon_identity::{Checkpoint, PublicKey, SecretKey, SignedGrant, SignedStatement};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{open_regular, read_open};
+use karyon_statements::{Checkpoint, SignedGrant, SignedStatement};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, Code};

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use karyon_identity::{Checkpoint, PublicKey, SecretKey};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::{SegmentHeader, Walk, read_regular};
 use karyon_runtime::datadir;
+use karyon_statements::Checkpoint;
 
 use crate::error::CliError;
 

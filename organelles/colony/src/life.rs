@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicUsize;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_graph::GraphError;
-use karyon_identity::{Checkpoint, GrantError, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
 use karyon_memory::Fresh;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
     RunConfig, RunError, SMALL_TICK, run, wall_ms,
 };
+use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{GrantId, Hash, PrincipalId, ReasonId, Tick, hash};
 use karyon_verify::Report;
 

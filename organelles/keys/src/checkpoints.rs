@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use karyon_identity::{Checkpoint, PublicKey};
+use karyon_identity::PublicKey;
+use karyon_statements::Checkpoint;
 use karyon_types::LogId;
 
 use crate::error::KeyError;

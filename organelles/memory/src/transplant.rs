@@ -9,10 +9,11 @@ use std::sync::Arc;
 use karyon_engram::{Engram, EngramError, Manifest, Opened, Origin, Principal};
 use karyon_gate::{Gate, Grant, Lease, Request, Rights, Scope};
 use karyon_graph::{EntityId, GraphError, Reader, View};
-use karyon_identity::{Checkpoint, GrantError, PublicKey, SecretKey};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{Control, Genesis, ImportRecord, LeaseRecord, Output, Record};
 use karyon_memory_ops::{Entity, Memory, Time, Vertex, Write};
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
+use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{
     AgentId, Denial, GrantId, Hash, LeaseId, Position, PrincipalId, ReasonId, Tick, hash,
 };

@@ -2,8 +2,8 @@
 //! said in it counts only with their signature.
 
 use karyon_authority::{Ask, Decision, Ledger, receipt_digest};
-use karyon_identity::{SignedStatement, Statement};
 use karyon_log::{Approval, Control, EffectStatus, Intent, Order, Proposal, Receipt, Target, Verb};
+use karyon_statements::{SignedStatement, Statement};
 use karyon_types::{AgentId, Argument, Arguments, Capability, LeaseId, LogId, Terms};
 
 use crate::support::{KEYS, LOG, apply, ledger, order, signed_grant};

@@ -4,8 +4,9 @@ use std::sync::{Arc, LazyLock};
 
 use karyon_authority::{Ledger, terms_digest};
 use karyon_gate::{Gate, Rights};
-use karyon_identity::{GrantTerms, PublicKey, SecretKey, SignedGrant, SignedStatement, Statement};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{Control, Target, Verb};
+use karyon_statements::{GrantTerms, SignedGrant, SignedStatement, Statement};
 use karyon_types::{LogId, Terms};
 
 pub const LOG: LogId = LogId([7; 16]);

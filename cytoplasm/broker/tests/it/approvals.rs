@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use karyon_broker::{ActError, Answer};
-use karyon_identity::Statement;
 use karyon_log::{Target, Verb};
+use karyon_statements::Statement;
 use karyon_types::{
     Argument, Arguments, Bound, Capability, Hash, LeaseId, LogId, ProposalId, Terms,
 };

@@ -9,9 +9,10 @@ use karyon_broker::{
     ActError, Answer, Broker, BrokerError, Outcome, Performed, Settings, resource,
 };
 use karyon_gate::Rights;
-use karyon_identity::{GrantTerms, SecretKey, SignedGrant, SignedStatement, Statement};
+use karyon_identity::SecretKey;
 use karyon_log::{Receipt, Target, Verb};
 use karyon_runtime::DataDir;
+use karyon_statements::{GrantTerms, SignedGrant, SignedStatement, Statement};
 use karyon_types::{
     AgentId, Argument, Arguments, Bound, Capability, Constraint, EffectId, GrantId, Hash, LeaseId,
     LogId, ProposalId, ReasonId, Terms,

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use karyon_identity::Checkpoint;
 use karyon_log::{Control, End, Genesis, ReadStorage, Seal, SegmentHeader};
 use karyon_log_writer::{Storage, Writer};
 use karyon_runtime::{Beginning, DataDir, Node, NodeError, Recorder};
 use karyon_safe_mode::ResumeRequest;
 use karyon_safety::{Found, Limits, Marker};
+use karyon_statements::Checkpoint;
 
 use crate::support::key;
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karyon_identity::Checkpoint;
 use karyon_log::{Control, End, Genesis, InputFile, LogError, origin, segment_file};
 use karyon_log_writer::FileStorage;
+use karyon_statements::Checkpoint;
 use karyon_types::hash;
 use karyon_verify::{Trust, VerifyError, verify};
 

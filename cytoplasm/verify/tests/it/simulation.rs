@@ -5,10 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use karyon_identity::Checkpoint;
 use karyon_log::limits::SECTOR_BYTES;
 use karyon_log::{Control, End, Halt, LogError, ReadFolder as _, Walk, list_records, origin};
 use karyon_log_writer::{Block, Folder, LogFailed, Writer, WriterOptions, write_segment_in};
+use karyon_statements::Checkpoint;
 use karyon_verify::{Report, Trust, VerifyError, verify_in};
 
 use crate::sample::*;

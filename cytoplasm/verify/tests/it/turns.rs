@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use karyon_identity::Checkpoint;
-use karyon_log::{Control, DiskFolder, End, RecordHashes, Walk, origin, segment_file};
+use karyon_log::{Control, DiskFolder, End, Walk, origin, segment_file};
 use karyon_log_writer::{Block, Writer, WriterOptions};
-use karyon_verify::{Trust, VerifyError, verify};
+use karyon_statements::Checkpoint;
+use karyon_verify::{RecordHashes, Trust, VerifyError, verify};
 use proptest::prelude::*;
 
 use crate::sample::*;
@@ -102,7 +102,7 @@ fn an_altered_record_is_named() {
     fs::write(&file, &whole).unwrap();
     let folder = DiskFolder::new(folder.path());
     let hashes = RecordHashes::read(&folder, &header(), block.segment).unwrap().unwrap();
-    assert_eq!(hashes.at(block.first_record.0), Some(karyon_log::record_hash(&block.body[..3])));
+    assert_eq!(hashes.at(block.first_record.0), Some(karyon_verify::record_hash(&block.body[..3])));
 }
 
 #[test]

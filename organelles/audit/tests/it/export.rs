@@ -6,8 +6,9 @@ use std::process::Command;
 
 use data_encoding::BASE64;
 use karyon_audit::{ExportError, Manner, export};
-use karyon_identity::{Checkpoint, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_log::{Record, origin};
+use karyon_statements::Checkpoint;
 use karyon_types::{Tick, hash};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -2,9 +2,10 @@
 //! implementations that nobody here wrote.
 
 use karyon_audit::{GrewError, Note, ProofError, check_proof, grew, merkle, prove};
-use karyon_identity::{Checkpoint, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_log::{Records, SegmentHeader, origin};
 use karyon_log_writer::Block;
+use karyon_statements::Checkpoint;
 use karyon_types::{LogId, Position};
 use signed_note::{Note as ForeignNote, StandardVerifier, VerifierList};
 use tlog_tiles::tlog;

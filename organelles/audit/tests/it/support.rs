@@ -28,7 +28,7 @@ pub fn cosigned(note: &str, own_first: bool) -> String {
     let name = body.lines().next().unwrap();
     let line = |name: &str| {
         let id =
-            karyon_identity::key_id(name, &SecretKey::from_seed([9; 32]).unwrap().public_key());
+            karyon_statements::key_id(name, &SecretKey::from_seed([9; 32]).unwrap().public_key());
         let signed = [&id[..], &[5; 72]].concat();
         format!("\u{2014} {name} {}\n", data_encoding::BASE64.encode(&signed))
     };
@@ -210,7 +210,8 @@ pub fn story() -> Vec<Record<'static>> {
         kinds: vec![("person".into(), 1)],
         inputs: vec![],
     };
-    let boot = Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 1, at_unix_ms: 5, guardian: None };
+    let boot =
+        Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 1, at_unix_ms: 5, guardian: None };
     let ada = PrincipalRecord { id: 1, name: "ada".into(), public_key: [3; 32] };
     vec![
         control(Control::Genesis(genesis)),

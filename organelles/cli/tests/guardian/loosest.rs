@@ -28,7 +28,7 @@ const LOOSEST: [(&str, u64); 17] = [
 #[test]
 fn no_setting_takes_a_persons_stop_away() {
     for who in users() {
-        for stop in [Stop::StopFile, Stop::HostStop, Stop::Halt] {
+        for stop in [Stop::File, Stop::HostFile, Stop::Halt] {
             let place =
                 LOOSEST.iter().fold(Place::new(who), |place, (key, most)| place.with(key, most));
             let run = place.start_ready("busy,spin");

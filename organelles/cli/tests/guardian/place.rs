@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use karyon_identity::{Checkpoint, PublicKey, SecretKey};
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::origin;
 use karyon_safety::{Found, Marker};
+use karyon_statements::Checkpoint;
 use karyon_verify::{Report, Trust, verify};
 use rustix::process::Signal;
 use tempfile::TempDir;

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use karyon_identity::Statement;
 use karyon_keys::KeyDirectory;
 use karyon_log::Verb;
+use karyon_statements::Statement;
 use karyon_types::LogId;
 use serde_json::{Value, json};
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use karyon_identity::{Checkpoint, PublicKey};
+use karyon_identity::PublicKey;
+use karyon_statements::Checkpoint;
 use serde_json::Value;
 
 use crate::support::{Ended, Place, contacts, skipped};

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use karyon_identity::{GrantTerms, SignedGrant};
 use karyon_keys::KeyDirectory;
 use karyon_log::Control;
+use karyon_statements::{GrantTerms, SignedGrant};
 use karyon_verify::Trust;
 use serde_json::json;
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use karyon_audit::limits::PROOF_BYTES_MAX;
 use karyon_audit::{Checked, Note, ProofError, check_proof, prove, view};
-use karyon_identity::{NoteError, PublicKey};
+use karyon_identity::PublicKey;
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::Records;
+use karyon_statements::NoteError;
 use karyon_types::Position;
 use serde_json::json;
 

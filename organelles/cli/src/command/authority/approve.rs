@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use karyon_authority::ProposalState;
-use karyon_identity::Statement;
 use karyon_runtime::wall_ms;
+use karyon_statements::Statement;
 use karyon_types::{AgentId, Hash, LeaseId, ProposalId};
 use serde_json::json;
 

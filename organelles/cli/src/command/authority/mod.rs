@@ -21,10 +21,11 @@ use std::sync::Arc;
 
 use karyon_broker::{Broker, Settings};
 use karyon_colony::life::VERSION;
-use karyon_identity::{Checkpoint, SecretKey};
+use karyon_identity::SecretKey;
 use karyon_keys::KeyDirectory;
 use karyon_log::Verb;
 use karyon_runtime::wall_ms;
+use karyon_statements::Checkpoint;
 
 use crate::args::Authority;
 use crate::error::{CliError, Code};

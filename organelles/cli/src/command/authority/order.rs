@@ -1,9 +1,9 @@
 //! `karyon authority suspend|resume|revoke`: orders of principals.
 
-use karyon_identity::Statement;
 use karyon_log::Verb;
 use karyon_runtime::DataDir;
 use karyon_runtime::wall_ms;
+use karyon_statements::Statement;
 use serde_json::json;
 
 use super::past::Past;

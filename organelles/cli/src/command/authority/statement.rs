@@ -1,7 +1,8 @@
 //! What a principal says after its grants: signed by the launcher, taken by the node.
 
-use karyon_identity::{PublicKey, SignedStatement, Statement};
+use karyon_identity::PublicKey;
 use karyon_keys::KeyDirectory;
+use karyon_statements::{SignedStatement, Statement};
 use karyon_types::PrincipalId;
 
 use super::past::Past;

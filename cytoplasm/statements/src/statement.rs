@@ -7,10 +7,10 @@
 //! Bytes: a line that names the kind and version, fields as in a grant, and the signature over all
 //! before it. One statement has exactly one encoding.
 
+use karyon_identity::{PublicKey, SecretKey, Signature};
 use karyon_types::LogId;
 
 use crate::grant::{GrantError, array, write_field};
-use crate::{PublicKey, SecretKey, Signature};
 
 const ORDER: &[u8] = b"karyon-order-v1\n";
 const APPROVAL: &[u8] = b"karyon-approval-v1\n";

@@ -9,10 +9,10 @@
 //! length as a varint and its bytes. Texts are UTF-8, integers little-endian in their full
 //! width, `expires_tick` has no bytes when absent. One grant has exactly one encoding.
 
+use karyon_identity::{
+    NAME_RULE, PublicKey, RandomError, SecretKey, Signature, is_principal_name, random_bytes,
+};
 use karyon_types::{Hash, varint};
-
-use crate::name::{NAME_RULE, is_principal_name};
-use crate::{PublicKey, RandomError, SecretKey, Signature};
 
 const DOMAIN: &[u8] = b"karyon-grant-v1\n";
 /// The longest reason, in bytes: a sentence or two that a person reads in a listing.
@@ -104,9 +104,7 @@ impl GrantTerms {
     /// # Errors
     /// [`RandomError`] when the system has no random bytes to give.
     pub fn random_nonce() -> Result<[u8; 16], RandomError> {
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce)?;
-        Ok(nonce)
+        random_bytes()
     }
 
     /// Signs the terms with the principal's key.

@@ -4,18 +4,28 @@
 use std::io;
 
 use karyon_identity::{SecretKey, Signature};
+use karyon_log::{FORMAT_VERSION, ReadFolder, Records, SegmentHeader, records_name};
 use karyon_types::{Hash, Hasher, LogId, hash};
-
-use crate::FORMAT_VERSION;
-use crate::block::take;
-use crate::folder::{ReadFolder, records_name};
-use crate::limits::RECORD_HASHES_BYTES_MAX;
-use crate::record::Records;
-use crate::segment::SegmentHeader;
-use crate::walk::LogError;
 
 const MAGIC: [u8; 8] = *b"KARYONRH";
 const DOMAIN: &str = "karyon record hashes v1";
+/// The longest file, bytes: 8 for each record, of which a segment that takes one commit more than
+/// its mark holds at most one for every 3 bytes.
+const BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Why the hashes of a segment's records cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordHashesError {
+    /// The disk answered with an error.
+    #[error("the record hashes cannot be read")]
+    Io(#[from] io::Error),
+    /// They are not what was signed.
+    #[error("the record hashes in {} do not match their signature", records_name(*segment))]
+    Altered {
+        /// The number of the segment.
+        segment: u32,
+    },
+}
 
 /// The first bytes of a record's hash.
 pub type RecordHash = [u8; 8];
@@ -58,25 +68,25 @@ impl RecordHashes {
     /// Those of a segment, checked against the key in the log's header; `None`: there are none.
     ///
     /// # Errors
-    /// [`LogError::RecordHashes`] when they are not what was signed; otherwise the system's.
+    /// [`RecordHashesError::Altered`] when they are not what was signed; otherwise the system's.
     pub fn read(
         folder: &dyn ReadFolder,
         header: &SegmentHeader,
         segment: u32,
-    ) -> Result<Option<RecordHashes>, LogError> {
+    ) -> Result<Option<RecordHashes>, RecordHashesError> {
         let file = match folder.open(&records_name(segment)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let invalid = LogError::RecordHashes { segment };
+        let altered = RecordHashesError::Altered { segment };
         let len = file.len()?;
-        if len > RECORD_HASHES_BYTES_MAX {
-            return Err(invalid);
+        if len > BYTES_MAX {
+            return Err(altered);
         }
         let mut bytes = vec![0; len as usize];
         file.read_at(0, &mut bytes)?;
         let read = RecordHashes::decode(&bytes, header);
-        read.filter(|read| read.segment == segment).map(Some).ok_or(invalid)
+        read.filter(|read| read.segment == segment).map(Some).ok_or(altered)
     }
 
     /// The hash of the record at `position`, should it be one of these.
@@ -121,6 +131,13 @@ impl RecordHashes {
         let fits = left.is_empty() && hashes.len() as u64 == count && log == header.log;
         fits.then(|| RecordHashes { log, segment, first_record, hashes: hashes.to_vec() })
     }
+}
+
+/// Takes the next `N` bytes.
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*first)
 }
 
 fn digest(bytes: &[u8]) -> Hash {

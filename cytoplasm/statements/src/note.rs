@@ -5,9 +5,8 @@
 //! lines and further signatures, which the specifications allow, are refused.
 
 use data_encoding::BASE64;
+use karyon_identity::{PublicKey, SecretKey, Signature};
 use sha2::{Digest, Sha256};
-
-use crate::{PublicKey, SecretKey, Signature};
 
 /// The longest origin, in bytes.
 const MAX_ORIGIN_BYTES: usize = 255;
