@@ -17,40 +17,59 @@ SECTOR = 4096
 LONG_CONTACTS = 850_000  # Some 70 MiB of log.
 RANDOM_SHORT, RANDOM_FULL, RANDOM_LONG = 6, 92, 8
 
-# Where strace kills: the class, what it is, and what is injected. Calls are counted by thread:
-# the first one prepares and ends the run, and the log has one of its own.
+# Where strace kills whoever does it, guardian or node: the class, what it is, the file whose calls
+# alone are counted, the call, and which of them. `{keys}` is the configuration.
 RENAMES, MKDIRS = "?rename,?renameat,?renameat2", "?mkdir,?mkdirat"
 BEFORE, BETWEEN, LAST, BEHIND = "before genesis", "between commits", "last commit", "behind seal"
 FORCED = [
-    (BEFORE, "no safety folder yet", [f"{MKDIRS}:signal=KILL:when=4"]),
-    (BEFORE, "the marker is not running", [f"{RENAMES}:signal=KILL:when=2"]),
-    (BEFORE, "no input copy yet", [f"{RENAMES}:signal=KILL:when=3"]),
-    (BEFORE, "the spare is empty", ["pwrite64:signal=KILL:when=1"]),
-    (BEFORE, "the log has no name yet", [f"{RENAMES}:signal=KILL:when=4"]),
-    (BEFORE, "the log is a header", ["fallocate:signal=KILL:when=2"]),
-    (BETWEEN, "right behind genesis", ["pwrite64:signal=KILL:when=2"]),
-    (BEHIND, "no checkpoint yet", [f"{RENAMES}:signal=KILL:when=5"]),
-    (BEHIND, "no checkpoint elsewhere", [f"{RENAMES}:signal=KILL:when=6"]),
-    (BEHIND, "the marker is running", [f"{RENAMES}:signal=KILL:when=7"]),
-    (BEHIND, "no memory yet", [f"{RENAMES}:signal=KILL:when=8"]),
-    (BEHIND, "no results yet", [f"{RENAMES}:signal=KILL:when=9"]),
+    (BEFORE, "no safety folder yet", "safety", MKDIRS, 1),
+    (BEFORE, "no marker yet", "safety/.marker.new", RENAMES, 1),
+    (BEFORE, "the marker is not running", "safety/.marker.new", RENAMES, 2),
+    (BEFORE, "no input copy yet", "inputs/.contacts.new", RENAMES, 1),
+    (BEFORE, "the spare is empty", "log/spare.log", "pwrite64", 1),
+    (BEFORE, "the log has no name yet", "log/spare.log", RENAMES, 1),
+    (BEFORE, "the log is a header", "log/spare.log", "fallocate", 2),
+    (BETWEEN, "right behind genesis", "log/00000000.log", "pwrite64", 2),
+    (BEHIND, "no checkpoint yet", "log/.checkpoint.new", RENAMES, 1),
+    (BEHIND, "no checkpoint elsewhere", "{keys}/checkpoints", MKDIRS, 1),
+    (BEHIND, "no memory yet", "memory/run.redb", RENAMES, 1),
+    (BEHIND, "no results yet", ".arrivals.csv.new", RENAMES, 1),
+    (BEHIND, "the marker is not clear", "safety/.marker.new", RENAMES, 3),
 ]
 # Where strace kills between one file of the log and the next: what it is, whether in a run or in
 # a resume (in which the log's thread alone makes a file of the spare), the file whose calls alone
 # are counted, the call, and how many files the log has then.
 TURNS = [
-    ("turned, not cut to its length", "run", "00000000.log", "ftruncate", 1),
-    ("turned, the spare is empty", "resume", "spare.log", "pwrite64", 1),
-    ("turned, the spare has no name yet", "resume", "spare.log", RENAMES, 1),
-    ("turned, the next has no commit", "run", "00000001.log", "pwrite64", 2),
-    ("turned, no sync in the next", "run", "00000001.log", "fdatasync", 2),
-    ("turned, no hashes of the records", "run", "records.new", RENAMES, None),
+    ("turned, not cut to its length", "run", "log/00000000.log", "ftruncate", 1),
+    ("turned, the spare is empty", "resume", "log/spare.log", "pwrite64", 1),
+    ("turned, the spare has no name yet", "resume", "log/spare.log", RENAMES, 1),
+    ("turned, the next has no commit", "run", "log/00000001.log", "pwrite64", 2),
+    ("turned, no sync in the next", "run", "log/00000001.log", "fdatasync", 2),
+    ("turned, no hashes of the records", "run", "log/records.new", RENAMES, None),
 ]
 # The last commit is the seal. Before it is written the memory is built, in a file of its own: a
 # kill when that file is there comes before the write. What a power cut leaves of the write is made
 # from a run that ended, with the marker of one that was killed.
 SEALS = ["before its write", "before its sync", "torn in its write"]
 SHORT = {"the log is a header", "right behind genesis"}
+
+
+def wait_until_free(data):
+    """Until nobody uses it: whoever is killed, what the guardian held ends a moment later."""
+    lock, begun = data / "lock", time.monotonic()
+    while lock.exists() and time.monotonic() - begun < PATIENCE_S:
+        inode = os.stat(lock).st_ino
+        if f":{inode} " not in Path("/proc/locks").read_text():
+            return
+        time.sleep(0.005)
+
+
+def remove(data):
+    """Also as root, to whom a safety log can only be appended to."""
+    events = data / "logs" / "safety_events.jsonl"
+    if events.exists() and os.geteuid() == 0:
+        subprocess.run(["chattr", "-a", events], check=False, stderr=subprocess.DEVNULL)
+    shutil.rmtree(data)
 
 
 class Wrong(Exception):
@@ -115,10 +134,11 @@ class Trial:
             child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 child.wait(after_s)
-                shutil.rmtree(data)
+                remove(data)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+                wait_until_free(data)
                 return data, f"after {after_s * 1000:.0f} ms"
         raise Wrong("runs end before they can be killed")
 
@@ -127,7 +147,7 @@ class Trial:
         output = self.work / "strace"
         command = ["strace", "-f", "-qq", "-o", str(output), "-e", f"trace={trace}"]
         if only:
-            command += ["-P", str(data / "log" / only)]
+            command += ["-P", str(data / only.format(keys=os.environ["KARYON_CONFIG_HOME"]))]
         for injection in injections:
             command += ["-e", f"inject={injection}"]
         command += [KARYON, *(action or self.run(data.name)), "--schedulers", "1"]
@@ -153,7 +173,7 @@ class Trial:
     def killed_at_a_turn(self, what, action, file, call, files):
         before = None
         if action == "resume":
-            before, _ = self.forced_kill("early", ["pwrite64:signal=KILL:when=9"], "00000000.log")
+            before, _ = self.forced_kill("early", ["pwrite64:signal=KILL:when=9"], "log/00000000.log")
             must(0, "safety", "resume", "--reason", "killed early", "--data", str(before))
         data, label = self.forced_kill(what, [f"{call}:signal=KILL:when=1"], file, before)
         found = len(log_files(data))
@@ -171,10 +191,11 @@ class Trial:
                 pass
             child.kill()
             child.wait()
+            wait_until_free(data)
             code, report, _ = karyon("audit", "verify", "--data", str(data))
             if code == 0 and report["records"] == self.expected["records"] - 1:
                 return data
-            shutil.rmtree(data)
+            remove(data)
         raise Wrong("the seal could not be met")
 
     def sealing_kill(self, what):
@@ -189,7 +210,7 @@ class Trial:
         for file in [*(data / "log").glob("*.records"), *(set(kept.iterdir()) - before)]:
             file.unlink()
         shutil.copy(killed / "safety" / "marker", data / "safety" / "marker")
-        shutil.rmtree(killed)
+        remove(killed)
         (data / "log" / "checkpoint").unlink()
         if what == "torn in its write":
             # What a disk may keep of a write when the power goes: its beginning, then zeros.
@@ -218,6 +239,9 @@ class Trial:
         if kind == BEFORE:
             if data.exists():
                 words = karyon("resume", *where)
+                if words[0] == 4:
+                    must(0, "safety", "resume", "--reason", f"kill {self.number}", *where)
+                    words = karyon("resume", *where)
                 if words[0] != 1 or "nothing was recorded" not in words[2]:
                     raise Wrong(f"resume: exit {words[0]}: {words[2]}")
             return "nothing was recorded, said so"
@@ -249,7 +273,8 @@ class Trial:
         try:
             data, label = kill()
             result, ok = self.recover(data, wanted, draw), True
-            shutil.rmtree(data, ignore_errors=True)
+            if data.exists():
+                remove(data)
         except (Wrong, KeyError, subprocess.TimeoutExpired) as wrong:
             result, ok = f"WRONG: {wrong}", False
             self.failures += 1
@@ -304,11 +329,12 @@ def main(mode):
     missing = []
     unable = small.unable_to_force()
     if unable:
-        missing = sorted({kind for kind, _, _ in FORCED} | {"between two files"})
+        missing = sorted({kind for kind, *_ in FORCED} | {"between two files"})
     else:
-        for kind, what, injections in FORCED:
+        for kind, what, only, call, when in FORCED:
             if mode == "full" or what in SHORT:
-                kill = lambda: small.forced_kill(what, injections)
+                injections = [f"{call}:signal=KILL:when={when}"]
+                kill = lambda: small.forced_kill(what, injections, only)
                 small.attempt(kill, kind, draw, f"forced: {what}")
         for turn in TURNS if long else []:
             long.attempt(lambda: long.killed_at_a_turn(*turn), None, draw, f"forced: {turn[0]}")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use karyon_authority::{EffectState, No, Refusal, receipt_digest};
-use karyon_guardian::Event;
+use karyon_guard::Event;
 use karyon_identity::SecretKey;
 use karyon_log::{Control, EffectStatus, Intent, OutcomeUnknown, Receipt};
 use karyon_types::{Denial, EffectId, Hash, Hasher, LogId};

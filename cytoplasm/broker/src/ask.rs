@@ -1,7 +1,7 @@
 //! Asking: what an agent wants to do, decided, told to the guardian, recorded.
 
 use karyon_authority::{Ask, Decision, No};
-use karyon_guardian::Event;
+use karyon_guard::Event;
 use karyon_log::{Control, Intent, Refused};
 use karyon_types::{Denial, EffectId, Hash, ProposalId};
 

@@ -1,7 +1,7 @@
 //! What the guardian is told, before it becomes real. What it does not hear is not done, and
 //! ends the node. Unguarded there is nobody to tell, and no effect happens.
 
-use karyon_guardian::{Event, LinkError};
+use karyon_guard::{Event, LinkError};
 
 use crate::broker::Inner;
 use crate::error::BrokerError;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use karyon_guardian::Guard;
+use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_log::origin;
 use karyon_log_writer::WriterStatus;

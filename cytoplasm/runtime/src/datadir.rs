@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use karyon_guardian::Guard;
+use karyon_guard::Guard;
 use karyon_safety::FileError;
 
 /// Why a data directory cannot be used.

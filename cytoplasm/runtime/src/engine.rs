@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_gate::{Full, Grant, Lease, OpenError};
-use karyon_guardian::Guard;
+use karyon_guard::Guard;
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Record, Target, Verb};
 use karyon_log_writer::LogFailed;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use karyon_guardian::{End, Guard};
+use karyon_guard::{End, Guard};
 use karyon_log::GuardianRecord;
 use karyon_safety::{Found, Marker, StopFile};
 use karyon_types::LogId;
@@ -76,7 +76,9 @@ impl Keeper {
     pub(crate) fn resumes_recorded(&self, last: u64) -> Result<(), NodeError> {
         match self {
             Keeper::Guardian(guard) => Ok(guard.resumes_recorded(last)?),
-            Keeper::Node { data, .. } => Ok(karyon_safety::resumes_recorded(data, last)?),
+            Keeper::Node { data, .. } => {
+                karyon_safety::resumes_recorded(data, last).map_err(NodeError::Resume)
+            }
         }
     }
 

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use karyon_guardian::LinkError;
+use karyon_guard::LinkError;
 use karyon_identity::SecretKey;
 use karyon_log::{
     Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, Recovered,
     Resume, Seal, SegmentHeader, Walk,
 };
 use karyon_log_writer::{LogFailed, Writer, WriterOptions};
-use karyon_safety::{MarkerError, ResumeError, SafeMode, StopFile};
+use karyon_safety::{FileError, SafeMode, StopFile};
 use karyon_statements::Checkpoint;
 use karyon_types::{Hash, LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};
@@ -85,13 +85,13 @@ pub enum NodeError {
     Log(#[from] LogFailed),
     /// The safety marker cannot be written.
     #[error(transparent)]
-    Marker(#[from] MarkerError),
+    Marker(#[from] FileError),
     /// The guardian was not reached.
     #[error(transparent)]
     Guardian(#[from] LinkError),
     /// A person's reason cannot be brought into the log.
-    #[error(transparent)]
-    Resume(#[from] ResumeError),
+    #[error("{0}. Move it away, keep it, and resume again")]
+    Resume(String),
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -469,7 +469,7 @@ pub(crate) fn boot_record(dir: &DataDir, boot: u32, karyon: &str, schedulers: us
 }
 
 fn take_resumes(dir: &DataDir) -> Result<Vec<Resume>, NodeError> {
-    let pending = karyon_safety::pending_resumes(dir.path())?;
+    let pending = karyon_safety::pending_resumes(dir.path()).map_err(NodeError::Resume)?;
     Ok(pending
         .into_iter()
         .map(|resume| Resume {

@@ -6,12 +6,11 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 
-use karyon_safety::Limits;
+use karyon_safety::{Limits, replace_file, resumes_recorded};
 use rustix::net::{SendFlags, send};
 
 use crate::frame::FromGuardian;
-use crate::guardian::{breach, internal, resources};
-use crate::held::Held;
+use crate::held;
 use crate::outside::{Contract, disk};
 use crate::record::{Halt, Record};
 
@@ -30,7 +29,7 @@ pub(crate) enum Work {
     /// The reasons of resumes up to this number are in the log.
     Recorded(u64),
     /// Say who guards.
-    Held(Held),
+    Held(String),
 }
 
 /// The guardian's side.
@@ -66,7 +65,7 @@ impl Clerk {
     /// Never waits.
     pub(crate) fn ask(&self, work: Work) -> Result<(), Halt> {
         let asked = self.work.try_send(work);
-        asked.map_err(|_| breach("the runtime says more than can be written down"))
+        asked.map_err(|_| Halt::breach("the runtime says more than can be written down"))
     }
 
     /// What went wrong meanwhile.
@@ -95,31 +94,31 @@ impl Desk {
         match work {
             Work::Answer(number, counts) => {
                 counts.map_or(Ok(()), |counts| self.keep(counts))?;
-                let (done, flags) = (FromGuardian::Done(number).encode(), SendFlags::NOSIGNAL);
-                match send(&self.link, done.as_bytes(), flags) {
-                    // One that is gone needs no answer.
-                    Ok(_) | Err(_) => Ok(()),
-                }
+                // One that is gone needs no answer.
+                let done = FromGuardian::Done(number).encode();
+                let _ = send(&self.link, done.as_bytes(), SendFlags::NOSIGNAL);
+                Ok(())
             }
             Work::Look(counts) => {
                 self.keep(counts)?;
-                disk(&self.record.data, &self.limits).map_err(resources)?;
+                disk(&self.record.data, &self.limits).map_err(Halt::safety)?;
                 match self.contract.broken() {
                     None => Ok(()),
-                    Some(path) => Err(breach(&format!("{} was changed", path.display()))),
+                    Some(path) => Err(Halt::breach(format!("{} was changed", path.display()))),
                 }
             }
             Work::Checkpoint(log, note) => {
                 self.logs.insert(log.clone());
                 if self.logs.len() > 1 {
-                    return Err(breach("the runtime writes more than one log"));
+                    return Err(Halt::breach("the runtime writes more than one log"));
                 }
-                self.record.checkpoint(&log, &note).map_err(|why| breach(&why))
+                self.record.checkpoint(&log, &note).map_err(Halt::breach)
             }
-            Work::Recorded(n) => {
-                karyon_safety::resumes_recorded(self.record.place.path(), n).map_err(internal)
+            Work::Recorded(n) => resumes_recorded(&self.record.place, n).map_err(Halt::internal),
+            Work::Held(held) => {
+                let file = held::file(&self.record.place);
+                replace_file(&file, held.as_bytes(), 0o644).map_err(Halt::internal)
             }
-            Work::Held(held) => held.write(self.record.place.path()).map_err(internal),
         }
     }
 
@@ -129,6 +128,6 @@ impl Desk {
             return Ok(());
         }
         self.record.entry.windows = counts;
-        self.record.entry.store().map_err(internal)
+        self.record.entry.store().map_err(Halt::internal)
     }
 }

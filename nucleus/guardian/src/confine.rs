@@ -8,11 +8,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, open, statvfs};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, open, statvfs};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_change, mount_remount,
 };
@@ -27,17 +27,6 @@ use rustix::thread::{
 
 use crate::system::{self, NAMESPACES, USER_NAMESPACE};
 
-/// The mechanisms that hold a runtime, by the names that status and log show.
-pub(crate) const MECHANISMS: [&str; 7] = [
-    "pid_namespace",
-    "mount_namespace",
-    "ipc_namespace",
-    "user_namespace",
-    "separate_user",
-    "landlock",
-    "seccomp",
-];
-
 /// The priority of guardian and first process as root: many that spin do not keep them waiting.
 pub(crate) const URGENT: i32 = -10;
 
@@ -50,17 +39,17 @@ pub(crate) fn flags(namespaces: bool, root: bool) -> u64 {
     }
 }
 
-/// Each mechanism, and whether it holds then.
-pub(crate) fn armed(namespaces: bool, root: bool) -> impl Iterator<Item = (&'static str, bool)> {
-    MECHANISMS.into_iter().map(move |name| {
-        let armed = match name {
-            "pid_namespace" | "mount_namespace" | "ipc_namespace" => namespaces,
-            "user_namespace" => namespaces && !root,
-            "separate_user" => root,
-            _ => false,
-        };
-        (name, armed)
-    })
+/// Each mechanism, by the name that status and log show, and whether it holds then.
+pub(crate) fn mechanisms(namespaces: bool, root: bool) -> [(&'static str, bool); 7] {
+    [
+        ("pid_namespace", namespaces),
+        ("mount_namespace", namespaces),
+        ("ipc_namespace", namespaces),
+        ("user_namespace", namespaces && !root),
+        ("separate_user", root),
+        ("landlock", false),
+        ("seccomp", false),
+    ]
 }
 
 /// How a runtime is started and held.
@@ -92,11 +81,6 @@ impl Confinement {
         flags(self.namespaces, self.user.is_some())
     }
 
-    /// Which mechanisms are to hold, before anything failed.
-    pub(crate) fn armed(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        armed(self.namespaces, self.user.is_some())
-    }
-
     /// In the first process: makes the namespace what it has to be. What could not be had is
     /// named with the reason; an error is what nothing can go on without.
     pub(crate) fn furnish(&self) -> io::Result<Vec<(&'static str, String)>> {
@@ -124,13 +108,8 @@ impl Confinement {
     fn protect(&self) -> io::Result<()> {
         let data = open(&self.data, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
         if let Some(covered) = self.user.and_then(|uid| self.unsearchable(uid)) {
-            mount(
-                "karyon",
-                &covered,
-                "tmpfs",
-                MountFlags::NOSUID | MountFlags::NODEV,
-                c"mode=755",
-            )?;
+            let flags = MountFlags::NOSUID | MountFlags::NODEV;
+            mount("karyon", &covered, "tmpfs", flags, c"mode=755")?;
             fs::create_dir_all(&self.data)?;
             mount_bind(format!("/proc/self/fd/{}", data.as_raw_fd()), &self.data)?;
             read_only(&covered)?;
@@ -153,15 +132,13 @@ impl Confinement {
 
     /// The uppermost folder above the data directory that this user cannot enter.
     fn unsearchable(&self, uid: u32) -> Option<PathBuf> {
-        let mut above: Vec<&Path> = self.data.ancestors().skip(1).collect();
-        above.reverse();
         let closed = |path: &&Path| {
             fs::metadata(path).is_ok_and(|found| {
                 let bit = if found.uid() == uid { 0o100 } else { 0o001 };
-                found.permissions().mode() & bit == 0
+                found.mode() & bit == 0
             })
         };
-        above.into_iter().find(closed).map(Path::to_path_buf)
+        self.data.ancestors().skip(1).filter(closed).last().map(Path::to_path_buf)
     }
 
     /// In the first process, once the runtime is started: keeps the right to signal it, no other.
@@ -198,12 +175,7 @@ impl Confinement {
         }
         set_no_new_privs(true)?;
         set_capabilities(None, only(CapabilitySet::empty()))?;
-        let reachable = rustix::fs::accessat(
-            CWD,
-            &self.folder,
-            rustix::fs::Access::EXEC_OK,
-            rustix::fs::AtFlags::EACCESS,
-        );
+        let reachable = accessat(CWD, &self.folder, Access::EXEC_OK, AtFlags::EACCESS);
         let folder = if reachable.is_ok() { &self.folder } else { &self.data };
         Ok(rustix::process::chdir(folder)?)
     }
@@ -220,22 +192,10 @@ fn seal(path: &Path) -> io::Result<()> {
 }
 
 fn read_only(path: &Path) -> io::Result<()> {
-    // What another mount forbids already must be forbidden here too.
-    let present = statvfs(path)?.f_flag;
-    let mut flags = MountFlags::BIND | MountFlags::RDONLY;
-    for (held, flag) in [
-        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
-        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
-        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
-        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
-        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
-    ] {
-        if present.contains(held) {
-            flags |= flag;
-        }
-    }
-    Ok(mount_remount(path, flags, "")?)
+    // What another mount forbids already must be forbidden here too; both have the same bits.
+    let forbidden = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let present = MountFlags::from_bits_truncate(statvfs(path)?.f_flag.bits() as u32) & forbidden;
+    Ok(mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | present, "")?)
 }
 
 /// Where control groups are mounted. Whoever may change the guardian's own could leave it and
@@ -250,36 +210,21 @@ fn control_groups() -> io::Result<Vec<PathBuf>> {
     Ok(groups.collect())
 }
 
-/// As root: makes the data directory the runtime's own, but for what is the guardian's. Links are
-/// not followed, and a file with several names keeps its owner.
-pub(crate) fn hand_over(data: &Path, uid: u32) -> io::Result<()> {
-    give(data, uid)?;
-    for entry in fs::read_dir(data)? {
-        let entry = entry?;
-        if !["safety", "logs", "lock"].iter().any(|own| entry.file_name() == *own) {
-            hand_over_all(&entry.path(), uid)?;
-        }
-    }
-    Ok(())
-}
-
-fn hand_over_all(path: &Path, uid: u32) -> io::Result<()> {
+/// As root: makes the data directory the runtime's own, but for what in it is `kept` for the
+/// guardian. Links are not followed, and a file with several names keeps its owner.
+pub(crate) fn hand_over(path: &Path, uid: u32, kept: &[&str]) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
     if found.is_dir() {
         for entry in fs::read_dir(path)? {
-            hand_over_all(&entry?.path(), uid)?;
+            let entry = entry?;
+            if !kept.iter().any(|own| entry.file_name() == *own) {
+                hand_over(&entry.path(), uid, &[])?;
+            }
         }
     }
-    match found.is_dir() || found.nlink() == 1 {
-        true => give(path, uid),
+    match found.uid() != uid && (found.is_dir() || found.nlink() == 1) {
+        true => std::os::unix::fs::lchown(path, Some(uid), Some(uid)),
         false => Ok(()),
-    }
-}
-
-fn give(path: &Path, uid: u32) -> io::Result<()> {
-    match fs::symlink_metadata(path)?.uid() == uid {
-        true => Ok(()),
-        false => std::os::unix::fs::lchown(path, Some(uid), Some(uid)),
     }
 }
 
@@ -292,9 +237,7 @@ pub(crate) fn bury_orphans() -> bool {
     for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
         if let Some(child) = Pid::from_raw(child) {
             // One that has ended by itself is buried below.
-            match kill_process(child, Signal::KILL) {
-                Ok(()) | Err(_) => {}
-            }
+            let _ = kill_process(child, Signal::KILL);
         }
     }
     while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}

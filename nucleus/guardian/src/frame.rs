@@ -6,6 +6,9 @@ pub const PROTOCOL: u32 = 1;
 /// The longest packet, bytes: a checkpoint's note, or a reason.
 pub const MAX_FRAME_BYTES: usize = 4_096;
 
+/// Names the descriptor of the link in a runtime's environment.
+pub const LINK: &str = "KARYON_GUARDIAN_LINK";
+
 /// What is counted, and announced before it becomes real.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {

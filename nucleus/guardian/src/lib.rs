@@ -3,7 +3,7 @@
 //! The command line starts it with [`main`]; it makes a namespace, in which a first process
 //! (`init`) keeps the runtime and everything that it starts. Whoever ends that first process ends
 //! all of them: that is how the guardian stops, and what happens by itself when the guardian dies
-//! or no longer answers. The runtime speaks with it over a [`Guard`].
+//! or no longer answers. The runtime speaks with it over a socket of packets.
 //!
 //! # Invariants
 //! 1. The way to a stop allocates, forks and opens nothing, and waits for nobody.
@@ -16,10 +16,8 @@ mod args;
 mod clerk;
 mod confine;
 mod frame;
-mod guard;
 mod guardian;
-mod halt;
-mod held;
+pub mod held;
 pub mod inherit;
 mod init;
 mod outside;
@@ -32,10 +30,8 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use frame::{End, Event, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
-pub use guard::{Counters, Guard, LINK, LinkError};
-pub use halt::{HaltError, Halted, halt};
-pub use held::Held;
+pub use frame::{End, Event, FromGuardian, FromRuntime, LINK, MAX_FRAME_BYTES, PROTOCOL, Terms};
+pub use system::exit_now;
 
 /// The program: what was asked for on the command line, behind its own name.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -43,9 +39,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Some(asked)) => asked,
         Ok(None) => {
             // A reader that went away did not want to know.
-            return match std::io::stdout().write_all(args::HELP.as_bytes()) {
-                Ok(()) | Err(_) => ExitCode::SUCCESS,
-            };
+            let _ = std::io::stdout().write_all(args::HELP.as_bytes());
+            return ExitCode::SUCCESS;
         }
         Err(why) => {
             record::note(&format!("error: {why}\n\n{}", args::HELP));
@@ -61,15 +56,14 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
                 record::note(&format!("  hint: {hint}"));
             }
             if as_json {
-                let hint = hint
-                    .map_or("null".into(), |hint| format!("\"{}\"", karyon_safety::json(&hint)));
-                let error = karyon_safety::json(&message);
-                let object =
-                    format!("{{\"error\":\"{error}\",\"hint\":{hint},\"exit_code\":{code}}}\n");
+                let text = |words: &str| format!("\"{}\"", karyon_safety::json(words));
+                let (error, hint) =
+                    (text(&message), hint.map_or("null".into(), |hint| text(&hint)));
                 // A reader that went away did not want to know.
-                match std::io::stdout().write_all(object.as_bytes()) {
-                    Ok(()) | Err(_) => {}
-                }
+                let _ = writeln!(
+                    std::io::stdout(),
+                    "{{\"error\":{error},\"hint\":{hint},\"exit_code\":{code}}}"
+                );
             }
             ExitCode::from(code)
         }
@@ -77,8 +71,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// Which mechanisms could hold a runtime that this user starts now, by name.
-pub fn mechanisms() -> Vec<(&'static str, bool)> {
+pub fn mechanisms() -> [(&'static str, bool); 7] {
     let root = rustix::process::geteuid().is_root();
-    let namespaces = confine::available(confine::flags(true, root));
-    confine::armed(namespaces, root).collect()
+    confine::mechanisms(confine::available(confine::flags(true, root)), root)
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use karyon_safety::Limits;
 use rustix::fs::statvfs;
 
-use crate::watch::{Tripped, within};
+use crate::watch::within;
 
 /// Folders and files of a data directory that are looked at; more is not a data directory.
 const MAX_FILES: u64 = 100_000;
@@ -99,7 +99,7 @@ impl Process {
 }
 
 impl Used {
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), Tripped> {
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), String> {
         within("processes", limits.processes, self.processes, "")?;
         within("memory_mib", limits.memory_mib, self.memory_bytes / MIB, "")?;
         within("open_files", limits.open_files, self.open_files, "")
@@ -107,16 +107,11 @@ impl Used {
 }
 
 /// Whether the disk has room, and the directory does not take too much of it.
-pub(crate) fn disk(data: &Path, limits: &Limits) -> Result<(), Tripped> {
+pub(crate) fn disk(data: &Path, limits: &Limits) -> Result<(), String> {
     let found = statvfs(data).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) / MIB);
-    if found < limits.free_space_mib {
-        let about = "free space, and this is the least that is allowed".into();
-        return Err(Tripped {
-            limit: "free_space_mib",
-            allowed: limits.free_space_mib,
-            found,
-            about,
-        });
+    let least = limits.free_space_mib;
+    if found < least {
+        return Err(format!("free_space_mib: {found}, and {least} is the least that is allowed"));
     }
     let mut files = 0;
     let bytes = size(data, &mut files);
@@ -137,45 +132,27 @@ fn size(path: &Path, files: &mut u64) -> u64 {
     bytes
 }
 
-/// Files that nobody but the guardian may change while a runtime lives.
-pub(crate) struct Contract {
-    files: Vec<(PathBuf, Option<Look>)>,
-}
+/// Files that nobody but the guardian may change while a runtime lives, as they were.
+pub(crate) struct Contract(Vec<(PathBuf, Option<Look>)>);
 
 /// What shows a change: another file, other bytes, or other rights.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Look {
-    identity: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
+type Look = ([u64; 3], [i64; 4]);
 
 fn look(path: &Path) -> Option<Look> {
     let found = fs::symlink_metadata(path).ok()?;
-    Some(Look {
-        identity: (found.dev(), found.ino()),
-        size: found.size(),
-        modified: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-    })
+    let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
+    Some(([found.dev(), found.ino(), found.size()], times))
 }
 
 impl Contract {
-    pub(crate) fn of(files: Vec<PathBuf>) -> Contract {
-        let mut contract = Contract { files: files.into_iter().map(|file| (file, None)).collect() };
-        contract.renew();
-        contract
-    }
-
-    /// The guardian itself has written.
-    pub(crate) fn renew(&mut self) {
-        self.files.iter_mut().for_each(|(file, seen)| *seen = look(file));
+    pub(crate) fn of(files: impl IntoIterator<Item = PathBuf>) -> Contract {
+        let looked_at = |file: PathBuf| (file.clone(), look(&file));
+        Contract(files.into_iter().map(looked_at).collect())
     }
 
     /// The first file that is not as it was.
     pub(crate) fn broken(&self) -> Option<&Path> {
-        self.files.iter().find(|(file, seen)| look(file) != *seen).map(|(file, _)| file.as_path())
+        self.0.iter().find(|(file, seen)| look(file) != *seen).map(|(file, _)| file.as_path())
     }
 }
 

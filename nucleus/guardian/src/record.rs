@@ -19,54 +19,71 @@ pub(crate) struct Halt {
 }
 
 impl Halt {
-    pub(crate) fn new(event: EventKind, reason: impl Into<String>) -> Halt {
-        Halt { event, reason: reason.into(), breached: false }
+    pub(crate) fn new(event: EventKind, reason: impl ToString) -> Halt {
+        Halt { event, reason: reason.to_string(), breached: false }
+    }
+
+    /// Resources, heartbeat, environment.
+    pub(crate) fn safety(reason: impl ToString) -> Halt {
+        Halt::new(EventKind::SafetyHalt, reason)
+    }
+
+    /// A rate or a sequence.
+    pub(crate) fn runaway(reason: impl ToString) -> Halt {
+        Halt::new(EventKind::RunawayDetected, reason)
+    }
+
+    pub(crate) fn manual(reason: impl ToString) -> Halt {
+        Halt::new(EventKind::ManualStop, reason)
+    }
+
+    pub(crate) fn breach(reason: impl ToString) -> Halt {
+        Halt { breached: true, ..Halt::safety(reason) }
+    }
+
+    /// The guardian itself cannot go on: then nothing goes on.
+    pub(crate) fn internal(error: impl ToString) -> Halt {
+        Halt::safety(format!("the guardian: {}", error.to_string()))
     }
 }
 
 /// The guardian's own files of one data directory.
 pub(crate) struct Record {
+    /// Its name, for people.
     pub(crate) data: PathBuf,
-    pub(crate) place: Place,
+    /// The directory itself: whoever moves it away and puts another into its place does not have
+    /// that one written.
+    pub(crate) place: PathBuf,
+    _handle: OwnedFd,
     pub(crate) config: PathBuf,
     pub(crate) entry: Entry,
 }
 
-/// The data directory itself: whoever moves it away and puts another into its place does not
-/// have that one written.
-pub(crate) struct Place {
-    path: PathBuf,
-    _handle: OwnedFd,
-}
-
-impl Place {
-    pub(crate) fn of(data: &Path) -> io::Result<Place> {
+impl Record {
+    pub(crate) fn of(data: &Path, config: &Path, entry: Entry) -> io::Result<Record> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = rustix::fs::open(data, flags, Mode::empty())?;
-        Ok(Place { path: format!("/proc/self/fd/{}", handle.as_raw_fd()).into(), _handle: handle })
+        let place = format!("/proc/self/fd/{}", handle.as_raw_fd()).into();
+        let (data, config) = (data.to_owned(), config.to_owned());
+        Ok(Record { data, place, _handle: handle, config, entry })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Record {
     /// Before anything runs.
-    pub(crate) fn begin(&mut self) -> Result<(), String> {
-        self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
-        self.entry.store().map_err(words)?;
-        karyon_safety::replace(self.place.path(), &Marker::Running { n: self.entry.n })
-            .map_err(words)
+    pub(crate) fn begin(&mut self) -> Result<(), FileError> {
+        self.write(&Marker::Running { n: self.entry.n })
     }
 
     /// After an end in good order.
-    pub(crate) fn clear(&mut self) -> Result<(), String> {
+    pub(crate) fn clear(&mut self) -> Result<(), FileError> {
         self.entry.n += 1;
+        self.write(&Marker::Clear { n: self.entry.n })
+    }
+
+    /// The entry first: after a crash in between the marker says `running`, which is safe mode.
+    fn write(&mut self, marker: &Marker) -> Result<(), FileError> {
         self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
-        // In this order: after a crash in between the marker says `running`, which is safe mode.
-        self.entry.store().map_err(words)?;
-        karyon_safety::replace(self.place.path(), &Marker::Clear { n: self.entry.n }).map_err(words)
+        self.entry.store()?;
+        karyon_safety::replace(&self.place, marker)
     }
 
     /// Nothing lives any more: says so in the marker, to a person, and in the safety log.
@@ -75,72 +92,48 @@ impl Record {
         halt: &Halt,
         governance: &str,
         limits: &Limits,
-    ) -> Result<(), String> {
+    ) -> Result<(), FileError> {
         let marker = Marker::Halted { n: self.entry.n, reason: halt.reason.clone() };
-        let marked = karyon_safety::replace(self.place.path(), &marker).map_err(words);
-        let notified = notify(halt, &self.data, limits);
-        let logged = self.log(halt, governance, notified).map_err(words);
+        let marked = karyon_safety::replace(&self.place, &marker);
+        let told = notify(halt, &self.data, limits);
+        let Halt { event, reason, .. } = halt;
+        let logged = SafetyLog::append(&self.place, *event, reason, governance, told, unix_ms());
+        let logged = logged.and_then(|head| {
+            self.entry.log_head = head;
+            self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
+            self.entry.store()
+        });
         marked.and(logged)
-    }
-
-    fn log(&mut self, halt: &Halt, governance: &str, notified: bool) -> Result<(), FileError> {
-        let (data, unix_ms) = (self.place.path(), unix_ms());
-        self.entry.log_head = SafetyLog::append(
-            data,
-            halt.event,
-            &halt.reason,
-            "halted",
-            governance,
-            notified,
-            unix_ms,
-        )?;
-        self.entry.last_unix_s = self.entry.last_unix_s.max(unix_ms / 1_000);
-        self.entry.store()
     }
 
     /// Keeps a checkpoint; one that is smaller than what is kept already is not believed.
     pub(crate) fn checkpoint(&self, log: &str, note: &str) -> Result<(), String> {
-        let folder = self.config.join("checkpoints");
-        let file = folder.join(log);
+        let words = |error: FileError| error.to_string();
         let size = |note: &str| note.lines().nth(1).and_then(|line| line.parse::<u64>().ok());
+        let file = self.config.join("checkpoints").join(log);
         let kept = match std::fs::read_to_string(&file) {
-            Ok(kept) => size(&kept),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Ok(kept) => size(&kept).unwrap_or(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(format!("{}: {error}", file.display())),
         };
-        match (size(note), kept) {
-            (None, _) => Err("the runtime gave a checkpoint that is none".into()),
-            (Some(new), Some(kept)) if new < kept => {
-                Err(format!("the log became shorter: {new} blocks, and {kept} were there"))
-            }
-            (Some(_), _) => {
-                make_folder(&folder)?;
-                karyon_safety::replace_file(&file, note.as_bytes(), 0o644).map_err(words)
-            }
+        let new = size(note).ok_or("the runtime gave a checkpoint that is none")?;
+        if new < kept {
+            return Err(format!("the log became shorter: {new} blocks, and {kept} were there"));
         }
+        karyon_safety::make_folder(&self.config, "checkpoints").map_err(words)?;
+        karyon_safety::replace_file(&file, note.as_bytes(), 0o644).map_err(words)
     }
-}
-
-fn make_folder(folder: &Path) -> Result<(), String> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 /// Runs the command that tells a person; true: it said within its time that it did.
 fn notify(halt: &Halt, data: &Path, limits: &Limits) -> bool {
-    let Some(command) = &limits.notify_command else { return false };
-    let child = Command::new(command)
-        .arg(data)
-        .arg(halt.event.name())
-        .arg(&halt.reason)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn();
-    let mut child = match child {
+    let Some(program) = &limits.notify_command else { return false };
+    let mut command = Command::new(program);
+    command.arg(data).arg(halt.event.name()).arg(&halt.reason);
+    let mut child = match command.stdin(Stdio::null()).stdout(Stdio::null()).spawn() {
         Ok(child) => child,
         Err(error) => {
-            note(&format!("error: {} cannot be run: {error}", command.display()));
+            note(&format!("error: {} cannot be run: {error}", program.display()));
             return false;
         }
     };
@@ -152,16 +145,12 @@ fn notify(halt: &Halt, data: &Path, limits: &Limits) -> bool {
             Err(_) => return false,
         }
     }
-    match child.kill().and_then(|()| child.wait()) {
-        Ok(_) | Err(_) => false,
-    }
+    // It did not say so, whatever becomes of it.
+    let _ = child.kill().and_then(|()| child.wait());
+    false
 }
 
-pub(crate) fn words(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-pub(crate) fn unix_ms() -> u64 {
+fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
@@ -171,7 +160,5 @@ pub(crate) fn unix_s() -> u64 {
 
 /// A line for a person; if nobody reads it, nothing is lost that is not in the safety log.
 pub(crate) fn note(line: &str) {
-    match writeln!(io::stderr(), "{line}") {
-        Ok(()) | Err(_) => {}
-    }
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -3,27 +3,26 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use karyon_safety::{Entry, EventKind, Limits, StopWatch};
+use karyon_safety::{Entry, Limits, StopWatch, make_folder};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{FileType, Mode, OFlags, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, mknodat, statvfs};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, setpriority_process};
 use rustix::time::Timespec;
 
 use crate::args::Asked;
 use crate::clerk::Clerk;
-use crate::confine::{Confinement, URGENT, hand_over, own_ids};
-use crate::guard::LINK;
-use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED};
-use crate::halt::{REQUESTS, lock};
+use crate::confine::{Confinement, URGENT, hand_over, mechanisms, own_ids};
+use crate::frame::LINK;
+use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED, Known};
 use crate::outside::{Contract, disk};
-use crate::record::{Halt, Place, Record, unix_s};
+use crate::record::{Halt, Record, unix_s};
 use crate::watch::Watches;
-use crate::{init, system};
+use crate::{held, init, system};
 
 /// Why nothing was started.
 pub(crate) struct Refusal {
@@ -51,103 +50,83 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
     for tighter in &asked.tighten {
         limits.tighten(tighter).map_err(failed)?;
     }
-    let data = asked
-        .data
-        .canonicalize()
-        .map_err(|error| failed(format!("the data directory {}: {error}", asked.data.display())))?;
-    let lock = lock(&data).ok_or_else(|| {
+    let data = canonical("data directory", &asked.data)?;
+    let _lock = held::lock(&data).ok_or_else(|| {
         failed(format!("{} is in use by another process; wait for it, or stop it", data.display()))
     })?;
-    let entry = match is_new(&data) {
-        true => Entry::begin(&data, &config, unix_s()).map_err(failed)?,
-        false => karyon_safety::admit(&data, &config)
-            .map_err(|mode| halted(&data, mode.message(&data)))?,
-    };
-    let mut stop = StopWatch::watch(&data, &limits.host_stop)
-        .map_err(|error| halted(&data, format!("STOP cannot be watched: {error}")))?;
-    if let Some(which) = stop.check() {
-        return Err(halted(
-            &data,
-            format!("{which} is there: nothing starts until a person removes it"),
-        ));
-    }
-    let place = Place::of(&data).map_err(failed)?;
-    let mut record = Record { data, place, config, entry };
-    let mut watches = Watches::decode(&record.entry.windows)
-        .ok_or_else(|| halted(&record.data, "the counts of its watches cannot be read"))?;
-    if !karyon_safety::pending_resumes(&record.data).map_err(failed)?.is_empty() {
-        watches.forgive();
-    }
-    if let Err(halt) = validate(&record, &limits) {
-        record.halt(&halt, "enforced", &limits).map_err(failed)?;
-        return Err(halted(&record.data, halt.reason));
-    }
+    let (mut record, watches, stop) = admit(&data, &config, &limits)?;
     let mut confinement = confinement(&asked, &record, &limits)?;
-    let make = |error: io::Error| failed(format!("nothing can be started: {error}"));
-    let logs = record.data.join("logs");
-    if !logs.is_dir() {
-        std::fs::create_dir(&logs).map_err(make)?;
-    }
-    if let Some(uid) = confinement.user {
-        // Root may ask the memory while the runtime lives: it must not be root's then.
-        std::fs::create_dir_all(record.data.join("memory")).map_err(make)?;
-        hand_over(&record.data, uid).map_err(make)?;
-    }
-    let requests = requests(&record.data).map_err(make)?;
+    let requests = prepare(&record, confinement.user).map_err(cannot_start)?;
     system::catch(&[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT]);
     record.begin().map_err(failed)?;
-    let first = start(&mut confinement);
-    let started = match first {
-        Ok(started) if started.is_furnished() => started,
-        other if limits.require_namespaces => {
-            let why = other.map_or_else(|error| error.to_string(), |started| started.reported);
-            let reason = format!("guardian.conf requires namespaces, and there are none: {why}");
-            let halt = Halt::new(EventKind::SafetyHalt, reason);
-            record.halt(&halt, "enforced", &limits).map_err(failed)?;
-            return Err(halted(&record.data, halt.reason));
-        }
-        Ok(_) | Err(_) => {
-            confinement.namespaces = false;
-            // What loses its parents comes to the guardian then.
-            rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-                .map_err(failed)?;
-            start(&mut confinement).map_err(make)?
-        }
-    };
+    let started = start_somehow(&mut confinement, &mut record, &limits)?;
     if confinement.user.is_some() {
-        rustix::process::setpriority_process(None, URGENT).map_err(failed)?;
+        setpriority_process(None, URGENT).map_err(failed)?;
     }
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
-    let mut contract = vec![
-        record.config.join("guardian.conf"),
-        record.data.join("safety").join("marker"),
-        record.data.join("logs").join("safety_events.jsonl"),
+    let files = [
+        config.join("guardian.conf"),
+        data.join("safety").join("marker"),
+        data.join("logs").join("safety_events.jsonl"),
     ];
-    contract.extend(confinement.programs.iter().cloned());
-    let link = started.link.try_clone().map_err(make)?;
-    let data = record.data.clone();
-    let clerk = Clerk::begin(record, Contract::of(contract), limits.clone(), link).map_err(make)?;
-    let mut guardian = Guardian {
-        mechanisms: confinement.armed().collect(),
-        data,
-        clerk: Some(clerk),
-        limits,
-        watches,
-        stop,
-        requests,
-        started,
-        spoken: None,
-        begun: false,
-        said: None,
-        crashes: 0,
-        ticked: (0, Instant::now()),
-        asked: init::BEAT,
-        deadline: None,
+    let contract = Contract::of(files.into_iter().chain(confinement.programs.clone()));
+    let link = started.link.try_clone().map_err(cannot_start)?;
+    let clerk = Clerk::begin(record, contract, limits.clone(), link).map_err(cannot_start)?;
+    let mechanisms = mechanisms(confinement.namespaces, confinement.user.is_some()).into();
+    let known = Known::nothing();
+    let mut guardian =
+        Guardian { data, clerk, limits, watches, stop, mechanisms, requests, started, known };
+    let ended = guardian.watch();
+    guardian.finish(ended)
+}
+
+fn canonical(what: &str, path: &Path) -> Result<PathBuf, Refusal> {
+    let found = path.canonicalize();
+    found.map_err(|error| failed(format!("the {what} {}: {error}", path.display())))
+}
+
+fn cannot_start(error: io::Error) -> Refusal {
+    failed(format!("nothing can be started: {error}"))
+}
+
+/// What is known of a directory in which a start is permitted, now that it is locked.
+fn admit(
+    data: &Path,
+    config: &Path,
+    limits: &Limits,
+) -> Result<(Record, Watches, StopWatch), Refusal> {
+    let entry = match is_new(data) {
+        true => Entry::begin(data, config, unix_s()).map_err(failed)?,
+        false => {
+            let known = karyon_safety::admit(data, config);
+            known.map_err(|mode| halted(data, mode.message(data)))?
+        }
     };
-    let end = guardian.watch();
-    let code = guardian.finish(end);
-    drop(lock);
-    code
+    let mut stop = StopWatch::watch(data, &limits.host_stop)
+        .map_err(|error| halted(data, format!("STOP cannot be watched: {error}")))?;
+    if let Some(which) = stop.check() {
+        let words = format!("{which} is there: nothing starts until a person removes it");
+        return Err(halted(data, words));
+    }
+    let mut record = Record::of(data, config, entry).map_err(failed)?;
+    let mut watches = Watches::decode(&record.entry.windows)
+        .ok_or_else(|| halted(data, "the counts of its watches cannot be read"))?;
+    if !karyon_safety::pending_resumes(data).map_err(failed)?.is_empty() {
+        watches.forgive();
+    }
+    match validate(&record, limits) {
+        Ok(()) => Ok((record, watches, stop)),
+        Err(reason) => Err(halt(&mut record, reason, limits)),
+    }
+}
+
+/// Halts before anything ran.
+fn halt(record: &mut Record, reason: String, limits: &Limits) -> Refusal {
+    let halt = Halt::safety(reason);
+    match record.halt(&halt, "enforced", limits) {
+        Ok(()) => halted(&record.data, halt.reason),
+        Err(error) => failed(error),
+    }
 }
 
 /// Whether nothing ever ran here. A person can put STOP there beforehand.
@@ -158,30 +137,65 @@ fn is_new(data: &Path) -> bool {
 }
 
 /// What has to hold before anything runs.
-fn validate(record: &Record, limits: &Limits) -> Result<(), Halt> {
-    let halt = |reason: String| Halt::new(EventKind::SafetyHalt, reason);
-    let disk_flags = rustix::fs::statvfs(&record.data)
-        .map_err(|errno| halt(format!("the disk of the data directory: {errno}")))?
+fn validate(record: &Record, limits: &Limits) -> Result<(), String> {
+    let disk_flags = statvfs(&record.data)
+        .map_err(|errno| format!("the disk of the data directory: {errno}"))?
         .f_flag;
-    if disk_flags.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-        return Err(halt("the disk of the data directory cannot be written".into()));
+    if disk_flags.contains(StatVfsMountFlags::RDONLY) {
+        return Err("the disk of the data directory cannot be written".into());
     }
-    disk(&record.data, limits).map_err(|tripped| halt(tripped.to_string()))?;
+    disk(&record.data, limits)?;
     let (now_s, last_s) = (unix_s(), record.entry.last_unix_s);
     if now_s.saturating_add(limits.clock_back_s) < last_s {
         let back_s = last_s - now_s;
-        return Err(halt(format!("the clock stands {back_s} s before what was recorded last")));
+        return Err(format!("the clock stands {back_s} s before what was recorded last"));
     }
     Ok(())
+}
+
+/// Makes what the first process and whoever asks for a halt find in the directory: the pipe for
+/// that.
+fn prepare(record: &Record, user: Option<u32>) -> io::Result<File> {
+    let data = &record.data;
+    make_folder(data, "logs").map_err(|error| error.source)?;
+    if let Some(uid) = user {
+        // Root may ask the memory while the runtime lives: it must not be root's then.
+        make_folder(data, "memory").map_err(|error| error.source)?;
+        hand_over(data, uid, &["safety", "logs", "lock"])?;
+    }
+    let path = held::requests(data);
+    held::remove(&path)?;
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+    // Held open for writing too, so that it never ends.
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(&path, flags, Mode::empty())?.into())
+}
+
+/// In namespaces, or without them where there are none and a person has not required them.
+fn start_somehow(
+    confinement: &mut Confinement,
+    record: &mut Record,
+    limits: &Limits,
+) -> Result<Started, Refusal> {
+    let why = match start(confinement) {
+        Ok(started) if started.is_furnished() => return Ok(started),
+        Ok(started) => started.reported,
+        Err(error) => error.to_string(),
+    };
+    if limits.require_namespaces {
+        let reason = format!("guardian.conf requires namespaces, and there are none: {why}");
+        return Err(halt(record, reason, limits));
+    }
+    confinement.namespaces = false;
+    // What loses its parents comes to the guardian then.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(failed)?;
+    start(confinement).map_err(cannot_start)
 }
 
 /// The programs that run: this one, and the one that is asked for.
 fn confinement(asked: &Asked, record: &Record, limits: &Limits) -> Result<Confinement, Refusal> {
     let folder = std::env::current_dir().map_err(failed)?;
-    let program = asked
-        .program
-        .canonicalize()
-        .map_err(|error| failed(format!("the program {}: {error}", asked.program.display())))?;
+    let program = canonical("program", &asked.program)?;
     let own = std::env::current_exe().map_err(failed)?;
     let opened = rustix::fs::open(&program, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let root = rustix::process::geteuid().is_root();
@@ -225,10 +239,9 @@ impl Started {
     /// Reads what it said since.
     pub(crate) fn read_reports(&mut self) {
         let mut text = Vec::new();
-        match self.report.read_to_end(&mut text) {
-            // What was there was read; more comes later, or never.
-            Ok(_) | Err(_) => self.reported.push_str(&String::from_utf8_lossy(&text)),
-        }
+        // What was there was read; more comes later, or never.
+        let _ = self.report.read_to_end(&mut text);
+        self.reported.push_str(&String::from_utf8_lossy(&text));
     }
 
     /// What it said behind this word.
@@ -254,42 +267,20 @@ fn start(confinement: &mut Confinement) -> io::Result<Started> {
         drop((link, life, report));
         init::run(confinement, life_end, report_end)
     };
-    let mut started = Started {
-        handle,
-        number,
-        link,
-        life: life.into(),
-        report: report.into(),
-        reported: String::new(),
-    };
+    let (life, report, reported) = (life.into(), report.into(), String::new());
+    let mut started = Started { handle, number, link, life, report, reported };
     let begun = Instant::now();
     while started.reported.is_empty() && begun.elapsed() < FIRST_WORD {
-        let mut waited = [PollFd::new(&started.report, PollFlags::IN)];
+        let mut waited = [
+            PollFd::new(&started.report, PollFlags::IN),
+            PollFd::new(&started.handle, PollFlags::IN),
+        ];
         poll(&mut waited, Some(&Timespec { tv_sec: 0, tv_nsec: 100_000_000 }))?;
+        let [_, ended] = waited.map(|one| !one.revents().is_empty());
         started.read_reports();
-        if started.reported.is_empty()
-            && poll(&mut [PollFd::new(&started.handle, PollFlags::IN)], Some(&Timespec::default()))?
-                > 0
-        {
+        if ended {
             break;
         }
     }
     Ok(started)
-}
-/// Without a guardian nobody reads it.
-pub(crate) fn remove_requests(data: &Path) -> io::Result<()> {
-    match std::fs::remove_file(data.join("safety").join(REQUESTS)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// The pipe through which a person halts; made anew at each start.
-fn requests(data: &Path) -> std::io::Result<File> {
-    remove_requests(data)?;
-    let path = data.join("safety").join(REQUESTS);
-    mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-    // Held open for writing too, so that it never ends.
-    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(&path, flags, Mode::empty())?.into())
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Signal;
 
+// SAFETY: as the C library declares them.
 unsafe extern "C" {
     fn _exit(code: i32) -> !;
     fn fcntl(fd: i32, command: i32, ...) -> i32;
@@ -27,7 +28,7 @@ pub(crate) const NAMESPACES: u64 = 0x0002_0000 | 0x0800_0000 | 0x2000_0000;
 pub(crate) const USER_NAMESPACE: u64 = 0x1000_0000;
 
 /// Ends the process at once, without running anything.
-pub(crate) fn exit_now(code: i32) -> ! {
+pub fn exit_now(code: i32) -> ! {
     // SAFETY: takes no memory, never returns.
     unsafe { _exit(code) }
 }

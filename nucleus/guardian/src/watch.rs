@@ -3,7 +3,6 @@
 //! The counts come from the runtime (cooperative) or from outside; the limits from a person.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use karyon_safety::Limits;
 
@@ -14,26 +13,7 @@ const DAY_S: u64 = 86_400;
 /// Into how many parts a window is divided: it forgets one part at a time.
 const PARTS: u64 = 60;
 /// Leases with an open sequence of rejections or failures; more at a time is too much by itself.
-const MAX_SEQUENCES: usize = 4_096;
-
-/// A limit that was passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tripped {
-    /// The limit's name in `guardian.conf`.
-    pub(crate) limit: &'static str,
-    pub(crate) allowed: u64,
-    pub(crate) found: u64,
-    /// More words: which lease, what was asked.
-    pub(crate) about: String,
-}
-
-impl fmt::Display for Tripped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tripped { limit, allowed, found, about } = self;
-        write!(f, "{limit}: {found}, and {allowed} is the most that is allowed")?;
-        if about.is_empty() { Ok(()) } else { write!(f, " ({about})") }
-    }
-}
+const MAX_SEQUENCES: u64 = 4_096;
 
 /// How much happened lately.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +33,8 @@ impl Window {
             Some((at, held)) if now_s - *at < span_s / PARTS => {
                 *held = held.saturating_add(amount);
             }
-            _ if amount == 0 => {}
-            _ => self.parts.push((now_s, amount)),
+            Some(_) | None if amount == 0 => {}
+            Some(_) | None => self.parts.push((now_s, amount)),
         }
         self.parts.iter().fold(0, |sum: u64, (_, held)| sum.saturating_add(*held))
     }
@@ -78,20 +58,6 @@ const WINDOWS: [(&str, u64); 5] = [
 const REJECTIONS: &str = "rejections_in_sequence";
 const FAILURES: &str = "failures_in_sequence";
 
-fn allowed(limits: &Limits, limit: &str) -> u64 {
-    match limit {
-        "asks_per_minute" => limits.asks_per_minute,
-        "tasks_per_day" => limits.tasks_per_day,
-        "crashes_per_minute" => limits.crashes_per_minute,
-        "self_modifications_per_day" => limits.self_modifications_per_day,
-        "cpu_s_per_day" => limits.cpu_s_per_day,
-        REJECTIONS => limits.rejections_in_sequence,
-        FAILURES => limits.failures_in_sequence,
-        // A name that has no limit allows nothing.
-        _ => 0,
-    }
-}
-
 impl Watches {
     /// Counts so much more of what `limit` bounds.
     pub(crate) fn add(
@@ -101,10 +67,10 @@ impl Watches {
         now_s: u64,
         amount: u64,
         about: &str,
-    ) -> Result<(), Tripped> {
+    ) -> Result<(), String> {
         let span_s = WINDOWS.iter().find(|(name, _)| *name == limit).map_or(DAY_S, |(_, s)| *s);
         let found = self.windows.entry(limit).or_default().add(now_s, span_s, amount);
-        within(limit, allowed(limits, limit), found, about)
+        within(limit, limits.get(limit), found, about)
     }
 
     /// Counts what a runtime reported. True: it must be kept at once.
@@ -115,26 +81,21 @@ impl Watches {
         lease: u64,
         text: &str,
         now_s: u64,
-    ) -> Result<bool, Tripped> {
+    ) -> Result<bool, String> {
         let about = match lease {
             0 => text.to_owned(),
             lease => format!("lease {lease}: {text}"),
         };
+        let mut count = |limit| self.add(limits, limit, now_s, 1, &about);
         match event {
-            Event::Ask => {
-                self.add(limits, "asks_per_minute", now_s, 1, &about)?;
-                return Ok(false);
-            }
-            Event::Task => self.add(limits, "tasks_per_day", now_s, 1, &about)?,
-            Event::SelfModification => {
-                self.add(limits, "self_modifications_per_day", now_s, 1, &about)?;
-            }
-            Event::Rejection => self.follows(limits, REJECTIONS, lease, &about)?,
-            Event::Failure => self.follows(limits, FAILURES, lease, &about)?,
-            Event::Admitted => return Ok(self.sequences.remove(&(REJECTIONS, lease)).is_some()),
-            Event::Success => return Ok(self.sequences.remove(&(FAILURES, lease)).is_some()),
+            Event::Ask => count("asks_per_minute").map(|()| false),
+            Event::Task => count("tasks_per_day").map(|()| true),
+            Event::SelfModification => count("self_modifications_per_day").map(|()| true),
+            Event::Rejection => self.follows(limits, REJECTIONS, lease, &about),
+            Event::Failure => self.follows(limits, FAILURES, lease, &about),
+            Event::Admitted => Ok(self.sequences.remove(&(REJECTIONS, lease)).is_some()),
+            Event::Success => Ok(self.sequences.remove(&(FAILURES, lease)).is_some()),
         }
-        Ok(true)
     }
 
     fn follows(
@@ -143,26 +104,22 @@ impl Watches {
         limit: &'static str,
         lease: u64,
         about: &str,
-    ) -> Result<(), Tripped> {
+    ) -> Result<bool, String> {
         let count = self.sequences.entry((limit, lease)).or_default();
         *count += 1;
-        within(limit, allowed(limits, limit), *count, about)?;
-        let open = self.sequences.len() as u64;
-        within("sequences at a time", MAX_SEQUENCES as u64, open, "")
+        within(limit, limits.get(limit), *count, about)?;
+        within("sequences at a time", MAX_SEQUENCES, self.sequences.len() as u64, "").map(|()| true)
     }
 
     /// As lines, to be kept.
     pub(crate) fn encode(&self) -> String {
-        let mut text = String::new();
-        for (name, window) in &self.windows {
-            for (at, held) in &window.parts {
-                text.push_str(&format!("window {name} {at} {held}\n"));
-            }
-        }
-        for ((name, lease), count) in &self.sequences {
-            text.push_str(&format!("sequence {name} {lease} {count}\n"));
-        }
-        text
+        let windows = self.windows.iter().flat_map(|(name, window)| {
+            window.parts.iter().map(move |(at, held)| format!("window {name} {at} {held}\n"))
+        });
+        let sequences = self.sequences.iter();
+        let sequences =
+            sequences.map(|((name, lease), count)| format!("sequence {name} {lease} {count}\n"));
+        windows.chain(sequences).collect()
     }
 
     /// Reads what was kept; `None`: it is in no known form.
@@ -197,17 +154,13 @@ impl Watches {
     }
 }
 
-/// Whether `found` is allowed.
-pub(crate) fn within(
-    limit: &'static str,
-    allowed: u64,
-    found: u64,
-    about: &str,
-) -> Result<(), Tripped> {
-    match found > allowed {
-        true => Err(Tripped { limit, allowed, found, about: about.to_owned() }),
-        false => Ok(()),
+/// Whether `found` is allowed; `about` says more: which lease, what was asked.
+pub(crate) fn within(what: &str, allowed: u64, found: u64, about: &str) -> Result<(), String> {
+    if found <= allowed {
+        return Ok(());
     }
+    let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
+    Err(format!("{what}: {found}, and {allowed} is the most that is allowed{about}"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 
 use ed25519_compact::sha512;
 
-use crate::Damage;
-
 /// `Display` as a table: a pattern, and what `write!` takes.
 macro_rules! words {
     ($name:ident: $($pattern:pat => ($($words:tt)+);)+) => {
@@ -16,11 +14,14 @@ macro_rules! words {
 }
 pub(crate) use words;
 
+/// Sealed, but with another text than it should have.
+pub(crate) const FORM: &str = "its text is in no known form";
+pub(crate) const UNSEALED: &str = "its check does not fit its text";
+pub(crate) const OLD_VERSION: &str = "it is of an earlier version";
+
 /// The first half of SHA-512: the guardian's only hash.
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
-    let mut half = [0; 32];
-    half.iter_mut().zip(sha512::Hash::hash(bytes)).for_each(|(to, from)| *to = from);
-    half
+    sha512::Hash::hash(bytes).first_chunk().copied().unwrap_or_default()
 }
 
 /// `body`, which ends with a line break, and behind it a line with its digest.
@@ -28,78 +29,81 @@ pub(crate) fn seal(body: &str) -> String {
     format!("{body}sha512 {}\n", hex(&digest(body.as_bytes())))
 }
 
-/// The body of a sealed text.
-pub(crate) fn unseal(text: &str) -> Result<&str, Damage> {
-    let end = text.rfind("sha512 ").ok_or(Damage::Check)?;
-    let (body, _) = text.split_at_checked(end).ok_or(Damage::Check)?;
-    if seal(body) == text { Ok(body) } else { Err(Damage::Check) }
+/// What `parse` makes of a sealed text behind its `version`, a line that ends in "-v2" or "-v1".
+/// One meaning has one text: that which `encode` writes.
+pub(crate) fn unseal<T>(
+    text: &str,
+    version: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+    encode: impl FnOnce(&T) -> String,
+) -> Result<T, &'static str> {
+    let former = version.replace("-v2", "-v1");
+    if former != version && text.starts_with(&former) {
+        return Err(OLD_VERSION);
+    }
+    let (body, _) =
+        text.rfind("sha512 ").and_then(|end| text.split_at_checked(end)).ok_or(UNSEALED)?;
+    if seal(body) != text {
+        return Err(UNSEALED);
+    }
+    let found = body.strip_prefix(version).and_then(parse);
+    found.filter(|found| encode(found) == text).ok_or(FORM)
 }
 
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(digit).collect()
-}
-
-fn digit(value: u8) -> Option<char> {
-    char::from_digit(value.into(), 16)
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Exactly so many bytes, written by [`hex`].
 pub fn unhex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
-    let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    if pairs.len() != LENGTH {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = (high * 16 + low) as u8;
+    for (number, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * number..2 * number + 2)?, 16).ok()?;
     }
     (hex(&bytes) == text).then_some(bytes)
 }
 
 /// The words without line breaks, tabs and other control characters, each written as Rust
 /// would; a backslash is doubled.
-pub(crate) fn escape(words: &str) -> String {
-    let mut out = String::with_capacity(words.len());
-    for c in words.chars() {
-        match c {
-            '\\' | '\n' | '\r' | '\t' => out.extend(c.escape_default()),
-            '\u{2028}' | '\u{2029}' => out.extend(c.escape_unicode()),
-            c if c.is_control() => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
+pub fn escape(words: &str) -> String {
+    let one = |c: char| match c {
+        '\\' | '\n' | '\r' | '\t' => c.escape_default().to_string(),
+        '\u{2028}' | '\u{2029}' => c.escape_unicode().to_string(),
+        c if c.is_control() => c.escape_unicode().to_string(),
+        c => c.into(),
+    };
+    words.chars().map(one).collect()
 }
 
 /// The words that [`escape`] was given; `None` when it writes them in another way.
-pub(crate) fn unescape(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, escaped)) = rest.split_once('\\') {
-        out.push_str(plain);
-        let mut chars = escaped.chars();
-        match chars.next()? {
-            '\\' => out.push('\\'),
-            'n' => out.push('\n'),
-            'r' => out.push('\r'),
-            't' => out.push('\t'),
+pub fn unescape(text: &str) -> Option<String> {
+    let (mut out, mut chars) = (String::new(), text.chars());
+    while let Some(c) = chars.next() {
+        let c = if c == '\\' {
+            chars.next()?
+        } else {
+            out.push(c);
+            continue;
+        };
+        out.push(match c {
+            '\\' => '\\',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
             'u' => {
-                let (digits, behind) = escaped.strip_prefix("u{")?.split_once('}')?;
-                out.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
+                let (digits, behind) = chars.as_str().strip_prefix('{')?.split_once('}')?;
                 chars = behind.chars();
+                char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
             }
             _ => return None,
-        }
-        rest = chars.as_str();
+        });
     }
-    out.push_str(rest);
     (escape(&out) == text).then_some(out)
 }
 
 /// What follows `name` in the next line.
-pub(crate) fn field<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+pub fn field<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
     lines.next()?.strip_prefix(name)
 }
 
@@ -112,19 +116,28 @@ pub(crate) fn cut(words: &str, limit_bytes: usize) -> &str {
 mod tests {
     use super::*;
 
+    fn opened(text: &str) -> Result<String, &'static str> {
+        unseal(
+            text,
+            "two\n",
+            |body| Some(body.into()),
+            |body: &String| seal(&format!("two\n{body}")),
+        )
+    }
+
     #[test]
     fn a_seal_sees_every_flipped_bit() {
         let sealed = seal("two\nlines\n");
-        assert_eq!(unseal(&sealed), Ok("two\nlines\n"));
+        assert_eq!(opened(&sealed), Ok("lines\n".into()));
         for bit in 0..sealed.len() * 8 {
             let mut bytes = sealed.clone().into_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
             if let Ok(text) = String::from_utf8(bytes) {
-                assert_eq!(unseal(&text), Err(Damage::Check), "bit {bit}");
+                assert_eq!(opened(&text), Err(UNSEALED), "bit {bit}");
             }
         }
         for text in ["", "sha512 ", &sealed[1..], &format!("{sealed}\n"), sealed.trim_end()] {
-            assert_eq!(unseal(text), Err(Damage::Check), "{text:?}");
+            assert_eq!(opened(text), Err(UNSEALED), "{text:?}");
         }
     }
 

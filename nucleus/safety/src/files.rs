@@ -1,6 +1,10 @@
 //! Reading and durably replacing the small files of the safety folder.
+//!
+//! Why a file cannot be believed is told in words: nobody goes on differently for one reason than
+//! for another.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,55 +14,13 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::SAFETY;
-use crate::checked::words;
+use crate::checked::{UNSEALED, words};
 
 /// More than any sealed file has, in bytes: 256 pending resumes with the longest reasons fit.
 const MAX_FILE_BYTES: u64 = 4 << 20;
-
-/// Why a file cannot be believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// The system does not let us read it.
-    Unreadable(Errno),
-    /// It is a link, a directory, a pipe or a device.
-    NotAFile,
-    /// It is longer than any such file gets.
-    TooLong,
-    /// The digest in its last line is not that of the lines before.
-    Check,
-    /// The check fits, but the text says nothing that is known here.
-    Form,
-    /// It was written by an earlier version.
-    OldVersion,
-    /// Safety log: this line, from 1, does not follow the one before it.
-    Chain(u64),
-    /// Safety log: it does not end where this machine saw it end.
-    Head,
-}
-
-impl Error for Damage {}
-words! { Damage:
-    Damage::Unreadable(errno) => ("it cannot be read ({errno})");
-    Damage::NotAFile => ("it is not a plain file");
-    Damage::TooLong => ("it is too long");
-    Damage::Check => ("its check does not fit its text");
-    Damage::Form => ("its text is in no known form");
-    Damage::OldVersion => ("it is of an earlier version");
-    Damage::Chain(line) => ("line {line} does not follow the one before it");
-    Damage::Head => ("it does not end where this machine saw it end");
-}
-
-/// A file that cannot be believed; it is left as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokenFile {
-    /// Which.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub why: Damage,
-}
-
-impl Error for BrokenFile {}
-words! { BrokenFile: BrokenFile { path, why } => ("{} is broken: {why}", path.display()); }
+/// It is a link, a directory, a pipe or a device.
+pub(crate) const NOT_A_FILE: &str = "it is not a plain file";
+pub(crate) const TOO_LONG: &str = "it is too long";
 
 /// A file could not be written; the one that was there before still is.
 #[derive(Debug)]
@@ -77,36 +39,39 @@ words! { FileError:
 }
 
 /// Opens a plain file; `None` when there is no such file, or no folder for it.
-pub(crate) fn open(path: &Path) -> Result<Option<File>, Damage> {
+pub(crate) fn open(path: &Path) -> Result<Option<File>, String> {
     // Neither follows a link nor waits for the other end of a pipe.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
         Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP) => return Err(Damage::NotAFile),
-        Err(errno) => return Err(Damage::Unreadable(errno)),
+        Err(Errno::LOOP) => return Err(NOT_A_FILE.into()),
+        Err(errno) => return Err(unreadable(errno)),
     };
-    match file.metadata().map_err(unreadable)?.is_file() {
-        true => Ok(Some(file)),
-        false => Err(Damage::NotAFile),
-    }
+    let is_file = file.metadata().map_err(unreadable)?.is_file();
+    if is_file { Ok(Some(file)) } else { Err(NOT_A_FILE.into()) }
 }
 
 /// All of a file that has at most so many bytes.
-pub(crate) fn read_whole(file: File, limit_bytes: u64) -> Result<Vec<u8>, Damage> {
+pub(crate) fn read_whole(file: File, limit_bytes: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit_bytes { Err(Damage::TooLong) } else { Ok(bytes) }
+    if bytes.len() as u64 > limit_bytes { Err(TOO_LONG.into()) } else { Ok(bytes) }
 }
 
 /// What `decode` makes of the text of a file; `None` when there is no such file.
 pub(crate) fn read<T>(
     path: &Path,
-    decode: impl FnOnce(&str) -> Result<T, Damage>,
-) -> Result<Option<T>, Damage> {
+    decode: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
     let Some(file) = open(path)? else { return Ok(None) };
-    let text = String::from_utf8(read_whole(file, MAX_FILE_BYTES)?).map_err(|_| Damage::Check)?;
+    let text = String::from_utf8(read_whole(file, MAX_FILE_BYTES)?).map_err(|_| UNSEALED)?;
     decode(&text).map(Some)
+}
+
+/// Names the file that cannot be believed. It is left as it is.
+pub fn broken(path: &Path) -> impl FnOnce(String) -> String {
+    move |why| format!("{} is broken: {why}", path.display())
 }
 
 /// Puts `text` durably in the place of `safety/<name>`.
@@ -136,17 +101,22 @@ pub fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileErro
     sync_folder(folder)
 }
 
-/// Makes the folder `safety`, durably, in a data directory that exists.
-pub(crate) fn create_folder(data: &Path) -> Result<(), FileError> {
-    let folder = data.join(SAFETY);
+/// Makes a folder, durably, in one that is there.
+///
+/// # Errors
+/// [`FileError`].
+pub fn make_folder(place: &Path, name: &str) -> Result<(), FileError> {
+    let folder = place.join(name);
     match fs::create_dir(&folder) {
-        Ok(()) => sync_folder(data),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(failed("make", &folder)(error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(failed("make", &folder)(error))
+        }
+        Ok(()) | Err(_) => sync_folder(place),
     }
 }
 
-pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+/// What was tried with a file, to go with what the system said.
+pub fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     move |source| FileError { action, path: path.to_owned(), source }
 }
 
@@ -165,8 +135,8 @@ pub fn sync_folder(path: &Path) -> Result<(), FileError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("sync", path))
 }
 
-pub(crate) fn unreadable(error: io::Error) -> Damage {
-    Damage::Unreadable(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+pub(crate) fn unreadable(error: impl Display) -> String {
+    format!("it cannot be read ({error})")
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 //! doubt whether it is ([`StopFile`], [`StopWatch`]), and nothing here ever deletes it; the
 //! [`SafetyLog`] tells what happened. Beside the keys, out of a run's reach: the [`Limits`], and
 //! an [`Entry`] for each directory that this machine knows. Everything but a clear marker in a
-//! known directory is [`SafeMode`], which a person ends with a reason ([`resume`]).
+//! known directory is [`SafeMode`], which a person ends with a reason.
 //!
 //! # Invariants
-//! 1. Only a clean finish and a person's [`resume`] write `clear`.
+//! 1. Only a clean finish and a person's resume write `clear`.
 //! 2. The number `n` of a marker never goes back, and each `clear` has a greater one.
 //! 3. What a person gave as a reason stays in `safety/resumes` until the caller says that its
 //!    log holds it.
@@ -23,29 +23,24 @@ mod files;
 mod limits;
 mod marker;
 mod registry;
-mod resume;
+mod resumes;
 mod safety_log;
 mod start;
-mod statement;
 mod stop;
 #[cfg(test)]
 mod test_place;
 
-pub use checked::{digest, hex, unhex};
-pub use files::{BrokenFile, Damage, FileError, replace_file, sync_folder};
-pub use limits::{LimitFault, Limits, LimitsError};
-pub use marker::{Found, Marker, MarkerError, initialise, read, replace};
+pub use checked::{digest, escape, field, hex, unescape, unhex};
+pub use files::{FileError, broken, failed, make_folder, replace_file, sync_folder};
+pub use limits::Limits;
+pub use marker::{Found, Marker, initialise, read, replace, write};
 pub use registry::{Entry, config_home};
-pub use resume::{
-    HumanResume, ResumeError, ResumeRequest, halt_idle, halt_number, pending_resumes, resume,
-    resumes_recorded,
-};
+pub use resumes::{HumanResume, pending_resumes, replace_resumes, resumes_file, resumes_recorded};
 pub use safety_log::{EventKind, SafetyLog, json};
 pub use start::{SafeMode, admit, permit_start};
-pub use statement::{SignatureFault, resume_statement};
-pub use stop::{StopFile, StopWatch};
+pub use stop::{StopFile, StopWatch, is_present};
 
 /// The folder of a data directory in which marker, STOP, resumes and identity lie.
-const SAFETY: &str = "safety";
+pub const SAFETY: &str = "safety";
 /// The longest reason, in bytes: a few sentences of a person.
-const MAX_REASON_BYTES: usize = 1_000;
+pub const MAX_REASON_BYTES: usize = 1_000;

@@ -3,15 +3,13 @@
 //! Lines `key = value`; a line that begins with `#` is a comment. One table says for each key
 //! what it means, what is in place without it, and what can stand there.
 
-use std::error::Error;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_compact::PublicKey;
 
-use crate::checked::words;
-use crate::files::{self, Damage, unreadable};
-use crate::{digest, hex, unhex};
+use crate::checked::{FORM, digest, hex, unhex};
+use crate::files::{self, unreadable};
 
 const NAME: &str = "guardian.conf";
 /// The longest file, in bytes: every key, with pages of comments.
@@ -126,72 +124,28 @@ const OTHER_KEYS: [(&str, &str); 5] = [
     ("require_namespaces", "no start without namespaces"),
 ];
 
-/// What is wrong with the limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LimitFault {
-    /// The file cannot be read.
-    File(Damage),
-    /// Somebody else can change the file, or the folder that it is in.
-    NotOurs,
-    /// There is no `=`.
-    NotASetting,
-    /// There is no such key; this known one is most like it.
-    Unknown(&'static str),
-    /// The key was set before.
-    Repeated,
-    /// The value cannot stand there; this can.
-    Value(String),
-    /// It is looser than this, which is in place.
-    Looser(u64),
-    /// It is no limit that a run can tighten.
-    NotALimit,
-    /// The heartbeat's limit is less than four heartbeats.
-    Heartbeat,
-}
-
-words! { LimitFault:
-    LimitFault::File(damage) => ("{damage}");
-    LimitFault::NotOurs =>
-        ("it and its folder must belong to you or to root, and nobody else may write there");
-    LimitFault::NotASetting => ("expected `key = value`");
-    LimitFault::Unknown(nearest) => ("there is no such key; did you mean {nearest}?");
-    LimitFault::Repeated => ("this key was set before");
-    LimitFault::Value(expected) => ("expected {expected}");
-    LimitFault::Looser(present) => ("{present} is in place and can only be tightened");
-    LimitFault::NotALimit => ("this is not a limit that can be tightened");
-    LimitFault::Heartbeat =>
-        ("heartbeat_limit_ms must be at least {LEAST_HEARTBEATS} times heartbeat_ms");
-}
-
-/// Why there are no limits to go by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitsError {
-    /// The file, with `:` and the line if it is about one; or the setting that was to tighten.
-    pub place: String,
-    /// What is wrong.
-    pub why: LimitFault,
-}
-
-impl Error for LimitsError {}
-words! { LimitsError: LimitsError { place, why } => ("{place}: {why}"); }
+/// Somebody else can change the limits.
+const NOT_OURS: &str =
+    "it and its folder must belong to you or to root, and nobody else may write there";
+const NOT_A_LIMIT: &str = "this is not a limit that can be tightened";
 
 impl Limits {
     /// Reads `guardian.conf`; without one all is as in [`Limits::default`].
     ///
     /// # Errors
-    /// [`LimitsError`].
-    pub fn load(config: &Path) -> Result<Limits, LimitsError> {
+    /// The file, the line if it is about one, and what is wrong.
+    pub fn load(config: &Path) -> Result<Limits, String> {
         let path = config.join(NAME);
-        let text = match read(config, &path) {
-            Ok(None) => return Ok(Limits::default()),
-            Ok(Some(text)) => text,
-            Err(why) => return Err(LimitsError { place: path.display().to_string(), why }),
-        };
-        let place = |line| format!("{}:{line}", path.display());
-        Limits::parse(&text).map_err(|(line, why)| LimitsError { place: place(line), why })
+        let place = path.display();
+        match read(config, &path).map_err(|why| format!("{place}: {why}"))? {
+            None => Ok(Limits::default()),
+            Some(text) => {
+                Limits::parse(&text).map_err(|(line, why)| format!("{place}:{line}: {why}"))
+            }
+        }
     }
 
-    fn parse(text: &str) -> Result<Limits, (usize, LimitFault)> {
+    fn parse(text: &str) -> Result<Limits, (usize, String)> {
         let mut limits = Limits { digest: digest(text.as_bytes()), ..Limits::default() };
         let (mut seen, mut heartbeat_line) = (Vec::new(), 0);
         for (line, number) in text.lines().map(str::trim).zip(1..) {
@@ -201,7 +155,7 @@ impl Limits {
             let fault = |why| (number, why);
             let (key, value) = setting(line).map_err(fault)?;
             if key != "resume_key" && seen.contains(&key) {
-                return Err(fault(LimitFault::Repeated));
+                return Err(fault("this key was set before".into()));
             }
             limits.set(key, value).map_err(fault)?;
             seen.push(key);
@@ -216,25 +170,32 @@ impl Limits {
     /// stays that of the file.
     ///
     /// # Errors
-    /// [`LimitsError`]; then nothing is changed.
-    pub fn tighten(&mut self, assignment: &str) -> Result<(), LimitsError> {
-        let tightened = self.tightened(assignment);
-        *self = tightened.map_err(|why| LimitsError { place: assignment.into(), why })?;
+    /// What is wrong with it; then nothing is changed.
+    pub fn tighten(&mut self, assignment: &str) -> Result<(), String> {
+        *self = self.tightened(assignment).map_err(|why| format!("{assignment}: {why}"))?;
         Ok(())
     }
 
-    fn tightened(&self, assignment: &str) -> Result<Limits, LimitFault> {
+    fn tightened(&self, assignment: &str) -> Result<Limits, String> {
         let (name, value) = setting(assignment)?;
         let mut next = self.clone();
         next.set(name, value)?;
-        let key = KEYS.iter().find(|key| key.name == name).ok_or(LimitFault::NotALimit)?;
+        let key = KEYS.iter().find(|key| key.name == name).ok_or(NOT_A_LIMIT)?;
         let (present, wanted) = ((key.get)(self), (key.get)(&next));
         let is_looser = match key.tighter {
             Less => wanted > present,
             More => wanted < present,
-            Fixed => return Err(LimitFault::NotALimit),
+            Fixed => return Err(NOT_A_LIMIT.into()),
         };
-        if is_looser { Err(LimitFault::Looser(present)) } else { next.check_heartbeat() }
+        if is_looser {
+            return Err(format!("{present} is in place and can only be tightened"));
+        }
+        next.check_heartbeat()
+    }
+
+    /// The limit of this name; one that is none allows nothing.
+    pub fn get(&self, name: &str) -> u64 {
+        KEYS.iter().find(|key| key.name == name).map_or(0, |key| (key.get)(self))
     }
 
     /// Every key: name, value, unit and what it means.
@@ -255,65 +216,67 @@ impl Limits {
         numbers.chain(others)
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<(), LimitFault> {
-        let bad = |expected: &str| LimitFault::Value(expected.into());
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         if let Some(key) = KEYS.iter().find(|key| key.name == name) {
             let number = number(value).filter(|number| (key.least..=key.most).contains(number));
-            let expected = || bad(&format!("a number from {} to {}", key.least, key.most));
-            *(key.place)(self) = number.ok_or_else(expected)?;
+            *(key.place)(self) = number
+                .ok_or_else(|| format!("expected a number from {} to {}", key.least, key.most))?;
             return Ok(());
         }
         let file = || {
             let path = Path::new(value);
             let is_file = path.is_absolute() && path.file_name().is_some();
-            is_file.then(|| path.to_owned()).ok_or_else(|| bad("the absolute path of a file"))
+            is_file.then(|| path.to_owned()).ok_or("expected the absolute path of a file")
         };
         match name {
             "notify_command" => self.notify_command = Some(file()?),
             "host_stop" => self.host_stop = file()?,
             "resume_key" => {
                 let key = unhex(value).filter(|key| PublicKey::new(*key).validate().is_ok());
-                let key = key.ok_or_else(|| bad("a public key, 64 hexadecimal digits"))?;
-                self.resume_keys.push(key);
+                self.resume_keys.push(key.ok_or("expected a public key, 64 hexadecimal digits")?);
                 if self.resume_keys.len() > MAX_RESUME_KEYS {
-                    return Err(bad(&format!("at most {MAX_RESUME_KEYS} keys")));
+                    return Err(format!("expected at most {MAX_RESUME_KEYS} keys"));
                 }
             }
             "runtime_uid" => {
                 let uid = number(value).and_then(|uid| u32::try_from(uid).ok());
                 let uid = uid.filter(|uid| (1..=MOST_UID).contains(uid));
-                self.runtime_uid = uid.ok_or_else(|| bad("a user's number, not 0"))?;
+                self.runtime_uid = uid.ok_or("expected a user's number, not 0")?;
             }
             "require_namespaces" => {
-                self.require_namespaces = value.parse().map_err(|_| bad("true or false"))?;
+                self.require_namespaces = value.parse().map_err(|_| "expected true or false")?;
             }
-            _ => return Err(LimitFault::Unknown(nearest(name))),
+            _ => return Err(format!("there is no such key; did you mean {}?", nearest(name))),
         }
         Ok(())
     }
 
-    fn check_heartbeat(self) -> Result<Limits, LimitFault> {
-        let enough = self.heartbeat_limit_ms >= LEAST_HEARTBEATS * self.heartbeat_ms;
-        if enough { Ok(self) } else { Err(LimitFault::Heartbeat) }
+    fn check_heartbeat(self) -> Result<Limits, String> {
+        match self.heartbeat_limit_ms >= LEAST_HEARTBEATS * self.heartbeat_ms {
+            true => Ok(self),
+            false => Err(format!(
+                "heartbeat_limit_ms must be at least {LEAST_HEARTBEATS} times heartbeat_ms"
+            )),
+        }
     }
 }
 
 /// The text of a file that nobody but its owner can change.
-fn read(config: &Path, path: &Path) -> Result<Option<String>, LimitFault> {
-    let Some(file) = files::open(path).map_err(LimitFault::File)? else { return Ok(None) };
+fn read(config: &Path, path: &Path) -> Result<Option<String>, String> {
+    let Some(file) = files::open(path)? else { return Ok(None) };
     for found in [config.metadata(), file.metadata()] {
-        let found = found.map_err(|error| LimitFault::File(unreadable(error)))?;
+        let found = found.map_err(unreadable)?;
         let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
         if !ours || found.mode() & 0o022 != 0 {
-            return Err(LimitFault::NotOurs);
+            return Err(NOT_OURS.into());
         }
     }
-    let bytes = files::read_whole(file, MAX_CONF_BYTES).map_err(LimitFault::File)?;
-    String::from_utf8(bytes).map(Some).map_err(|_| LimitFault::File(Damage::Form))
+    let bytes = files::read_whole(file, MAX_CONF_BYTES)?;
+    Ok(String::from_utf8(bytes).map(Some).map_err(|_| FORM)?)
 }
 
-fn setting(text: &str) -> Result<(&str, &str), LimitFault> {
-    let (key, value) = text.split_once('=').ok_or(LimitFault::NotASetting)?;
+fn setting(text: &str) -> Result<(&str, &str), String> {
+    let (key, value) = text.split_once('=').ok_or("expected `key = value`")?;
     Ok((key.trim(), value.trim()))
 }
 

@@ -3,16 +3,15 @@
 //! `safety/marker` is one line `karyon-safety-marker-v2 <state>` and one with its digest.
 //! States: `clear <n>`, `running <n>`, `halted <n> <reason>`.
 
-use std::error::Error;
+use std::io;
 use std::path::Path;
 
 use crate::checked::{cut, escape, seal, unescape, unseal, words};
-use crate::files::{self, Damage, FileError};
+use crate::files::{self, FileError, failed, make_folder};
 use crate::{MAX_REASON_BYTES, SAFETY};
 
 const NAME: &str = "marker";
 const VERSION: &str = "karyon-safety-marker-v2 ";
-const FORMER_VERSION: &str = "karyon-safety-marker-v1 ";
 
 /// What a marker says. `n` counts the times that a data directory was declared clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,22 +54,20 @@ impl Marker {
         seal(&format!("{VERSION}{state}\n"))
     }
 
-    fn decode(text: &str) -> Result<Marker, Damage> {
-        if text.starts_with(FORMER_VERSION) {
-            return Err(Damage::OldVersion);
-        }
-        let line = unseal(text)?.strip_prefix(VERSION).and_then(|line| line.strip_suffix('\n'));
-        let mut words = line.ok_or(Damage::Form)?.splitn(3, ' ');
-        let marker = match (words.next(), words.next(), words.next()) {
-            (Some("clear"), Some(n), None) => number(n).map(|n| Marker::Clear { n }),
-            (Some("running"), Some(n), None) => number(n).map(|n| Marker::Running { n }),
-            (Some("halted"), Some(n), Some(reason)) => {
-                number(n).zip(unescape(reason)).map(|(n, reason)| Marker::Halted { n, reason })
-            }
+    fn decode(text: &str) -> Result<Marker, String> {
+        Ok(unseal(text, VERSION, Marker::parse, Marker::encode)?)
+    }
+
+    fn parse(line: &str) -> Option<Marker> {
+        let (state, rest) = line.strip_suffix('\n')?.split_once(' ')?;
+        let (n, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+        let n = n.parse().ok()?;
+        match state {
+            "clear" => Some(Marker::Clear { n }),
+            "running" => Some(Marker::Running { n }),
+            "halted" => Some(Marker::Halted { n, reason: unescape(reason)? }),
             _ => None,
-        };
-        // One state has one text.
-        marker.filter(|marker| marker.encode() == text).ok_or(Damage::Form)
+        }
     }
 }
 
@@ -90,7 +87,7 @@ pub enum Found {
     /// Something that cannot be believed.
     Broken {
         /// What is wrong with it.
-        why: Damage,
+        why: String,
     },
 }
 
@@ -98,34 +95,6 @@ words! { Found:
     Found::Marker(marker) => ("{marker}");
     Found::Missing => ("missing");
     Found::Broken { why } => ("broken: {why}");
-}
-
-/// Why a marker was not written.
-#[derive(Debug)]
-pub enum MarkerError {
-    /// This state does not follow that one. After anything but `clear` and a clean finish a
-    /// person resumes.
-    Order {
-        /// What is there.
-        present: Box<Found>,
-        /// What was to be written.
-        next: Marker,
-    },
-    /// The file system refused.
-    File(FileError),
-}
-
-impl Error for MarkerError {}
-words! { MarkerError:
-    MarkerError::Order { present, next } =>
-        ("the safety marker is {present} and cannot become {next}");
-    MarkerError::File(error) => ("{error}");
-}
-
-impl From<FileError> for MarkerError {
-    fn from(error: FileError) -> MarkerError {
-        MarkerError::File(error)
-    }
 }
 
 /// Reads the marker of a data directory. There is no error: whatever is wrong is a finding.
@@ -140,29 +109,27 @@ pub fn read(data: &Path) -> Found {
 /// Makes `safety/` with `clear(0)` in a data directory that is new.
 ///
 /// # Errors
-/// [`MarkerError::Order`] when anything is in the marker's place, [`MarkerError::File`].
-pub fn initialise(data: &Path) -> Result<(), MarkerError> {
-    let next = Marker::Clear { n: 0 };
-    files::create_folder(data)?;
-    match read(data) {
-        Found::Missing => Ok(write(data, &next)?),
-        present => Err(MarkerError::Order { present: Box::new(present), next }),
-    }
+/// [`FileError`], also when anything is in the marker's place.
+pub fn initialise(data: &Path) -> Result<(), FileError> {
+    make_folder(data, SAFETY)?;
+    replace(data, &Marker::Clear { n: 0 })
 }
 
 /// Durably replaces the marker by one that may follow it:
 ///
 /// | present | next |
 /// |---|---|
+/// | nothing | `clear(0)`: a first start |
 /// | `clear(n)` | `running(n)` |
 /// | `running(n)` | `clear(n+1)`: a clean finish |
 /// | anything but a greater `n` | `halted(n)` |
 ///
 /// # Errors
-/// [`MarkerError::Order`] for any other step, [`MarkerError::File`].
-pub fn replace(data: &Path, next: &Marker) -> Result<(), MarkerError> {
+/// [`FileError`], also for any other step: after those a person resumes.
+pub fn replace(data: &Path, next: &Marker) -> Result<(), FileError> {
     let present = read(data);
     let permitted = match (&present, next) {
+        (Found::Missing, Marker::Clear { n }) => *n == 0,
         (Found::Marker(Marker::Clear { n }), Marker::Running { n: next }) => next == n,
         (Found::Marker(Marker::Running { n }), Marker::Clear { n: next }) => {
             n.checked_add(1) == Some(*next)
@@ -171,19 +138,19 @@ pub fn replace(data: &Path, next: &Marker) -> Result<(), MarkerError> {
         (Found::Missing | Found::Broken { .. }, Marker::Halted { .. }) => true,
         (_, Marker::Clear { .. } | Marker::Running { .. }) => false,
     };
-    if !permitted {
-        return Err(MarkerError::Order { present: Box::new(present), next: next.clone() });
+    if permitted {
+        return write(data, next);
     }
-    Ok(write(data, next)?)
+    let order = io::Error::other(format!("it is {present} and cannot become {next}"));
+    Err(failed("replace", &data.join(SAFETY).join(NAME))(order))
 }
 
-/// Writes a marker over whatever is there.
-pub(crate) fn write(data: &Path, marker: &Marker) -> Result<(), FileError> {
+/// Writes a marker over whatever is there: a person's decision.
+///
+/// # Errors
+/// [`FileError`].
+pub fn write(data: &Path, marker: &Marker) -> Result<(), FileError> {
     files::replace(data, NAME, &marker.encode())
-}
-
-fn number(text: &str) -> Option<u64> {
-    text.parse().ok()
 }
 
 #[cfg(test)]

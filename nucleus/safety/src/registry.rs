@@ -12,19 +12,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use crate::checked::{escape, field, seal, unescape, unseal};
-use crate::files::{self, BrokenFile, Damage, FileError, failed};
+use crate::checked::{FORM, escape, field, seal, unescape, unseal};
+use crate::files::{self, FileError, broken, failed, make_folder, replace_file, sync_folder};
 use crate::marker::{self, Marker};
-use crate::{SAFETY, hex, replace_file, sync_folder, unhex};
+use crate::{SAFETY, hex, unhex};
 
 const IDENTITY: &str = "identity";
 const FOLDER: &str = "directories";
 const VERSION: &str = "karyon-directory-v1\n";
 /// The longest text about windows, in bytes: a few hundred counters.
 const MAX_WINDOWS_BYTES: usize = 64 << 10;
-/// The most nonces that are remembered. A statement names its halt as well, so one whose nonce
-/// has been forgotten is of an earlier halt.
-const MAX_NONCES: usize = 256;
 
 /// An entry of the registry of data directories. Whoever writes a marker or an event stores the
 /// entry as well; before a `clear`, so that a crash in between is safe mode and nothing worse.
@@ -62,7 +59,7 @@ impl Entry {
                 Ok(_) => return Err(failed("begin", &path)(io::ErrorKind::AlreadyExists.into())),
             }
         }
-        files::create_folder(data)?;
+        make_folder(data, SAFETY)?;
         let mut entry = Entry::draw(data, config)?;
         entry.last_unix_s = now_unix_s;
         entry.store()?;
@@ -73,14 +70,10 @@ impl Entry {
     /// What this machine knows of a directory; `None` if it has never seen it.
     ///
     /// # Errors
-    /// [`BrokenFile`]: the identity or the entry.
-    pub fn load(data: &Path, config: &Path) -> Result<Option<Entry>, BrokenFile> {
-        let broken = |path: &Path| {
-            let path = path.to_owned();
-            |why| BrokenFile { path, why }
-        };
+    /// The identity or the entry cannot be believed.
+    pub fn load(data: &Path, config: &Path) -> Result<Option<Entry>, String> {
         let identity = identity_file(data);
-        let read = |text: &str| text.strip_suffix('\n').and_then(unhex::<16>).ok_or(Damage::Form);
+        let read = |text: &str| Ok(text.strip_suffix('\n').and_then(unhex::<16>).ok_or(FORM)?);
         let Some(id) = files::read(&identity, read).map_err(broken(&identity))? else {
             return Ok(None);
         };
@@ -93,7 +86,7 @@ impl Entry {
     /// # Errors
     /// [`FileError`].
     pub fn store(&self) -> Result<(), FileError> {
-        if self.windows.len() > MAX_WINDOWS_BYTES || self.nonces.len() > MAX_NONCES {
+        if self.windows.len() > MAX_WINDOWS_BYTES {
             return Err(failed("write", &self.path)(io::ErrorKind::FileTooLarge.into()));
         }
         if let Some(folder) = self.path.parent()
@@ -107,7 +100,10 @@ impl Entry {
     }
 
     /// Gives a directory a new identity. Nothing is known of it yet but where it is.
-    pub(crate) fn draw(data: &Path, config: &Path) -> Result<Entry, FileError> {
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn draw(data: &Path, config: &Path) -> Result<Entry, FileError> {
         let path = identity_file(data);
         let mut id = [0; 16];
         let drawn = getrandom(&mut id, GetRandomFlags::empty());
@@ -129,15 +125,8 @@ impl Entry {
     }
 
     /// Whether this is the very directory, not a copy of it.
-    pub(crate) fn is_at(&self, data: &Path) -> bool {
+    pub fn is_at(&self, data: &Path) -> bool {
         place(data).is_ok_and(|place| place == (self.device, self.inode))
-    }
-
-    pub(crate) fn use_nonce(&mut self, nonce: [u8; 16]) {
-        if self.nonces.len() >= MAX_NONCES {
-            self.nonces.remove(0);
-        }
-        self.nonces.push(nonce);
     }
 
     fn encode(&self) -> String {
@@ -151,10 +140,8 @@ impl Entry {
         ))
     }
 
-    fn decode(text: &str, path: &Path) -> Result<Entry, Damage> {
-        let lines = unseal(text)?.strip_prefix(VERSION).ok_or(Damage::Form)?.lines();
-        let entry = Entry::parse(lines, path).filter(|entry| entry.encode() == text);
-        entry.ok_or(Damage::Form)
+    fn decode(text: &str, path: &Path) -> Result<Entry, String> {
+        Ok(unseal(text, VERSION, |body| Entry::parse(body.lines(), path), Entry::encode)?)
     }
 
     fn parse<'a>(mut lines: impl Iterator<Item = &'a str>, path: &Path) -> Option<Entry> {

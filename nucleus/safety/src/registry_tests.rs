@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::test_place::Place;
-use crate::{EventKind, SafeMode, SafetyLog, admit, replace, resume};
+use crate::{EventKind, SafetyLog, admit, replace};
 
 fn begun() -> (Place, Entry) {
     let place = Place::new();
@@ -10,9 +10,12 @@ fn begun() -> (Place, Entry) {
     (place, entry)
 }
 
-fn mode(data: &Path, place: &Place) -> SafeMode {
-    admit(data, &place.config).unwrap_err()
+fn refused(data: &Path, place: &Place) -> String {
+    admit(data, &place.config).unwrap_err().why().to_owned()
 }
+
+const UNKNOWN: &str = "this machine has never run it";
+const COPIED: &str = "it is a copy, or was moved";
 
 #[test]
 fn a_directory_begins_once() {
@@ -42,11 +45,7 @@ fn an_entry_is_what_was_stored() {
     entry.n = u64::MAX;
     entry.log_head = [9; 32];
     entry.windows = "asks 1 2\n\ttasks\\ é\n".into();
-    for number in 0..=255 {
-        entry.use_nonce([number; 16]);
-    }
-    entry.use_nonce([7; 16]);
-    assert_eq!((entry.nonces.len(), entry.nonces[0]), (MAX_NONCES, [1; 16]));
+    entry.nonces = vec![[1; 16], [7; 16]];
     entry.store().unwrap();
     assert_eq!(Entry::load(&place.data, &place.config), Ok(Some(entry.clone())));
     entry.windows = "x".repeat(MAX_WINDOWS_BYTES);
@@ -81,14 +80,14 @@ fn golden_text() {
         [("n 3", "n 03"), ("nonces ", "nonces  "), ("device", "Device"), ("v1", "v2")]
     {
         let text = seal(&body.replacen(good, bad, 1));
-        assert_eq!(Entry::decode(&text, Path::new("x")), Err(Damage::Form), "{bad}");
+        assert_eq!(Entry::decode(&text, Path::new("x")), Err(FORM.into()), "{bad}");
     }
 }
 
 #[test]
 fn every_flipped_bit_keeps_it_from_starting() {
     let (place, mut entry) = begun();
-    entry.use_nonce([3; 16]);
+    entry.nonces.push([3; 16]);
     entry.store().unwrap();
     for path in [place.entry(), place.data.join("safety/identity")] {
         let good = fs::read(&path).unwrap();
@@ -96,8 +95,8 @@ fn every_flipped_bit_keeps_it_from_starting() {
             let mut bytes = good.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             fs::write(&path, bytes).unwrap();
-            let mode = mode(&place.data, &place);
-            assert!(matches!(mode, SafeMode::Registry(_) | SafeMode::Unknown), "{bit}: {mode}");
+            let why = refused(&place.data, &place);
+            assert!(why.contains(" is broken: ") || why == UNKNOWN, "{bit}: {why}");
         }
         fs::write(&path, good).unwrap();
     }
@@ -107,27 +106,16 @@ fn every_flipped_bit_keeps_it_from_starting() {
 #[test]
 fn a_directory_that_this_machine_never_ran() {
     let (place, _) = begun();
-    assert_eq!(admit(&place.data, Path::new("/nowhere")), Err(SafeMode::Unknown));
+    assert_eq!(admit(&place.data, Path::new("/nowhere")).unwrap_err().why(), UNKNOWN);
     fs::remove_file(place.data.join("safety/identity")).unwrap();
-    assert_eq!(mode(&place.data, &place), SafeMode::Unknown);
-    // One that ran without a guardian has no identity either.
-    let resumed = resume(place.request("mine")).unwrap();
-    assert_eq!(resumed.before, "this machine has never run it");
-    assert_eq!(admit(&place.data, &place.config).unwrap().n, 1);
+    assert_eq!(refused(&place.data, &place), UNKNOWN);
 }
 
 #[test]
-fn a_copy_gets_an_identity_of_its_own() {
-    let (place, mut entry) = begun();
-    entry.windows = "tasks 9".into();
-    entry.use_nonce([1; 16]);
-    entry.store().unwrap();
+fn a_copy_is_not_the_directory_and_a_renamed_one_is() {
+    let (place, entry) = begun();
     let copy = place.copy("copy");
-    assert_eq!(mode(&copy, &place), SafeMode::Copied);
-    resume(crate::ResumeRequest { data: &copy, ..place.request("a copy") }).unwrap();
-    let of_copy = admit(&copy, &place.config).unwrap();
-    assert_eq!((of_copy.n, of_copy.windows, of_copy.nonces), (1, "tasks 9".into(), vec![[1; 16]]));
-    // The original goes on as before.
+    assert_eq!(refused(&copy, &place), COPIED);
     assert_eq!(admit(&place.data, &place.config), Ok(entry));
 
     // Renamed it is the same directory; another one in its place is not.
@@ -139,7 +127,7 @@ fn a_copy_gets_an_identity_of_its_own() {
     for name in ["marker", "identity"] {
         fs::copy(moved.join("away").join(name), moved.join("safety").join(name)).unwrap();
     }
-    assert_eq!(mode(&moved, &place), SafeMode::Copied);
+    assert_eq!(refused(&moved, &place), COPIED);
 }
 
 #[test]
@@ -154,38 +142,37 @@ fn an_older_or_newer_state_is_seen() {
     admit(&place.data, &place.config).unwrap();
     let new = fs::read(&marker).unwrap();
     fs::write(&marker, old).unwrap();
-    assert_eq!(mode(&place.data, &place), SafeMode::RolledBack { known: 1, found: 0 });
-    assert_eq!(resume(place.request("put back on purpose")).unwrap().n, 2);
+    let why = refused(&place.data, &place);
+    assert!(why.ends_with("its marker has number 0, this machine knows 1"), "{why}");
 
     entry.store().unwrap();
     fs::write(&marker, new).unwrap();
     entry.n = 0;
     entry.store().unwrap();
-    assert_eq!(mode(&place.data, &place), SafeMode::RolledBack { known: 0, found: 1 });
+    let why = refused(&place.data, &place);
+    assert!(why.ends_with("its marker has number 1, this machine knows 0"), "{why}");
 }
 
 #[test]
 fn a_safety_log_that_ends_elsewhere_is_seen() {
     let (place, mut entry) = begun();
     let append = |reason| {
-        SafetyLog::append(&place.data, EventKind::SafetyHalt, reason, "a", "g", false, 0).unwrap()
+        SafetyLog::append(&place.data, EventKind::SafetyHalt, reason, "g", false, 0).unwrap()
     };
     entry.log_head = append("one");
     entry.store().unwrap();
     admit(&place.data, &place.config).unwrap();
     let path = SafetyLog::path(&place.data);
     let good = fs::read(&path).unwrap();
-    let head = SafeMode::SafetyLog { why: Damage::Head };
+    let head = "its safety log is broken: it does not end where this machine saw it end";
     append("two");
-    assert_eq!(mode(&place.data, &place), head);
+    assert_eq!(refused(&place.data, &place), head);
     place.overwrite(&path, &good[..good.len() - 3]);
-    assert_eq!(mode(&place.data, &place), head);
+    assert_eq!(refused(&place.data, &place), head);
     place.overwrite(&path, b"");
-    assert_eq!(mode(&place.data, &place), head);
+    assert_eq!(refused(&place.data, &place), head);
     fs::remove_file(&path).unwrap();
-    assert_eq!(mode(&place.data, &place), head);
-    resume(place.request("the log was lost")).unwrap();
-    admit(&place.data, &place.config).unwrap();
+    assert_eq!(refused(&place.data, &place), head);
 }
 
 #[test]

@@ -6,15 +6,15 @@
 //! line break; zeros before the first. Changes, cuts at the front and another order break the
 //! chain; a cut at the end is found by whoever keeps the head.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags};
 
-use crate::checked::cut;
-use crate::files::{self, Damage, FileError, failed};
-use crate::{MAX_REASON_BYTES, hex};
+use crate::MAX_REASON_BYTES;
+use crate::checked::{cut, digest, hex};
+use crate::files::{self, FileError, failed, make_folder, sync_folder};
 
 const FOLDER: &str = "logs";
 const NAME: &str = "safety_events.jsonl";
@@ -55,7 +55,8 @@ impl EventKind {
 pub struct SafetyLog;
 
 impl SafetyLog {
-    pub(crate) fn path(data: &Path) -> PathBuf {
+    /// Where it lies.
+    pub fn path(data: &Path) -> PathBuf {
         data.join(FOLDER).join(NAME)
     }
 
@@ -69,28 +70,20 @@ impl SafetyLog {
         data: &Path,
         event: EventKind,
         reason: &str,
-        autonomy: &str,
         governance: &str,
         human_notified: bool,
         unix_ms: u64,
     ) -> Result<[u8; 32], FileError> {
-        let (folder, path) = (data.join(FOLDER), SafetyLog::path(data));
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed("make", &folder)(error));
-            }
-            Ok(()) | Err(_) => crate::sync_folder(data)?,
-        }
+        make_folder(data, FOLDER)?;
+        let path = SafetyLog::path(data);
         let (mut file, bytes) = open_to_append(&path).map_err(failed("read", &path))?;
         let line = format!(
-            "{{\"timestamp\":\"{}\",\"event\":\"{}\",\"reason\":\"{}{AFTER}{}{BEHIND_REASON}{}\",\
-             \"governance_state\":\"{}\",\"human_notified\":{human_notified}}}",
+            "{{\"timestamp\":\"{}\",\"event\":\"{}\",\"reason\":\"{}{AFTER}{}{BEHIND_REASON}\
+             halted\",\"governance_state\":\"{governance}\",\"human_notified\":{human_notified}}}",
             rfc3339(unix_ms),
             event.name(),
             json(cut(reason, MAX_REASON_BYTES)),
-            link_to(&scan(&bytes).head),
-            json(autonomy),
-            json(governance),
+            link_to(&scan(&bytes).0),
         );
         let torn = !bytes.is_empty() && !bytes.ends_with(b"\n");
         let text = format!("{}{line}\n", if torn { "\n" } else { "" });
@@ -100,22 +93,21 @@ impl SafetyLog {
         });
         written.map_err(failed("write", &path))?;
         make_append_only(&file);
-        crate::sync_folder(&folder)?;
-        Ok(crate::digest(line.as_bytes()))
+        sync_folder(&data.join(FOLDER))?;
+        Ok(digest(line.as_bytes()))
     }
 
     /// Checks the chain. The head, zeros where there is no event, and the number of events.
     ///
     /// # Errors
-    /// [`Damage`]: the file cannot be read, or a line does not follow the one before it.
-    pub fn check(data: &Path) -> Result<([u8; 32], u64), Damage> {
+    /// The file cannot be read, or a line does not follow the one before it.
+    pub fn check(data: &Path) -> Result<([u8; 32], u64), String> {
         let Some(file) = files::open(&SafetyLog::path(data))? else {
             return Ok(([0; 32], 0));
         };
-        let scan = scan(&files::read_whole(file, MAX_LOG_BYTES)?);
-        match scan.broken_line {
-            Some(line) => Err(Damage::Chain(line)),
-            None => Ok((scan.head, scan.events)),
+        match scan(&files::read_whole(file, MAX_LOG_BYTES)?) {
+            (head, events, None) => Ok((head, events)),
+            (.., Some(line)) => Err(format!("line {line} does not follow the one before it")),
         }
     }
 
@@ -127,32 +119,26 @@ impl SafetyLog {
     }
 }
 
-struct Scan {
-    head: [u8; 32],
-    events: u64,
-    broken_line: Option<u64>,
-}
-
-fn scan(bytes: &[u8]) -> Scan {
-    let mut scan = Scan { head: [0; 32], events: 0, broken_line: None };
+/// The head, the number of events, and the first line, from 1, that does not follow.
+fn scan(bytes: &[u8]) -> ([u8; 32], u64, Option<u64>) {
+    let (mut events, mut broken) = (0, None);
     // The link that has begun, and where the line begins.
     let (mut link, mut start) = (0, 0);
     let head = |link, end| match bytes.get(link..end) {
         None | Some([]) => [0; 32],
-        Some(link) => crate::digest(link),
+        Some(link) => digest(link),
     };
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
         if let Some(after) = link_of(line) {
             if after != link_to(&head(link, start.max(1) - 1)).as_bytes() {
-                scan.broken_line = scan.broken_line.or(Some(number));
+                broken = broken.or(Some(number));
             }
-            scan.events += 1;
+            events += 1;
             link = start;
         }
         start += line.len() + 1;
     }
-    scan.head = head(link, bytes.len() - usize::from(bytes.ends_with(b"\n")));
-    scan
+    (head(link, bytes.len() - usize::from(bytes.ends_with(b"\n"))), events, broken)
 }
 
 /// What the next line says of this one.

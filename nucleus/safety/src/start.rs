@@ -3,34 +3,15 @@
 use std::error::Error;
 use std::path::Path;
 
-use crate::checked::words;
-use crate::files::BrokenFile;
-use crate::{Damage, Entry, Found, Marker, SafetyLog, marker};
+use crate::checked::{escape, words};
+use crate::{Entry, Found, Marker, SafetyLog, marker};
 
-/// Why nothing may start before a person has looked.
+/// Why nothing may start before a person has looked: the marker is not clear; this machine has
+/// never run the directory, or knows it from another place or with another number; or its safety
+/// log or its entry cannot be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SafeMode {
-    /// The marker is not clear.
-    Marker(Found),
-    /// This machine has never run it.
-    Unknown,
-    /// This machine knows it from another place, where the original may still be.
-    Copied,
-    /// The marker has another number than this machine knows: an older state was put back, or
-    /// it ran elsewhere.
-    RolledBack {
-        /// What this machine knows.
-        known: u64,
-        /// What the marker says.
-        found: u64,
-    },
-    /// The safety log was cut or changed.
-    SafetyLog {
-        /// What is wrong with it.
-        why: Damage,
-    },
-    /// What this machine knows of the directory cannot be believed.
-    Registry(BrokenFile),
+pub struct SafeMode {
+    why: String,
 }
 
 impl Error for SafeMode {}
@@ -42,29 +23,14 @@ impl SafeMode {
         format!(
             "safe mode: {}. Nothing starts before a person has looked. To resume: \
              karyon safety resume --reason \"…\" --data {}",
-            self.happened(),
+            self.why,
             data.display()
         )
     }
 
-    pub(crate) fn happened(&self) -> String {
-        match self {
-            SafeMode::Marker(Found::Marker(Marker::Running { .. })) => {
-                "the last run did not end cleanly".into()
-            }
-            SafeMode::Marker(Found::Marker(Marker::Halted { reason, .. })) => {
-                format!("the last run was halted: {}", crate::checked::escape(reason))
-            }
-            SafeMode::Marker(found) => format!("the file safety/marker is {found}"),
-            SafeMode::Unknown => "this machine has never run it".into(),
-            SafeMode::Copied => "it is a copy, or was moved".into(),
-            SafeMode::RolledBack { known, found } => format!(
-                "it was rolled back or ran elsewhere: its marker has number {found}, this \
-                 machine knows {known}"
-            ),
-            SafeMode::SafetyLog { why } => format!("its safety log is broken: {why}"),
-            SafeMode::Registry(broken) => broken.to_string(),
-        }
+    /// What happened.
+    pub fn why(&self) -> &str {
+        &self.why
     }
 }
 
@@ -73,12 +39,15 @@ impl SafeMode {
 /// # Errors
 /// [`SafeMode`] for everything else. Whether STOP is there is for [`crate::StopFile`] to say.
 pub fn permit_start(found: &Found) -> Result<u64, SafeMode> {
-    match found {
-        Found::Marker(Marker::Clear { n }) => Ok(*n),
-        Found::Marker(Marker::Running { .. } | Marker::Halted { .. })
-        | Found::Missing
-        | Found::Broken { .. } => Err(SafeMode::Marker(found.clone())),
-    }
+    let why = match found {
+        Found::Marker(Marker::Clear { n }) => return Ok(*n),
+        Found::Marker(Marker::Running { .. }) => "the last run did not end cleanly".into(),
+        Found::Marker(Marker::Halted { reason, .. }) => {
+            format!("the last run was halted: {}", escape(reason))
+        }
+        Found::Missing | Found::Broken { .. } => format!("the file safety/marker is {found}"),
+    };
+    Err(SafeMode { why })
 }
 
 /// What this machine knows of a directory that may start: the marker is clear, and directory,
@@ -88,23 +57,31 @@ pub fn permit_start(found: &Found) -> Result<u64, SafeMode> {
 /// [`SafeMode`]. Whether STOP is there is for [`crate::StopWatch`] to say.
 pub fn admit(data: &Path, config: &Path) -> Result<Entry, SafeMode> {
     let found = permit_start(&marker::read(data))?;
-    let entry = Entry::load(data, config).map_err(SafeMode::Registry)?.ok_or(SafeMode::Unknown)?;
+    known(data, config, found).map_err(|why| SafeMode { why })
+}
+
+fn known(data: &Path, config: &Path, found: u64) -> Result<Entry, String> {
+    let entry = Entry::load(data, config)?.ok_or("this machine has never run it")?;
     if !entry.is_at(data) {
-        return Err(SafeMode::Copied);
+        return Err("it is a copy, or was moved".into());
     }
     if entry.n != found {
-        return Err(SafeMode::RolledBack { known: entry.n, found });
+        return Err(format!(
+            "it was rolled back or ran elsewhere: its marker has number {found}, this machine \
+             knows {}",
+            entry.n
+        ));
     }
-    match SafetyLog::check(data) {
-        Ok((head, _)) if head == entry.log_head => Ok(entry),
-        Ok(_) => Err(SafeMode::SafetyLog { why: Damage::Head }),
-        Err(why) => Err(SafeMode::SafetyLog { why }),
+    match SafetyLog::check(data).map_err(|why| format!("its safety log is broken: {why}"))? {
+        (head, _) if head == entry.log_head => Ok(entry),
+        _ => Err("its safety log is broken: it does not end where this machine saw it end".into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checked::{OLD_VERSION, UNSEALED};
 
     #[test]
     fn only_clear_starts() {
@@ -114,14 +91,13 @@ mod tests {
             (Found::Marker(Marker::Running { n: 7 }), Err("did not end cleanly")),
             (Found::Marker(halted), Err("was halted: too\\nhot.")),
             (Found::Missing, Err("marker is missing")),
-            (Found::Broken { why: Damage::Check }, Err("marker is broken: its check")),
-            (Found::Broken { why: Damage::OldVersion }, Err("of an earlier version")),
+            (Found::Broken { why: UNSEALED.into() }, Err("marker is broken: its check")),
+            (Found::Broken { why: OLD_VERSION.into() }, Err("of an earlier version")),
         ] {
             let permitted = permit_start(&found);
             assert_eq!(permitted.is_ok(), expected.is_ok());
             if let (Err(mode), Err(words)) = (permitted, expected) {
                 assert!(mode.to_string().contains(words), "{mode}");
-                assert_eq!(mode, SafeMode::Marker(found));
                 let command = "karyon safety resume --reason \"…\" --data";
                 assert!(mode.to_string().ends_with(&format!("{command} DIR")));
                 assert!(mode.message(Path::new("/d")).ends_with(&format!("{command} /d")));

@@ -182,7 +182,7 @@ fn lost() -> ReadFlags {
 
 /// Whether the host-wide STOP is there: unless it is certainly absent. A folder that is not
 /// there has none.
-pub(crate) fn is_present(host_stop: impl rustix::path::Arg) -> bool {
+pub fn is_present(host_stop: impl rustix::path::Arg) -> bool {
     let found = statat(CWD, host_stop, AtFlags::SYMLINK_NOFOLLOW);
     !matches!(found, Err(Errno::NOENT | Errno::NOTDIR))
 }

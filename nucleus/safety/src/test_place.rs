@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
-use crate::{Limits, ResumeRequest, SafetyLog};
+use crate::SafetyLog;
 
 pub(crate) struct Place {
     pub(crate) data: PathBuf,
     pub(crate) config: PathBuf,
-    pub(crate) limits: Limits,
     dir: tempfile::TempDir,
 }
 
@@ -19,21 +18,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let (data, config) = (dir.path().join("data"), dir.path().join("config"));
         fs::create_dir(&data).unwrap();
-        let host_stop = dir.path().join("host/STOP");
-        Place { data, config, limits: Limits { host_stop, ..Limits::default() }, dir }
-    }
-
-    pub(crate) fn request<'a>(&'a self, reason: &'a str) -> ResumeRequest<'a> {
-        ResumeRequest {
-            data: &self.data,
-            config: &self.config,
-            log: [7; 16],
-            reason,
-            unix_seconds: 1_700_000_000,
-            least_n: 0,
-            signature: None,
-            limits: &self.limits,
-        }
+        Place { data, config, dir }
     }
 
     /// The entry of the data directory, which has one.

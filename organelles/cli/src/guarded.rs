@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use karyon_colony::life::VERSION;
 use karyon_colony::scenario::Scenario;
-use karyon_guardian::Guard;
+use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_runtime::{DataDir, DataDirError, NodeError};

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use karyon_guardian::inherit;
+use karyon_guardian::{LINK, inherit};
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{open_regular, read_open};
 use karyon_statements::{Checkpoint, SignedGrant, SignedStatement};
@@ -50,7 +50,7 @@ impl Input {
 
 /// What stands in a node's environment and means nothing to the commands that it runs.
 pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
-    [HANDOVER, karyon_guardian::LINK].into_iter().chain(Input::ALL.map(Input::variable))
+    [HANDOVER, LINK].into_iter().chain(Input::ALL.map(Input::variable))
 }
 
 /// The files that a command reads.

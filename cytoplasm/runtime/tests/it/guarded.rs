@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use karyon_guardian::{Counters, Guard};
+use karyon_guard::{Counters, Guard};
 use karyon_log::{Control, End, GuardianRecord, ImportRecord, Record, SegmentHeader};
 use karyon_log_writer::Writer;
 use karyon_runtime::{
     Annex, Batch, DataDir, DataDirError, InputSource, Limits, Node, NodeError, Recorder, RunError,
     datadir,
 };
-use karyon_safety::ResumeRequest;
+use karyon_safe_mode::ResumeRequest;
 use karyon_types::Tick;
 use karyon_verify::{Report, Trust, verify};
 
@@ -119,7 +119,7 @@ fn resumes_that_are_recorded_are_told_and_not_taken_off_the_list() {
         signature: None,
         limits: &karyon_safety::Limits::default(),
     };
-    karyon_safety::resume(request).unwrap();
+    karyon_safe_mode::resume(request).unwrap();
     let before = safety(path);
     let n = karyon_safety::pending_resumes(path).unwrap()[0].n;
     let played = Played::new();

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
-use karyon_guardian::{End, FromGuardian, FromRuntime, Guard, MAX_FRAME_BYTES, Terms};
+use karyon_guard::{End, FromGuardian, FromRuntime, Guard, MAX_FRAME_BYTES, Terms};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown,
     socketpair,

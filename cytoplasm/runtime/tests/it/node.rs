@@ -5,7 +5,8 @@ use std::path::Path;
 use karyon_log::{Control, End, Genesis, ReadStorage, Seal, SegmentHeader};
 use karyon_log_writer::{Storage, Writer};
 use karyon_runtime::{Beginning, DataDir, Node, NodeError, Recorder};
-use karyon_safety::{Found, Limits, Marker, ResumeRequest};
+use karyon_safe_mode::ResumeRequest;
+use karyon_safety::{Found, Limits, Marker};
 use karyon_statements::Checkpoint;
 
 use crate::support::key;
@@ -67,7 +68,7 @@ fn person_looks(data: &Path, reason: &str) {
         signature: None,
         limits: &limits,
     };
-    karyon_safety::resume(request).unwrap();
+    karyon_safe_mode::resume(request).unwrap();
 }
 
 #[test]

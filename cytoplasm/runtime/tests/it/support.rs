@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use karyon_gate::{Grant, Rights, Scope};
-use karyon_guardian::Guard;
+use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHeader, Walk};
 use karyon_log_writer::{MemoryStorage, Storage, Writer};

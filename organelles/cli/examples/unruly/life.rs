@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use karyon_gate::{Grant, Rights, Scope};
-use karyon_guardian::{FromRuntime, Guard};
+use karyon_guard::{FromRuntime, Guard};
 use karyon_identity::SecretKey;
 use karyon_log::{Genesis, SegmentHeader};
 use karyon_log_writer::{Writer, WriterOptions};

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use karyon_guardian::{Event, Guard};
+use karyon_guard::{Event, Guard};
 
 use crate::descendants::again;
 use crate::mode::Modes;

@@ -1,6 +1,6 @@
 //! `karyon halt`: ends whatever runs in a directory, until a person resumes.
 
-use karyon_guardian::{HaltError, Halted, halt};
+use karyon_safe_mode::{HaltError, Halted, halt};
 use karyon_keys::KeyError;
 use serde_json::json;
 

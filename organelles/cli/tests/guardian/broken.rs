@@ -61,8 +61,8 @@ fn a_halt_needs_no_help_of_a_guardian_that_is_frozen() {
             }
             let (data, config) = (place.data(), place.config());
             let since = std::time::Instant::now();
-            let halted = karyon_guardian::halt(&data, &config, "it is frozen").unwrap();
-            assert_eq!(halted, karyon_guardian::Halted::ByForce, "{who:?} {frozen}");
+            let halted = karyon_safe_mode::halt(&data, &config, "it is frozen").unwrap();
+            assert_eq!(halted, karyon_safe_mode::Halted::ByForce, "{who:?} {frozen}");
             tree.all_dead(since).unwrap();
             assert_eq!(crate::place::word(&place.marker()), "halted", "{who:?} {frozen}");
             assert!(place.events().concat().contains("it is frozen"), "{:?}", place.events());

@@ -49,7 +49,7 @@ impl Stop {
             Stop::HostFile => fs::write(run.place.host_stop(), "").unwrap(),
             Stop::Halt => {
                 let (data, config) = (run.place.data(), run.place.config());
-                karyon_guardian::halt(&data, &config, "a test").unwrap();
+                karyon_safe_mode::halt(&data, &config, "a test").unwrap();
             }
             Stop::GuardianKilled => signal(tree.guardian, Signal::KILL),
             Stop::GuardianFrozen => signal(tree.guardian, Signal::STOP),

@@ -83,7 +83,7 @@ fn test_module(code: &[u8], source: &str, from: usize) -> Option<(usize, Option<
 }
 
 /// The source with comments as spaces and the insides of literals as `x`, byte for byte.
-fn strip(source: &[u8]) -> Vec<u8> {
+pub(crate) fn strip(source: &[u8]) -> Vec<u8> {
     let mut out = source.to_vec();
     let mut at = 0;
     while let Some(byte) = source.get(at) {
@@ -198,7 +198,7 @@ fn next_word(code: &[u8], at: usize) -> (&[u8], usize) {
     (code.get(at..end).unwrap_or_default(), end)
 }
 
-fn is_word(byte: u8) -> bool {
+pub(crate) fn is_word(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
 }
 

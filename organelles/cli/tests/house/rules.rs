@@ -63,6 +63,11 @@ const NUCLEUS_MAY_REACH: &[&str] = &[
     "unicode-ident",
 ];
 
+/// The outside crates that may reach the guardian ("errno" and "libc" only where rustix is asked to
+/// go through libc).
+const GUARDIAN_MAY_REACH: [&str; 6] =
+    ["bitflags", "ed25519-compact", "errno", "libc", "linux-raw-sys", "rustix"];
+
 /// Crates that must never reach the nucleus, with the reason to tell whoever adds them.
 const NUCLEUS_MUST_NOT_REACH: [(&str, &str); 9] = [
     ("tokio", "the kernel is sync"),
@@ -138,6 +143,31 @@ pub(crate) fn strangers_in_nucleus(graph: &Graph) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The outside crates that reach the package in this folder, sorted.
+pub(crate) fn outside_of(graph: &Graph, folder: &str) -> Vec<String> {
+    let mut ways: Vec<&Package> =
+        graph.members().filter(|(found, _)| *found == folder).map(|(_, package)| package).collect();
+    let (mut seen, mut outside) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(package) = ways.pop() {
+        for edge in package.edges.iter().filter(|edge| edge.shipped) {
+            let Some(to) = graph.0.get(&edge.to).filter(|_| seen.insert(&edge.to)) else {
+                continue;
+            };
+            if to.folder.is_none() {
+                outside.insert(to.name.clone());
+            }
+            ways.push(to);
+        }
+    }
+    outside.into_iter().collect()
+}
+
+/// Those that may not.
+pub(crate) fn strangers_in_guardian(reached: &[String]) -> Vec<String> {
+    let strangers = reached.iter().filter(|name| !GUARDIAN_MAY_REACH.contains(&name.as_str()));
+    strangers.map(|name| format!("{name} must not reach the guardian")).collect()
 }
 
 /// Heavy libraries asked for outside their owner's folder.
@@ -274,6 +304,20 @@ mod tests {
         ] {
             assert_eq!(strangers_in_nucleus(&graph(edges)), faults);
         }
+    }
+
+    #[test]
+    fn what_reaches_the_guardian_is_listed_and_judged() {
+        let graph = graph(&[
+            ("nucleus/guardian", "nucleus/safety", SHIPPED),
+            ("nucleus/guardian", ":proptest", DEV),
+            ("nucleus/safety", ":rustix", SHIPPED),
+            (":rustix", ":serde", SHIPPED),
+            ("nucleus/log", ":sha2", SHIPPED),
+        ]);
+        let reached = outside_of(&graph, "nucleus/guardian");
+        assert_eq!(reached, ["rustix", "serde"]);
+        assert_eq!(strangers_in_guardian(&reached), ["serde must not reach the guardian"]);
     }
 
     #[test]

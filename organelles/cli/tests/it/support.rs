@@ -237,7 +237,7 @@ impl Running {
 
     /// The node below the guardian, which is the process that was started.
     pub(crate) fn node(&self, data: &Path) -> u32 {
-        let held = karyon_guardian::Held::read(data).unwrap();
+        let held = karyon_safe_mode::Held::read(data).unwrap();
         let init = held.init.0;
         let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
         children.trim().parse().unwrap()

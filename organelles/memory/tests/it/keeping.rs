@@ -31,7 +31,7 @@ fn root(data: &Path) -> (Hash, Option<Unkept>) {
 
 fn clear(data: &Path) {
     let config = tempfile::tempdir().unwrap();
-    let request = karyon_safety::ResumeRequest {
+    let request = karyon_safe_mode::ResumeRequest {
         data,
         config: config.path(),
         log: [0; 16],
@@ -41,7 +41,7 @@ fn clear(data: &Path) {
         signature: None,
         limits: &karyon_safety::Limits::default(),
     };
-    karyon_safety::resume(request).unwrap();
+    karyon_safe_mode::resume(request).unwrap();
 }
 
 #[test]

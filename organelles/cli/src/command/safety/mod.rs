@@ -8,7 +8,8 @@ use std::path::Path;
 
 use karyon_log::Control;
 use karyon_runtime::datadir;
-use karyon_safety::{Found, ResumeError};
+use karyon_safe_mode::ResumeError;
+use karyon_safety::Found;
 use karyon_verify::{Trust, verify};
 
 use crate::args::Safety;

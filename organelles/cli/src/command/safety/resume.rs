@@ -4,7 +4,8 @@ use std::path::Path;
 
 use karyon_log::read_regular;
 use karyon_runtime::{DataDir, unix_seconds};
-use karyon_safety::{HumanResume, ResumeRequest, hex};
+use karyon_safe_mode::{HumanResume, ResumeRequest};
+use karyon_safety::hex;
 use serde_json::json;
 
 use super::{least_n, refused};
@@ -68,5 +69,5 @@ pub(crate) fn end_safe_mode(
         signature,
         limits: &limits,
     };
-    karyon_safety::resume(request).map_err(|error| refused(&error))
+    karyon_safe_mode::resume(request).map_err(|error| refused(&error))
 }

@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use karyon_keys::KeyDirectory;
 use karyon_runtime::unix_seconds;
-use karyon_safety::{halt_number, hex, resume_statement};
+use karyon_safe_mode::{halt_number, resume_statement};
+use karyon_safety::hex;
 use karyon_statements::GrantTerms;
 use serde_json::json;
 
@@ -35,7 +36,7 @@ pub(super) fn execute(args: &Sign) -> Result<Code, CliError> {
     let written = OpenOptions::new().write(true).create_new(true).open(&args.out);
     written
         .and_then(|mut file| {
-            write!(file, "{text}signature {signature}\n")?;
+            writeln!(file, "{text}signature {signature}")?;
             file.sync_all()
         })
         .map_err(|error| CliError::failure(format!("{out}: {error}")))?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use karyon_guardian::Held;
+use karyon_safe_mode::Held;
 use karyon_log::read_regular;
 use karyon_runtime::DataDir;
 use karyon_safety::{Limits, SafetyLog, StopFile, admit, hex};

@@ -15,11 +15,9 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::time::Timespec;
 
-use crate::frame::{End, Event, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
-use crate::{inherit, system};
-
-/// Names the descriptor of the link in a runtime's environment.
-pub const LINK: &str = "KARYON_GUARDIAN_LINK";
+pub use karyon_guardian::{
+    End, Event, FromGuardian, FromRuntime, LINK, MAX_FRAME_BYTES, PROTOCOL, Terms, inherit,
+};
 
 /// How long a runtime that was started by a guardian waits for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
@@ -38,34 +36,21 @@ pub struct Counters {
 }
 
 /// Why the guardian was not reached.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The link is no link, or was closed.
+    #[error("the guardian does not answer: {why}")]
     Lost {
         /// What the system said, or what was missing.
         why: String,
     },
     /// The other side is of another version.
+    #[error("the guardian is of another version: install both programs from one build")]
     Protocol,
     /// A message is longer than one may be.
+    #[error("a word to the guardian is longer than {MAX_FRAME_BYTES} bytes")]
     TooLong,
 }
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LinkError::Lost { why } => write!(f, "the guardian does not answer: {why}"),
-            LinkError::Protocol => f.write_str(
-                "the guardian is of another version: install both programs from one build",
-            ),
-            LinkError::TooLong => {
-                write!(f, "a word to the guardian is longer than {MAX_FRAME_BYTES} bytes")
-            }
-        }
-    }
-}
-
-impl std::error::Error for LinkError {}
 
 fn lost(why: impl ToString) -> LinkError {
     LinkError::Lost { why: why.to_string() }
@@ -117,7 +102,7 @@ impl Guard {
         let name = program.rsplit('/').next().unwrap_or_default();
         let name = std::ffi::CString::new(name).map_err(lost)?;
         rustix::thread::set_name(&name).map_err(lost)?;
-        Guard::begin(socket, version, || system::exit_now(LOST)).map(Some)
+        Guard::begin(socket, version, || karyon_guardian::exit_now(LOST)).map(Some)
     }
 
     /// A guardian at the other end of a socket of packets: for tests that play one.
@@ -352,5 +337,4 @@ fn ready(socket: &OwnedFd, what: PollFlags, patience: Duration) -> Result<bool, 
 }
 
 #[cfg(test)]
-#[path = "guard_tests.rs"]
 mod tests;

@@ -3,11 +3,12 @@
 use std::fs;
 
 use ed25519_compact::{KeyPair, Seed};
+use karyon_safety::{Entry, Found, Marker, SafetyLog, admit, pending_resumes, replace};
 use proptest::prelude::*;
 
 use super::*;
 use crate::test_place::Place;
-use crate::{Entry, Marker, ResumeError, admit, halt_number, replace, resume};
+use crate::{ResumeError, halt_number, resume};
 
 const NONCE: [u8; 16] = [9; 16];
 const NOW: u64 = 1_700_000_000;
@@ -58,8 +59,8 @@ fn a_key_that_is_named_signs_once() {
     assert!(matches!(unsigned, ResumeError::Signature(SignatureFault::Missing)));
     let text = signed(&resume_statement(&[7; 16], 0, &NONCE, NOW, "all well"), &pair(2));
     assert_eq!(attempt(&place, &text), Ok(Some(*pair(2).pk)));
-    assert_eq!(crate::pending_resumes(&place.data).unwrap()[0].signed_by, Some(*pair(2).pk));
-    let events = fs::read_to_string(crate::SafetyLog::path(&place.data)).unwrap();
+    assert_eq!(pending_resumes(&place.data).unwrap()[0].signed_by, Some(*pair(2).pk));
+    let events = fs::read_to_string(SafetyLog::path(&place.data)).unwrap();
     assert!(events.contains("\"governance_state\":\"enforced\""), "{events}");
     assert_eq!(admit(&place.data, &place.config).unwrap().nonces, [NONCE]);
 
@@ -96,9 +97,9 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     }
     place.limits.resume_keys.clear();
     assert_eq!(attempt(&place, &signed(&good, &pair(1))), Err(SignatureFault::NoKeys));
-    assert_eq!(crate::read(&place.data), crate::Found::Marker(Marker::Running { n: 0 }));
-    assert_eq!(crate::pending_resumes(&place.data).unwrap(), []);
-    assert_eq!(crate::SafetyLog::check(&place.data), Ok(([0; 32], 0)));
+    assert_eq!(karyon_safety::read(&place.data), Found::Marker(Marker::Running { n: 0 }));
+    assert_eq!(pending_resumes(&place.data).unwrap(), []);
+    assert_eq!(SafetyLog::check(&place.data), Ok(([0; 32], 0)));
 }
 
 #[test]

@@ -4,51 +4,47 @@
 //! (see [`resume_statement`]), one a line, and `signature` with the ed25519 signature over all
 //! lines before it.
 
-use std::error::Error;
-
 use ed25519_compact::{PublicKey, Signature};
+use karyon_safety::{escape, field, hex, unescape, unhex};
 
-use crate::checked::{escape, field, unescape, words};
-use crate::{ResumeRequest, hex, unhex};
+use crate::ResumeRequest;
 
 const VERSION: &str = "karyon-resume-v1\n";
 
 /// Why a resume's signature does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFault {
     /// There is none, and `guardian.conf` names keys that must sign.
+    #[error(
+        "a resume must be signed here: give --signature FILE, which `karyon safety sign` makes"
+    )]
     Missing,
     /// There is one, and no key to check it with.
+    #[error(
+        "guardian.conf names no resume_key to check the signature with: name one, or resume without --signature"
+    )]
     NoKeys,
     /// It is no such text.
+    #[error("the signed statement is in no known form")]
     Form,
     /// None of the keys signed it.
+    #[error("no resume_key of guardian.conf made the signature")]
     Forged,
     /// It is for another log.
+    #[error("the signed statement is for another log")]
     OtherLog,
     /// It is for another halt: this one.
+    #[error("the signed statement is for halt {0}, not this")]
     OtherHalt(u64),
     /// Its time was over then, in seconds since 1970.
+    #[error("the signed statement expired at {0} (seconds since 1970)")]
     Expired(u64),
     /// It was used before.
+    #[error("the signed statement was used before: sign a new one")]
     Used,
     /// It gives another reason.
+    #[error("the signed statement gives another reason")]
     OtherReason,
-}
-
-impl Error for SignatureFault {}
-words! { SignatureFault:
-    SignatureFault::Missing => ("a resume must be signed here: give --signature FILE, which \
-        `karyon safety sign` makes");
-    SignatureFault::NoKeys => ("guardian.conf names no resume_key to check the signature with: \
-        name one, or resume without --signature");
-    SignatureFault::Form => ("the signed statement is in no known form");
-    SignatureFault::Forged => ("no resume_key of guardian.conf made the signature");
-    SignatureFault::OtherLog => ("the signed statement is for another log");
-    SignatureFault::OtherHalt(signed) => ("the signed statement is for halt {signed}, not this");
-    SignatureFault::Expired(at) => ("the signed statement expired at {at} (seconds since 1970)");
-    SignatureFault::Used => ("the signed statement was used before: sign a new one");
-    SignatureFault::OtherReason => ("the signed statement gives another reason");
 }
 
 /// The text to sign, with the key as it is: behind it comes a line `signature <hex>`. `halt` is

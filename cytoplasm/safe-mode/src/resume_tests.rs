@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use karyon_safety::{initialise, replace, resumes_recorded};
+
 use super::*;
-use crate::marker::{initialise, read, replace};
 use crate::test_place::Place;
 
 fn crashed() -> Place {
@@ -137,23 +138,9 @@ fn a_broken_list_is_kept_and_named() {
     let path = place.data.join("safety/resumes");
     fs::write(&path, "rubbish").unwrap();
     let error = resume(place.request("x")).unwrap_err();
-    assert!(
-        matches!(error, ResumeError::Broken(BrokenFile { path: p, why: Damage::Check }) if p == path)
-    );
+    let words = format!("{} is broken: its check does not fit its text", path.display());
+    assert!(matches!(error, ResumeError::Broken(found) if found == words));
     assert_eq!(fs::read_to_string(&path).unwrap(), "rubbish");
-    for body in [
-        "v2\n",
-        "karyon-safety-resumes-v2\n1\t2\t-\tx\n",
-        "karyon-safety-resumes-v2\n01\t2\t-\tx\ty\n",
-        "karyon-safety-resumes-v2\n1\t2\tKEY\tx\ty\n",
-    ] {
-        fs::write(&path, seal(body)).unwrap();
-        let error = pending_resumes(&place.data).unwrap_err();
-        assert!(
-            matches!(error, ResumeError::Broken(BrokenFile { why: Damage::Form, .. })),
-            "{body:?}"
-        );
-    }
 }
 
 #[test]
@@ -166,7 +153,7 @@ fn a_list_that_nobody_records_is_full_at_last() {
         before: "\u{1}".repeat(1_100),
         reason: "\u{1}".repeat(MAX_REASON_BYTES),
     };
-    files::replace(&place.data, NAME, &encode(&vec![longest; MAX_PENDING])).unwrap();
+    replace_resumes(&place.data, &vec![longest; MAX_PENDING]).unwrap();
     assert_eq!(pending_resumes(&place.data).unwrap().len(), MAX_PENDING);
     assert!(matches!(resume(place.request("x")), Err(ResumeError::Full(_))));
 }
@@ -182,36 +169,21 @@ fn a_host_wide_stop_is_obeyed() {
 }
 
 #[test]
-fn every_flipped_bit_of_the_list_is_seen() {
-    let place = crashed();
-    resume(place.request("a reason")).unwrap();
-    let path = place.data.join("safety/resumes");
-    let good = fs::read(&path).unwrap();
-    for bit in 0..good.len() * 8 {
-        let mut bytes = good.clone();
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        fs::write(&path, bytes).unwrap();
-        let error = pending_resumes(&place.data).unwrap_err();
-        assert!(matches!(error, ResumeError::Broken(_)), "bit {bit}");
-    }
-}
-
-#[test]
 fn files_of_an_earlier_version() {
     let place = Place::new();
     let safety = place.data.join("safety");
     fs::create_dir(&safety).unwrap();
     let former = |state| format!("karyon-safety-{state}\nblake3 {}\n", "0".repeat(64));
     fs::write(safety.join("marker"), former("marker-v1 clear 7")).unwrap();
-    let why = Damage::OldVersion;
-    let mode = SafeMode::Marker(Found::Broken { why: why.clone() });
-    assert_eq!(admit(&place.data, &place.config), Err(mode));
+    let mode = admit(&place.data, &place.config).unwrap_err();
+    let old = "is broken: it is of an earlier version";
+    assert_eq!(mode.why(), format!("the file safety/marker {old}"));
 
     let path = safety.join("resumes");
     fs::write(&path, former("resumes-v1")).unwrap();
     let error = resume(place.request("new version")).unwrap_err();
-    let broken = BrokenFile { path: path.clone(), why };
-    assert!(matches!(error, ResumeError::Broken(found) if found == broken));
+    let words = format!("{} {old}", path.display());
+    assert!(matches!(error, ResumeError::Broken(found) if found == words));
     fs::remove_file(&path).unwrap();
     let request = ResumeRequest { least_n: 9, ..place.request("new version") };
     assert_eq!(resume(request).unwrap().n, 10);
@@ -226,10 +198,7 @@ fn a_broken_safety_log_or_registry_keeps_safe_mode() {
     for path in [place.entry(), place.data.join("safety/identity"), SafetyLog::path(&place.data)] {
         let good = fs::read(&path).unwrap();
         place.overwrite(&path, b"{\"timestamp\":\" [after 0]\",\"autonomy_state\":\"}\n");
-        let path_of = |error| match error {
-            ResumeError::Broken(BrokenFile { path, .. }) => path,
-            other => panic!("{other}"),
-        };
+        let named = format!("{} is broken: ", path.display());
         let before = read(&place.data);
         if path.ends_with("safety_events.jsonl") {
             // A line in no known form is what a crash left; one that follows nothing is not.
@@ -237,7 +206,8 @@ fn a_broken_safety_log_or_registry_keeps_safe_mode() {
                 String::from_utf8(good.clone()).unwrap().replace("[after 0000", "[after 0100");
             place.overwrite(&path, line.as_bytes());
         }
-        assert_eq!(path_of(resume(place.request("x")).unwrap_err()), path);
+        let error = resume(place.request("x")).unwrap_err();
+        assert!(matches!(error, ResumeError::Broken(words) if words.starts_with(&named)));
         assert_eq!(read(&place.data), before);
         place.overwrite(&path, &good);
     }
@@ -270,4 +240,53 @@ fn a_person_halts_what_does_not_run() {
     }
     halt_idle(data, config, "again", 0).unwrap();
     assert!(matches!(read(data), Found::Marker(Marker::Halted { .. })));
+}
+
+#[test]
+fn a_directory_that_this_machine_never_ran_is_registered() {
+    // One that ran without a guardian has no identity either.
+    let place = Place::new();
+    initialise(&place.data).unwrap();
+    let resumed = resume(place.request("mine")).unwrap();
+    assert_eq!(resumed.before, "this machine has never run it");
+    assert_eq!(admit(&place.data, &place.config).unwrap().n, 1);
+}
+
+#[test]
+fn a_copy_gets_an_identity_of_its_own() {
+    let place = Place::new();
+    let mut entry = Entry::begin(&place.data, &place.config, 5).unwrap();
+    entry.windows = "tasks 9".into();
+    entry.nonces = vec![[1; 16]];
+    entry.store().unwrap();
+    let copy = place.copy("copy");
+    let resumed = resume(ResumeRequest { data: &copy, ..place.request("a copy") }).unwrap();
+    assert_eq!(resumed.before, "it is a copy, or was moved");
+    let of_copy = admit(&copy, &place.config).unwrap();
+    assert_eq!((of_copy.n, of_copy.windows, of_copy.nonces), (1, "tasks 9".into(), vec![[1; 16]]));
+    // The original goes on as before.
+    assert_eq!(admit(&place.data, &place.config), Ok(entry));
+}
+
+#[test]
+fn what_was_put_back_or_cut_on_purpose_is_admitted_again() {
+    let place = Place::new();
+    let mut entry = Entry::begin(&place.data, &place.config, 5).unwrap();
+    entry.n = 1;
+    entry.store().unwrap();
+    assert_eq!(resume(place.request("put back on purpose")).unwrap().n, 2);
+    admit(&place.data, &place.config).unwrap();
+    place.overwrite(&SafetyLog::path(&place.data), b"");
+    admit(&place.data, &place.config).unwrap_err();
+    resume(place.request("the log was lost")).unwrap();
+    admit(&place.data, &place.config).unwrap();
+}
+
+#[test]
+fn the_oldest_nonce_is_forgotten_first() {
+    let place = Place::new();
+    let mut entry = Entry::begin(&place.data, &place.config, 5).unwrap();
+    (0..=255).for_each(|number| use_nonce(&mut entry, [number; 16]));
+    use_nonce(&mut entry, [7; 16]);
+    assert_eq!((entry.nonces.len(), entry.nonces[0]), (MAX_NONCES, [1; 16]));
 }

@@ -7,17 +7,15 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use karyon_safety::{Found, Marker};
+use karyon_guardian::held::{lock, requests};
+use karyon_safety::{FileError, Found, Marker};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::held::Held;
-use crate::record::{unix_ms, words};
+use crate::{Held, halt_idle};
 
-/// The pipe in `safety` through which a reason reaches the guardian.
-pub(crate) const REQUESTS: &str = "requests";
 /// The longest reason, bytes: what is written to a pipe at once is never torn.
 const MAX_REASON_BYTES: usize = 1_000;
 /// How long a guardian has to end what it guards, before it is ended with it.
@@ -38,37 +36,24 @@ pub enum Halted {
 }
 
 /// Why it is not halted.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum HaltError {
     /// No words, or too many.
+    #[error("a halt needs a reason of 1 to {MAX_REASON_BYTES} bytes")]
     Reason,
     /// There is no such data directory.
+    #[error("there is no data directory {}", .0.display())]
     NoData(PathBuf),
     /// Somebody uses it whom nobody guards, or whom this user may not end.
+    #[error("{0}")]
     OutOfReach(String),
     /// It was ended, and something still lives after 10 seconds.
+    #[error("everything was killed, but is not proved dead")]
     NotProved,
     /// It is ended, and the marker or the safety log could not be written.
-    NotWritten(String),
+    #[error("everything is ended, but the safety files cannot be written: {0}")]
+    NotWritten(#[from] FileError),
 }
-
-impl std::fmt::Display for HaltError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            HaltError::Reason => {
-                write!(f, "a halt needs a reason of 1 to {MAX_REASON_BYTES} bytes")
-            }
-            HaltError::NoData(path) => write!(f, "there is no data directory {}", path.display()),
-            HaltError::OutOfReach(why) => f.write_str(why),
-            HaltError::NotProved => f.write_str("everything was killed, but is not proved dead"),
-            HaltError::NotWritten(why) => {
-                write!(f, "everything is ended, but the safety files cannot be written: {why}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for HaltError {}
 
 /// Halts what runs in `data`, or latches it where nothing does.
 ///
@@ -113,18 +98,6 @@ fn wait<T>(patience: Duration, look: impl Fn() -> Option<T>) -> Option<T> {
     }
 }
 
-/// The directory's lock, if nobody has it.
-pub(crate) fn lock(data: &Path) -> Option<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits() as i32;
-    let options = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags(flags)
-        .open(data.join("lock"));
-    options.ok().filter(|file| file.try_lock().is_ok())
-}
-
 fn is_halted(data: &Path) -> bool {
     matches!(karyon_safety::read(data), Found::Marker(Marker::Halted { .. }))
 }
@@ -132,8 +105,7 @@ fn is_halted(data: &Path) -> bool {
 /// Whether the reason is in the guardian's pipe. Never waits: without a reader there is none.
 fn ask(data: &Path, reason: &str) -> bool {
     let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
-    let pipe = data.join("safety").join(REQUESTS);
-    let opened = OpenOptions::new().write(true).custom_flags(flags).open(pipe);
+    let opened = OpenOptions::new().write(true).custom_flags(flags).open(requests(data));
     opened.is_ok_and(|mut pipe| {
         use std::os::unix::fs::FileTypeExt as _;
         pipe.metadata().is_ok_and(|found| found.file_type().is_fifo())
@@ -153,6 +125,6 @@ fn kill(held: &Held, process: (i32, u64)) -> Result<(), String> {
 }
 
 fn latch(data: &Path, config: &Path, reason: &str, _lock: File) -> Result<(), HaltError> {
-    let halted = karyon_safety::halt_idle(data, config, reason, unix_ms());
-    halted.map_err(|error| HaltError::NotWritten(words(error)))
+    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    Ok(halt_idle(data, config, reason, unix_ms as u64)?)
 }
