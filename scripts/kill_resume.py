@@ -23,8 +23,8 @@ RENAMES, MKDIRS = "?rename,?renameat,?renameat2", "?mkdir,?mkdirat"
 BEFORE, BETWEEN, LAST, BEHIND = "before genesis", "between commits", "last commit", "behind seal"
 FORCED = [
     (BEFORE, "no safety folder yet", "safety", MKDIRS, 1),
-    (BEFORE, "no marker yet", "safety/.marker.new", RENAMES, 1),
-    (BEFORE, "the marker is not running", "safety/.marker.new", RENAMES, 2),
+    (BEFORE, "no marker yet", "safety/.marker.new", "fsync", 1),
+    (BEFORE, "the marker is not running", "safety/.marker.new", "fsync", 2),
     (BEFORE, "no input copy yet", "inputs/.contacts.new", RENAMES, 1),
     (BEFORE, "the spare is empty", "log/spare.log", "pwrite64", 1),
     (BEFORE, "the log has no name yet", "log/spare.log", RENAMES, 1),
@@ -34,7 +34,7 @@ FORCED = [
     (BEHIND, "no checkpoint elsewhere", "{keys}/checkpoints", MKDIRS, 1),
     (BEHIND, "no memory yet", "memory/run.redb", RENAMES, 1),
     (BEHIND, "no results yet", ".arrivals.csv.new", RENAMES, 1),
-    (BEHIND, "the marker is not clear", "safety/.marker.new", RENAMES, 3),
+    (BEHIND, "the marker is not clear", "safety/.marker.new", "fsync", 3),
 ]
 # Where strace kills between one file of the log and the next: what it is, whether in a run or in
 # a resume (in which the log's thread alone makes a file of the spare), the file whose calls alone

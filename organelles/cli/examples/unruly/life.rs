@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -227,7 +227,7 @@ impl Trouble {
         }
         if modes.has("attack") {
             let outcome = attack(&self.folder);
-            eprintln!("{outcome:?}");
+            assert!(outcome.as_ref().is_ok_and(ExitStatus::success), "{outcome:?}");
         }
         std::fs::write(self.folder.join("ready"), "").or_else(full_is_ready).unwrap();
         let _held = strain::use_up(&self.folder, modes);
@@ -275,7 +275,7 @@ fn full_is_ready(error: io::Error) -> io::Result<()> {
 
 /// Runs the script that the test has put beside the data directory, once it has said what an
 /// attacker could know.
-fn attack(data: &Path) -> io::Result<std::process::ExitStatus> {
+fn attack(data: &Path) -> io::Result<ExitStatus> {
     let folder = data.with_file_name("attack");
     while !folder.join("facts").exists() {
         thread::sleep(Duration::from_millis(1));

@@ -1,7 +1,7 @@
 //! `karyon halt`: ends whatever runs in a directory, until a person resumes.
 
-use karyon_safe_mode::{HaltError, Halted, halt};
 use karyon_keys::KeyError;
+use karyon_safe_mode::{HaltError, Halted, halt};
 use serde_json::json;
 
 use crate::args::Halt;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use karyon_safe_mode::Held;
 use karyon_log::read_regular;
 use karyon_runtime::DataDir;
+use karyon_safe_mode::Held;
 use karyon_safety::{Limits, SafetyLog, StopFile, admit, hex};
 use serde_json::{Map, Value, json};
 
