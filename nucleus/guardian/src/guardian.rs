@@ -31,6 +31,8 @@ pub(crate) const FIRST_WORD: Duration = Duration::from_secs(10);
 const PROOF: Duration = Duration::from_secs(10);
 /// How often processes, disk and files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How many words are read in one turn: a flood of them keeps no stop waiting.
+const WORDS: usize = 64;
 /// A link that was closed is always ready: whoever looks must not keep the processor from the
 /// dying.
 const CLOSED: Duration = Duration::from_millis(5);
@@ -195,7 +197,7 @@ impl Guardian {
 
     /// Reads what the runtime said.
     fn hear(&mut self) -> Result<(), Halt> {
-        loop {
+        for _ in 0..WORDS {
             let mut packet = [0; MAX_FRAME_BYTES];
             let length = match recv(&self.started.link, &mut packet, RecvFlags::DONTWAIT) {
                 // Its end is told by the first process, or by its silence.
@@ -211,6 +213,7 @@ impl Guardian {
             (self.known.spoken, self.known.silent_beats) = (Some(Instant::now()), 0);
             self.obey(said)?;
         }
+        Ok(())
     }
 
     fn obey(&mut self, said: FromRuntime) -> Result<(), Halt> {

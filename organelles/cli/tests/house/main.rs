@@ -17,11 +17,16 @@ use std::process::Command;
 
 use graph::Graph;
 
-/// Lines of code in `nucleus/`, all crates together.
-const NUCLEUS_LINES: usize = 5_000;
+/// Lines of code that `nucleus/` should have, all crates together. Missed since the guardian is
+/// there: docs/decisions/0023.
+const NUCLEUS_GOAL: usize = 5_000;
+/// What it may have until then: it grows no further.
+const NUCLEUS_LINES: usize = 5_500;
 /// Lines of code in `nucleus/guardian` and `nucleus/safety`: what can always end a runtime is read
-/// in one sitting.
-const GUARDIAN_LINES: usize = 2_000;
+/// in one sitting. Missed: docs/decisions/0023.
+const GUARDIAN_GOAL: usize = 2_000;
+/// What they may have until then.
+const GUARDIAN_LINES: usize = 2_850;
 /// The only file that may be unsafe.
 const SYSTEM_CALLS: &str = "nucleus/guardian/src/system.rs";
 /// Lines of code in the whole trusted base: `nucleus/` and `cytoplasm/`.
@@ -67,11 +72,21 @@ fn heavy_libraries_have_one_owner() {
     assert_none(rules::wrong_owners(&workspace()));
 }
 
+fn missed(lines: usize, goal: usize) -> String {
+    match lines.checked_sub(goal) {
+        Some(over @ 1..) => format!("{over} more than the goal of {goal}"),
+        Some(0) | None => format!("within the goal of {goal}"),
+    }
+}
+
 #[test]
 fn the_kernel_is_small() {
     let nucleus = files::code_lines(&root().join("nucleus")).unwrap();
     let trusted = nucleus + files::code_lines(&root().join("cytoplasm")).unwrap();
-    println!("lines of code, nucleus: {nucleus} of {NUCLEUS_LINES}");
+    println!(
+        "lines of code, nucleus: {nucleus} of {NUCLEUS_LINES}, {}",
+        missed(nucleus, NUCLEUS_GOAL)
+    );
     println!("lines of code, trusted base (nucleus and cytoplasm): {trusted} of {TRUSTED_LINES}");
     let sizes = [
         rules::over_limit("nucleus", nucleus, NUCLEUS_LINES),
@@ -86,7 +101,10 @@ fn the_guardian_is_small() {
     let (root, graph) = (root(), workspace());
     let lines = |folder| files::code_lines(&root.join(folder)).unwrap();
     let lines = lines("nucleus/guardian") + lines("nucleus/safety");
-    println!("lines of code, guardian and safety: {lines} of {GUARDIAN_LINES}");
+    println!(
+        "lines of code, guardian and safety: {lines} of {GUARDIAN_LINES}, {}",
+        missed(lines, GUARDIAN_GOAL)
+    );
     let reached = rules::outside_of(&graph, "nucleus/guardian");
     println!("outside crates of the guardian: {}", reached.join(", "));
     let mut faults: Vec<String> =

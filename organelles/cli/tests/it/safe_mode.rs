@@ -157,7 +157,7 @@ fn all_can_be_read_and_nothing_is_written(place: &Place) {
         let status = ["safety", "status", "--json", "--data", "d"];
         assert_eq!(place.karyon(&status).expect(0).json()["start_permitted"], false);
         // To build it anew is to write.
-        let how = ["not built anew", "safe mode", "karyon safety resume --reason", "--data d"];
+        let how = ["not built anew", "karyon safety resume --reason", "--data d"];
         place.karyon(&["memory", "rebuild", "--data", "d"]).expect(4).says(&how);
         assert_eq!(tree(&data), was, "status, rebuild, {state}");
         assert!(contents_of(&was) == held, "{state}");
