@@ -33,6 +33,10 @@ deny:
 kill-test *arguments:
     scripts/kill_resume.sh {{arguments}}
 
+# Stops runs by every way there is, resumes them with a signature, compares.
+stop-test *arguments:
+    scripts/stop_resume.sh {{arguments}}
+
 # Simulated crashes at random moments; the seed is printed
 crash-test crashes="100000" seed="1":
     KARYON_CRASHES={{crashes}} KARYON_SEED={{seed}} cargo test --release -p karyon-verify -- --ignored simulated_crashes --nocapture
