@@ -90,6 +90,13 @@ pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
     if !data.is_dir() {
         return Err(ResumeError::NoData(data.to_owned()));
     }
+    if !data.join(SAFETY).exists() && data.join("log").exists() {
+        return Err(ResumeError::Broken(format!(
+            "{} is not there: what stood in it, STOP perhaps, is gone with it. Bring it back; if \
+             you know that nobody stopped it, make an empty one",
+            data.join(SAFETY).display()
+        )));
+    }
     make_folder(data, SAFETY)?;
     refuse_stop(&request)?;
     let mut state = State::read(data, config)?;
@@ -121,18 +128,24 @@ pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
     let log_head = SafetyLog::append(data, event, reason, governance, true, ms)?;
     let mut entry = register(&request, state.entry, signed.map(|(_, nonce)| nonce))?;
     (entry.n, entry.last_unix_s, entry.log_head) = (resumed.n, unix_seconds, log_head);
+    entry.clear = true;
     entry.store()?;
     refuse_stop(&request)?;
     write(data, &Marker::Clear { n: resumed.n })?;
     Ok(resumed)
 }
 
-/// The number that a signed statement must name: the marker's, or, where there is none that can
-/// be read, the one that the resume will write.
+/// The number that a signed statement must name: the marker's and how many events the safety log
+/// holds, so that it grows with each halt; or, where there is no marker that can be read, the
+/// number that the resume will write.
 ///
 /// # Errors
-/// [`ResumeError`] as [`resume`].
+/// [`ResumeError`] as [`resume`]; [`ResumeError::NotInSafeMode`] where there is nothing to end.
 pub fn halt_number(data: &Path, config: &Path, least_n: u64) -> Result<u64, ResumeError> {
+    // Nobody signs away a halt that has not been.
+    if let Ok(entry) = admit(data, config) {
+        return Err(ResumeError::NotInSafeMode(entry.n));
+    }
     State::read(data, config)?.halt(data, least_n)
 }
 
@@ -155,7 +168,7 @@ pub fn halt_idle(data: &Path, config: &Path, reason: &str, unix_ms: u64) -> Resu
     let event = EventKind::ManualStop;
     let log_head = SafetyLog::append(data, event, reason, "enforced", true, unix_ms)?;
     if let Some(mut entry) = entry {
-        (entry.n, entry.log_head) = (n, log_head);
+        (entry.n, entry.log_head, entry.clear) = (n, log_head, false);
         entry.store()?;
     }
     Ok(())
@@ -225,7 +238,10 @@ impl State {
 
     fn halt(&self, data: &Path, least_n: u64) -> Result<u64, ResumeError> {
         match &self.found {
-            Found::Marker(marker) => Ok(marker.n()),
+            Found::Marker(marker) => {
+                let events = SafetyLog::check(data).map_err(broken(&SafetyLog::path(data)));
+                Ok(marker.n().saturating_add(events.map_err(ResumeError::Broken)?.1))
+            }
             Found::Missing | Found::Broken { .. } => self.next(data, least_n),
         }
     }

@@ -243,6 +243,35 @@ fn a_person_halts_what_does_not_run() {
 }
 
 #[test]
+fn a_marker_that_is_put_back_undoes_no_halt() {
+    let place = Place::new();
+    Entry::begin(&place.data, &place.config, 5).unwrap();
+    let marker = place.data.join("safety/marker");
+    let clear = fs::read(&marker).unwrap();
+    halt_idle(&place.data, &place.config, "danger", 1).unwrap();
+    fs::write(&marker, clear).unwrap();
+    let mode = admit(&place.data, &place.config).unwrap_err();
+    assert!(mode.why().contains("put back"), "{mode}");
+    resume(place.request("looked")).unwrap();
+    admit(&place.data, &place.config).unwrap();
+}
+
+#[test]
+fn a_folder_that_went_with_its_stop_ends_no_safe_mode() {
+    let place = Place::new();
+    Entry::begin(&place.data, &place.config, 5).unwrap();
+    fs::create_dir(place.data.join("log")).unwrap();
+    fs::write(place.data.join("safety/STOP"), "").unwrap();
+    fs::rename(place.data.join("safety"), place.data.join("away")).unwrap();
+    let refused = resume(place.request("looked")).unwrap_err();
+    assert!(
+        matches!(&refused, ResumeError::Broken(why) if why.contains("is not there")),
+        "{refused}"
+    );
+    assert!(!place.data.join("safety").exists());
+}
+
+#[test]
 fn a_directory_that_this_machine_never_ran_is_registered() {
     // One that ran without a guardian has no identity either.
     let place = Place::new();

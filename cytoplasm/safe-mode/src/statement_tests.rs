@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::test_place::Place;
-use crate::{ResumeError, halt_number, resume};
+use crate::{ResumeError, halt_idle, halt_number, resume};
 
 const NONCE: [u8; 16] = [9; 16];
 const NOW: u64 = 1_700_000_000;
@@ -68,8 +68,28 @@ fn a_key_that_is_named_signs_once() {
     replace(&place.data, &Marker::Running { n: 1 }).unwrap();
     let other = SignatureFault::OtherHalt(0);
     assert_eq!(attempt(&place, &text), Err(other));
-    let again = signed(&resume_statement(&[7; 16], 1, &NONCE, NOW, "all well"), &pair(2));
+    // Its number: the marker's, and one event.
+    let again = signed(&resume_statement(&[7; 16], 2, &NONCE, NOW, "all well"), &pair(2));
     assert_eq!(attempt(&place, &again), Err(SignatureFault::Used));
+}
+
+/// A second halt of a directory that is halted is another one; so is the first of one that is
+/// clear, where there is nothing to sign yet.
+#[test]
+fn nobody_signs_a_halt_away_before_it_is() {
+    let place = crashed();
+    let number = || halt_number(&place.data, &place.config, 0);
+    let first = number().unwrap();
+    halt_idle(&place.data, &place.config, "stop", 1).unwrap();
+    let second = number().unwrap();
+    halt_idle(&place.data, &place.config, "stop again", 2).unwrap();
+    assert!(first < second && second < number().unwrap());
+    let text = signed(&resume_statement(&[7; 16], second, &NONCE, NOW, "all well"), &pair(2));
+    assert_eq!(attempt(&place, &text), Err(SignatureFault::OtherHalt(second)));
+    let last = number().unwrap();
+    let text = signed(&resume_statement(&[7; 16], last, &NONCE, NOW, "all well"), &pair(2));
+    assert_eq!(attempt(&place, &text), Ok(Some(*pair(2).pk)));
+    assert!(matches!(number(), Err(ResumeError::NotInSafeMode(_))));
 }
 
 #[test]

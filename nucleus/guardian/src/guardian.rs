@@ -131,7 +131,7 @@ impl Guardian {
         }
         let [_, link, requests, ended] = waited.map(|one| !one.revents().is_empty());
         if let Some(which) = self.stop.check() {
-            return Err(Halt::manual(format!("{which} was found")));
+            return Err(Halt::manual(which.to_owned()));
         }
         if requests {
             return Err(Halt::manual(self.requested()));

@@ -82,6 +82,7 @@ impl Record {
     /// The entry first: after a crash in between the marker says `running`, which is safe mode.
     fn write(&mut self, marker: &Marker) -> Result<(), FileError> {
         self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
+        self.entry.clear = matches!(marker, Marker::Clear { .. });
         self.entry.store()?;
         karyon_safety::replace(&self.place, marker)
     }
@@ -99,7 +100,7 @@ impl Record {
         let Halt { event, reason, .. } = halt;
         let logged = SafetyLog::append(&self.place, *event, reason, governance, told, unix_ms());
         let logged = logged.and_then(|head| {
-            self.entry.log_head = head;
+            (self.entry.log_head, self.entry.clear) = (head, false);
             self.entry.last_unix_s = self.entry.last_unix_s.max(unix_s());
             self.entry.store()
         });

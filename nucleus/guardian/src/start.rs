@@ -105,7 +105,7 @@ fn admit(
     let mut stop = StopWatch::watch(data, &limits.host_stop)
         .map_err(|error| halted(data, format!("STOP cannot be watched: {error}")))?;
     if let Some(which) = stop.check() {
-        let words = format!("{which} is there: nothing starts until a person removes it");
+        let words = format!("{which}: nothing starts until a person removes it");
         return Err(halted(data, words));
     }
     let mut record = Record::of(data, config, entry).map_err(failed)?;

@@ -33,6 +33,8 @@ pub struct Entry {
     pub inode: u64,
     /// The marker's last number.
     pub n: u64,
+    /// Whether the marker may be clear: false while something runs, and after a halt.
+    pub clear: bool,
     /// When the directory was last seen in good order, in seconds since 1970.
     pub last_unix_s: u64,
     /// The head of its safety log.
@@ -61,7 +63,7 @@ impl Entry {
         }
         make_folder(data, SAFETY)?;
         let mut entry = Entry::draw(data, config)?;
-        entry.last_unix_s = now_unix_s;
+        (entry.last_unix_s, entry.clear) = (now_unix_s, true);
         entry.store()?;
         marker::write(data, &Marker::Clear { n: 0 })?;
         Ok(entry)
@@ -116,6 +118,7 @@ impl Entry {
             device,
             inode,
             n: 0,
+            clear: false,
             last_unix_s: 0,
             log_head: [0; 32],
             nonces: Vec::new(),
@@ -130,10 +133,11 @@ impl Entry {
     }
 
     fn encode(&self) -> String {
-        let Entry { device, inode, n, last_unix_s, log_head, nonces, windows, path: _ } = self;
+        let Entry { device, inode, n, clear, last_unix_s, log_head, nonces, windows, path: _ } =
+            self;
         let nonces: String = nonces.iter().map(|nonce| format!(" {}", hex(nonce))).collect();
         seal(&format!(
-            "{VERSION}device {device}\ninode {inode}\nn {n}\nlast {last_unix_s}\nlog {}\n\
+            "{VERSION}device {device}\ninode {inode}\nn {n}\nclear {clear}\nlast {last_unix_s}\nlog {}\n\
              nonces{nonces}\nwindows {}\n",
             hex(log_head),
             escape(windows)
@@ -150,6 +154,7 @@ impl Entry {
             device: next("device ")?.parse().ok()?,
             inode: next("inode ")?.parse().ok()?,
             n: next("n ")?.parse().ok()?,
+            clear: next("clear ")?.parse().ok()?,
             last_unix_s: next("last ")?.parse().ok()?,
             log_head: unhex(next("log ")?)?,
             nonces: next("nonces")?.split(' ').skip(1).map(unhex).collect::<Option<_>>()?,

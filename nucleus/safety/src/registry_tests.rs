@@ -62,6 +62,7 @@ fn golden_text() {
         device: 1,
         inode: 2,
         n: 3,
+        clear: true,
         last_unix_s: 4,
         log_head: [0xab; 32],
         nonces: vec![[1; 16], [2; 16]],
@@ -69,7 +70,7 @@ fn golden_text() {
         path: PathBuf::from("x"),
     };
     let body = format!(
-        "karyon-directory-v1\ndevice 1\ninode 2\nn 3\nlast 4\nlog {}\nnonces {} {}\nwindows a\\nb\n",
+        "karyon-directory-v1\ndevice 1\ninode 2\nn 3\nclear true\nlast 4\nlog {}\nnonces {} {}\nwindows a\\nb\n",
         "ab".repeat(32),
         "01".repeat(16),
         "02".repeat(16)
@@ -151,6 +152,16 @@ fn an_older_or_newer_state_is_seen() {
     entry.store().unwrap();
     let why = refused(&place.data, &place);
     assert!(why.ends_with("its marker has number 1, this machine knows 0"), "{why}");
+}
+
+/// The number alone does not tell: a halt keeps it.
+#[test]
+fn a_marker_that_is_put_back_is_seen() {
+    let (place, mut entry) = begun();
+    entry.clear = false;
+    entry.store().unwrap();
+    let why = refused(&place.data, &place);
+    assert!(why.contains("its marker was put back"), "{why}");
 }
 
 #[test]

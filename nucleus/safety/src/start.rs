@@ -72,6 +72,11 @@ fn known(data: &Path, config: &Path, found: u64) -> Result<Entry, String> {
             entry.n
         ));
     }
+    if !entry.clear {
+        return Err("its marker was put back: this machine knows of a halt, or of a run that did \
+                    not end, behind it"
+            .into());
+    }
     match SafetyLog::check(data).map_err(|why| format!("its safety log is broken: {why}"))? {
         (head, _) if head == entry.log_head => Ok(entry),
         _ => Err("its safety log is broken: it does not end where this machine saw it end".into()),

@@ -66,9 +66,10 @@ impl StopFile {
     }
 }
 
-const STOP: &str = "safety/STOP";
-const HOST_STOP: &str = "the host-wide STOP";
-const DOUBT: &str = "doubt about STOP: a watched folder or its events were lost";
+const STOP: &str = "safety/STOP was found";
+const HOST_STOP: &str = "the host-wide STOP was found";
+const DOUBT: &str =
+    "nobody can tell whether STOP is there: its folder was removed, replaced or moved";
 /// For inotify's events, in bytes: fourteen with the longest names.
 const EVENT_BYTES: usize = 4_096;
 /// The most events that one question reads; whoever makes more does not keep it from the poll.

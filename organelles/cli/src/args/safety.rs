@@ -11,8 +11,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 Asks the guardian, which ends everything below it at once. A guardian that does not take the word
 within two seconds is killed, and with it everything below. Where nothing runs, nothing starts any
-more. Afterwards: karyon safety resume. Other ways to the same: touch DIR/safety/STOP, or kill the
-process that was started.")]
+more. Afterwards: karyon safety resume. Another way to the same: touch DIR/safety/STOP.")]
 pub(crate) struct Halt {
     /// Why: one line of at most 1,000 bytes, for whoever resumes
     #[arg(long, value_name = "TEXT")]
