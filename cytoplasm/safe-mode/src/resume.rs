@@ -53,6 +53,11 @@ pub enum ResumeError {
     /// There is no safe mode to end; the marker has this number.
     #[error("nothing to resume: the safety marker is clear({0}), a start is permitted")]
     NotInSafeMode(u64),
+    /// Its folder `safety` is gone.
+    #[error(
+        "{} is not there, and what stood in it, STOP perhaps, is gone with it: bring it back; if you know that nobody stopped it, make an empty one", _0.display()
+    )]
+    NoFolder(PathBuf),
     /// There is no such directory.
     #[error("there is no data directory {}", .0.display())]
     NoData(PathBuf),
@@ -90,12 +95,9 @@ pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
     if !data.is_dir() {
         return Err(ResumeError::NoData(data.to_owned()));
     }
-    if !data.join(SAFETY).exists() && data.join("log").exists() {
-        return Err(ResumeError::Broken(format!(
-            "{} is not there: what stood in it, STOP perhaps, is gone with it. Bring it back; if \
-             you know that nobody stopped it, make an empty one",
-            data.join(SAFETY).display()
-        )));
+    let recorded = || std::fs::read_dir(data.join("log")).is_ok_and(|mut log| log.next().is_some());
+    if !data.join(SAFETY).exists() && recorded() {
+        return Err(ResumeError::NoFolder(data.join(SAFETY)));
     }
     make_folder(data, SAFETY)?;
     refuse_stop(&request)?;
