@@ -198,7 +198,7 @@ fn after_a_halt_behind_the_end() {
 #[test]
 fn without_a_marker() {
     let place = finished();
-    fs::remove_dir_all(place.path("d/safety")).unwrap();
+    fs::remove_file(place.path("d/safety/marker")).unwrap();
     all_can_be_read_and_nothing_is_written(&place);
 }
 

@@ -35,6 +35,7 @@ fn refused(error: &ResumeError) -> CliError {
         | ResumeError::LongReason { .. }
         | ResumeError::NotInSafeMode { .. }
         | ResumeError::NoData { .. }
+        | ResumeError::NoFolder(_)
         | ResumeError::Broken(_)
         | ResumeError::Full { .. }
         | ResumeError::File(_) => Code::Failure,
