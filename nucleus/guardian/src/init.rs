@@ -24,6 +24,8 @@ pub(crate) const INTERRUPT: u8 = b'I';
 /// How often it looks, milliseconds: a silence is counted in looks and not by the clock, so that
 /// a machine that stood still for a while does not count as one.
 const LOOK_MS: u64 = 10;
+/// As how much of a silence one look counts at most, milliseconds: more is the machine's own pause.
+const LONGEST_LOOK_MS: u64 = 100;
 
 /// Becomes the first process. What it says through `report` are lines: `absent MECHANISM why`,
 /// `failed why`, `ended code N`, `ended signal N`.
@@ -66,7 +68,7 @@ fn say(report: &mut File, line: &str) {
 
 fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
     let look = Timespec::try_from(Duration::from_millis(LOOK_MS)).unwrap_or_default();
-    let (mut silent_looks, mut looked) = (0, Instant::now());
+    let (mut silent, mut looked) = (Duration::ZERO, Instant::now());
     loop {
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
             if pid == runtime {
@@ -87,16 +89,16 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
         if ready == 0 {
             // Signals that interrupt every wait do not keep it from being counted.
             if looked.elapsed() >= Duration::from_millis(LOOK_MS) {
+                silent += looked.elapsed().min(Duration::from_millis(LONGEST_LOOK_MS));
                 looked = Instant::now();
-                silent_looks += 1;
             }
-            if silent_looks * LOOK_MS >= silence_ms {
+            if silent >= Duration::from_millis(silence_ms) {
                 say(report, "silence");
                 system::exit_now(1)
             }
             continue;
         }
-        silent_looks = 0;
+        (silent, looked) = (Duration::ZERO, Instant::now());
         let mut said = [0; 64];
         let length = match life.read(&mut said) {
             // The guardian is gone.
