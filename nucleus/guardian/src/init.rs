@@ -21,10 +21,10 @@ pub(crate) const BEAT: u8 = b'.';
 pub(crate) const TERMINATE: u8 = b'T';
 pub(crate) const INTERRUPT: u8 = b'I';
 
-/// How often it looks, milliseconds: a silence is counted in looks and not by the clock, so that
-/// a machine that stood still for a while does not count as one.
+/// How often it looks, milliseconds.
 const LOOK_MS: u64 = 10;
-/// As how much of a silence one look counts at most, milliseconds: more is the machine's own pause.
+/// As how much of a silence one look counts at most, milliseconds: a machine that stood still for a
+/// while is no silence.
 const LONGEST_LOOK_MS: u64 = 100;
 
 /// Becomes the first process. What it says through `report` are lines: `absent MECHANISM why`,
