@@ -15,6 +15,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::time::Timespec;
 
+use karyon_guardian::Silence;
 pub use karyon_guardian::{
     End, Event, FromGuardian, FromRuntime, LINK, MAX_FRAME_BYTES, PROTOCOL, Terms, inherit,
 };
@@ -81,6 +82,7 @@ struct State {
     asked: u64,
     /// The number of the last answer.
     answered: u64,
+    /// By the clock: who asks before an effect wants to know how fresh the word is.
     heard: Instant,
     lost: bool,
     /// Nobody holds the [`Guard`] any more.
@@ -237,11 +239,10 @@ impl Shared {
             return Err(error);
         }
         while state.answered < number {
-            if state.lost || state.heard.elapsed() > self.limit {
+            if state.lost {
                 return Err(lost("it was not heard within its limit"));
             }
-            let waited = self.changed.wait_timeout(state, self.limit);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(())
     }
@@ -249,8 +250,7 @@ impl Shared {
     /// Beats and listens. False: the guardian was lost.
     fn run(&self, every: Duration) -> bool {
         let mut beaten: Option<Instant> = None;
-        // A silence is counted in looks too: a machine that stood still is no silence.
-        let (look, mut silent) = (every / 2, Duration::ZERO);
+        let mut silence = Silence::new();
         loop {
             if beaten.is_none_or(|at| at.elapsed() >= every) {
                 beaten = Some(Instant::now());
@@ -265,13 +265,12 @@ impl Shared {
                     Ok(()) | Err(_) => {}
                 }
             }
-            let heard = hear(&self.socket, look);
+            let heard = hear(&self.socket, every / 2);
             let mut state = self.lock();
             match heard {
                 Ok(Some(FromGuardian::Done(number))) => state.answered = number,
                 Ok(Some(FromGuardian::Beat | FromGuardian::Terms(_))) => {}
-                Ok(None) if state.heard.elapsed().min(silent) <= self.limit => {
-                    silent += look;
+                Ok(None) if silence.look() <= self.limit => {
                     if state.dropped {
                         return true;
                     }
@@ -283,7 +282,7 @@ impl Shared {
                     return false;
                 }
             }
-            silent = Duration::ZERO;
+            silence.end();
             state.heard = Instant::now();
             self.changed.notify_all();
         }

@@ -17,6 +17,7 @@ use crate::confine::bury_orphans;
 use crate::frame::{End, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
 use crate::outside::Processes;
 use crate::record::{Halt, note, unix_s};
+use crate::silence::Silence;
 use crate::start::{Refusal, Started, failed, halted};
 use crate::watch::{Watches, within};
 use crate::{held, init, system};
@@ -60,10 +61,9 @@ pub(crate) struct Known {
     /// When the last heartbeat went out, and when its processes were last looked at.
     beaten: Option<Instant>,
     looked: Instant,
-    /// When it was last heard; none: it did not speak yet.
-    spoken: Option<Instant>,
-    /// Heartbeats since then: a machine that stood still is no silence.
-    silent_beats: u64,
+    /// Whether it has said its first word.
+    spoken: bool,
+    silence: Silence,
     begun: bool,
     said: Option<End>,
     crashes: u64,
@@ -84,8 +84,8 @@ impl Known {
             processes: Processes::default(),
             beaten: None,
             looked: since,
-            spoken: None,
-            silent_beats: 0,
+            spoken: false,
+            silence: Silence::new(),
             begun: false,
             said: None,
             crashes: 0,
@@ -164,10 +164,9 @@ impl Guardian {
 
     fn beat(&mut self) {
         self.known.beaten = Some(Instant::now());
-        self.known.silent_beats += 1;
         // A word that finds no room, or nobody, is not missed: the end of both is seen elsewhere.
         let _ = self.started.life.write_all(&[self.known.asked]);
-        if self.known.spoken.is_some() {
+        if self.known.spoken {
             self.say(&FromGuardian::Beat);
         }
     }
@@ -210,7 +209,8 @@ impl Guardian {
             };
             let said = packet.get(..length).and_then(FromRuntime::decode);
             let said = said.ok_or_else(|| Halt::breach("the runtime said what no runtime says"))?;
-            (self.known.spoken, self.known.silent_beats) = (Some(Instant::now()), 0);
+            self.known.spoken = true;
+            self.known.silence.end();
             self.obey(said)?;
         }
         Ok(())
@@ -267,17 +267,14 @@ impl Guardian {
     }
 
     /// What did not come in its time.
-    fn overdue(&self) -> Result<(), Halt> {
-        let (known, limits) = (&self.known, &self.limits);
+    fn overdue(&mut self) -> Result<(), Halt> {
+        let (known, limits) = (&mut self.known, &self.limits);
         let limit_ms = limits.heartbeat_limit_ms;
-        let is_silent = |at: Instant| {
-            at.elapsed() > Duration::from_millis(limit_ms)
-                && known.silent_beats * limits.heartbeat_ms > limit_ms
-        };
-        if known.spoken.is_none() && known.since.elapsed() > FIRST_WORD {
+        let silent = known.silence.look();
+        if !known.spoken && known.since.elapsed() > FIRST_WORD {
             return Err(Halt::safety("the runtime did not say a first word"));
         }
-        if known.spoken.is_some_and(is_silent) {
+        if known.spoken && silent > Duration::from_millis(limit_ms) {
             let words = format!("heartbeat: the runtime was silent for {limit_ms} ms");
             return Err(Halt::safety(words));
         }

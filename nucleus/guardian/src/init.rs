@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use rustix::time::Timespec;
 
 use crate::confine::Confinement;
+use crate::silence::Silence;
 use crate::system;
 
 /// What the guardian says through the pipe of life: a beat, or a signal for the runtime.
@@ -23,9 +24,6 @@ pub(crate) const INTERRUPT: u8 = b'I';
 
 /// How often it looks, milliseconds.
 const LOOK_MS: u64 = 10;
-/// As how much of a silence one look counts at most, milliseconds: a machine that stood still for a
-/// while is no silence.
-const LONGEST_LOOK_MS: u64 = 100;
 
 /// Becomes the first process. What it says through `report` are lines: `absent MECHANISM why`,
 /// `failed why`, `ended code N`, `ended signal N`.
@@ -68,7 +66,8 @@ fn say(report: &mut File, line: &str) {
 
 fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
     let look = Timespec::try_from(Duration::from_millis(LOOK_MS)).unwrap_or_default();
-    let (mut silent, mut looked) = (Duration::ZERO, Instant::now());
+    let limit = Duration::from_millis(silence_ms);
+    let mut silence = Silence::new();
     loop {
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
             if pid == runtime {
@@ -88,17 +87,13 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
         };
         if ready == 0 {
             // Signals that interrupt every wait do not keep it from being counted.
-            if looked.elapsed() >= Duration::from_millis(LOOK_MS) {
-                silent += looked.elapsed().min(Duration::from_millis(LONGEST_LOOK_MS));
-                looked = Instant::now();
-            }
-            if silent >= Duration::from_millis(silence_ms) {
+            if silence.look() >= limit {
                 say(report, "silence");
                 system::exit_now(1)
             }
             continue;
         }
-        (silent, looked) = (Duration::ZERO, Instant::now());
+        silence.end();
         let mut said = [0; 64];
         let length = match life.read(&mut said) {
             // The guardian is gone.

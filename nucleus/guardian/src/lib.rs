@@ -22,6 +22,7 @@ pub mod inherit;
 mod init;
 mod outside;
 mod record;
+mod silence;
 mod start;
 mod system;
 mod watch;
@@ -31,6 +32,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use frame::{End, Event, FromGuardian, FromRuntime, LINK, MAX_FRAME_BYTES, PROTOCOL, Terms};
+pub use silence::Silence;
 pub use system::exit_now;
 
 /// The program: what was asked for on the command line, behind its own name.

@@ -302,11 +302,7 @@ fn nothing_that_is_tried_on_the_init_outlives_a_frozen_guardian() {
                 return;
             };
             run.wait_for_end_or("done");
-            if run.has_ended() {
-                continue;
-            }
-            run.wait_until_closed("close");
-            let tree = run.tree();
+            let Some(tree) = run.wait_until_closed() else { continue };
             crate::tree::signal(tree.guardian, rustix::process::Signal::STOP);
             match tree.all_dead(std::time::Instant::now()) {
                 Ok(took) => println!("{who:?} {attack}: {} ms", took.as_millis()),

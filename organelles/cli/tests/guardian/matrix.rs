@@ -100,8 +100,11 @@ fn row(stop: Stop) {
                 // So that what does not listen is ended soon.
                 place = place.with("term_grace_ms", 300);
             }
-            let run = place.start_ready(modes);
-            run.wait_until_closed(modes);
+            let mut run = place.start_ready(modes);
+            if modes.contains("close") && run.wait_until_closed().is_none() {
+                faults.push(format!("{stop:?} {who:?} {modes}: it ended by itself"));
+                continue;
+            }
             let outcome = stopped(run, stop, expected(stop, asked));
             match &outcome {
                 Ok(took) => println!("{stop:?} {who:?} {modes}: {} ms", took.as_millis()),

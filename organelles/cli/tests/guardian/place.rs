@@ -263,20 +263,25 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until the runtime has become another program, if that is its trouble.
-    pub(crate) fn wait_until_closed(&self, modes: &str) {
-        let is_other =
-            |run: &Run<'_>| arguments(run.tree().runtime).get(2).is_some_and(|word| word == "spin");
-        while modes.contains("close") && !is_other(self) {
+    /// Waits until the runtime has become another program; `None`: it has ended meanwhile.
+    pub(crate) fn wait_until_closed(&mut self) -> Option<Tree> {
+        let is_other = |tree: &Tree| arguments(tree.runtime).get(2).is_some_and(|it| it == "spin");
+        while !self.has_ended() {
+            let tree = Tree::find(self.child.id());
+            if let Some(tree) = tree.filter(is_other) {
+                return Some(tree);
+            }
             std::thread::sleep(Duration::from_millis(2));
         }
+        None
     }
 
     #[track_caller]
     pub(crate) fn tree(&self) -> Tree {
         let said = self.place.said();
         assert!(said.is_empty(), "it has ended: {said}");
-        Tree::of(self.child.id())
+        let number = self.child.id();
+        Tree::find(number).unwrap_or_else(|| panic!("nothing below the guardian {number}"))
     }
 
     /// The guardian's process number.
