@@ -250,7 +250,7 @@ impl Shared {
     /// Beats and listens. False: the guardian was lost.
     fn run(&self, every: Duration) -> bool {
         let mut beaten: Option<Instant> = None;
-        let mut silence = Silence::new();
+        let mut silence = Silence::new(self.limit);
         loop {
             if beaten.is_none_or(|at| at.elapsed() >= every) {
                 beaten = Some(Instant::now());
@@ -270,7 +270,7 @@ impl Shared {
             match heard {
                 Ok(Some(FromGuardian::Done(number))) => state.answered = number,
                 Ok(Some(FromGuardian::Beat | FromGuardian::Terms(_))) => {}
-                Ok(None) if silence.look() <= self.limit => {
+                Ok(None) if !silence.is_too_long() => {
                     if state.dropped {
                         return true;
                     }

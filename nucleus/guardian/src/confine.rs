@@ -17,8 +17,8 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_change, mount_remount,
 };
 use rustix::process::{
-    DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions, kill_process, set_dumpable_behavior,
-    waitpid,
+    DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions, getpriority_process, kill_process,
+    set_dumpable_behavior, waitpid,
 };
 use rustix::thread::{
     CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs, set_thread_groups,
@@ -28,7 +28,7 @@ use rustix::thread::{
 use crate::system::{self, NAMESPACES, USER_NAMESPACE};
 
 /// The priority of guardian and first process as root: many that spin do not keep them waiting.
-pub(crate) const URGENT: i32 = -10;
+const URGENT: i32 = -10;
 
 /// The namespaces of a runtime, as the system knows them.
 pub(crate) fn flags(namespaces: bool, root: bool) -> u64 {
@@ -84,10 +84,10 @@ impl Confinement {
     /// In the first process: makes the namespace what it has to be. What could not be had is
     /// named with the reason; an error is what nothing can go on without.
     pub(crate) fn furnish(&self) -> io::Result<Vec<(&'static str, String)>> {
-        if self.user.is_some() {
-            // Root may be heard before others; the runtime may not.
-            rustix::process::setpriority_process(None, URGENT)?;
-        }
+        // Where a kernel divides the processor among sessions, whoever ends the others does not
+        // share what they use up. A terminal's Ctrl-C comes through the guardian.
+        rustix::process::setsid()?;
+        be_urgent(self.user.is_some())?;
         if !self.namespaces {
             rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
             return Ok(Vec::new());
@@ -167,18 +167,24 @@ impl Confinement {
         // Without namespaces this is what is left; it does not reach what the runtime starts.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         if let Some(uid) = self.user {
-            rustix::process::setpriority_process(None, 0)?;
             let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
             set_thread_groups(&[])?;
             set_thread_res_gid(gid, gid, gid)?;
             set_thread_res_uid(uid, uid, uid)?;
         }
+        rustix::process::setsid()?;
         set_no_new_privs(true)?;
         set_capabilities(None, only(CapabilitySet::empty()))?;
         let reachable = accessat(CWD, &self.folder, Access::EXEC_OK, AtFlags::EACCESS);
         let folder = if reachable.is_ok() { &self.folder } else { &self.data };
         Ok(rustix::process::chdir(folder)?)
     }
+}
+
+/// From now on this thread is heard before others; as root also by priority.
+pub(crate) fn be_urgent(root: bool) -> io::Result<()> {
+    let nice = if root { URGENT } else { getpriority_process(None)? };
+    system::be_urgent(nice)
 }
 
 fn only(kept: CapabilitySet) -> CapabilitySets {

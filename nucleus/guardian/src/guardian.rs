@@ -77,7 +77,8 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn nothing() -> Known {
+    /// Of a runtime that may be silent for so long.
+    pub(crate) fn nothing(limits: &Limits) -> Known {
         let since = Instant::now();
         Known {
             since,
@@ -85,7 +86,7 @@ impl Known {
             beaten: None,
             looked: since,
             spoken: false,
-            silence: Silence::new(),
+            silence: Silence::new(Duration::from_millis(limits.heartbeat_limit_ms)),
             begun: false,
             said: None,
             crashes: 0,
@@ -269,13 +270,13 @@ impl Guardian {
     /// What did not come in its time.
     fn overdue(&mut self) -> Result<(), Halt> {
         let (known, limits) = (&mut self.known, &self.limits);
-        let limit_ms = limits.heartbeat_limit_ms;
-        let silent = known.silence.look();
+        let too_long = known.silence.is_too_long();
         if !known.spoken && known.since.elapsed() > FIRST_WORD {
             return Err(Halt::safety("the runtime did not say a first word"));
         }
-        if known.spoken && silent > Duration::from_millis(limit_ms) {
-            let words = format!("heartbeat: the runtime was silent for {limit_ms} ms");
+        if known.spoken && too_long {
+            let ms = limits.heartbeat_limit_ms;
+            let words = format!("heartbeat: the runtime was silent for {ms} ms");
             return Err(Halt::safety(words));
         }
         if known.deadline.is_some_and(|deadline| Instant::now() > deadline) {

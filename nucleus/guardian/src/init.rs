@@ -66,8 +66,7 @@ fn say(report: &mut File, line: &str) {
 
 fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
     let look = Timespec::try_from(Duration::from_millis(LOOK_MS)).unwrap_or_default();
-    let limit = Duration::from_millis(silence_ms);
-    let mut silence = Silence::new();
+    let mut silence = Silence::new(Duration::from_millis(silence_ms));
     loop {
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
             if pid == runtime {
@@ -87,7 +86,7 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
         };
         if ready == 0 {
             // Signals that interrupt every wait do not keep it from being counted.
-            if silence.look() >= limit {
+            if silence.is_too_long() {
                 say(report, "silence");
                 system::exit_now(1)
             }

@@ -2,40 +2,35 @@
 
 use std::time::{Duration, Instant};
 
-/// As how much of a silence the time between two looks counts at most. Whoever could not look for
-/// longer, since the machine stood still or was busy with others, could not have heard either.
-const LONGEST_LOOK: Duration = Duration::from_millis(100);
+/// The time between two looks counts as at most this part of what is borne. Whoever could not look
+/// for longer, since the machine stood still or was busy with others, could not have heard either.
+const LONGEST_LOOK: u32 = 4;
 
 /// The time since the last word. Both sides of a link, and the first process, count it alike.
 #[derive(Debug)]
 pub struct Silence {
+    limit: Duration,
     looked: Instant,
     silent: Duration,
 }
 
 impl Silence {
-    /// Begins now.
-    pub fn new() -> Silence {
-        Silence { looked: Instant::now(), silent: Duration::ZERO }
+    /// Begins now; more than `limit` is too long.
+    pub fn new(limit: Duration) -> Silence {
+        Silence { limit, looked: Instant::now(), silent: Duration::ZERO }
     }
 
     /// Somebody was heard: it begins anew.
     pub fn end(&mut self) {
-        *self = Silence::new();
+        *self = Silence::new(self.limit);
     }
 
-    /// How long it has lasted, by what was seen of it.
-    pub fn look(&mut self) -> Duration {
+    /// Whether it has lasted too long, by what was seen of it.
+    pub fn is_too_long(&mut self) -> bool {
         let now = Instant::now();
-        self.silent += (now - self.looked).min(LONGEST_LOOK);
+        self.silent += (now - self.looked).min(self.limit / LONGEST_LOOK);
         self.looked = now;
-        self.silent
-    }
-}
-
-impl Default for Silence {
-    fn default() -> Silence {
-        Silence::new()
+        self.silent > self.limit
     }
 }
 
@@ -45,12 +40,18 @@ mod tests {
 
     #[test]
     fn time_in_which_nobody_looked_is_no_silence() {
-        let ago = |ms| Instant::now() - Duration::from_millis(ms);
-        let mut silence = Silence { looked: ago(10_000), silent: Duration::ZERO };
-        assert_eq!(silence.look(), LONGEST_LOOK);
-        silence.looked = ago(40);
-        assert!(silence.look() >= LONGEST_LOOK + Duration::from_millis(40));
+        let second = Duration::from_secs(1);
+        let mut silence = Silence::new(4 * second);
+        let ago = |duration| Instant::now() - duration;
+        for _ in 0..3 {
+            silence.looked = ago(1_000 * second);
+            assert!(!silence.is_too_long());
+        }
+        silence.looked = ago(second / 2);
+        assert!(!silence.is_too_long());
+        silence.looked = ago(second / 2);
+        assert!(silence.is_too_long());
         silence.end();
-        assert!(silence.look() < LONGEST_LOOK);
+        assert!(!silence.is_too_long());
     }
 }

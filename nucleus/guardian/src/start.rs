@@ -11,12 +11,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, mknodat, statvfs};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, setpriority_process};
+use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
 use rustix::time::Timespec;
 
 use crate::args::Asked;
 use crate::clerk::Clerk;
-use crate::confine::{Confinement, URGENT, hand_over, mechanisms, own_ids};
+use crate::confine::{Confinement, be_urgent, hand_over, mechanisms, own_ids};
 use crate::frame::LINK;
 use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED, Known};
 use crate::outside::{Contract, disk};
@@ -60,9 +60,7 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
     system::catch(&[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT]);
     record.begin().map_err(failed)?;
     let started = start_somehow(&mut confinement, &mut record, &limits)?;
-    if confinement.user.is_some() {
-        setpriority_process(None, URGENT).map_err(failed)?;
-    }
+    be_urgent(confinement.user.is_some()).map_err(failed)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
     let files = [
         config.join("guardian.conf"),
@@ -73,7 +71,7 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
     let link = started.link.try_clone().map_err(cannot_start)?;
     let clerk = Clerk::begin(record, contract, limits.clone(), link).map_err(cannot_start)?;
     let mechanisms = mechanisms(confinement.namespaces, confinement.user.is_some()).into();
-    let known = Known::nothing();
+    let known = Known::nothing(&limits);
     let mut guardian =
         Guardian { data, clerk, limits, watches, stop, mechanisms, requests, started, known };
     let ended = guardian.watch();
