@@ -218,7 +218,8 @@ pub(crate) fn stop(data: &Path) -> Stop {
             Ok(_) => Stop::Present,
             Err(error) => Stop::Unknown(error.to_string()),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound && is_new(data) => Stop::Absent,
+        // The marker is missing with it: a directory that is not new is in safe mode.
+        Err(error) if error.kind() == ErrorKind::NotFound => Stop::Absent,
         Err(error) => Stop::Unknown(error.to_string()),
     }
 }
