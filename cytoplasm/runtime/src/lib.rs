@@ -38,7 +38,7 @@ pub use engine::{
 };
 pub use input::{Batch, InputItem, InputSource};
 pub use leases::{Change, ChangeError};
-pub use node::{Beginning, Node, NodeError, unix_seconds};
+pub use node::{Beginning, Node, NodeError};
 pub use panics::first_crash;
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;

@@ -6,7 +6,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use karyon_guard::LinkError;
 use karyon_identity::SecretKey;
@@ -370,13 +369,19 @@ impl Node {
         outcome
     }
 
-    /// The run failed: keeps what was recorded, and leaves the marker as it is. Where it was the
-    /// log that failed, the marker says that the node was halted, and why.
+    /// The run failed: keeps what was recorded, and says that the node was halted, and why: for
+    /// this reason, or because the log failed as well.
     ///
     /// # Errors
-    /// See [`NodeError`].
-    pub fn abandon(mut self) -> Result<(), NodeError> {
-        self.end_log().map(drop)
+    /// See [`NodeError`]; the marker says `running` then, or that the log failed.
+    pub fn abandon(mut self, reason: &str) -> Result<(), NodeError> {
+        let had_given_up = self.recorder.is_none();
+        self.end_log()?;
+        match had_given_up {
+            // The first cause is the one that counts.
+            true => Ok(()),
+            false => self.keeper.halt(reason),
+        }
     }
 
     fn record(&mut self, records: &[Control]) -> Result<(), NodeError> {
@@ -484,9 +489,4 @@ fn take_resumes(dir: &DataDir) -> Result<Vec<Resume>, NodeError> {
 /// The log holds the reasons up to the last one durably now.
 fn forget_resumes(keeper: &Keeper, last: Option<u64>) -> Result<(), NodeError> {
     last.map_or(Ok(()), |n| keeper.resumes_recorded(n))
-}
-
-/// Seconds since 1970, for a person's resume.
-pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

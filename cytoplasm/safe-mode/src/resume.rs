@@ -27,8 +27,8 @@ pub struct ResumeRequest<'a> {
     pub log: [u8; 16],
     /// Why it is safe to go on: 1 to 1,000 bytes, not blank.
     pub reason: &'a str,
-    /// Now, in seconds since 1970.
-    pub unix_seconds: u64,
+    /// Now, in milliseconds since 1970.
+    pub unix_ms: u64,
     /// A number below which `n` must not fall, for a marker that is missing or broken and so
     /// cannot tell its own: the number of boots in the log, or 0 where nothing is known.
     pub least_n: u64,
@@ -84,7 +84,8 @@ pub enum ResumeError {
 /// # Errors
 /// [`ResumeError`]; then safe mode goes on.
 pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
-    let ResumeRequest { data, config, unix_seconds, least_n, .. } = request;
+    let ResumeRequest { data, config, unix_ms, least_n, .. } = request;
+    let unix_seconds = unix_ms / 1_000;
     let reason = request.reason.trim();
     if reason.is_empty() {
         return Err(ResumeError::NoReason);
@@ -126,8 +127,8 @@ pub fn resume(request: ResumeRequest<'_>) -> Result<HumanResume, ResumeError> {
     state.list.push(resumed.clone());
     replace_resumes(data, &state.list)?;
     let governance = if signed.is_some() { "enforced" } else { "degraded" };
-    let (event, ms) = (EventKind::HumanResume, unix_seconds.saturating_mul(1_000));
-    let log_head = SafetyLog::append(data, event, reason, governance, true, ms)?;
+    let event = EventKind::HumanResume;
+    let log_head = SafetyLog::append(data, event, reason, governance, true, unix_ms)?;
     let mut entry = register(&request, state.entry, signed.map(|(_, nonce)| nonce))?;
     (entry.n, entry.last_unix_s, entry.log_head) = (resumed.n, unix_seconds, log_head);
     entry.clear = true;
@@ -253,7 +254,12 @@ fn refuse_stop(request: &ResumeRequest<'_>) -> Result<(), ResumeError> {
     let path = request.data.join(SAFETY);
     let stop = StopFile::watch(request.data).map_err(failed("watch", &path))?;
     match (stop.is_present(), is_present(&request.limits.host_stop)) {
-        (true, _) => Err(ResumeError::Stop(path.join("STOP"))),
+        (true, _) => Err(match path.join("STOP").symlink_metadata() {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                failed("look into", &path)(error).into()
+            }
+            Ok(_) | Err(_) => ResumeError::Stop(path.join("STOP")),
+        }),
         (false, true) => Err(ResumeError::Stop(request.limits.host_stop.clone())),
         (false, false) => Ok(()),
     }

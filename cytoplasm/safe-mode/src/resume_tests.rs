@@ -43,6 +43,8 @@ fn after_a_crash_and_after_a_halt() {
     let words = "\"human_resume\",\"reason\":\"looked at it,\\u000aall well [after 0000000000000000]\",\
                  \"autonomy_state\":\"halted\",\"governance_state\":\"degraded\",\"human_notified\":true}";
     assert!(events.contains(words), "{events}");
+    // As exact as a halt.
+    assert!(events.contains("\"2023-11-14T22:13:20.250Z\""), "{events}");
     assert_eq!(SafetyLog::check(&place.data).unwrap().1, 2);
 
     // The first boot never got as far as recording: both reasons are still there.

@@ -89,7 +89,7 @@ pub(crate) fn signer(
     let faults = [
         (found.log != request.log, SignatureFault::OtherLog),
         (found.halt != halt, SignatureFault::OtherHalt(found.halt)),
-        (found.expires < request.unix_seconds, SignatureFault::Expired(found.expires)),
+        (found.expires < request.unix_ms / 1_000, SignatureFault::Expired(found.expires)),
         (used.contains(&found.nonce), SignatureFault::Used),
         (found.reason != reason, SignatureFault::OtherReason),
     ];

@@ -30,7 +30,7 @@ impl Place {
             config: &self.config,
             log: [7; 16],
             reason,
-            unix_seconds: 1_700_000_000,
+            unix_ms: 1_700_000_000_250,
             least_n: 0,
             signature: None,
             limits: &self.limits,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use rustix::time::Timespec;
 
 use crate::confine::Confinement;
@@ -36,7 +36,14 @@ pub(crate) fn run(confinement: &Confinement, life: OwnedFd, report: OwnedFd) -> 
             system::exit_now(1)
         }
     };
-    keep(runtime, File::from(life), &mut report, confinement.silence_ms)
+    let silence_ms = confinement.silence_ms;
+    // Written now: then there is nothing left to do but to say it.
+    let last = format!(
+        "karyon: the guardian was silent for {silence_ms} ms; everything below it has ended; see \
+         `karyon safety status --data {}`\n",
+        confinement.data.display()
+    );
+    keep(runtime, File::from(life), &mut report, silence_ms, &last)
 }
 
 fn start(confinement: &Confinement, report: &mut File) -> std::io::Result<Pid> {
@@ -64,7 +71,22 @@ fn say(report: &mut File, line: &str) {
     let _ = report.write_all(format!("{line}\n").as_bytes());
 }
 
-fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
+/// The last words of a first process whose guardian is frozen, so that a person hears why. First
+/// it ends all that live in its namespace: a terminal that takes no words keeps nobody alive.
+fn speak(words: &str) {
+    if rustix::process::getpid() != Pid::INIT {
+        // Without a namespace of its own it would end whatever the user has.
+        return;
+    }
+    // As a group number one is every process but the caller.
+    let _ = kill_process_group(Pid::INIT, Signal::KILL);
+    let mut stderr = std::io::stderr();
+    if poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&Timespec::default())) == Ok(1) {
+        let _ = stderr.write(words.as_bytes());
+    }
+}
+
+fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64, last: &str) -> ! {
     let look = Timespec::try_from(Duration::from_millis(LOOK_MS)).unwrap_or_default();
     let mut silence = Silence::new(Duration::from_millis(silence_ms));
     loop {
@@ -88,6 +110,7 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64) -> ! {
             // Signals that interrupt every wait do not keep it from being counted.
             if silence.is_too_long() {
                 say(report, "silence");
+                speak(last);
                 system::exit_now(1)
             }
             continue;

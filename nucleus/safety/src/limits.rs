@@ -127,6 +127,8 @@ const OTHER_KEYS: [(&str, &str); 5] = [
 /// Somebody else can change the limits.
 const NOT_OURS: &str =
     "it and its folder must belong to you or to root, and nobody else may write there";
+/// Nobody could stop the machine.
+const NO_FOLDER: &str = "its folder is none: make the folder, or name a file in one that is there";
 const NOT_A_LIMIT: &str = "this is not a limit that can be tightened";
 
 impl Limits {
@@ -157,7 +159,7 @@ impl Limits {
             if key != "resume_key" && seen.contains(&key) {
                 return Err(fault("this key was set before".into()));
             }
-            limits.set(key, value).map_err(fault)?;
+            limits.set(key, value).map_err(|why| fault(format!("{key}: {why}")))?;
             seen.push(key);
             if key.starts_with("heartbeat_") {
                 heartbeat_line = number;
@@ -224,13 +226,19 @@ impl Limits {
             return Ok(());
         }
         let file = || {
+            // What ends with a slash is no file.
             let path = Path::new(value);
-            let is_file = path.is_absolute() && path.file_name().is_some();
+            let is_file = path.is_absolute() && path.file_name().is_some() && !value.ends_with('/');
             is_file.then(|| path.to_owned()).ok_or("expected the absolute path of a file")
         };
         match name {
             "notify_command" => self.notify_command = Some(file()?),
-            "host_stop" => self.host_stop = file()?,
+            "host_stop" => {
+                self.host_stop = file()?;
+                if !self.host_stop.parent().is_some_and(Path::is_dir) {
+                    return Err(NO_FOLDER.into());
+                }
+            }
             "resume_key" => {
                 let key = unhex(value).filter(|key| PublicKey::new(*key).validate().is_ok());
                 self.resume_keys.push(key.ok_or("expected a public key, 64 hexadecimal digits")?);

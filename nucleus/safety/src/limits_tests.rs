@@ -13,6 +13,13 @@ fn fault(text: &str) -> (usize, String) {
 
 const HEARTBEAT: &str = "heartbeat_limit_ms must be at least 4 times heartbeat_ms";
 
+const NO_PATH: &str = "expected the absolute path of a file";
+
+/// What is said of a key.
+fn of(key: &str, why: &str) -> String {
+    format!("{key}: {why}")
+}
+
 fn unknown(nearest: &str) -> String {
     format!("there is no such key; did you mean {nearest}?")
 }
@@ -63,7 +70,7 @@ fn every_key_is_read_and_changes_its_own_value() {
         assert_eq!(changed, [key.name]);
     }
     let text = format!(
-        "notify_command=/bin/true\nresume_key={}\nresume_key={}\nhost_stop=/x/y\nruntime_uid=5\n\
+        "notify_command=/bin/true\nresume_key={}\nresume_key={}\nhost_stop=/tmp/y\nruntime_uid=5\n\
          require_namespaces=true\nheartbeat_ms=10\nheartbeat_limit_ms=40",
         key(),
         key()
@@ -71,7 +78,7 @@ fn every_key_is_read_and_changes_its_own_value() {
     let limits = Limits::parse(&text).unwrap();
     assert_eq!(limits.notify_command.as_deref(), Some(Path::new("/bin/true")));
     assert_eq!(limits.resume_keys.len(), 2);
-    assert_eq!((limits.host_stop.as_path(), limits.runtime_uid), (Path::new("/x/y"), 5));
+    assert_eq!((limits.host_stop.as_path(), limits.runtime_uid), (Path::new("/tmp/y"), 5));
     assert!(limits.require_namespaces);
     assert_eq!(limits.digest, digest(text.as_bytes()));
 }
@@ -80,35 +87,60 @@ fn every_key_is_read_and_changes_its_own_value() {
 fn what_is_wrong_is_named_with_its_line() {
     for (line, expected) in [
         ("heartbeat_ms", "expected `key = value`".into()),
-        ("heartbeat_mss = 50", unknown("heartbeat_ms")),
-        ("task_per_day = 1", unknown("tasks_per_day")),
-        ("resume_keys = 00", unknown("resume_key")),
-        ("= 1", unknown("require_namespaces")),
+        ("heartbeat_mss = 50", of("heartbeat_mss", &unknown("heartbeat_ms"))),
+        ("task_per_day = 1", of("task_per_day", &unknown("tasks_per_day"))),
+        ("resume_keys = 00", of("resume_keys", &unknown("resume_key"))),
+        ("= 1", of("", &unknown("require_namespaces"))),
         ("processes = 9", "this key was set before".into()),
-        ("runtime_uid = 0", "expected a user's number, not 0".into()),
-        ("runtime_uid = 4294967295", "expected a user's number, not 0".into()),
-        ("require_namespaces = yes", "expected true or false".into()),
-        ("host_stop = STOP", "expected the absolute path of a file".into()),
-        ("notify_command =", "expected the absolute path of a file".into()),
+        ("runtime_uid = 0", of("runtime_uid", "expected a user's number, not 0")),
+        ("runtime_uid = 4294967295", of("runtime_uid", "expected a user's number, not 0")),
+        ("require_namespaces = yes", of("require_namespaces", "expected true or false")),
+        ("host_stop = STOP", of("host_stop", NO_PATH)),
+        ("host_stop = /tmp/STOP/", of("host_stop", NO_PATH)),
+        ("notify_command =", of("notify_command", NO_PATH)),
         ("heartbeat_limit_ms = 199", HEARTBEAT.into()),
         ("heartbeat_ms = 501", HEARTBEAT.into()),
     ] {
         let (number, why) = fault(&format!("# limits\nprocesses=8\n{line}\n# end\n"));
         let expected: String = expected;
         match line {
-            "= 1" => assert!(why.starts_with("there is no such key"), "{why}"),
+            "= 1" => assert!(why.starts_with(": there is no such key"), "{why}"),
             line => assert_eq!((number, why), (3, expected), "{line}"),
         }
     }
     for value in ["9", "1001", "-50", "+50", "050", "5e1", "", "50 ms", "18446744073709551616"] {
-        let expected = "expected a number from 10 to 1000".into();
+        let expected = of("heartbeat_ms", "expected a number from 10 to 1000");
         assert_eq!(fault(&format!("heartbeat_ms = {value}")), (1, expected), "{value:?}");
     }
     for bad in ["", "00", &"0".repeat(64), &key().to_uppercase(), &key()[1..]] {
-        assert!(fault(&format!("resume_key = {bad}")).1.starts_with("expected a public key"));
+        assert!(
+            fault(&format!("resume_key = {bad}"))
+                .1
+                .starts_with("resume_key: expected a public key")
+        );
     }
     let many = format!("resume_key = {}\n", key()).repeat(MAX_RESUME_KEYS + 1);
-    assert_eq!(fault(&many), (17, "expected at most 16 keys".into()));
+    assert_eq!(fault(&many), (17, of("resume_key", "expected at most 16 keys")));
+}
+
+#[test]
+fn a_stop_of_the_machine_that_nobody_could_make_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let parsed = |path: &str| {
+        let path = dir.path().join(path);
+        Limits::parse(&format!("\nhost_stop = {}", path.display())).map(|limits| limits.host_stop)
+    };
+    for below in ["file/STOP", "nowhere/STOP", "file/STOP/x"] {
+        let (line, why) = parsed(below).unwrap_err();
+        assert_eq!(line, 2);
+        assert!(why.starts_with("host_stop: its folder is none"), "{why}");
+        assert!(why.contains("make the folder"), "{why}");
+    }
+    // STOP itself may be there.
+    for fine in ["STOP", "file"] {
+        assert_eq!(parsed(fine).unwrap(), dir.path().join(fine));
+    }
 }
 
 #[test]
@@ -125,7 +157,7 @@ fn a_limit_is_only_tightened() {
         ("notify_limit_ms=100", NOT_A_LIMIT.into()),
         ("require_namespaces=true", NOT_A_LIMIT.into()),
         ("runtime_uid=5", NOT_A_LIMIT.into()),
-        ("host_stop=/x", NOT_A_LIMIT.into()),
+        ("host_stop=/tmp/x", NOT_A_LIMIT.into()),
         ("heartbeat_limit_ms=199", HEARTBEAT.into()),
         ("process=1", unknown("processes")),
         ("processes", "expected `key = value`".into()),

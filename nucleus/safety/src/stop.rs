@@ -51,6 +51,11 @@ impl StopFile {
         !self.is_certainly_absent()
     }
 
+    /// Whether it was found; else it is only not known to be absent.
+    fn is_seen(&self) -> bool {
+        statat(&self.folder, c"STOP", AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     fn is_certainly_absent(&self) -> bool {
         let stop = statat(&self.folder, c"STOP", AtFlags::SYMLINK_NOFOLLOW);
         if stop.err() != Some(Errno::NOENT) {
@@ -69,7 +74,7 @@ impl StopFile {
 const STOP: &str = "safety/STOP was found";
 const HOST_STOP: &str = "the host-wide STOP was found";
 const DOUBT: &str =
-    "nobody can tell whether STOP is there: its folder was removed, replaced or moved";
+    "nobody can tell whether STOP is there: its folder was removed, replaced, moved or closed";
 /// For inotify's events, in bytes: fourteen with the longest names.
 const EVENT_BYTES: usize = 4_096;
 /// The most events that one question reads; whoever makes more does not keep it from the poll.
@@ -124,7 +129,7 @@ impl StopWatch {
             self.latched = self.heard();
         }
         if self.latched.is_none() && self.stop.is_present() {
-            self.latched = Some(STOP);
+            self.latched = Some(if self.stop.is_seen() { STOP } else { DOUBT });
         }
         if self.latched.is_none() && is_present(self.host[0].as_c_str()) {
             self.latched = Some(HOST_STOP);

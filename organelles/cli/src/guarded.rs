@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use karyon_colony::life::VERSION;
-use karyon_colony::scenario::Scenario;
+use karyon_colony::scenario::{GUARDIAN_KEYS, Scenario};
 use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_keys::{KeyDirectory, KeyError};
@@ -135,10 +135,31 @@ pub(crate) fn arrived() -> Result<Option<Arrived>, CliError> {
     }
 }
 
-/// The limits that a scenario tightens, as the guardian is told them. It refuses what is looser.
-pub(crate) fn tighter(scenario: Option<&Scenario>) -> Vec<String> {
-    let limits = scenario.into_iter().flat_map(|scenario| &scenario.guardian);
+/// The limits that a scenario tightens, as the guardian is told them.
+pub(crate) fn tighter(scenario: &Scenario) -> Vec<String> {
+    // In this order, since each is tightened behind the one before.
+    let limits = GUARDIAN_KEYS.iter().filter_map(|key| scenario.guardian.get_key_value(*key));
     limits.map(|(key, most)| format!("{key}={most}")).collect()
+}
+
+/// As [`tighter`], and none of them looser than the machine's; `place` says where a key stands.
+pub(crate) fn tightened(
+    scenario: &Scenario,
+    place: impl Fn(&str) -> String,
+) -> Result<Vec<String>, CliError> {
+    let (config, mut limits) = configured()?;
+    let told = tighter(scenario);
+    for limit in &told {
+        limits.tighten(limit).map_err(|why| {
+            let key = limit.split('=').next().unwrap_or(limit);
+            CliError::failure(format!("{}: guardian.{why}", place(key))).with_hint(format!(
+                "take it out of [guardian], make it tighter, or change the limit of this machine \
+                 in {}",
+                config.join("guardian.conf").display()
+            ))
+        })?;
+    }
+    Ok(told)
 }
 
 /// Whether a node may start in a directory that is there, or is to be made. Looks and changes
@@ -154,8 +175,17 @@ pub(crate) fn permit(data: &Path) -> Result<(), CliError> {
         true => Ok(()),
         false => karyon_safety::admit(data, &config).map(drop),
     };
-    if data.is_dir() && StopFile::watch(data).is_ok_and(|stop| stop.is_present()) {
-        return Err(NodeError::Stop { data: owned(), halted: permitted.is_err() }.into());
+    if data.is_dir() {
+        match stop(data) {
+            Stop::Absent => {}
+            Stop::Present => {
+                return Err(NodeError::Stop { data: owned(), halted: permitted.is_err() }.into());
+            }
+            Stop::Unknown(why) => {
+                let (message, hint) = in_doubt(data, &why);
+                return Err(CliError { code: Code::Halted, message, hint: Some(hint) });
+            }
+        }
     }
     if is_present(&limits.host_stop) {
         return Err(CliError {
@@ -168,6 +198,44 @@ pub(crate) fn permit(data: &Path) -> Result<(), CliError> {
         });
     }
     permitted.map_err(|mode| NodeError::SafeMode { data: owned(), mode }.into())
+}
+
+/// Whether STOP is in a data directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Absent,
+    Present,
+    /// Nobody can tell, for this reason.
+    Unknown(String),
+}
+
+/// Whether STOP is in a data directory, which is there.
+pub(crate) fn stop(data: &Path) -> Stop {
+    let folder = data.join("safety");
+    match StopFile::watch(data) {
+        Ok(stop) if !stop.is_present() => Stop::Absent,
+        Ok(_) => match folder.join("STOP").symlink_metadata() {
+            Ok(_) => Stop::Present,
+            Err(error) => Stop::Unknown(error.to_string()),
+        },
+        // The marker is missing with it: a directory that is not new is in safe mode.
+        Err(error) if error.kind() == ErrorKind::NotFound => Stop::Absent,
+        Err(error) => Stop::Unknown(error.to_string()),
+    }
+}
+
+/// What to say where nobody can tell whether STOP is there, and what to do.
+pub(crate) fn in_doubt(data: &Path, why: &str) -> (String, String) {
+    let folder = data.join("safety");
+    let folder = folder.display();
+    let message = format!(
+        "{folder} cannot be read ({why}): nobody can tell whether STOP is in it, so nothing starts"
+    );
+    let hint = format!(
+        "it must be a folder that you may search: find out who changed it, then put it back as it \
+         was, or `chmod u+rwx {folder}`"
+    );
+    (message, hint)
 }
 
 /// Where the configuration is, and the limits that stand there.

@@ -1,5 +1,6 @@
 //! A colony's life: from a scenario and its contacts to a sealed log and an answer.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -187,23 +188,46 @@ pub fn open(dir: DataDir, key: Arc<SecretKey>, settings: &Settings) -> Result<Re
     let data = dir.path().to_path_buf();
     let (node, report) =
         Node::resume(dir, key, settings.schedulers, VERSION, &kinds(), &settings.known)?;
-    let genesis =
-        report.genesis().ok_or(NodeError::NothingRecorded { data: data.clone() })?.clone();
-    let scenario = Scenario::parse(&genesis.scenario)?;
-    let (contacts, notes) = Contacts::parse(read_copy(&data)?)?;
-    let rumour = Rumour::new(&scenario, contacts)?;
-    let scenario_name = genesis.scenario_name;
-    Ok(Resumed { scenario_name, scenario, rumour, notes, report, node })
+    let asked = (|| {
+        let genesis = report.genesis().ok_or(NodeError::NothingRecorded { data: data.clone() })?;
+        let scenario = Scenario::parse(&genesis.scenario)?;
+        let (contacts, notes) = Contacts::parse(read_copy(&data)?)?;
+        let rumour = Rumour::new(&scenario, contacts)?;
+        Ok((genesis.scenario_name.clone(), scenario, rumour, notes))
+    })();
+    match asked {
+        Ok((scenario_name, scenario, rumour, notes)) => {
+            Ok(Resumed { scenario_name, scenario, rumour, notes, report, node })
+        }
+        Err(error) => Err(failed(node, error)),
+    }
+}
+
+/// A node that failed says why. That is the error to tell; a log that failed too says the same.
+fn failed(node: Node, error: LifeError) -> LifeError {
+    let (mut words, mut source) = (error.to_string(), error.source());
+    while let Some(cause) = source {
+        words.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    match node.abandon(&words) {
+        Ok(()) | Err(_) => error,
+    }
 }
 
 /// The scenario with which the log in `data` says that it began, unverified; `None` for a log
 /// that cannot be read or is of no colony, of which [`open`] tells why.
 pub fn scenario_of(data: &Path) -> Option<Scenario> {
+    Scenario::parse(&genesis_of(data)?.scenario).ok()
+}
+
+/// What the log in `data` says that it began with, unverified; `None` for one that cannot be read.
+pub fn genesis_of(data: &Path) -> Option<Genesis> {
     let mut walk = Walk::open(&karyon_runtime::datadir::log_folder(data)).ok()?;
     let first = walk.next_group().ok()??.into_iter().next()?;
     let Record::Control(first) = Records::new(&first.body).next()?? else { return None };
     match *first {
-        Control::Genesis(genesis) => Scenario::parse(&genesis.scenario).ok(),
+        Control::Genesis(genesis) => Some(genesis),
         _ => None,
     }
 }
@@ -273,12 +297,7 @@ fn live(
     let outcome = run(config, population, Arc::new(rumour.feeder()), &mut node.recorder);
     let outcome: Outcome<Person> = match outcome {
         Ok(outcome) => outcome,
-        Err(error) => {
-            // The error that ended the run is the one to tell; a log that failed says the same.
-            return match node.abandon() {
-                Ok(()) | Err(_) => Err(error.into()),
-            };
-        }
+        Err(error) => return Err(failed(node, error.into())),
     };
     match outcome.ending {
         Ending::Halted => {
@@ -292,12 +311,7 @@ fn live(
         Ending::Completed => {
             let (memory, state_root, memory_root) = match remembered(&mut node, rumour, &outcome) {
                 Ok(remembered) => remembered,
-                Err(error) => {
-                    // As for a run that failed: the error is the one to tell.
-                    return match node.abandon() {
-                        Ok(()) | Err(_) => Err(error),
-                    };
-                }
+                Err(error) => return Err(failed(node, error)),
             };
             let (dir, end) = node.complete(Seal { ticks: outcome.ticks, state_root })?;
             // The run is complete; its memory can be built again whenever somebody asks.

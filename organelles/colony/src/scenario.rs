@@ -243,6 +243,14 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// Where the value of a key such as `guardian.processes` stands in a text that was read.
+    ///
+    /// # Errors
+    /// The text is no scenario.
+    pub fn place_of(text: &str, key: &str) -> Result<Place, ScenarioError> {
+        Ok(keys::Keys::read(text)?.place_of(key, ""))
+    }
+
     /// Whether every value is in its range; for values that did not come from a text.
     ///
     /// # Errors

@@ -82,8 +82,8 @@ fn the_guardian_keeps_the_marker_and_hears_how_it_ends() {
     assert_eq!(played.words(), ended);
     go_on(under(&played, path), "1").unwrap().halt("STOP was found").unwrap();
     assert_eq!(played.words(), [format!("begin {log}"), "halted STOP was found".into()]);
-    go_on(under(&played, path), "1").unwrap().abandon().unwrap();
-    assert_eq!(played.words(), [format!("begin {log}")]);
+    go_on(under(&played, path), "1").unwrap().abandon("it failed").unwrap();
+    assert_eq!(played.words(), [format!("begin {log}"), "halted it failed".into()]);
     assert_eq!(safety(path), before);
     let report = report(path);
     assert_eq!((report.boots(), report.unguarded_boots()), (2, 0));
@@ -107,14 +107,14 @@ fn without_a_guardian_the_log_says_so() {
 fn resumes_that_are_recorded_are_told_and_not_taken_off_the_list() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    begin(path).abandon().unwrap();
+    begin(path).abandon("it failed").unwrap();
     let config = tempfile::tempdir().unwrap();
     let request = ResumeRequest {
         data: path,
         config: config.path(),
         log: [0; 16],
         reason: "looked",
-        unix_seconds: 1,
+        unix_ms: 1_000,
         least_n: 0,
         signature: None,
         limits: &karyon_safety::Limits::default(),

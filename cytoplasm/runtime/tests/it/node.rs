@@ -63,7 +63,7 @@ fn person_looks(data: &Path, reason: &str) {
         config: config.path(),
         log: [0; 16],
         reason,
-        unix_seconds: 1,
+        unix_ms: 1_000,
         least_n: 0,
         signature: None,
         limits: &limits,
@@ -82,7 +82,8 @@ fn the_marker_follows_the_life() {
     assert_eq!(marker(), Found::Marker(Marker::Clear { n: 1 }));
     let node = resume(path, "1").unwrap();
     assert_eq!(marker(), Found::Marker(Marker::Running { n: 1 }));
-    node.abandon().unwrap();
+    node.abandon("it failed").unwrap();
+    assert_eq!(marker(), Found::Marker(Marker::Halted { n: 1, reason: "it failed".into() }));
     assert!(matches!(resume(path, "1"), Err(NodeError::SafeMode { .. })));
     person_looks(path, "a test");
     assert!(matches!(resume(path, "2"), Err(NodeError::Mismatch { .. })));
@@ -96,7 +97,7 @@ fn the_marker_follows_the_life() {
 fn a_resume_that_is_recorded_already_is_not_recorded_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    begin(path).abandon().unwrap();
+    begin(path).abandon("it failed").unwrap();
     person_looks(path, "once");
     let list = path.join("safety").join("resumes");
     let before = std::fs::read(&list).unwrap();
@@ -155,7 +156,7 @@ fn a_log_that_fails_halts_the_node_and_the_marker_says_why() {
             1 => node.interrupt(0, 2).map(drop),
             _ => {
                 node.record_durably(&[Control::Seal(seal(1))]).unwrap_err();
-                node.abandon()
+                node.abandon("it failed")
             }
         };
         assert_eq!(outcome.is_err(), step < 2, "there is nothing to abandon in the third");

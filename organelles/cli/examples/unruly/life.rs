@@ -139,7 +139,7 @@ fn run_node(
         }
         Err(error) => {
             // The error that ended the run is the one to tell.
-            match node.abandon() {
+            match node.abandon(&error.to_string()) {
                 Ok(()) | Err(_) => Err(error.into()),
             }
         }

@@ -35,6 +35,13 @@ fn launch(args: &Resume) -> Result<Code, CliError> {
         }
         permitted => permitted,
     }?;
+    let tighten = match life::scenario_of(data) {
+        Some(scenario) => guarded::tightened(&scenario, |_| {
+            format!("the scenario of the run in {}", data.display())
+        })?,
+        // Why there is none is told by the node.
+        None => Vec::new(),
+    };
     let keys = KeyDirectory::from_environment()?;
     let launch = Launch {
         data,
@@ -42,7 +49,7 @@ fn launch(args: &Resume) -> Result<Code, CliError> {
         key: keys::of_log(&keys, data)?,
         said: Said::Nothing,
         signers: None,
-        tighten: guarded::tighter(life::scenario_of(data).as_ref()),
+        tighten,
         inputs: &Inputs::default(),
     };
     launch.start(&keys).map(|never| match never {})

@@ -36,11 +36,16 @@ fn launch(args: &Run) -> Result<Code, CliError> {
     }
     let keys = KeyDirectory::from_environment()?;
     let mut inputs = Inputs::default();
-    let Asked { name, scenario, dropped: _ } = scenario(args, &mut inputs)?;
+    let Asked { name, scenario, text, dropped: _ } = scenario(args, &mut inputs)?;
     let contacts = contacts(args, &scenario, &mut inputs)?;
     let (contacts, _) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
-    let tighten = guarded::tighter(Some(&scenario));
+    let tighten = guarded::tightened(&scenario, |key| {
+        match Scenario::place_of(&text, &format!("guardian.{key}")) {
+            Ok(place) => format!("{}: {place}", args.scenario),
+            Err(_) => args.scenario.clone(),
+        }
+    })?;
     let terms = grant::Terms {
         reason: format!("run the scenario {name}"),
         rights: RIGHTS,
@@ -60,7 +65,7 @@ fn launch(args: &Run) -> Result<Code, CliError> {
 fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
     let begun = Instant::now();
     let interrupt = signals::listen()?;
-    let Asked { name, scenario, dropped } = scenario(args, &mut node.inputs)?;
+    let Asked { name, scenario, text: _, dropped } = scenario(args, &mut node.inputs)?;
     let contacts = contacts(args, &scenario, &mut node.inputs)?;
     let (contacts, notes) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
@@ -101,6 +106,8 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
 struct Asked {
     name: String,
     scenario: Scenario,
+    /// What it was read from.
+    text: String,
     /// Whether `--contacts` made names in the scenario void.
     dropped: bool,
 }
@@ -130,7 +137,7 @@ fn scenario(args: &Run, inputs: &mut Inputs) -> Result<Asked, CliError> {
         scenario.model.source = Some(source.clone());
     }
     scenario.check().map_err(|error| CliError::failure(words(&error)))?;
-    Ok(Asked { name, scenario, dropped })
+    Ok(Asked { name, scenario, text, dropped })
 }
 
 fn scenario_text(given: &str, inputs: &mut Inputs) -> Result<(String, String), CliError> {

@@ -1,6 +1,8 @@
 //! Each way to stop while the others are broken, and on a disk that is full.
 
 use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::Signal;
@@ -10,6 +12,8 @@ use crate::place::{Place, Run, skipped, users};
 use crate::stops::Stop;
 use crate::tree::signal;
 
+/// What a pipe holds. Source: pipe(7).
+const PIPE_BYTES: usize = 65_536;
 /// Agents that do not end when they are asked, with a log that never answers.
 const DEAF: &str = "busy,deaf,stuck-log";
 
@@ -31,8 +35,7 @@ fn each_way_works_with_the_others_broken() {
     for who in users() {
         for stop in [Stop::Term, Stop::File, Stop::Halt, Stop::GuardianKilled, Stop::GuardianFrozen]
         {
-            let place =
-                Place::new(who).with("host_stop", "/nowhere/STOP").with("term_grace_ms", 300);
+            let place = Place::new(who).with("host_stop", "/proc/STOP").with("term_grace_ms", 300);
             let run = place.start_ready(DEAF);
             break_others(&run, stop);
             let expected = match stop {
@@ -68,6 +71,23 @@ fn a_halt_needs_no_help_of_a_guardian_that_is_frozen() {
             assert!(place.events().concat().contains("it is frozen"), "{:?}", place.events());
             karyon_safety::SafetyLog::check(&data).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_terminal_that_takes_no_words_keeps_nobody_alive() {
+    for who in users() {
+        let place = Place::new(who).with("heartbeat_limit_ms", 500);
+        // A pipe that nobody reads, with no room left.
+        let (_unread, mut full) = std::io::pipe().unwrap();
+        full.write_all(&[b'x'; PIPE_BYTES]).unwrap();
+        let (data, program) = (place.data(), place.unruly());
+        let arguments = [data.to_str().unwrap(), "busy,deaf,fork=10"];
+        let mut run = place.start_into(&program, &arguments, Stdio::null(), full.into());
+        run.wait_for("ready");
+        let tree = run.tree();
+        signal(tree.guardian, Signal::STOP);
+        tree.all_dead(std::time::Instant::now()).unwrap();
     }
 }
 

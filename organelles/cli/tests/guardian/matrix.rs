@@ -70,6 +70,10 @@ pub(crate) fn stopped(
             return Err("what was said to be dead still writes".into());
         }
     }
+    let spoken = place.said().contains("karyon: the guardian was silent for");
+    if spoken != (stop == Stop::GuardianFrozen) {
+        return Err(format!("who hears the guardian no more says so: {}", place.said()));
+    }
     let found = (code(ended), word(&place.marker()));
     if found != (expected.0.to_owned(), expected.1) {
         return Err(format!("{found:?} and not {expected:?}\n{}", place.said()));

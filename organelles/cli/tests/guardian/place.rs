@@ -154,10 +154,21 @@ impl Place {
 
     /// Starts any program under a guardian.
     pub(crate) fn start_program(&self, program: &Path, arguments: &[&str]) -> Run<'_> {
-        let mut command = self.command(&self.guardian());
         let out = fs::File::options().create(true).append(true).open(self.path("out")).unwrap();
+        self.start_into(program, arguments, out.try_clone().unwrap().into(), out.into())
+    }
+
+    /// As [`Place::start_program`], with other places for what it says.
+    pub(crate) fn start_into(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        out: Stdio,
+        err: Stdio,
+    ) -> Run<'_> {
+        let mut command = self.command(&self.guardian());
         command.arg("--data").arg(self.data()).arg("--").arg(program).args(arguments);
-        command.stdout(out.try_clone().unwrap()).stderr(out);
+        command.stdout(out).stderr(err);
         Run { place: self, child: command.spawn().unwrap() }
     }
 

@@ -195,3 +195,23 @@ fn with_a_marker_that_is_missing_broken_or_of_an_earlier_version() {
     let former = "karyon-safety-marker-v1 clear 0\n";
     all_is_refused("v1", |_, data| fs::write(marker(data), former).unwrap());
 }
+
+#[test]
+fn a_run_that_fails_by_itself_is_halted_with_its_own_reason() {
+    let place = Place::new();
+    place.write("c.txt", "a b 1\na c 1\nb d 1\nc d 1\nd a 1\nb a 1\n");
+    let scenario =
+        "[model]\nname = \"rumour\"\n[chaos]\nprobability = 0.9\n[supervision]\nintensity = 1\n";
+    place.write("s.toml", scenario);
+    let failed = place.karyon(&["run", "s.toml", "--contacts", "c.txt", "--data", "d"]).expect(1);
+    let why = "the supervisor gave up at";
+    failed.says(&[why]);
+    let Found::Marker(Marker::Halted { reason, .. }) = read(&place.path("d")) else {
+        panic!("not halted")
+    };
+    assert!(reason.contains(why), "{reason}");
+    let events = fs::read_to_string(place.path("d/logs/safety_events.jsonl")).unwrap();
+    assert!(events.contains("\"safety_halt\"") && events.contains(why), "{events}");
+    let status = place.karyon(&["safety", "status", "--data", "d"]).expect(0).out;
+    assert!(status.contains(why), "{status}");
+}

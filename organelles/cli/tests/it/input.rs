@@ -218,3 +218,60 @@ fn an_error_is_an_object_too() {
         assert!(object["error"].is_string());
     }
 }
+
+/// A scenario without anything but a model, and limits of the guardian.
+fn guarded(limits: &str) -> String {
+    format!("[model]\nname = \"rumour\"\n\n[guardian]\n{limits}\n")
+}
+
+#[test]
+fn a_limit_that_would_be_looser_is_named_by_line_before_anything_is_made() {
+    let place = Place::new();
+    place.limits("processes = 64\n");
+    place.write("c.txt", "a b 1\n");
+    for (limits, words) in [
+        (
+            "open_files = 9\nprocesses = 99",
+            ["open_files=9", "expected a number from 16 to 1000000000000", "line 5, column 14"],
+        ),
+        (
+            "open_files = 99\n  processes = 99",
+            [
+                "guardian.processes=99",
+                "64 is in place and can only be tightened",
+                "line 6, column 15",
+            ],
+        ),
+        (
+            "heartbeat_limit_ms = 199",
+            ["guardian.heartbeat_limit_ms=199", "4 times heartbeat_ms", "line 5, column 22"],
+        ),
+    ] {
+        place.write("s.toml", &guarded(limits));
+        let args = ["run", "s.toml", "--contacts", "c.txt", "--data", "d"];
+        let refused = place.karyon(&args).expect(1).says(&words);
+        refused.says(&["error: s.toml: ", "take it out of [guardian]", "keys/guardian.conf"]);
+        assert!(!place.path("d").exists(), "{limits}");
+    }
+    // Together they fit, in whatever order they stand.
+    place.write("s.toml", &guarded("heartbeat_limit_ms = 199\nheartbeat_ms = 40"));
+    place.karyon(&["run", "s.toml", "--contacts", "c.txt", "--data", "d"]).expect(0);
+}
+
+#[test]
+fn a_stop_of_the_machine_that_nobody_could_make_is_refused() {
+    let place = Place::new();
+    place.write("c.txt", "a b 1\n");
+    let run = ["run", "rumour", "--contacts", "c.txt", "--data", "d"];
+    for (path, why) in [
+        ("c.txt/STOP", "its folder is none"),
+        ("nowhere/STOP", "make the folder"),
+        (".", "expected the absolute path"),
+    ] {
+        let path = if path == "." { "STOP".into() } else { place.path(path) };
+        place.limits(&format!("# ours\nhost_stop = {}\n", path.display()));
+        let place_of_it = ["keys/guardian.conf:2: host_stop: ", why];
+        place.karyon(&run).expect(1).says(&place_of_it);
+        assert!(!place.path("d").exists());
+    }
+}

@@ -27,6 +27,7 @@ mod kill;
 mod memory;
 mod run;
 mod safe_mode;
+mod status;
 mod stop;
 mod support;
 mod tamper;

@@ -227,3 +227,28 @@ fn while_a_run_is_under_way_its_memory_is_kept() {
     running.signal_node(&place.path("d"), "CONT");
     running.end().expect(0);
 }
+
+#[test]
+fn after_a_resume_what_is_named_can_be_done() {
+    let place = finished();
+    place.karyon(&["authority", "new", "--data", "office"]).expect(0);
+    let export = ["engram", "export", "--agent", "p1", "--out", "p1.engram", "--data", "d"];
+    place.karyon(&export).expect(0);
+    place.karyon(&["engram", "import", "p1.engram", "--data", "mind"]).expect(0);
+    fs::create_dir(place.path("empty")).unwrap();
+    for (data, way, other) in [
+        ("d", "karyon resume --data d", "authority"),
+        ("office", "karyon authority show --data office", "karyon resume"),
+        ("mind", "karyon engram import", "karyon resume"),
+        ("empty", "karyon run", "karyon resume"),
+    ] {
+        place.karyon(&["halt", "--reason", "smoke", "--data", data]).expect(0);
+        let said = place.karyon(&["safety", "resume", "--reason", "r", "--data", data]).expect(0);
+        assert!(said.out.contains(way) && !said.out.contains(other), "{data}: {}", said.out);
+    }
+    // And so it can.
+    place.karyon(&["authority", "show", "--data", "office"]).expect(0);
+    place.karyon(&["authority", "agent", "p", "--data", "office"]).expect(0);
+    place.karyon(&["engram", "import", "p1.engram", "--data", "mind"]).expect(0);
+    place.karyon(&["run", "rumour", "--contacts", "c.txt", "--data", "empty"]).expect(0);
+}

@@ -190,7 +190,7 @@ impl<'a> Keys<'a> {
 
     /// The place of a key's value: of several, that whose text is `value`. For a default, the
     /// place of its section; without one, the beginning.
-    fn place_of(&self, path: &str, value: &str) -> Place {
+    pub(super) fn place_of(&self, path: &str, value: &str) -> Place {
         let exact = self.entries.iter().find(|entry| {
             let shown = self.text.get(entry.value.clone());
             entry.path == path && (entry.text == value || shown == Some(value))

@@ -36,7 +36,7 @@ fn clear(data: &Path) {
         config: config.path(),
         log: [0; 16],
         reason: "all is well",
-        unix_seconds: 1,
+        unix_ms: 1_000,
         least_n: 0,
         signature: None,
         limits: &karyon_safety::Limits::default(),

@@ -1,5 +1,6 @@
 //! `karyon safety`: whether a start is permitted, and a person's word that it is again.
 
+mod limits;
 mod resume;
 mod sign;
 mod status;

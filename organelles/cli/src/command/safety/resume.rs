@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use karyon_colony::life;
 use karyon_log::read_regular;
-use karyon_runtime::{DataDir, unix_seconds};
+use karyon_runtime::{DataDir, datadir, wall_ms};
 use karyon_safe_mode::{HumanResume, ResumeRequest};
 use karyon_safety::hex;
 use serde_json::json;
@@ -29,16 +30,37 @@ pub(super) fn execute(args: &SafetyResume) -> Result<Code, CliError> {
         }));
     } else {
         output::line(&format!(
-            "safe mode ended (was: {}), {}; go on with `karyon resume --data {}`",
+            "safe mode ended (was: {}), {}; {}",
             resumed.before,
             match signed_by {
                 Some(key) => format!("signed by {key}"),
                 None => "unsigned (degraded)".into(),
             },
-            args.data.display()
+            next(&args.data)
         ));
     }
     Ok(Code::Ok)
+}
+
+/// What can be done in a directory now: that depends on what began there.
+fn next(data: &Path) -> String {
+    let shown = data.display();
+    let kinds = life::genesis_of(data).map(|genesis| genesis.kinds);
+    match kinds.as_deref() {
+        Some([]) => format!(
+            "it holds what was imported and no run: `karyon memory …` and `karyon engram import …`, \
+             each with --data {shown}"
+        ),
+        Some(kinds) if kinds.iter().any(|(kind, _)| kind == karyon_broker::KIND.0) => format!(
+            "it holds authority and no run: every `karyon authority …` acts again; `karyon \
+             authority show --data {shown}` tells what is in force"
+        ),
+        Some(_) => format!("go on with `karyon resume --data {shown}`"),
+        None if datadir::log_folder(data).is_dir() => format!(
+            "its log begins with nothing that can be read: `karyon audit verify --data {shown}`"
+        ),
+        None => format!("nothing ran in it yet: `karyon run … --data {shown}`"),
+    }
 }
 
 fn statement(file: &Path) -> Result<String, CliError> {
@@ -64,7 +86,7 @@ pub(crate) fn end_safe_mode(
         config: &config,
         log: keys::log_id(data),
         reason,
-        unix_seconds: unix_seconds(),
+        unix_ms: wall_ms(),
         least_n: least_n(data),
         signature,
         limits: &limits,

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 
 use karyon_keys::KeyDirectory;
-use karyon_runtime::unix_seconds;
+use karyon_runtime::wall_ms;
 use karyon_safe_mode::{halt_number, resume_statement};
 use karyon_safety::hex;
 use karyon_statements::GrantTerms;
@@ -28,7 +28,7 @@ pub(super) fn execute(args: &Sign) -> Result<Code, CliError> {
     let halt =
         halt_number(data, directory.path(), least_n(data)).map_err(|error| refused(&error))?;
     let nonce = GrantTerms::random_nonce().map_err(|error| CliError::failure(error.to_string()))?;
-    let expires = unix_seconds().saturating_add(args.expires_in);
+    let expires = (wall_ms() / 1_000).saturating_add(args.expires_in);
     let text = resume_statement(&keys::log_id(data), halt, &nonce, expires, &args.reason);
     let signature = hex(&key.sign(text.as_bytes()).0);
     let (out, public) = (args.out.display(), key.public_key());

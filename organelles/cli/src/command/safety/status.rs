@@ -5,12 +5,13 @@ use std::path::Path;
 use karyon_log::read_regular;
 use karyon_runtime::DataDir;
 use karyon_safe_mode::Held;
-use karyon_safety::{Limits, SafetyLog, StopFile, admit, hex};
+use karyon_safety::{Limits, SafetyLog, admit, hex};
 use serde_json::{Map, Value, json};
 
+use super::limits::InForce;
 use crate::args::Status;
 use crate::error::{CliError, Code};
-use crate::guarded;
+use crate::guarded::{self, Stop};
 use crate::output::{self, plain};
 
 /// The longest safety log of which the last resume is looked up, bytes.
@@ -27,7 +28,7 @@ const NOT_DETECTED: [&str; 4] = [
 /// What there is to say.
 struct Known {
     marker: String,
-    stop: bool,
+    stop: Stop,
     host_stop: bool,
     /// `None`: the system does not tell.
     running: Option<bool>,
@@ -38,7 +39,9 @@ struct Known {
     /// What holds a runtime, and whether it does: of the one that runs, else of one that were
     /// started now.
     mechanisms: Vec<(String, bool)>,
+    /// The machine's.
     limits: Limits,
+    in_force: InForce,
     events: Result<u64, String>,
     append_only: Option<bool>,
 }
@@ -53,7 +56,7 @@ impl Known {
         };
         Ok(Known {
             marker: karyon_safety::read(data).to_string(),
-            stop: StopFile::watch(data).map_or(true, |stop| stop.is_present()),
+            stop: guarded::stop(data),
             host_stop: guarded::is_present(&limits.host_stop),
             running,
             safe_mode,
@@ -61,13 +64,70 @@ impl Known {
             mechanisms: mechanisms(data, running == Some(true)),
             events: SafetyLog::check(data).map(|(_, events)| events).map_err(|why| why.to_string()),
             append_only: SafetyLog::is_append_only(data),
+            in_force: InForce::of(data, &limits),
             limits,
         })
     }
 
-    fn start_permitted(&self) -> bool {
-        self.safe_mode.is_none() && !self.stop && !self.host_stop && self.running == Some(false)
+    /// How it stands.
+    fn verdict(&self) -> Verdict {
+        match self.running {
+            Some(true) => Verdict::Running,
+            _ if self.stop != Stop::Absent || self.host_stop => Verdict::Stopped,
+            _ if self.safe_mode.is_some() => Verdict::Halted,
+            Some(false) => Verdict::Clear,
+            None => Verdict::Unknown,
+        }
     }
+}
+
+/// How a data directory stands. Nothing starts in it but where it is clear.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Running,
+    /// STOP is there, or may be.
+    Stopped,
+    /// Safe mode.
+    Halted,
+    Clear,
+    Unknown,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Verdict::Running => "running",
+            Verdict::Stopped => "stopped",
+            Verdict::Halted => "halted",
+            Verdict::Clear => "clear",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// The verdict in words: what first has to be known, and what to do.
+fn verdict(known: &Known, data: &Path) -> Vec<String> {
+    let mut lines = match (known.verdict(), &known.stop) {
+        (Verdict::Running, _) => vec!["running: a node works in it; nothing else starts".into()],
+        (Verdict::Clear, _) => vec!["clear: a start is permitted".into()],
+        (Verdict::Halted, _) => vec!["halted: no start is permitted".into()],
+        (Verdict::Unknown, _) => vec![
+            "unknown: the system does not tell whether a node works in it; no start is permitted"
+                .into(),
+        ],
+        (Verdict::Stopped, Stop::Unknown(why)) => {
+            let (message, hint) = guarded::in_doubt(data, why);
+            vec![format!("stopped: {message}"), hint]
+        }
+        (Verdict::Stopped, Stop::Present) => vec![stopped_by(&data.join("safety").join("STOP"))],
+        (Verdict::Stopped, Stop::Absent) => vec![stopped_by(&known.limits.host_stop)],
+    };
+    lines.extend(known.safe_mode.clone());
+    lines
+}
+
+fn stopped_by(stop: &Path) -> String {
+    format!("stopped: {} is there; nothing starts until a person removes it", stop.display())
 }
 
 /// What holds the runtime that runs, as its guardian says, or would hold one.
@@ -117,27 +177,40 @@ pub(super) fn execute(args: &Status) -> Result<Code, CliError> {
     let known = Known::of(data)?;
     match args.json {
         true => output::json(&object(&known)),
-        false => show(&known),
+        false => show(&known, data),
     }
     Ok(Code::Ok)
 }
 
 fn object(known: &Known) -> Value {
-    let limits = known.limits.table().map(|(name, value, ..)| (name.to_owned(), json!(value)));
+    let in_force = &known.in_force;
+    let limits = in_force.all.iter().map(|limit| (limit.name.clone(), json!(limit.value)));
+    let whence = in_force.all.iter().map(|limit| (limit.name.clone(), json!(limit.whence.word())));
     let mechanisms = known.mechanisms.iter();
     let mechanisms = mechanisms.map(|(name, armed)| (name.clone(), json!(state(name, *armed))));
     json!({
+        "verdict": known.verdict().word(),
         "marker": known.marker,
-        "stop_present": known.stop,
+        "stop_present": match &known.stop {
+            Stop::Present => Some(true),
+            Stop::Absent => Some(false),
+            Stop::Unknown(_) => None,
+        },
+        "stop_error": match &known.stop {
+            Stop::Unknown(why) => Some(why),
+            Stop::Present | Stop::Absent => None,
+        },
         "host_stop_present": known.host_stop,
         "running": known.running,
-        "start_permitted": known.start_permitted(),
+        "start_permitted": known.verdict() == Verdict::Clear,
         "safe_mode": known.safe_mode,
         "guardian": if guarded::has_own_guardian() { "own" } else { "inside" },
         "mechanisms": mechanisms.collect::<Map<_, _>>(),
         "last_resume_signed": known.resume_was_signed,
         "resumes_must_be_signed": !known.limits.resume_keys.is_empty(),
         "limits": limits.collect::<Map<_, _>>(),
+        "limits_from": whence.collect::<Map<_, _>>(),
+        "limits_refused": in_force.refused,
         "limits_digest": hex(&known.limits.digest),
         "safety_events": known.events.as_ref().ok(),
         "safety_log_error": known.events.as_ref().err(),
@@ -146,11 +219,19 @@ fn object(known: &Known) -> Value {
     })
 }
 
-fn show(known: &Known) {
+fn show(known: &Known, data: &Path) {
+    verdict(known, data).iter().for_each(|words| output::line(&plain(words)));
     let line = |name: &str, text: &str| output::line(&format!("{name:<11}{text}"));
     let present = |is| if is { "present" } else { "absent" };
     line("marker", &known.marker);
-    line("STOP", present(known.stop));
+    line(
+        "STOP",
+        &match &known.stop {
+            Stop::Present => "present".into(),
+            Stop::Absent => "absent".into(),
+            Stop::Unknown(why) => plain(&format!("unknown: its folder cannot be read ({why})")),
+        },
+    );
     line(
         "host STOP",
         &format!("{} ({})", present(known.host_stop), known.limits.host_stop.display()),
@@ -185,10 +266,16 @@ fn show(known: &Known) {
         },
     );
     line("limits", &format!("sha512/256 {}", hex(&known.limits.digest)));
-    for (name, value, unit, what) in known.limits.table() {
-        let value =
-            if value.is_empty() { "none".into() } else { plain(&format!("{value} {unit}")) };
-        line("", &format!("{name} = {}  ({what})", value.trim_end()));
+    for limit in &known.in_force.all {
+        let value = match limit.value.as_str() {
+            "" => "none".into(),
+            value => plain(&format!("{value} {}", limit.unit)),
+        };
+        let whence = limit.whence.word();
+        line("", &format!("{} = {}  ({}; {whence})", limit.name, value.trim_end(), limit.what));
+    }
+    for why in &known.in_force.refused {
+        line("", &plain(&format!("the scenario's {why}; its run is not resumed")));
     }
     let chain = match &known.events {
         Ok(0) => "no events".into(),
@@ -203,7 +290,4 @@ fn show(known: &Known) {
     line("safety log", &format!("{chain}{append_only}"));
     line("prevented", "and not detected, should somebody try:");
     NOT_DETECTED.iter().for_each(|what| line("", what));
-    if let Some(mode) = &known.safe_mode {
-        output::line(&plain(mode));
-    }
 }

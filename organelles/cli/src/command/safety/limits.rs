@@ -1,0 +1,70 @@
+//! The limits in force in a data directory, and whence each comes.
+
+use std::path::Path;
+
+use karyon_colony::life;
+use karyon_safety::Limits;
+
+use crate::guarded;
+
+/// Whence a limit comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whence {
+    /// Nobody set it, or to what it is anyhow.
+    Default,
+    /// `guardian.conf`.
+    Machine,
+    /// `[guardian]` of the scenario that the directory's run has.
+    Scenario,
+}
+
+impl Whence {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Whence::Default => "default",
+            Whence::Machine => "guardian.conf",
+            Whence::Scenario => "scenario",
+        }
+    }
+}
+
+/// A limit as it is shown.
+pub(super) struct Shown {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) unit: String,
+    pub(super) what: String,
+    pub(super) whence: Whence,
+}
+
+/// The limits in force.
+pub(super) struct InForce {
+    pub(super) all: Vec<Shown>,
+    /// What the scenario wants and this machine does not permit any more: then its run is not
+    /// resumed.
+    pub(super) refused: Vec<String>,
+}
+
+impl InForce {
+    /// Those of the machine, tightened by the scenario of the run in `data`, if it holds one.
+    pub(super) fn of(data: &Path, machine: &Limits) -> InForce {
+        let (mut limits, mut refused) = (machine.clone(), Vec::new());
+        for limit in life::scenario_of(data).iter().flat_map(guarded::tighter) {
+            refused.extend(limits.tighten(&limit).err());
+        }
+        let default = Limits::default();
+        let rows = limits.table().zip(machine.table()).zip(default.table());
+        let all = rows.map(|(((name, value, unit, what), of_machine), by_default)| Shown {
+            name: name.into(),
+            whence: match (value == of_machine.1, of_machine.1 == by_default.1) {
+                (false, _) => Whence::Scenario,
+                (true, false) => Whence::Machine,
+                (true, true) => Whence::Default,
+            },
+            value,
+            unit: unit.into(),
+            what: what.into(),
+        });
+        InForce { all: all.collect(), refused }
+    }
+}
