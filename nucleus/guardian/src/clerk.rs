@@ -22,8 +22,8 @@ const QUEUE: usize = 1_024;
 pub(crate) enum Work {
     /// Answer the runtime's event with this number; before that, keep the counts if there are any.
     Answer(u64, Option<String>),
-    /// Keep the counts, and look at the disk and at what nobody may change.
-    Look(String),
+    /// Keep the counts if there are new ones, and look at the disk and at what nobody may change.
+    Look(Option<String>),
     /// Keep a checkpoint: log and note.
     Checkpoint(String, String),
     /// The reasons of resumes up to this number are in the log.
@@ -93,7 +93,7 @@ impl Desk {
     fn perform(&mut self, work: Work) -> Result<(), Halt> {
         match work {
             Work::Answer(number, counts) => {
-                counts.map_or(Ok(()), |counts| self.keep(counts))?;
+                self.keep(counts)?;
                 // One that is gone needs no answer.
                 let done = FromGuardian::Done(number).encode();
                 let _ = send(&self.link, done.as_bytes(), SendFlags::NOSIGNAL);
@@ -123,10 +123,8 @@ impl Desk {
     }
 
     /// So that the counts survive whatever comes.
-    fn keep(&mut self, counts: String) -> Result<(), Halt> {
-        if self.record.entry.windows == counts {
-            return Ok(());
-        }
+    fn keep(&mut self, counts: Option<String>) -> Result<(), Halt> {
+        let Some(counts) = counts else { return Ok(()) };
         self.record.entry.windows = counts;
         self.record.entry.store().map_err(Halt::internal)
     }

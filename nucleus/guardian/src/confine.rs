@@ -25,6 +25,7 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::frame::LINK;
 use crate::system::{self, NAMESPACES, USER_NAMESPACE};
 
 /// The priority of guardian and first process as root: many that spin do not keep them waiting.
@@ -63,7 +64,8 @@ pub(crate) struct Confinement {
     pub(crate) program: OwnedFd,
     pub(crate) name: OsString,
     pub(crate) arguments: Vec<OsString>,
-    pub(crate) environment: Vec<(String, OsString)>,
+    /// The descriptor of the runtime's end of the link: it stays open in what it becomes.
+    pub(crate) link: i32,
     /// As root: whom the runtime runs as.
     pub(crate) user: Option<u32>,
     /// Who started it: nobody knows any more in a new user namespace.
@@ -155,11 +157,10 @@ impl Confinement {
         }
         // As another user it may not be reachable by its name.
         let program = format!("/proc/self/fd/{}", self.program.as_raw_fd());
-        let environment = self.environment.iter().map(|(name, value)| (name, value));
         std::process::Command::new(program)
             .arg0(&self.name)
             .args(&self.arguments)
-            .envs(environment)
+            .env(LINK, self.link.to_string())
             .exec()
     }
 

@@ -159,7 +159,7 @@ impl Guardian {
             .add(&self.limits, "cpu_s_per_day", unix_s(), used.cpu_s, "")
             .and_then(|()| used.check(&self.limits))
             .map_err(Halt::safety)?;
-        self.clerk.ask(Work::Look(self.watches.encode()))
+        self.clerk.ask(Work::Look(self.watches.news()))
     }
 
     fn beat(&mut self) {
@@ -235,7 +235,8 @@ impl Guardian {
             }
             FromRuntime::Event(number, event, lease, text) => {
                 let counted = self.watches.report(&self.limits, event, lease, &text, unix_s());
-                let kept = counted.map_err(Halt::runaway)?.then(|| self.watches.encode());
+                let must = counted.map_err(Halt::runaway)?;
+                let kept = if must { self.watches.news() } else { None };
                 self.clerk.ask(Work::Answer(number, kept))
             }
             FromRuntime::Checkpoint(log, note) => self.clerk.ask(Work::Checkpoint(log, note)),

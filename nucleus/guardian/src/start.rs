@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use karyon_safety::{Entry, Limits, StopWatch, make_folder};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, mknodat, statvfs};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, setpriority_process};
@@ -17,7 +18,6 @@ use rustix::time::Timespec;
 use crate::args::Asked;
 use crate::clerk::Clerk;
 use crate::confine::{Confinement, URGENT, hand_over, mechanisms, own_ids};
-use crate::frame::LINK;
 use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED, Known};
 use crate::outside::{Contract, disk};
 use crate::record::{Halt, Record, unix_s};
@@ -95,7 +95,7 @@ fn admit(
     config: &Path,
     limits: &Limits,
 ) -> Result<(Record, Watches, StopWatch), Refusal> {
-    let entry = match is_new(data) {
+    let entry = match karyon_safety::is_new(data) {
         true => Entry::begin(data, config, unix_s()).map_err(failed)?,
         false => {
             let known = karyon_safety::admit(data, config);
@@ -127,13 +127,6 @@ fn halt(record: &mut Record, reason: String, limits: &Limits) -> Refusal {
         Ok(()) => halted(&record.data, halt.reason),
         Err(error) => failed(error),
     }
-}
-
-/// Whether nothing ever ran here. A person can put STOP there beforehand.
-fn is_new(data: &Path) -> bool {
-    ["log", "logs/safety_events.jsonl", "safety/marker"]
-        .iter()
-        .all(|name| !data.join(name).exists())
 }
 
 /// What has to hold before anything runs.
@@ -215,7 +208,7 @@ fn confinement(asked: &Asked, record: &Record, limits: &Limits) -> Result<Confin
         programs: vec![own, program],
         program: opened.map_err(failed)?,
         arguments: asked.arguments.clone(),
-        environment: Vec::new(),
+        link: -1,
         user: root.then_some(limits.runtime_uid),
         own: own_ids(),
         namespaces: true,
@@ -261,7 +254,8 @@ fn start(confinement: &mut Confinement) -> io::Result<Started> {
     let (link, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, packets, None)?;
     let (life_end, life) = pipe_with(pipes)?;
     let (report, report_end) = pipe_with(pipes)?;
-    confinement.environment = vec![crate::inherit::offer(LINK, &theirs)?];
+    fcntl_setfd(&theirs, FdFlags::empty())?;
+    confinement.link = theirs.as_raw_fd();
     let Some((handle, number)) = system::fork(confinement.flags())? else {
         // What it must not hold open: then it could not see the guardian's end.
         drop((link, life, report));

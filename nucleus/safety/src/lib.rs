@@ -37,7 +37,7 @@ pub use marker::{Found, Marker, initialise, read, replace, write};
 pub use registry::{Entry, config_home};
 pub use resumes::{HumanResume, pending_resumes, replace_resumes, resumes_file, resumes_recorded};
 pub use safety_log::{EventKind, SafetyLog, json};
-pub use start::{SafeMode, admit, permit_start};
+pub use start::{SafeMode, admit, is_new, permit_start};
 pub use stop::{StopFile, StopWatch, is_present};
 
 /// The folder of a data directory in which marker, STOP, resumes and identity lie.

@@ -5,12 +5,13 @@ use std::path::Path;
 use karyon_log::read_regular;
 use karyon_runtime::DataDir;
 use karyon_safe_mode::Held;
-use karyon_safety::{Limits, SafetyLog, StopFile, admit, hex};
+use karyon_safety::{Limits, SafetyLog, StopFile, admit, hex, is_new, is_present};
 use serde_json::{Map, Value, json};
 
 use crate::args::Status;
 use crate::error::{CliError, Code};
 use crate::guarded;
+use crate::limits::{Row, table};
 use crate::output::{self, plain};
 
 /// The longest safety log of which the last resume is looked up, bytes.
@@ -47,14 +48,14 @@ impl Known {
     fn of(data: &Path) -> Result<Known, CliError> {
         let (config, limits) = guarded::configured()?;
         let running = DataDir::is_in_use(data);
-        let safe_mode = match guarded::is_new(data) || running == Some(true) {
+        let safe_mode = match is_new(data) || running == Some(true) {
             true => None,
             false => admit(data, &config).err().map(|mode| mode.message(data)),
         };
         Ok(Known {
             marker: karyon_safety::read(data).to_string(),
             stop: StopFile::watch(data).map_or(true, |stop| stop.is_present()),
-            host_stop: guarded::is_present(&limits.host_stop),
+            host_stop: is_present(&limits.host_stop),
             running,
             safe_mode,
             resume_was_signed: last_resume(data),
@@ -123,7 +124,8 @@ pub(super) fn execute(args: &Status) -> Result<Code, CliError> {
 }
 
 fn object(known: &Known) -> Value {
-    let limits = known.limits.table().map(|(name, value, ..)| (name.to_owned(), json!(value)));
+    let limits = table(&known.limits).into_iter();
+    let limits = limits.map(|row| (row.name.to_owned(), json!(row.value)));
     let mechanisms = known.mechanisms.iter();
     let mechanisms = mechanisms.map(|(name, armed)| (name.clone(), json!(state(name, *armed))));
     json!({
@@ -185,7 +187,7 @@ fn show(known: &Known) {
         },
     );
     line("limits", &format!("sha512/256 {}", hex(&known.limits.digest)));
-    for (name, value, unit, what) in known.limits.table() {
+    for Row { name, value, unit, what } in table(&known.limits) {
         let value =
             if value.is_empty() { "none".into() } else { plain(&format!("{value} {unit}")) };
         line("", &format!("{name} = {}  ({what})", value.trim_end()));
