@@ -29,6 +29,8 @@ mod start;
 mod stop;
 #[cfg(test)]
 mod test_place;
+#[cfg(test)]
+mod test_release;
 
 pub use checked::{digest, escape, field, hex, unescape, unhex};
 pub use files::{FileError, broken, failed, make_folder, replace_file, sync_folder};
@@ -42,5 +44,6 @@ pub use stop::{StopFile, StopWatch, is_present};
 
 /// The folder of a data directory in which marker, STOP, resumes and identity lie.
 pub const SAFETY: &str = "safety";
-/// The longest reason, in bytes: a few sentences of a person.
+/// The longest reason, in bytes: a few sentences of a person, and little enough that a pipe takes it
+/// whole.
 pub const MAX_REASON_BYTES: usize = 1_000;
