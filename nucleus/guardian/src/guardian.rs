@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use karyon_safety::{Limits, StopWatch};
@@ -42,7 +41,6 @@ type Ended = (String, u8);
 
 /// A start under way.
 pub(crate) struct Guardian {
-    pub(crate) data: PathBuf,
     pub(crate) clerk: Clerk,
     pub(crate) limits: Limits,
     pub(crate) watches: Watches,
@@ -354,7 +352,7 @@ impl Guardian {
         let dead = self.is_proved_dead();
         self.started.read_reports();
         let enforced = self.is_armed("pid_namespace");
-        let Guardian { data, clerk, limits, watches, started, known, .. } = self;
+        let Guardian { clerk, limits, watches, started, known, .. } = self;
         let mut record = clerk.end().map_err(failed)?;
         record.entry.windows = watches.encode();
         let (halt, code) = match (ended, &known.said) {
@@ -388,11 +386,11 @@ impl Guardian {
         };
         let words = format!("halted: {}", halt.reason);
         record.halt(&halt, governance, &limits).map_err(|why| {
-            halted(&data, format!("{words}; and that cannot be written down: {why}"))
+            halted(&record.data, format!("{words}; and that cannot be written down: {why}"))
         })?;
         // A runtime that gave up by itself has told a person why.
         match code == HALTED && known.said.is_none() {
-            true => Err(halted(&data, words)),
+            true => Err(halted(&record.data, words)),
             false => Ok(code),
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use karyon_safety::Limits;
 use rustix::fs::statvfs;
 
+use crate::held::stat;
 use crate::watch::within;
 
 /// Folders and files of a data directory that are looked at; more is not a data directory.
@@ -75,10 +76,7 @@ struct Process {
 
 impl Process {
     fn read(number: i32) -> Option<Process> {
-        let text = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-        // The name before the last bracket may hold anything.
-        let fields: Vec<&str> = text.get(text.rfind(')')? + 2..)?.split(' ').collect();
-        let field = |number: usize| fields.get(number - 3)?.trim().parse::<u64>().ok();
+        let field = stat(number)?;
         Some(Process {
             number,
             parent: field(4)? as i32,
