@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::place::{Place, Run, Who, code, skipped, users, word};
+use crate::tree::Tree;
 
 /// Agents that leave the processor to the attacker.
 const VICTIM: &str = "idle,agents=100,attack";
@@ -302,11 +303,9 @@ fn nothing_that_is_tried_on_the_init_outlives_a_frozen_guardian() {
                 return;
             };
             run.wait_for_end_or("done");
-            if run.has_ended() {
-                continue;
-            }
             run.wait_until_closed("close");
-            let tree = run.tree();
+            // It may have ended the run by itself, and may do so at any moment.
+            let Some(tree) = Tree::of(run.number()) else { continue };
             crate::tree::signal(tree.guardian, rustix::process::Signal::STOP);
             match tree.all_dead(std::time::Instant::now()) {
                 Ok(took) => println!("{who:?} {attack}: {} ms", took.as_millis()),

@@ -100,7 +100,7 @@ fn row(stop: Stop) {
                 // So that what does not listen is ended soon.
                 place = place.with("term_grace_ms", 300);
             }
-            let run = place.start_ready(modes);
+            let mut run = place.start_ready(modes);
             run.wait_until_closed(modes);
             let outcome = stopped(run, stop, expected(stop, asked));
             match &outcome {

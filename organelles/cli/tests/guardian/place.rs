@@ -256,11 +256,14 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until the runtime has become another program, if that is its trouble.
-    pub(crate) fn wait_until_closed(&self, modes: &str) {
+    /// Waits until the runtime has become another program, if that is its trouble, or all ended.
+    pub(crate) fn wait_until_closed(&mut self, modes: &str) {
         let is_other =
-            |run: &Run<'_>| arguments(run.tree().runtime).get(2).is_some_and(|word| word == "spin");
-        while modes.contains("close") && !is_other(self) {
+            |tree: Tree| arguments(tree.runtime).get(2).is_some_and(|word| word == "spin");
+        while modes.contains("close")
+            && !Tree::of(self.number()).is_some_and(is_other)
+            && !self.has_ended()
+        {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -269,7 +272,7 @@ impl Run<'_> {
     pub(crate) fn tree(&self) -> Tree {
         let said = self.place.said();
         assert!(said.is_empty(), "it has ended: {said}");
-        Tree::of(self.child.id())
+        Tree::of(self.child.id()).unwrap()
     }
 
     /// The guardian's process number.

@@ -21,19 +21,18 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Who lives below `guardian` now.
-    pub(crate) fn of(guardian: u32) -> Tree {
+    /// Who lives below `guardian` now; `None`: there is no first process or no runtime any more.
+    pub(crate) fn of(guardian: u32) -> Option<Tree> {
         let guardian = pid(guardian as i32);
         let parents = parents();
         let below = |parent: Pid| -> Vec<Pid> {
             parents.iter().filter(|(_, above)| *above == parent).map(|(child, _)| *child).collect()
         };
         // A notifier would be a child without children.
-        let init = below(guardian).into_iter().find(|child| !below(*child).is_empty());
-        let init = init.unwrap_or_else(|| panic!("no init below {guardian:?}"));
+        let init = below(guardian).into_iter().find(|child| !below(*child).is_empty())?;
         // What lost its parents came to the init too.
         let is_orphan = |pid: &Pid| arguments(*pid).get(2).is_some_and(|word| word == "grow");
-        let runtime = below(init).into_iter().find(|pid| !is_orphan(pid)).unwrap();
+        let runtime = below(init).into_iter().find(|pid| !is_orphan(pid))?;
         let mut all = Vec::new();
         let mut next = vec![guardian];
         while let Some(parent) = next.pop() {
@@ -44,7 +43,7 @@ impl Tree {
                 next.push(child);
             }
         }
-        Tree { guardian, init, runtime, all }
+        Some(Tree { guardian, init, runtime, all })
     }
 
     /// All process numbers, the guardian's too.
