@@ -3,6 +3,9 @@
 //! Heartbeats go both ways. A runtime that no longer hears its guardian ends itself; it would be
 //! ended in any case, by the first process of its namespace.
 
+mod frame;
+pub mod inherit;
+
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +20,7 @@ use rustix::time::Timespec;
 
 use karyon_guardian::Silence;
 pub use karyon_guardian::{
-    End, Event, FromGuardian, FromRuntime, LINK, MAX_FRAME_BYTES, PROTOCOL, Terms, inherit,
+    End, Event, FromGuardian, FromRuntime, LINK, MAX_FRAME_BYTES, PROTOCOL, Terms,
 };
 
 /// How long a runtime that was started by a guardian waits for its first answer.
@@ -291,7 +294,7 @@ impl Shared {
 
 /// Sends a packet, waiting at most so long for room.
 fn say(socket: &OwnedFd, said: &FromRuntime, patience: Duration) -> Result<(), LinkError> {
-    let packet = said.encode();
+    let packet = frame::encode(said);
     if packet.len() > MAX_FRAME_BYTES {
         return Err(LinkError::TooLong);
     }
@@ -319,7 +322,7 @@ fn hear(socket: &OwnedFd, patience: Duration) -> Result<Option<FromGuardian>, Li
         Ok((0, _)) => Err(lost("it closed the link")),
         Ok((length, _)) => {
             let packet = packet.get(..length).unwrap_or_default();
-            FromGuardian::decode(packet).ok_or(LinkError::Protocol).map(Some)
+            frame::decode(packet).ok_or(LinkError::Protocol).map(Some)
         }
         Err(Errno::AGAIN | Errno::INTR) => Ok(None),
         Err(errno) => Err(lost(errno)),

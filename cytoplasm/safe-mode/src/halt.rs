@@ -10,14 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use karyon_guardian::held::{lock, requests};
-use karyon_safety::{FileError, Found, Marker};
+use karyon_safety::{FileError, Found, MAX_REASON_BYTES, Marker};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::{Held, halt_idle};
 
-/// The longest reason, bytes: what is written to a pipe at once is never torn.
-const MAX_REASON_BYTES: usize = 1_000;
 /// How long a guardian has to end what it guards, before it is ended with it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the kernel has to bury the processes of a namespace.

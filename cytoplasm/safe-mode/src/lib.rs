@@ -12,6 +12,9 @@ mod resume;
 mod statement;
 #[cfg(test)]
 mod test_place;
+#[cfg(test)]
+#[path = "../../../nucleus/safety/src/test_release.rs"]
+mod test_release;
 
 pub use halt::{HaltError, Halted, halt};
 pub use held::Held;

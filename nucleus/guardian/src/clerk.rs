@@ -1,8 +1,10 @@
-//! The clerk: writes and looks at the disk, so that the guardian never waits for one.
+//! The clerk: writes, and looks at disk and processes, so that the guardian waits for neither.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 
@@ -11,7 +13,7 @@ use rustix::net::{SendFlags, send};
 
 use crate::frame::FromGuardian;
 use crate::held;
-use crate::outside::{Contract, disk};
+use crate::outside::{Contract, Processes, disk};
 use crate::record::{Halt, Record};
 
 /// Pieces of work that wait: a runtime waits for the answer to each of its events, so more only
@@ -22,8 +24,9 @@ const QUEUE: usize = 1_024;
 pub(crate) enum Work {
     /// Answer the runtime's event with this number; before that, keep the counts if there are any.
     Answer(u64, Option<String>),
-    /// Keep the counts, and look at the disk and at what nobody may change.
-    Look(String),
+    /// Keep the counts if there are new ones, and look at the processes, the disk and what nobody
+    /// may change.
+    Look(Option<String>),
     /// Keep a checkpoint: log and note.
     Checkpoint(String, String),
     /// The reasons of resumes up to this number are in the log.
@@ -36,21 +39,26 @@ pub(crate) enum Work {
 pub(crate) struct Clerk {
     work: SyncSender<Work>,
     failures: Receiver<Halt>,
+    cpu_s: Arc<AtomicU64>,
     thread: JoinHandle<Record>,
 }
 
 impl Clerk {
-    /// Begins. `link` is where answers go.
+    /// Begins. `link` is where answers go, `init` the first of the processes to look at.
     pub(crate) fn begin(
         record: Record,
         contract: Contract,
         limits: Limits,
         link: OwnedFd,
+        init: i32,
     ) -> io::Result<Clerk> {
         let (work, todo) = mpsc::sync_channel(QUEUE);
         let (failed, failures) = mpsc::channel();
+        let cpu_s = Arc::new(AtomicU64::new(0));
+        let processes = Processes::below(init);
+        let (logs, used) = (BTreeSet::new(), Arc::clone(&cpu_s));
+        let mut clerk = Desk { record, contract, limits, link, processes, cpu_s: used, logs };
         let thread = std::thread::Builder::new().name("clerk".into()).spawn(move || {
-            let mut clerk = Desk { record, contract, limits, link, logs: BTreeSet::new() };
             for work in todo {
                 // Whoever listened is ending everything already.
                 if let Err(halt) = clerk.perform(work) {
@@ -59,7 +67,7 @@ impl Clerk {
             }
             clerk.record
         })?;
-        Ok(Clerk { work, failures, thread })
+        Ok(Clerk { work, failures, cpu_s, thread })
     }
 
     /// Never waits.
@@ -71,6 +79,11 @@ impl Clerk {
     /// What went wrong meanwhile.
     pub(crate) fn failure(&self) -> Result<(), Halt> {
         self.failures.try_recv().map_or(Ok(()), Err)
+    }
+
+    /// Processor time that was found used since this was last asked, s.
+    pub(crate) fn take_cpu_s(&self) -> u64 {
+        self.cpu_s.swap(0, Ordering::Relaxed)
     }
 
     /// Waits until all is written: nothing lives any more that it could keep from dying.
@@ -85,6 +98,8 @@ struct Desk {
     contract: Contract,
     limits: Limits,
     link: OwnedFd,
+    processes: Processes,
+    cpu_s: Arc<AtomicU64>,
     /// Those of which a checkpoint is kept.
     logs: BTreeSet<String>,
 }
@@ -93,7 +108,7 @@ impl Desk {
     fn perform(&mut self, work: Work) -> Result<(), Halt> {
         match work {
             Work::Answer(number, counts) => {
-                counts.map_or(Ok(()), |counts| self.keep(counts))?;
+                self.keep(counts)?;
                 // One that is gone needs no answer.
                 let done = FromGuardian::Done(number).encode();
                 let _ = send(&self.link, done.as_bytes(), SendFlags::NOSIGNAL);
@@ -101,6 +116,9 @@ impl Desk {
             }
             Work::Look(counts) => {
                 self.keep(counts)?;
+                let used = self.processes.look();
+                self.cpu_s.fetch_add(used.cpu_s, Ordering::Relaxed);
+                used.check(&self.limits).map_err(Halt::safety)?;
                 disk(&self.record.data, &self.limits).map_err(Halt::safety)?;
                 match self.contract.broken() {
                     None => Ok(()),
@@ -123,10 +141,8 @@ impl Desk {
     }
 
     /// So that the counts survive whatever comes.
-    fn keep(&mut self, counts: String) -> Result<(), Halt> {
-        if self.record.entry.windows == counts {
-            return Ok(());
-        }
+    fn keep(&mut self, counts: Option<String>) -> Result<(), Halt> {
+        let Some(counts) = counts else { return Ok(()) };
         self.record.entry.windows = counts;
         self.record.entry.store().map_err(Halt::internal)
     }

@@ -4,7 +4,6 @@
 //! owns the data directory and nothing else. In both, the safety files, what the guardian knows
 //! and the programs cannot be written, and nobody outside the namespace is seen.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -25,6 +24,8 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::args::Asked;
+use crate::frame::LINK;
 use crate::system::{self, NAMESPACES, USER_NAMESPACE};
 
 /// The priority of guardian and first process as root: many that spin do not keep them waiting.
@@ -61,9 +62,9 @@ pub(crate) struct Confinement {
     /// What cannot be written: the guardian's program, the runtime's.
     pub(crate) programs: Vec<PathBuf>,
     pub(crate) program: OwnedFd,
-    pub(crate) name: OsString,
-    pub(crate) arguments: Vec<OsString>,
-    pub(crate) environment: Vec<(String, OsString)>,
+    pub(crate) asked: Asked,
+    /// The descriptor of the runtime's end of the link: it stays open in what it becomes.
+    pub(crate) link: i32,
     /// As root: whom the runtime runs as.
     pub(crate) user: Option<u32>,
     /// Who started it: nobody knows any more in a new user namespace.
@@ -155,11 +156,10 @@ impl Confinement {
         }
         // As another user it may not be reachable by its name.
         let program = format!("/proc/self/fd/{}", self.program.as_raw_fd());
-        let environment = self.environment.iter().map(|(name, value)| (name, value));
         std::process::Command::new(program)
-            .arg0(&self.name)
-            .args(&self.arguments)
-            .envs(environment)
+            .arg0(&self.asked.program)
+            .args(&self.asked.arguments)
+            .env(LINK, self.link.to_string())
             .exec()
     }
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use karyon_safety::{Limits, StopWatch};
@@ -15,7 +14,6 @@ use rustix::time::Timespec;
 use crate::clerk::{Clerk, Work};
 use crate::confine::bury_orphans;
 use crate::frame::{End, FromGuardian, FromRuntime, MAX_FRAME_BYTES, PROTOCOL, Terms};
-use crate::outside::Processes;
 use crate::record::{Halt, note, unix_s};
 use crate::silence::Silence;
 use crate::start::{Refusal, Started, failed, halted};
@@ -43,7 +41,6 @@ type Ended = (String, u8);
 
 /// A start under way.
 pub(crate) struct Guardian {
-    pub(crate) data: PathBuf,
     pub(crate) clerk: Clerk,
     pub(crate) limits: Limits,
     pub(crate) watches: Watches,
@@ -57,7 +54,6 @@ pub(crate) struct Guardian {
 /// What is known of a runtime so far.
 pub(crate) struct Known {
     since: Instant,
-    processes: Processes,
     /// When the last heartbeat went out, and when its processes were last looked at.
     beaten: Option<Instant>,
     looked: Instant,
@@ -82,7 +78,6 @@ impl Known {
         let since = Instant::now();
         Known {
             since,
-            processes: Processes::default(),
             beaten: None,
             looked: since,
             spoken: false,
@@ -152,15 +147,13 @@ impl Guardian {
         Ok(None)
     }
 
-    /// What the processes use, and what the clerk finds on the disk.
+    /// Counts what the clerk has found, and lets it look again.
     fn look(&mut self) -> Result<(), Halt> {
         self.known.looked = Instant::now();
-        let used = self.known.processes.look(self.started.number);
-        self.watches
-            .add(&self.limits, "cpu_s_per_day", unix_s(), used.cpu_s, "")
-            .and_then(|()| used.check(&self.limits))
-            .map_err(Halt::safety)?;
-        self.clerk.ask(Work::Look(self.watches.encode()))
+        let cpu_s = self.clerk.take_cpu_s();
+        let counted = self.watches.add(&self.limits, "cpu_s_per_day", unix_s(), cpu_s, "");
+        counted.map_err(Halt::safety)?;
+        self.clerk.ask(Work::Look(self.watches.news()))
     }
 
     fn beat(&mut self) {
@@ -236,7 +229,8 @@ impl Guardian {
             }
             FromRuntime::Event(number, event, lease, text) => {
                 let counted = self.watches.report(&self.limits, event, lease, &text, unix_s());
-                let kept = counted.map_err(Halt::runaway)?.then(|| self.watches.encode());
+                let must = counted.map_err(Halt::runaway)?;
+                let kept = if must { self.watches.news() } else { None };
                 self.clerk.ask(Work::Answer(number, kept))
             }
             FromRuntime::Checkpoint(log, note) => self.clerk.ask(Work::Checkpoint(log, note)),
@@ -351,7 +345,7 @@ impl Guardian {
         let dead = self.is_proved_dead();
         self.started.read_reports();
         let enforced = self.is_armed("pid_namespace");
-        let Guardian { data, clerk, limits, watches, started, known, .. } = self;
+        let Guardian { clerk, limits, watches, started, known, .. } = self;
         let mut record = clerk.end().map_err(failed)?;
         record.entry.windows = watches.encode();
         let (halt, code) = match (ended, &known.said) {
@@ -385,11 +379,11 @@ impl Guardian {
         };
         let words = format!("halted: {}", halt.reason);
         record.halt(&halt, governance, &limits).map_err(|why| {
-            halted(&data, format!("{words}; and that cannot be written down: {why}"))
+            halted(&record.data, format!("{words}; and that cannot be written down: {why}"))
         })?;
         // A runtime that gave up by itself has told a person why.
         match code == HALTED && known.said.is_none() {
-            true => Err(halted(&data, words)),
+            true => Err(halted(&record.data, words)),
             false => Ok(code),
         }
     }

@@ -53,6 +53,13 @@ pub fn boot() -> String {
 
 /// When a process began, in the system's clock ticks since boot.
 pub fn began(number: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-    text.get(text.rfind(')')? + 2..)?.split(' ').nth(19)?.parse().ok()
+    stat(number)?(22)
+}
+
+/// What the system tells of a process, by the number of the field in proc(5): 4 and more.
+pub(crate) fn stat(number: i32) -> Option<impl Fn(usize) -> Option<u64>> {
+    let mut text = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+    // The name before the last bracket may hold anything; behind it comes field 3.
+    let fields = text.split_off(text.rfind(')')? + 2);
+    Some(move |field: usize| fields.split(' ').nth(field - 3)?.trim().parse().ok())
 }

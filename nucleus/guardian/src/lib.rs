@@ -18,7 +18,6 @@ mod confine;
 mod frame;
 mod guardian;
 pub mod held;
-pub mod inherit;
 mod init;
 mod outside;
 mod record;
@@ -33,7 +32,7 @@ use std::process::ExitCode;
 
 pub use frame::{End, Event, FromGuardian, FromRuntime, LINK, MAX_FRAME_BYTES, PROTOCOL, Terms};
 pub use silence::Silence;
-pub use system::exit_now;
+pub use system::{adopt, exit_now};
 
 /// The program: what was asked for on the command line, behind its own name.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {

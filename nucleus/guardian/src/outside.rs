@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use karyon_safety::Limits;
 use rustix::fs::statvfs;
 
+use crate::held::stat;
 use crate::watch::within;
 
 /// Folders and files of a data directory that are looked at; more is not a data directory.
@@ -24,9 +25,10 @@ pub(crate) struct Used {
     pub(crate) cpu_s: u64,
 }
 
-/// Looks at the processes below one.
-#[derive(Debug, Default)]
+/// Looks at a process and all below it.
+#[derive(Debug)]
 pub(crate) struct Processes {
+    init: i32,
     /// Processor time of each when it was last seen.
     seen: BTreeMap<i32, u64>,
     /// Clock ticks that did not make a second yet.
@@ -34,9 +36,12 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
-    /// Everything below `init`, itself included. What ends between two looks takes its last
-    /// moments with it.
-    pub(crate) fn look(&mut self, init: i32) -> Used {
+    pub(crate) fn below(init: i32) -> Processes {
+        Processes { init, seen: BTreeMap::new(), rest: 0 }
+    }
+
+    /// What they use. What ends between two looks takes its last moments with it.
+    pub(crate) fn look(&mut self) -> Used {
         let all: Vec<Process> = fs::read_dir("/proc")
             .into_iter()
             .flatten()
@@ -49,7 +54,8 @@ impl Processes {
         }
         let (mut used, mut ticks) = (Used::default(), self.rest);
         let mut seen = BTreeMap::new();
-        let mut open: Vec<&Process> = all.iter().filter(|process| process.number == init).collect();
+        let mut open: Vec<&Process> =
+            all.iter().filter(|process| process.number == self.init).collect();
         while let Some(process) = open.pop() {
             used.processes += 1;
             used.memory_bytes += process.pages * rustix::param::page_size() as u64;
@@ -75,10 +81,7 @@ struct Process {
 
 impl Process {
     fn read(number: i32) -> Option<Process> {
-        let text = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-        // The name before the last bracket may hold anything.
-        let fields: Vec<&str> = text.get(text.rfind(')')? + 2..)?.split(' ').collect();
-        let field = |number: usize| fields.get(number - 3)?.trim().parse::<u64>().ok();
+        let field = stat(number)?;
         Some(Process {
             number,
             parent: field(4)? as i32,

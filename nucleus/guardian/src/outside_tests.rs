@@ -5,9 +5,9 @@ use std::process::Command;
 fn a_tree_of_processes_is_seen() {
     let mut child = Command::new("sh").args(["-c", "sleep 60 & sleep 60"]).spawn().unwrap();
     let number = child.id() as i32;
-    let mut processes = Processes::default();
+    let mut processes = Processes::below(number);
     let found = loop {
-        let used = processes.look(number);
+        let used = processes.look();
         if used.processes == 3 {
             break used;
         }

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use karyon_safety::{Entry, Limits, StopWatch, make_folder};
+use karyon_safety::{Entry, Limits, SafetyLog, StopWatch, make_folder};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, mknodat, statvfs};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
@@ -17,7 +18,6 @@ use rustix::time::Timespec;
 use crate::args::Asked;
 use crate::clerk::Clerk;
 use crate::confine::{Confinement, be_urgent, hand_over, mechanisms, own_ids};
-use crate::frame::LINK;
 use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED, Known};
 use crate::outside::{Contract, disk};
 use crate::record::{Halt, Record, unix_s};
@@ -47,33 +47,29 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
         failed("neither KARYON_CONFIG_HOME nor HOME is set: nowhere to keep what is known")
     })?;
     let mut limits = Limits::load(&config).map_err(|error| halted(&asked.data, error))?;
-    for tighter in &asked.tighten {
-        limits.tighten(tighter).map_err(failed)?;
-    }
+    asked.tighten.iter().try_for_each(|tighter| limits.tighten(tighter)).map_err(failed)?;
     let data = canonical("data directory", &asked.data)?;
     let _lock = held::lock(&data).ok_or_else(|| {
         failed(format!("{} is in use by another process; wait for it, or stop it", data.display()))
     })?;
     let (mut record, watches, stop) = admit(&data, &config, &limits)?;
-    let mut confinement = confinement(&asked, &record, &limits)?;
+    let mut confinement = confinement(asked, &record, &limits)?;
     let requests = prepare(&record, confinement.user).map_err(cannot_start)?;
     system::catch(&[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT]);
     record.begin().map_err(failed)?;
     let started = start_somehow(&mut confinement, &mut record, &limits)?;
     be_urgent(confinement.user.is_some()).map_err(failed)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
-    let files = [
-        config.join("guardian.conf"),
-        data.join("safety").join("marker"),
-        data.join("logs").join("safety_events.jsonl"),
-    ];
+    let files =
+        [config.join("guardian.conf"), data.join("safety").join("marker"), SafetyLog::path(&data)];
     let contract = Contract::of(files.into_iter().chain(confinement.programs.clone()));
     let link = started.link.try_clone().map_err(cannot_start)?;
-    let clerk = Clerk::begin(record, contract, limits.clone(), link).map_err(cannot_start)?;
+    let clerk = Clerk::begin(record, contract, limits.clone(), link, started.number);
+    let clerk = clerk.map_err(cannot_start)?;
     let mechanisms = mechanisms(confinement.namespaces, confinement.user.is_some()).into();
     let known = Known::nothing(&limits);
     let mut guardian =
-        Guardian { data, clerk, limits, watches, stop, mechanisms, requests, started, known };
+        Guardian { clerk, limits, watches, stop, mechanisms, requests, started, known };
     let ended = guardian.watch();
     guardian.finish(ended)
 }
@@ -93,7 +89,7 @@ fn admit(
     config: &Path,
     limits: &Limits,
 ) -> Result<(Record, Watches, StopWatch), Refusal> {
-    let entry = match is_new(data) {
+    let entry = match karyon_safety::is_new(data) {
         true => Entry::begin(data, config, unix_s()).map_err(failed)?,
         false => {
             let known = karyon_safety::admit(data, config);
@@ -125,13 +121,6 @@ fn halt(record: &mut Record, reason: String, limits: &Limits) -> Refusal {
         Ok(()) => halted(&record.data, halt.reason),
         Err(error) => failed(error),
     }
-}
-
-/// Whether nothing ever ran here. A person can put STOP there beforehand.
-fn is_new(data: &Path) -> bool {
-    ["log", "logs/safety_events.jsonl", "safety/marker"]
-        .iter()
-        .all(|name| !data.join(name).exists())
 }
 
 /// What has to hold before anything runs.
@@ -191,7 +180,7 @@ fn start_somehow(
 }
 
 /// The programs that run: this one, and the one that is asked for.
-fn confinement(asked: &Asked, record: &Record, limits: &Limits) -> Result<Confinement, Refusal> {
+fn confinement(asked: Asked, record: &Record, limits: &Limits) -> Result<Confinement, Refusal> {
     let folder = std::env::current_dir().map_err(failed)?;
     let program = canonical("program", &asked.program)?;
     let own = std::env::current_exe().map_err(failed)?;
@@ -209,11 +198,10 @@ fn confinement(asked: &Asked, record: &Record, limits: &Limits) -> Result<Confin
     Ok(Confinement {
         data: record.data.clone(),
         config: record.config.clone(),
-        name: asked.program.clone().into_os_string(),
         programs: vec![own, program],
         program: opened.map_err(failed)?,
-        arguments: asked.arguments.clone(),
-        environment: Vec::new(),
+        asked,
+        link: -1,
         user: root.then_some(limits.runtime_uid),
         own: own_ids(),
         namespaces: true,
@@ -252,14 +240,15 @@ impl Started {
     }
 }
 
-/// Starts the first process and waits for its first word. It inherits the directory's lock, which
+/// Starts the first process and waits until it is ready, or gave up. It inherits the directory's lock, which
 /// so is free only when nobody is left.
 fn start(confinement: &mut Confinement) -> io::Result<Started> {
     let (packets, pipes) = (SocketFlags::CLOEXEC, PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
     let (link, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, packets, None)?;
     let (life_end, life) = pipe_with(pipes)?;
     let (report, report_end) = pipe_with(pipes)?;
-    confinement.environment = vec![crate::inherit::offer(LINK, &theirs)?];
+    fcntl_setfd(&theirs, FdFlags::empty())?;
+    confinement.link = theirs.as_raw_fd();
     let Some((handle, number)) = system::fork(confinement.flags())? else {
         // What it must not hold open: then it could not see the guardian's end.
         drop((link, life, report));
@@ -267,18 +256,18 @@ fn start(confinement: &mut Confinement) -> io::Result<Started> {
     };
     let (life, report, reported) = (life.into(), report.into(), String::new());
     let mut started = Started { handle, number, link, life, report, reported };
-    let begun = Instant::now();
-    while started.reported.is_empty() && begun.elapsed() < FIRST_WORD {
-        let mut waited = [
-            PollFd::new(&started.report, PollFlags::IN),
-            PollFd::new(&started.handle, PollFlags::IN),
-        ];
-        poll(&mut waited, Some(&Timespec { tv_sec: 0, tv_nsec: 100_000_000 }))?;
-        let [_, ended] = waited.map(|one| !one.revents().is_empty());
-        started.read_reports();
-        if ended {
-            break;
+    // Open there only, so that its end is seen here.
+    drop((theirs, life_end, report_end));
+    let (begun, mut is_open) = (Instant::now(), true);
+    while !started.is_furnished() && is_open && begun.elapsed() < FIRST_WORD {
+        let mut waited = [PollFd::new(&started.report, PollFlags::IN)];
+        match poll(&mut waited, Some(&Timespec { tv_sec: 0, tv_nsec: 100_000_000 })) {
+            // A signal is obeyed by whoever watches.
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
+        is_open = !waited[0].revents().contains(PollFlags::HUP);
+        started.read_reports();
     }
     Ok(started)
 }

@@ -69,7 +69,7 @@ pub fn exit_now(code: i32) -> ! {
 }
 
 /// Owns an open descriptor that was inherited; `None`: it is not open, or was taken before.
-pub(crate) fn adopt(number: i32) -> Option<OwnedFd> {
+pub fn adopt(number: i32) -> Option<OwnedFd> {
     static TAKEN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
     // SAFETY: asks about a number, changes nothing.
     let is_open = unsafe { fcntl(number, GET_DESCRIPTOR_FLAGS) } >= 0;

@@ -45,6 +45,8 @@ impl Window {
 pub(crate) struct Watches {
     windows: BTreeMap<&'static str, Window>,
     sequences: BTreeMap<(&'static str, u64), u64>,
+    /// Since [`Watches::news`] was asked.
+    changed: bool,
 }
 
 /// The windows by the names of their limits.
@@ -70,6 +72,7 @@ impl Watches {
     ) -> Result<(), String> {
         let span_s = WINDOWS.iter().find(|(name, _)| *name == limit).map_or(DAY_S, |(_, s)| *s);
         let found = self.windows.entry(limit).or_default().add(now_s, span_s, amount);
+        self.changed |= amount > 0;
         within(limit, limits.get(limit), found, about)
     }
 
@@ -87,7 +90,7 @@ impl Watches {
             lease => format!("lease {lease}: {text}"),
         };
         let mut count = |limit| self.add(limits, limit, now_s, 1, &about);
-        match event {
+        let kept = match event {
             Event::Ask => count("asks_per_minute").map(|()| false),
             Event::Task => count("tasks_per_day").map(|()| true),
             Event::SelfModification => count("self_modifications_per_day").map(|()| true),
@@ -95,7 +98,9 @@ impl Watches {
             Event::Failure => self.follows(limits, FAILURES, lease, &about),
             Event::Admitted => Ok(self.sequences.remove(&(REJECTIONS, lease)).is_some()),
             Event::Success => Ok(self.sequences.remove(&(FAILURES, lease)).is_some()),
-        }
+        };
+        self.changed |= kept == Ok(true);
+        kept
     }
 
     fn follows(
@@ -109,6 +114,11 @@ impl Watches {
         *count += 1;
         within(limit, limits.get(limit), *count, about)?;
         within("sequences at a time", MAX_SEQUENCES, self.sequences.len() as u64, "").map(|()| true)
+    }
+
+    /// As [`Watches::encode`], if anything was counted since this was asked last.
+    pub(crate) fn news(&mut self) -> Option<String> {
+        std::mem::take(&mut self.changed).then(|| self.encode())
     }
 
     /// As lines, to be kept.

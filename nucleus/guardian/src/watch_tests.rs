@@ -26,6 +26,32 @@ fn the_eleventh_task_of_a_day_is_one_too_many_and_the_tenth_is_not() {
 }
 
 #[test]
+fn only_what_is_new_is_kept_again() {
+    let mut watches = Watches::default();
+    assert_eq!(watches.news(), None);
+    let counted = |watches: &mut Watches, event| report(watches, event, 1, 5).unwrap();
+    for (event, is_new) in [
+        (Event::Ask, true),
+        (Event::Task, true),
+        (Event::Admitted, false),
+        (Event::Rejection, true),
+        (Event::Admitted, true),
+        (Event::Admitted, false),
+        (Event::Failure, true),
+        (Event::Success, true),
+        (Event::Success, false),
+    ] {
+        counted(&mut watches, event);
+        assert_eq!(watches.news(), is_new.then(|| watches.encode()), "{event:?}");
+        assert_eq!(watches.news(), None);
+    }
+    watches.add(&limits(), "cpu_s_per_day", 6, 0, "").unwrap();
+    assert_eq!(watches.news(), None);
+    watches.add(&limits(), "cpu_s_per_day", 6, 1, "").unwrap();
+    assert_eq!(watches.news(), Some(watches.encode()));
+}
+
+#[test]
 fn rejections_count_in_sequence_and_for_each_lease() {
     let mut watches = Watches::default();
     for _ in 0..3 {

@@ -29,6 +29,8 @@ mod start;
 mod stop;
 #[cfg(test)]
 mod test_place;
+#[cfg(test)]
+mod test_release;
 
 pub use checked::{digest, escape, field, hex, unescape, unhex};
 pub use files::{FileError, broken, failed, make_folder, replace_file, sync_folder};
@@ -37,10 +39,11 @@ pub use marker::{Found, Marker, initialise, read, replace, write};
 pub use registry::{Entry, config_home};
 pub use resumes::{HumanResume, pending_resumes, replace_resumes, resumes_file, resumes_recorded};
 pub use safety_log::{EventKind, SafetyLog, json};
-pub use start::{SafeMode, admit, permit_start};
+pub use start::{SafeMode, admit, is_new, permit_start};
 pub use stop::{StopFile, StopWatch, is_present};
 
 /// The folder of a data directory in which marker, STOP, resumes and identity lie.
 pub const SAFETY: &str = "safety";
-/// The longest reason, in bytes: a few sentences of a person.
+/// The longest reason, in bytes: a few sentences of a person, and little enough that a pipe takes it
+/// whole.
 pub const MAX_REASON_BYTES: usize = 1_000;

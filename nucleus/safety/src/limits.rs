@@ -1,14 +1,14 @@
 //! The limits that the guardian keeps: `CONFIG/guardian.conf`, changed by a person only.
 //!
-//! Lines `key = value`; a line that begins with `#` is a comment. One table says for each key
-//! what it means, what is in place without it, and what can stand there.
+//! Lines `key = value`; a line that begins with `#` is a comment. One table says for each
+//! number what is in place without it, and what can stand there.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_compact::PublicKey;
 
-use crate::checked::{FORM, digest, hex, unhex};
+use crate::checked::{FORM, digest, unhex};
 use crate::files::{self, unreadable};
 
 const NAME: &str = "guardian.conf";
@@ -40,19 +40,17 @@ struct Key {
     tighter: Tighter,
     least: u64,
     most: u64,
-    unit: &'static str,
-    what: &'static str,
     get: fn(&Limits) -> u64,
     place: fn(&mut Limits) -> &mut u64,
 }
 
 macro_rules! limits {
-    ($($name:ident = $default:expr, $least:literal..=$most:expr, $tighter:ident, $unit:literal, $what:literal;)*) => {
+    ($($(#[doc = $what:literal])* $name:ident = $default:expr, $least:literal..=$most:expr, $tighter:ident;)*) => {
         /// What the guardian allows. A number is the most that is allowed, for free space the
         /// least.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Limits {
-            $(#[doc = $what] pub $name: u64,)*
+            $($(#[doc = $what])* pub $name: u64,)*
             /// The program that is run to tell a person of a halt.
             pub notify_command: Option<PathBuf>,
             /// Public keys; if there are any, a resume must be signed by one of them.
@@ -86,8 +84,6 @@ macro_rules! limits {
             tighter: $tighter,
             least: $least,
             most: $most,
-            unit: $unit,
-            what: $what,
             get: |limits| limits.$name,
             place: |limits| &mut limits.$name,
         }),*];
@@ -95,34 +91,43 @@ macro_rules! limits {
 }
 
 limits! {
-    heartbeat_ms = 50, 10..=1_000, Less, "ms", "the runtime and the guardian greet each other so often";
-    heartbeat_limit_ms = 2_000, 40..=60_000, Less, "ms", "without a heartbeat for so long";
-    term_grace_ms = 10_000, 0..=600_000, Less, "ms", "from SIGTERM to SIGKILL";
-    asks_per_minute = 600, 0..=MOST_COUNT, Less, "", "questions to the broker in a minute";
-    tasks_per_day = 10, 0..=MOST_COUNT, Less, "", "tasks of agents' own accord in 24 hours";
-    rejections_in_sequence = 3, 0..=MOST_COUNT, Less, "", "denials in sequence to one lease";
-    failures_in_sequence = 5, 0..=MOST_COUNT, Less, "", "failed effects in sequence of one lease";
-    crashes_per_minute = 1_000_000, 0..=MOST_COUNT, Less, "", "crashes of agents in a minute";
-    self_modifications_per_day = 1, 0..=MOST_COUNT, Less, "", "attempts on Karyon itself in 24 hours";
-    stalled_step_s = 30, 1..=86_400, Less, "s", "one step that does not end";
-    cpu_s_per_day = 172_800, 1..=MOST_COUNT, Less, "s", "processor time in 24 hours";
-    memory_mib = four_fifths_of_memory_mib(), 16..=MOST_MIB, Less, "MiB", "memory";
-    open_files = 4_096, 16..=MOST_COUNT, Less, "", "open files";
-    processes = 1_024, 2..=MOST_COUNT, Less, "", "processes";
-    disk_use_mib = 102_400, 1..=MOST_MIB, Less, "MiB", "size of the data directory";
-    free_space_mib = 64, 0..=MOST_MIB, More, "MiB", "free space on its disk, at least";
-    clock_back_s = 10, 0..=86_400, Less, "s", "the clock behind what was recorded";
-    notify_limit_ms = 5_000, 100..=60_000, Fixed, "ms", "for the command that tells a person";
+    /// The runtime and the guardian greet each other so often, ms.
+    heartbeat_ms = 50, 10..=1_000, Less;
+    /// Without a heartbeat for so long, ms.
+    heartbeat_limit_ms = 2_000, 40..=60_000, Less;
+    /// From SIGTERM to SIGKILL, ms.
+    term_grace_ms = 10_000, 0..=600_000, Less;
+    /// Questions to the broker in a minute.
+    asks_per_minute = 600, 0..=MOST_COUNT, Less;
+    /// Tasks of agents' own accord in 24 hours.
+    tasks_per_day = 10, 0..=MOST_COUNT, Less;
+    /// Denials in sequence to one lease.
+    rejections_in_sequence = 3, 0..=MOST_COUNT, Less;
+    /// Failed effects in sequence of one lease.
+    failures_in_sequence = 5, 0..=MOST_COUNT, Less;
+    /// Crashes of agents in a minute.
+    crashes_per_minute = 1_000_000, 0..=MOST_COUNT, Less;
+    /// Attempts on Karyon itself in 24 hours.
+    self_modifications_per_day = 1, 0..=MOST_COUNT, Less;
+    /// One step that does not end, s.
+    stalled_step_s = 30, 1..=86_400, Less;
+    /// Processor time in 24 hours, s.
+    cpu_s_per_day = 172_800, 1..=MOST_COUNT, Less;
+    /// Memory, MiB.
+    memory_mib = four_fifths_of_memory_mib(), 16..=MOST_MIB, Less;
+    /// Open files.
+    open_files = 4_096, 16..=MOST_COUNT, Less;
+    /// Processes.
+    processes = 1_024, 2..=MOST_COUNT, Less;
+    /// Size of the data directory, MiB.
+    disk_use_mib = 102_400, 1..=MOST_MIB, Less;
+    /// Free space on its disk, at least, MiB.
+    free_space_mib = 64, 0..=MOST_MIB, More;
+    /// The clock behind what was recorded, s.
+    clock_back_s = 10, 0..=86_400, Less;
+    /// For the command that tells a person, ms.
+    notify_limit_ms = 5_000, 100..=60_000, Fixed;
 }
-
-/// The keys that are no numbers of the table above.
-const OTHER_KEYS: [(&str, &str); 5] = [
-    ("notify_command", "the program that tells a person of a halt"),
-    ("resume_key", "public key that signs resumes"),
-    ("host_stop", "the STOP file of the whole machine"),
-    ("runtime_uid", "as whom the runtime runs when root starts it"),
-    ("require_namespaces", "no start without namespaces"),
-];
 
 /// Somebody else can change the limits.
 const NOT_OURS: &str =
@@ -197,25 +202,12 @@ impl Limits {
 
     /// The limit of this name; one that is none allows nothing.
     pub fn get(&self, name: &str) -> u64 {
-        KEYS.iter().find(|key| key.name == name).map_or(0, |key| (key.get)(self))
+        self.numbers().find(|(known, _)| *known == name).map_or(0, |(_, number)| number)
     }
 
-    /// Every key: name, value, unit and what it means.
-    pub fn table(&self) -> impl Iterator<Item = (&str, String, &str, &str)> {
-        let numbers =
-            KEYS.iter().map(|key| (key.name, (key.get)(self).to_string(), key.unit, key.what));
-        let keys: Vec<String> = self.resume_keys.iter().map(|key| hex(key)).collect();
-        let command = self.notify_command.as_ref().map(|path| path.display().to_string());
-        let others = [
-            command.unwrap_or_default(),
-            keys.join(" "),
-            self.host_stop.display().to_string(),
-            self.runtime_uid.to_string(),
-            self.require_namespaces.to_string(),
-        ];
-        let others =
-            OTHER_KEYS.iter().zip(others).map(|(&(key, what), value)| (key, value, "", what));
-        numbers.chain(others)
+    /// Every limit that is a number, by name.
+    pub fn numbers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        KEYS.iter().map(|key| (key.name, (key.get)(self)))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -254,7 +246,7 @@ impl Limits {
             "require_namespaces" => {
                 self.require_namespaces = value.parse().map_err(|_| "expected true or false")?;
             }
-            _ => return Err(format!("there is no such key; did you mean {}?", nearest(name))),
+            _ => return Err(format!("there is no key {name:?}")),
         }
         Ok(())
     }
@@ -297,17 +289,6 @@ fn four_fifths_of_memory_mib() -> u64 {
     let machine = rustix::system::sysinfo();
     let mib = (machine.totalram as u64 * u64::from(machine.mem_unit)) >> 20;
     (mib / 5 * 4).max(16)
-}
-
-/// The known key with the longest same beginning and end.
-fn nearest(name: &str) -> &'static str {
-    let same = |known: &&str| {
-        let front = name.bytes().zip(known.bytes()).take_while(|(a, b)| a == b).count();
-        let back = name.bytes().rev().zip(known.bytes().rev()).take_while(|(a, b)| a == b).count();
-        front + back
-    };
-    let others = OTHER_KEYS.iter().map(|(name, _)| *name);
-    KEYS.iter().map(|key| key.name).chain(others).max_by_key(same).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use crate::checked::{FORM, escape, field, seal, unescape, unseal};
 use crate::files::{self, FileError, broken, failed, make_folder, replace_file, sync_folder};
 use crate::marker::{self, Marker};
-use crate::{SAFETY, hex, unhex};
+use crate::{SAFETY, hex, is_new, unhex};
 
 const IDENTITY: &str = "identity";
 const FOLDER: &str = "directories";
@@ -53,13 +53,8 @@ impl Entry {
     /// # Errors
     /// [`FileError`], also when one of them is there.
     pub fn begin(data: &Path, config: &Path, now_unix_s: u64) -> Result<Entry, FileError> {
-        for name in ["safety/marker", "log", "logs/safety_events.jsonl"] {
-            let path = data.join(name);
-            match fs::symlink_metadata(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed("look at", &path)(error)),
-                Ok(_) => return Err(failed("begin", &path)(io::ErrorKind::AlreadyExists.into())),
-            }
+        if !is_new(data) {
+            return Err(failed("begin", data)(io::ErrorKind::AlreadyExists.into()));
         }
         make_folder(data, SAFETY)?;
         let mut entry = Entry::draw(data, config)?;

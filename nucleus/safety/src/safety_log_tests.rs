@@ -82,7 +82,7 @@ fn every_flipped_bit_is_seen() {
     let (place, path, _) = three();
     let good = fs::read(&path).unwrap();
     let before = SafetyLog::check(&place.data).unwrap();
-    crate::test_place::release(&path);
+    crate::test_release::release(&path);
     for bit in 0..(good.len() - 1) * 8 {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use crate::checked::{escape, words};
-use crate::{Entry, Found, Marker, SafetyLog, marker};
+use crate::{Entry, Found, Marker, SafetyLog, is_present, marker};
 
 /// Why nothing may start before a person has looked: the marker is not clear; this machine has
 /// never run the directory, or knows it from another place or with another number; or its safety
@@ -32,6 +32,14 @@ impl SafeMode {
     pub fn why(&self) -> &str {
         &self.why
     }
+}
+
+/// Whether nothing ever began in a data directory: there is certainly neither marker nor log. A
+/// person can put STOP there beforehand.
+pub fn is_new(data: &Path) -> bool {
+    !["safety/marker", "log", "logs/safety_events.jsonl"]
+        .iter()
+        .any(|name| is_present(data.join(name)))
 }
 
 /// The number to start with, for a clear marker only. For a guarded start see [`admit`].

@@ -186,10 +186,10 @@ fn lost() -> ReadFlags {
     R::QUEUE_OVERFLOW | R::IGNORED | R::UNMOUNT | R::DELETE_SELF | R::MOVE_SELF
 }
 
-/// Whether the host-wide STOP is there: unless it is certainly absent. A folder that is not
-/// there has none.
-pub fn is_present(host_stop: impl rustix::path::Arg) -> bool {
-    let found = statat(CWD, host_stop, AtFlags::SYMLINK_NOFOLLOW);
+/// Whether the host-wide STOP, or any file, is there: unless it is certainly absent. A folder that
+/// is not there has none.
+pub fn is_present(path: impl rustix::path::Arg) -> bool {
+    let found = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
     !matches!(found, Err(Errno::NOENT | Errno::NOTDIR))
 }
 

@@ -1,11 +1,9 @@
-//! A data directory and a configuration directory for tests.
+//! A data directory and a configuration directory for tests, also those of `karyon-safe-mode`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
-
-use crate::SafetyLog;
+use crate::test_release::release;
 
 pub(crate) struct Place {
     pub(crate) data: PathBuf,
@@ -46,16 +44,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         for data in fs::read_dir(self.dir.path()).into_iter().flatten().flatten() {
-            release(&SafetyLog::path(&data.path()));
+            release(&data.path().join("logs/safety_events.jsonl"));
         }
-    }
-}
-
-pub(crate) fn release(path: &Path) {
-    let Ok(file) = File::open(path) else { return };
-    if let Ok(flags) = ioctl_getflags(&file)
-        && flags.contains(IFlags::APPEND)
-    {
-        ioctl_setflags(&file, flags - IFlags::APPEND).unwrap();
     }
 }

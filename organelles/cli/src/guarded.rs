@@ -18,12 +18,13 @@ use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_runtime::{DataDir, DataDirError, NodeError};
-use karyon_safety::{Limits, StopFile};
+use karyon_safety::{Limits, StopFile, is_new, is_present};
 use karyon_statements::Checkpoint;
 
 use crate::error::{CliError, Code};
 use crate::handover::{Handover, Inputs, Said, Signers};
 use crate::keys::{self, Trusted};
+use crate::limits;
 
 /// The guardian's program, beside this one.
 const GUARDIAN: &str = "karyon-guardian";
@@ -241,26 +242,11 @@ pub(crate) fn in_doubt(data: &Path, why: &str) -> (String, String) {
 /// Where the configuration is, and the limits that stand there.
 pub(crate) fn configured() -> Result<(PathBuf, Limits), CliError> {
     let config = karyon_safety::config_home().ok_or(KeyError::NoDirectory)?;
-    let limits = Limits::load(&config).map_err(|error| CliError::failure(error.to_string()))?;
+    let limits = Limits::load(&config).map_err(|message| {
+        let hint = limits::did_you_mean(&message);
+        CliError { code: Code::Failure, message, hint }
+    })?;
     Ok((config, limits))
-}
-
-/// Whether nothing ever began here: the guardian registers such a directory.
-pub(crate) fn is_new(data: &Path) -> bool {
-    ["safety/marker", "log", "logs/safety_events.jsonl"]
-        .iter()
-        .all(|name| is_absent(&data.join(name)))
-}
-
-/// Whether the STOP of the whole machine is there, or may be.
-pub(crate) fn is_present(host_stop: &Path) -> bool {
-    !is_absent(host_stop)
-}
-
-/// Only what is certainly not there is absent.
-fn is_absent(path: &Path) -> bool {
-    let absent = [ErrorKind::NotFound, ErrorKind::NotADirectory];
-    path.symlink_metadata().is_err_and(|error| absent.contains(&error.kind()))
 }
 
 /// As [`permit`], in a directory that holds a log.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use karyon_guardian::{LINK, inherit};
+use karyon_guard::{LINK, inherit};
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{open_regular, read_open};
 use karyon_statements::{Checkpoint, SignedGrant, SignedStatement};

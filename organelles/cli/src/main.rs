@@ -10,6 +10,7 @@ mod grant;
 mod guarded;
 mod handover;
 mod keys;
+mod limits;
 mod output;
 mod progress;
 mod signals;

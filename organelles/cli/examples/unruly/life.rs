@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use karyon_gate::{Grant, Rights, Scope};
-use karyon_guard::{FromRuntime, Guard};
+use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_log::{Genesis, SegmentHeader};
 use karyon_log_writer::{Writer, WriterOptions};
@@ -215,11 +215,10 @@ impl Trouble {
         thread::sleep(SETTLE);
         for _ in 0..modes.number("flood").unwrap_or(0) {
             let link = self.link.as_ref().unwrap().try_clone().unwrap();
-            let beat = FromRuntime::Beat(false, 1, 0).encode();
-            // One that finds no room is not missed.
+            // A beat. One that finds no room is not missed.
             thread::spawn(move || {
                 loop {
-                    match rustix::net::send(&link, beat.as_bytes(), SendFlags::NOSIGNAL) {
+                    match rustix::net::send(&link, b"beat false 1 0", SendFlags::NOSIGNAL) {
                         Ok(_) | Err(_) => {}
                     }
                 }

@@ -18,5 +18,7 @@ mod place;
 mod shapes;
 mod speed;
 mod stops;
+#[path = "../../../../nucleus/safety/src/test_release.rs"]
+mod test_release;
 mod tree;
 mod watches;

@@ -227,14 +227,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // As root it can only be appended to, which would keep the folder from being removed.
-        let log = self.data().join("logs").join("safety_events.jsonl");
-        if let Ok(log) = fs::File::open(log)
-            && let Ok(flags) = rustix::fs::ioctl_getflags(&log)
-            && flags.contains(rustix::fs::IFlags::APPEND)
-        {
-            rustix::fs::ioctl_setflags(&log, flags - rustix::fs::IFlags::APPEND).unwrap();
-        }
+        crate::test_release::release(&karyon_safety::SafetyLog::path(&self.data()));
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use karyon_guardian::inherit;
+use karyon_guard::inherit;
 use serde_json::Value;
 use tempfile::TempDir;
 

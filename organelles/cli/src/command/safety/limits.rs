@@ -6,6 +6,7 @@ use karyon_colony::life;
 use karyon_safety::Limits;
 
 use crate::guarded;
+use crate::limits::{Row, table};
 
 /// Whence a limit comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,18 +29,9 @@ impl Whence {
     }
 }
 
-/// A limit as it is shown.
-pub(super) struct Shown {
-    pub(super) name: String,
-    pub(super) value: String,
-    pub(super) unit: String,
-    pub(super) what: String,
-    pub(super) whence: Whence,
-}
-
 /// The limits in force.
 pub(super) struct InForce {
-    pub(super) all: Vec<Shown>,
+    pub(super) all: Vec<(Row, Whence)>,
     /// What the scenario wants and this machine does not permit any more: then its run is not
     /// resumed.
     pub(super) refused: Vec<String>,
@@ -53,17 +45,15 @@ impl InForce {
             refused.extend(limits.tighten(&limit).err());
         }
         let default = Limits::default();
-        let rows = limits.table().zip(machine.table()).zip(default.table());
-        let all = rows.map(|(((name, value, unit, what), of_machine), by_default)| Shown {
-            name: name.into(),
-            whence: match (value == of_machine.1, of_machine.1 == by_default.1) {
+        let rows = table(&limits).into_iter().zip(table(machine)).zip(table(&default));
+        let all = rows.map(|((row, of_machine), by_default)| {
+            let whence = match (row.value == of_machine.value, of_machine.value == by_default.value)
+            {
                 (false, _) => Whence::Scenario,
                 (true, false) => Whence::Machine,
                 (true, true) => Whence::Default,
-            },
-            value,
-            unit: unit.into(),
-            what: what.into(),
+            };
+            (row, whence)
         });
         InForce { all: all.collect(), refused }
     }

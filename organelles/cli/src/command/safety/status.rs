@@ -5,13 +5,14 @@ use std::path::Path;
 use karyon_log::read_regular;
 use karyon_runtime::DataDir;
 use karyon_safe_mode::Held;
-use karyon_safety::{Limits, SafetyLog, admit, hex};
+use karyon_safety::{Limits, SafetyLog, admit, hex, is_new, is_present};
 use serde_json::{Map, Value, json};
 
 use super::limits::InForce;
 use crate::args::Status;
 use crate::error::{CliError, Code};
 use crate::guarded::{self, Stop};
+use crate::limits::Row;
 use crate::output::{self, plain};
 
 /// The longest safety log of which the last resume is looked up, bytes.
@@ -50,14 +51,14 @@ impl Known {
     fn of(data: &Path) -> Result<Known, CliError> {
         let (config, limits) = guarded::configured()?;
         let running = DataDir::is_in_use(data);
-        let safe_mode = match guarded::is_new(data) || running == Some(true) {
+        let safe_mode = match is_new(data) || running == Some(true) {
             true => None,
             false => admit(data, &config).err().map(|mode| mode.message(data)),
         };
         Ok(Known {
             marker: karyon_safety::read(data).to_string(),
             stop: guarded::stop(data),
-            host_stop: guarded::is_present(&limits.host_stop),
+            host_stop: is_present(&limits.host_stop),
             running,
             safe_mode,
             resume_was_signed: last_resume(data),
@@ -184,8 +185,9 @@ pub(super) fn execute(args: &Status) -> Result<Code, CliError> {
 
 fn object(known: &Known) -> Value {
     let in_force = &known.in_force;
-    let limits = in_force.all.iter().map(|limit| (limit.name.clone(), json!(limit.value)));
-    let whence = in_force.all.iter().map(|limit| (limit.name.clone(), json!(limit.whence.word())));
+    let limits = in_force.all.iter().map(|(row, _)| (row.name.to_owned(), json!(row.value)));
+    let whence =
+        in_force.all.iter().map(|(row, whence)| (row.name.to_owned(), json!(whence.word())));
     let mechanisms = known.mechanisms.iter();
     let mechanisms = mechanisms.map(|(name, armed)| (name.clone(), json!(state(name, *armed))));
     json!({
@@ -266,13 +268,12 @@ fn show(known: &Known, data: &Path) {
         },
     );
     line("limits", &format!("sha512/256 {}", hex(&known.limits.digest)));
-    for limit in &known.in_force.all {
-        let value = match limit.value.as_str() {
+    for (Row { name, value, unit, what }, whence) in &known.in_force.all {
+        let value = match value.as_str() {
             "" => "none".into(),
-            value => plain(&format!("{value} {}", limit.unit)),
+            value => plain(&format!("{value} {unit}")),
         };
-        let whence = limit.whence.word();
-        line("", &format!("{} = {}  ({}; {whence})", limit.name, value.trim_end(), limit.what));
+        line("", &format!("{name} = {}  ({what}; {})", value.trim_end(), whence.word()));
     }
     for why in &known.in_force.refused {
         line("", &plain(&format!("the scenario's {why}; its run is not resumed")));

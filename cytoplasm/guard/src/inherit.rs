@@ -11,8 +11,6 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use crate::system;
-
 /// Makes a descriptor survive `exec`; the environment variable that names it.
 ///
 /// # Errors
@@ -43,7 +41,7 @@ pub fn take(name: &str) -> io::Result<Option<OwnedFd>> {
     let Some(text) = std::env::var_os(name) else { return Ok(None) };
     let number = text.to_str().and_then(|text| text.parse::<i32>().ok()).filter(|fd| *fd > 2);
     let wrong = || io::Error::other(format!("{name} names no descriptor that was passed on"));
-    let descriptor = system::adopt(number.ok_or_else(wrong)?).ok_or_else(wrong)?;
+    let descriptor = karyon_guardian::adopt(number.ok_or_else(wrong)?).ok_or_else(wrong)?;
     fcntl_setfd(&descriptor, FdFlags::CLOEXEC)?;
     Ok(Some(descriptor))
 }
