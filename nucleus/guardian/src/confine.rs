@@ -28,9 +28,6 @@ use crate::args::Asked;
 use crate::frame::LINK;
 use crate::system::{self, NAMESPACES, USER_NAMESPACE};
 
-/// The priority of guardian and first process as root: many that spin do not keep them waiting.
-const URGENT: i32 = -10;
-
 /// The namespaces of a runtime, as the system knows them.
 pub(crate) fn flags(namespaces: bool, root: bool) -> u64 {
     match (namespaces, root) {
@@ -88,7 +85,7 @@ impl Confinement {
         // Where a kernel divides the processor among sessions, whoever ends the others does not
         // share what they use up. A terminal's Ctrl-C comes through the guardian.
         rustix::process::setsid()?;
-        be_urgent(self.user.is_some())?;
+        system::be_urgent(getpriority_process(None)?);
         if !self.namespaces {
             rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
             return Ok(Vec::new());
@@ -179,12 +176,6 @@ impl Confinement {
         let folder = if reachable.is_ok() { &self.folder } else { &self.data };
         Ok(rustix::process::chdir(folder)?)
     }
-}
-
-/// From now on this thread is heard before others; as root also by priority.
-pub(crate) fn be_urgent(root: bool) -> io::Result<()> {
-    let nice = if root { URGENT } else { getpriority_process(None)? };
-    system::be_urgent(nice)
 }
 
 fn only(kept: CapabilitySet) -> CapabilitySets {

@@ -32,9 +32,9 @@ const PROOF: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 /// How many words are read in one turn: a flood of them keeps no stop waiting.
 const WORDS: usize = 64;
-/// A link that was closed is always ready: whoever looks must not keep the processor from the
-/// dying.
-const CLOSED: Duration = Duration::from_millis(5);
+/// A link that was closed, or is full of words, is always ready: whoever looks must not keep the
+/// processor from the dying.
+const BUSY: Duration = Duration::from_millis(5);
 
 /// How the runtime ended by itself: in words, and its exit code.
 type Ended = (String, u8);
@@ -195,7 +195,7 @@ impl Guardian {
             let length = match recv(&self.started.link, &mut packet, RecvFlags::DONTWAIT) {
                 // Its end is told by the first process, or by its silence.
                 Ok((0, _)) => {
-                    std::thread::sleep(CLOSED);
+                    std::thread::sleep(BUSY);
                     return Ok(());
                 }
                 Err(_) => return Ok(()),
@@ -207,6 +207,7 @@ impl Guardian {
             self.known.silence.end();
             self.obey(said)?;
         }
+        std::thread::sleep(BUSY);
         Ok(())
     }
 

@@ -12,12 +12,12 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, mknodat, statvf
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Signal, getpriority_process, set_dumpable_behavior};
 use rustix::time::Timespec;
 
 use crate::args::Asked;
 use crate::clerk::Clerk;
-use crate::confine::{Confinement, be_urgent, hand_over, mechanisms, own_ids};
+use crate::confine::{Confinement, hand_over, mechanisms, own_ids};
 use crate::guardian::{FAILED, FIRST_WORD, Guardian, HALTED, Known};
 use crate::outside::{Contract, disk};
 use crate::record::{Halt, Record, unix_s};
@@ -58,7 +58,7 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
     system::catch(&[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT]);
     record.begin().map_err(failed)?;
     let started = start_somehow(&mut confinement, &mut record, &limits)?;
-    be_urgent(confinement.user.is_some()).map_err(failed)?;
+    system::be_urgent(getpriority_process(None).map_err(failed)?);
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
     let files =
         [config.join("guardian.conf"), data.join("safety").join("marker"), SafetyLog::path(&data)];

@@ -29,15 +29,18 @@ pub(crate) const USER_NAMESPACE: u64 = 0x1000_0000;
 
 /// The number of `sched_setattr`.
 const SET_SCHEDULING: i64 = if cfg!(target_arch = "x86_64") { 314 } else { 274 };
+/// `SCHED_OTHER` and `SCHED_RR`.
+const NORMAL: u32 = 0;
+const REAL_TIME: u32 = 2;
 /// `SCHED_FLAG_RESET_ON_FORK`.
 const RESET_ON_FORK: u64 = 1;
-/// For how long this thread wants the processor at a time, nanoseconds: whoever wants little is
+/// For how long a thread wants the processor at a time, nanoseconds: whoever wants little is
 /// served early. The least that the kernel takes (Linux 6.12; older ones pay no heed to it).
 const SLICE_NS: u64 = 100_000;
 
 /// `struct sched_attr`, in its first version.
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Scheduling {
     size: u32,
     policy: u32,
@@ -49,16 +52,18 @@ struct Scheduling {
     period_ns: u64,
 }
 
-/// From now on this thread is served soon whenever it has something to do, at this priority; what
-/// it starts is not.
-pub(crate) fn be_urgent(nice: i32) -> io::Result<()> {
+/// From now on this thread is served before others whenever it has something to do, as far as
+/// this user may ask for that; what it starts is not. `nice` is its priority today.
+pub(crate) fn be_urgent(nice: i32) {
     let size = size_of::<Scheduling>() as u32;
-    let (flags, runtime_ns) = (RESET_ON_FORK, SLICE_NS);
-    let asked = Scheduling { size, nice, flags, runtime_ns, ..Scheduling::default() };
-    // SAFETY: the kernel reads as many bytes as `size` says, and writes none.
-    match unsafe { syscall(SET_SCHEDULING, 0_u64, &raw const asked, 0_u64) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+    let attributes = Scheduling { size, flags: RESET_ON_FORK, ..Scheduling::default() };
+    let before_all = Scheduling { policy: REAL_TIME, priority: 1, ..attributes };
+    let early = Scheduling { policy: NORMAL, nice, runtime_ns: SLICE_NS, ..attributes };
+    for wanted in [before_all, early] {
+        // SAFETY: the kernel reads as many bytes as `size` says, and writes none.
+        if unsafe { syscall(SET_SCHEDULING, 0_u64, &raw const wanted, 0_u64) } == 0 {
+            return;
+        }
     }
 }
 
