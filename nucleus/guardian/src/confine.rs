@@ -17,7 +17,7 @@ use rustix::mount::{
 };
 use rustix::process::{
     DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions, getpriority_process, kill_process,
-    set_dumpable_behavior, waitpid,
+    set_dumpable_behavior, wait, waitpid,
 };
 use rustix::thread::{
     CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs, set_thread_groups,
@@ -237,7 +237,7 @@ pub(crate) fn bury_orphans() -> bool {
             let _ = kill_process(child, Signal::KILL);
         }
     }
-    while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
     children.trim().is_empty()
 }
 

@@ -111,7 +111,9 @@ impl Guardian {
     /// Waits for whatever comes first, deals with all that came, and looks for what did not.
     fn turn(&mut self) -> Result<Option<Ended>, Halt> {
         let every = Duration::from_millis(self.limits.heartbeat_ms);
-        if self.known.beaten.is_none_or(|at| at.elapsed() >= every) {
+        let since = self.known.beaten.map_or(every, |at| at.elapsed());
+        let left = every.checked_sub(since).filter(|left| !left.is_zero());
+        if left.is_none() {
             self.beat();
         }
         let mut waited = [
@@ -120,7 +122,7 @@ impl Guardian {
             PollFd::new(&self.requests, PollFlags::IN),
             PollFd::new(&self.started.handle, PollFlags::IN),
         ];
-        let pause = Timespec::try_from(every / 4).unwrap_or_default();
+        let pause = Timespec::try_from(left.unwrap_or(every)).unwrap_or_default();
         match poll(&mut waited, Some(&pause)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Halt::internal(format!("poll: {errno}"))),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
 use rustix::time::Timespec;
 
 use crate::confine::Confinement;
@@ -23,7 +23,7 @@ pub(crate) const TERMINATE: u8 = b'T';
 pub(crate) const INTERRUPT: u8 = b'I';
 
 /// How often it looks, milliseconds.
-const LOOK_MS: u64 = 10;
+const LOOK_MS: u64 = 25;
 
 /// Becomes the first process. What it says through `report` are lines: `absent MECHANISM why`,
 /// `failed why`, `ended code N`, `ended signal N`.
@@ -90,7 +90,8 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64, last: 
     let look = Timespec::try_from(Duration::from_millis(LOOK_MS)).unwrap_or_default();
     let mut silence = Silence::new(Duration::from_millis(silence_ms));
     loop {
-        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+        // Of any process group: what lives here begins its own.
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid == runtime {
                 let (word, code) = match status.exit_status() {
                     Some(code) => ("code", code),

@@ -56,6 +56,8 @@ pub(crate) fn guard(asked: Asked) -> Result<u8, Refusal> {
     let mut confinement = confinement(asked, &record, &limits)?;
     let requests = prepare(&record, confinement.user).map_err(cannot_start)?;
     system::catch(&[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT]);
+    // A guardian that a terminal stopped would be a frozen one, and end its runtime.
+    system::catch(&[Signal::TSTP, Signal::TTIN, Signal::TTOU]);
     record.begin().map_err(failed)?;
     let started = start_somehow(&mut confinement, &mut record, &limits)?;
     system::be_urgent(getpriority_process(None).map_err(failed)?);

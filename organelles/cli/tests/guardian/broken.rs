@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::Signal;
 
 use crate::matrix::stopped;
-use crate::place::{Place, Run, skipped, users};
+use crate::place::{PATIENCE, Place, Run, skipped, users};
 use crate::stops::Stop;
 use crate::tree::signal;
 
@@ -88,6 +89,52 @@ fn a_terminal_that_takes_no_words_keeps_nobody_alive() {
         let tree = run.tree();
         signal(tree.guardian, Signal::STOP);
         tree.all_dead(std::time::Instant::now()).unwrap();
+    }
+}
+
+#[test]
+fn whoever_comes_to_the_first_process_is_buried_by_it() {
+    for who in users() {
+        let place = Place::new(who);
+        let ready = place.data().join("ready");
+        // Each begins a session of its own and ends at once, behind its parent.
+        let script = format!(
+            "for i in $(seq 50); do setsid -f true; done; touch {}; exec sleep 30",
+            ready.display()
+        );
+        let mut run = place.start_program(Path::new("/bin/sh"), &["-c", &script]);
+        run.wait_for("ready");
+        let init = run.tree().init_number();
+        let begun = std::time::Instant::now();
+        loop {
+            let path = format!("/proc/{init}/task/{init}/children");
+            let left = fs::read_to_string(path).unwrap();
+            if left.split_whitespace().count() <= 1 {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE / 10, "unburied: {left}");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn a_terminal_stops_and_freezes_nobody() {
+    for who in users() {
+        let place = Place::new(who).with("heartbeat_limit_ms", 500);
+        let mut run = place.start_ready("busy");
+        let tree = run.tree();
+        for word in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+            signal(tree.guardian, word);
+        }
+        // Whatever else the terminal's processes are told does not reach the runtime by itself.
+        let session = |pid| rustix::process::getsid(Some(pid)).unwrap();
+        assert_eq!(session(tree.runtime), tree.runtime);
+        assert_ne!(session(tree.init), session(tree.guardian));
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        assert!(!run.has_ended(), "{}", place.said());
+        signal(tree.guardian, Signal::TERM);
+        assert_eq!(crate::place::code(run.end().unwrap()), "exit 143", "{}", place.said());
     }
 }
 
