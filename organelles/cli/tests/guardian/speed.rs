@@ -4,15 +4,22 @@
 use std::time::{Duration, Instant};
 
 use crate::matrix::stopped;
-use crate::place::{Place, Run, users};
+use crate::place::{Place, Run, Who, users};
 use crate::stops::Stop;
 
-/// How often each is measured; `KARYON_REPEATS` says otherwise.
+/// How often each is measured; `KARYON_REPEATS` says otherwise, and `KARYON_AS` (`Root`, `User`)
+/// measures for one alone.
 const REPEATS: usize = 50;
 
 /// 10,000 agents on two schedulers, and 200 descendants, half of which spin. The agents work so
 /// much that the log grows slowly: a process that waits for a disk dies when the disk answers.
 const LOADED: &str = "busy,work=20000,fork=200";
+
+fn measured() -> impl Iterator<Item = Who> {
+    let only = std::env::var("KARYON_AS").ok();
+    let is_asked = move |who: &Who| only.as_ref().is_none_or(|only| *only == format!("{who:?}"));
+    users().into_iter().filter(is_asked)
+}
 
 fn repeats() -> usize {
     std::env::var("KARYON_REPEATS").ok().and_then(|text| text.parse().ok()).unwrap_or(REPEATS)
@@ -46,7 +53,7 @@ fn chrt(arguments: &[&str]) -> bool {
 #[ignore = "half an hour; prints figures"]
 fn speed() {
     println!("| stop | as | median | worst |\n| --- | --- | ---: | ---: |");
-    for who in users() {
+    for who in measured() {
         for (stop, modes, expected) in [
             (Stop::File, LOADED, ("exit 4", "halted")),
             (Stop::GuardianKilled, LOADED, ("signal 9", "running")),
@@ -84,7 +91,7 @@ fn used(number: u32) -> (u64, String) {
 #[ignore = "a minute; prints figures"]
 fn cost() {
     const SPAN: Duration = Duration::from_secs(20);
-    for who in users() {
+    for who in measured() {
         for modes in [LOADED, "idle"] {
             let place = Place::new(who);
             let run = place.start_ready(modes);
