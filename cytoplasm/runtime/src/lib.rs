@@ -20,6 +20,7 @@ mod keeper;
 mod leases;
 mod node;
 mod panics;
+pub mod processes;
 mod recorder;
 mod root;
 mod scheduler;
