@@ -459,7 +459,11 @@ pub fn verified_run(
         }
         Err(other) => return Err(other.into()),
     };
-    if report.genesis().is_some_and(|genesis| genesis.kinds.is_empty()) {
+    // Imports have no kinds of agents, and effects one of their own, without a scenario.
+    let is_run = |genesis: &Genesis| {
+        !genesis.kinds.is_empty() && (genesis.kinds == kinds || !genesis.scenario.is_empty())
+    };
+    if !report.genesis().is_some_and(is_run) {
         return Err(NodeError::NoRun { data: owned() });
     }
     check_versions(&report, karyon, kinds)?;
