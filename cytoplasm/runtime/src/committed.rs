@@ -125,7 +125,7 @@ impl Committed {
             self.advance(passed, bytes, begins.take());
             count = count.saturating_sub(passed);
             records = records.get(bytes..).unwrap_or_default();
-            if same < both && self.left > 0 {
+            if (same < both || passed == 0) && self.left > 0 {
                 return Err(RecordError::Diverged(Box::new(self.divergence(records))));
             }
         }
