@@ -13,6 +13,7 @@ mod barrier;
 mod chaos;
 mod checkpoints;
 pub mod codec;
+mod committed;
 pub mod datadir;
 mod engine;
 mod input;
@@ -33,13 +34,14 @@ pub use annex::Annex;
 pub use authority::Authority;
 pub use barrier::{Barrier, Poisoned};
 pub use chaos::Chaos;
+pub use committed::{Compared, Divergence, run_records_up_to};
 pub use datadir::{DataDir, DataDirError};
 pub use engine::{
     Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, SMALL_TICK, run,
 };
 pub use input::{Batch, InputItem, InputSource};
 pub use leases::{Change, ChangeError};
-pub use node::{Beginning, Node, NodeError};
+pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;

@@ -20,7 +20,7 @@ use karyon_types::{Hash, LogId, hash};
 use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use crate::checkpoints::Checkpoints;
-use crate::datadir::{DataDir, DataDirError};
+use crate::datadir::{self, DataDir, DataDirError};
 use crate::keeper::{Keeper, guardian_record};
 use crate::recorder::{Recorder, wall_ms};
 
@@ -62,14 +62,14 @@ pub enum NodeError {
         data: PathBuf,
     },
     /// Nothing ever ran there.
-    #[error("{} holds no run, only what was imported: there is nothing to resume", data.display())]
+    #[error("{} holds no run: there is nothing to resume or to replay", data.display())]
     NoRun {
         /// Which directory.
         data: PathBuf,
     },
     /// Another version wrote it.
     #[error(
-        "the run was recorded with {what} {recorded}, and this is {here}; resume it with the version that began it"
+        "the run was recorded with {what} {recorded}, and this is {here}; use the version that began it"
     )]
     Mismatch {
         /// Of what the versions differ.
@@ -199,25 +199,9 @@ impl Node {
         kinds: &[(String, u32)],
         known: &[Checkpoint],
     ) -> Result<(Node, Report), NodeError> {
-        let data = || dir.path().to_path_buf();
         let trust = Trust { node_key: Some(key.public_key()), known: known.to_vec() };
+        let report = verified_run(dir.path(), karyon, kinds, &trust)?;
         let log = dir.log_folder();
-        let report = match verify(&log, &dir.checkpoint_file(), &dir.inputs(), &trust) {
-            Ok(report) if report.genesis().is_some() => report,
-            Err(VerifyError::Io { source, .. })
-                if source.kind() != std::io::ErrorKind::NotFound =>
-            {
-                return Err(NodeError::Io { path: dir.log_file(), source });
-            }
-            Ok(_) | Err(VerifyError::Io { .. } | VerifyError::Log(LogError::NotALog)) => {
-                return Err(NodeError::NothingRecorded { data: data() });
-            }
-            Err(other) => return Err(other.into()),
-        };
-        if report.genesis().is_some_and(|genesis| genesis.kinds.is_empty()) {
-            return Err(NodeError::NoRun { data: data() });
-        }
-        check_versions(&report, karyon, kinds)?;
         let keeper = Keeper::permit(&dir)?;
         // Before anything is changed: a list that cannot be read leaves all as it is.
         let resumes = take_resumes(&dir)?;
@@ -294,8 +278,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Io`].
     pub fn stop_file(&self) -> Result<StopFile, NodeError> {
-        StopFile::watch(self.dir.path())
-            .map_err(|source| NodeError::Io { path: self.dir.path().join("safety"), source })
+        watch_stop(self.dir.path())
     }
 
     /// The run is complete: seals the log, and declares the directory clear.
@@ -443,6 +426,48 @@ fn first_words(mut recorder: Recorder, records: &[Control]) -> Result<Recorder, 
     recorder.control(records)?;
     recorder.flush()?;
     Ok(recorder)
+}
+
+/// What looks for STOP in a data directory.
+///
+/// # Errors
+/// [`NodeError::Io`].
+pub fn watch_stop(data: &Path) -> Result<StopFile, NodeError> {
+    StopFile::watch(data).map_err(|source| NodeError::Io { path: data.join("safety"), source })
+}
+
+/// Verifies the log of `data`, and that it holds a run which this program repeats as it was: with
+/// this version and these agent kinds. Only reads.
+///
+/// # Errors
+/// See [`NodeError`].
+pub fn verified_run(
+    data: &Path,
+    karyon: &str,
+    kinds: &[(String, u32)],
+    trust: &Trust,
+) -> Result<Report, NodeError> {
+    let owned = || data.to_path_buf();
+    let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
+    let report = match verify(&log, &checkpoint, &datadir::inputs(data), trust) {
+        Ok(report) if report.genesis().is_some() => report,
+        Err(VerifyError::Io { source, .. }) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(NodeError::Io { path: datadir::log_file(data), source });
+        }
+        Ok(_) | Err(VerifyError::Io { .. } | VerifyError::Log(LogError::NotALog)) => {
+            return Err(NodeError::NothingRecorded { data: owned() });
+        }
+        Err(other) => return Err(other.into()),
+    };
+    // Imports have no kinds of agents, and effects one of their own, without a scenario.
+    let is_run = |genesis: &Genesis| {
+        !genesis.kinds.is_empty() && (genesis.kinds == kinds || !genesis.scenario.is_empty())
+    };
+    if !report.genesis().is_some_and(is_run) {
+        return Err(NodeError::NoRun { data: owned() });
+    }
+    check_versions(&report, karyon, kinds)?;
+    Ok(report)
 }
 
 fn check_versions(report: &Report, karyon: &str, kinds: &[(String, u32)]) -> Result<(), NodeError> {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use karyon_log::limits::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
-use karyon_log::{Control, Damage, End, Lane, LogError, Record, Records, Walk};
+use karyon_log::{Control, End, Lane, LogError, Record, Records, Walk};
 use karyon_log_writer::limits::BLOCK_BYTES;
 use karyon_log_writer::{Block, LogFailed, Writer, WriterStatus};
+
+use crate::committed::{Committed, Compared, Divergence};
 
 /// Records that are younger than this may wait for more to share their block: bounds the padding
 /// of small commits, and how long a record waits before it goes to the writer. Looked at once a
@@ -29,13 +31,10 @@ pub enum RecordError {
     Committed(#[from] LogError),
     /// The run does something else than is recorded.
     #[error("the run does not repeat what is recorded: {0}")]
-    Diverged(Damage),
-    /// More was recorded than the run does.
-    #[error("the run ended, but {0} more records of it are committed")]
-    Short(u64),
-    /// The run does more than a sealed log holds.
-    #[error("the log is sealed, but the run goes on behind its last record")]
-    Sealed,
+    Diverged(Box<Divergence>),
+    /// No failure: all that was to be compared is as recorded, and the run ends here.
+    #[error("the record is reached up to which was to be compared")]
+    Reached,
 }
 
 /// The one place through which a run's records pass.
@@ -43,6 +42,10 @@ pub struct Recorder {
     /// `None`: the log is sealed, and all there is to do is to compare.
     writer: Option<Writer>,
     committed: Option<Committed>,
+    /// What was compared, once that is all.
+    compared: Compared,
+    /// Whether the run ends with what is compared.
+    ends: bool,
     open: Vec<u8>,
     open_count: u32,
     opened: Instant,
@@ -58,6 +61,8 @@ impl Recorder {
         Recorder {
             writer,
             committed: None,
+            compared: Compared::default(),
+            ends: false,
             open: Vec::with_capacity(BLOCK_BYTES),
             open_count: 0,
             opened: Instant::now(),
@@ -67,16 +72,19 @@ impl Recorder {
     /// A recorder that compares with what `walk` reads, up to `end`, before it appends. Without
     /// a writer it only compares.
     pub fn resuming(writer: Option<Writer>, walk: Walk, end: &End) -> Recorder {
-        let left = end.lane_records(Lane::Ticks);
-        let committed = (left > 0).then(|| Committed {
-            walk,
-            blocks: Vec::new().into_iter(),
-            body: Vec::new(),
-            read: 0,
-            place: None,
-            left,
-        });
+        let committed = Committed::new(walk, end.lane_records(Lane::Ticks));
         Recorder { committed, ..Recorder::with(writer) }
+    }
+
+    /// A recorder that compares with the first `records` records of the run that `walk` reads,
+    /// and then ends the run with [`RecordError::Reached`].
+    pub fn comparing(walk: Walk, records: u64) -> Recorder {
+        Recorder { committed: Committed::new(walk, records), ends: true, ..Recorder::with(None) }
+    }
+
+    /// What was compared with what was committed before.
+    pub fn compared(&self) -> Compared {
+        self.committed.as_ref().map_or(self.compared, Committed::compared)
     }
 
     /// Why nothing more is written, if that is so.
@@ -98,17 +106,21 @@ impl Recorder {
             None => (records, count),
             Some(committed) => {
                 let (rest, count) = committed.compare(records, count)?;
-                if committed.left == 0 {
+                if committed.left() == 0 {
+                    self.compared = committed.compared();
                     self.committed = None;
                 }
                 (rest, count)
             }
         };
+        if self.ends && self.committed.is_none() {
+            return Err(RecordError::Reached);
+        }
         if count == 0 {
             return Ok(());
         }
         if self.writer.is_none() {
-            return Err(RecordError::Sealed);
+            return Err(RecordError::Diverged(Box::new(self.compared().and_then(records))));
         }
         if self.open.len() + records.len() > BLOCK_BYTES_MAX {
             self.seal()?;
@@ -253,13 +265,14 @@ impl Recorder {
         writer.last_words(Block { lane, count: 1, body, wall_ms: wall_ms(), seals: false })
     }
 
-    /// Checks that the run repeated all that was committed.
+    /// Checks that the run, which ends now, repeated all that was committed.
     ///
     /// # Errors
-    /// [`RecordError::Short`].
-    pub fn check_complete(&self) -> Result<(), RecordError> {
-        match &self.committed {
-            Some(committed) => Err(RecordError::Short(committed.left)),
+    /// [`RecordError::Diverged`] for the first record that it did not come to, or
+    /// [`RecordError::Committed`].
+    pub fn check_complete(&mut self) -> Result<(), RecordError> {
+        match &mut self.committed {
+            Some(committed) => Err(committed.missing()),
             None => Ok(()),
         }
     }
@@ -269,88 +282,4 @@ impl Recorder {
 /// reads it.
 pub fn wall_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}
-
-/// What an earlier start committed, read along.
-struct Committed {
-    walk: Walk,
-    blocks: std::vec::IntoIter<karyon_log::WalkedBlock>,
-    body: Vec<u8>,
-    /// How much of `body` was compared.
-    read: usize,
-    /// Block and first record of `body`, its records, its offset.
-    place: Option<(u64, u64, u32, u64)>,
-    /// Records that were not compared yet.
-    left: u64,
-}
-
-impl Committed {
-    /// Compares, and returns what lies behind the last committed record.
-    fn compare<'a>(
-        &mut self,
-        mut records: &'a [u8],
-        mut count: u32,
-    ) -> Result<(&'a [u8], u32), RecordError> {
-        while !records.is_empty() && self.left > 0 {
-            if self.read == self.body.len() && !self.next_body()? {
-                break;
-            }
-            let have = self.body.get(self.read..).unwrap_or_default();
-            let both = have.len().min(records.len());
-            let (mine, rest) = records.split_at(both);
-            if have.get(..both) != Some(mine) {
-                let same = have.iter().zip(mine).take_while(|(a, b)| a == b).count();
-                return Err(self.divergence(self.read + same));
-            }
-            // Both sides consist of whole records, so a common prefix that ends one of them
-            // ends a record.
-            let compared = count_records(mine);
-            self.left = self.left.saturating_sub(u64::from(compared));
-            count = count.saturating_sub(compared);
-            self.read += both;
-            records = rest;
-        }
-        Ok((records, count))
-    }
-
-    fn next_body(&mut self) -> Result<bool, RecordError> {
-        loop {
-            for block in self.blocks.by_ref() {
-                if block.header.lane == Lane::Ticks {
-                    self.place =
-                        Some((block.index, block.first_record.0, block.header.count, block.offset));
-                    self.body = block.body;
-                    self.read = 0;
-                    return Ok(true);
-                }
-            }
-            match self.walk.next_group()? {
-                Some(blocks) => self.blocks = blocks.into_iter(),
-                None => return Ok(false),
-            }
-        }
-    }
-
-    /// `same` bytes of the body are as recorded.
-    fn divergence(&self, same: usize) -> RecordError {
-        let (block, record, count, offset) = self.place.unwrap_or_default();
-        let before = count_records(self.body.get(..same).unwrap_or_default());
-        RecordError::Diverged(Damage {
-            what: "the first record that differs lies here",
-            first_block: block,
-            last_block: Some(block),
-            first_record: record + u64::from(before),
-            last_record: Some((record + u64::from(count)).saturating_sub(1)),
-            offset,
-        })
-    }
-}
-
-fn count_records(bytes: &[u8]) -> u32 {
-    let mut records = Records::new(bytes);
-    let mut count = 0;
-    while records.pass() {
-        count += 1;
-    }
-    count
 }

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Go on with a run that was interrupted or killed
     Resume(Resume),
+    /// Repeat a run and compare it with its log
+    Replay(Replay),
     /// Stop everything that runs in a directory, until a person resumes
     Halt(Halt),
     /// Ask the memory of a run about any moment
@@ -151,6 +153,41 @@ pub(crate) struct Resume {
     pub(crate) json: bool,
 }
 
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon replay --verify --data runs/rumour-1
+  karyon replay --verify --until 38267 --data runs/rumour-1
+  karyon replay --verify --data copied-run --key 9f2c… (64 hexadecimal digits, or a file with them)
+
+The log is verified as `karyon audit verify` does; then the run is repeated from its scenario and
+its input copies, and each of its records is compared with the log. Of a sealed log the root of the
+final state is compared too; any other is compared up to its end, also while it is written. Nothing
+is written, and nothing that was done is done again.
+
+Exit code 0: all that was compared is as recorded. 5: it is not, and the first record that differs
+is named with what was recorded and what came out; or the log is damaged. In safe mode nothing is
+repeated: exit code 4. Ctrl-C ends it at once.")]
+pub(crate) struct Replay {
+    /// Compare each record, and name the first that differs
+    #[arg(long, required = true)]
+    pub(crate) verify: bool,
+    /// The run's data directory; only read
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Stop behind this record [default: the log's last]
+    #[arg(long, value_name = "SEQ", value_parser = record)]
+    pub(crate) until: Option<u64>,
+    /// Threads that run agents; may differ from before [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) schedulers: Option<u16>,
+    /// The public key of the node that wrote the log [default: this machine's node key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 impl Args {
     /// Whether the answer is all that is wanted: where work is done, it is done even if nobody
     /// hears of it.
@@ -161,6 +198,7 @@ impl Args {
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
             Command::Memory(_) | Command::Why(_) | Command::Engram(_) | Command::Audit(_) => true,
+            Command::Replay(_) => true,
         }
     }
 
@@ -171,6 +209,7 @@ impl Args {
             Command::Key(args) => args.json(),
             Command::Run(args) => args.json,
             Command::Resume(args) => args.json,
+            Command::Replay(args) => args.json,
             Command::Memory(args) => args.json(),
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),
@@ -180,6 +219,12 @@ impl Args {
             Command::Halt(args) => args.json,
         }
     }
+}
+
+/// The number of a record, with or without its sign.
+fn record(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    digits.parse().map_err(|_| "expected the number of a record, such as 1276".into())
 }
 
 fn probability(text: &str) -> Result<f64, String> {

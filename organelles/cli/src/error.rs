@@ -10,6 +10,8 @@ use karyon_memory::{JournalError, LineageError, TransplantError};
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
 use karyon_verify::VerifyError;
 
+use crate::divergence;
+
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -228,21 +230,26 @@ impl From<LifeError> for CliError {
             LifeError::Scenario(_)
             | LifeError::Contacts(_)
             | LifeError::Unknown(_)
+            | LifeError::Beyond { .. }
             | LifeError::Copy { .. } => CliError::failure(words(&error)),
         }
     }
 }
 
 fn run_error(error: &RunError) -> CliError {
-    let message = words(error);
+    let mut message = words(error);
     let (code, hint) = match error {
         RunError::Record(RecordError::Log(failed)) => (Code::Failure, Some(log_hint(failed))),
-        RunError::Record(
-            RecordError::Diverged(_)
-            | RecordError::Short(_)
-            | RecordError::Sealed
-            | RecordError::Committed(_),
-        ) => (Code::VerificationFailed, None),
+        RunError::Record(RecordError::Diverged(first)) => {
+            for line in divergence::lines(first) {
+                message.push_str("\n  ");
+                message.push_str(&line);
+            }
+            (Code::VerificationFailed, None)
+        }
+        RunError::Record(RecordError::Committed(_)) => (Code::VerificationFailed, None),
+        // Only a comparison ends so, and whoever asked for one takes it for no error.
+        RunError::Record(RecordError::Reached) => (Code::Failure, None),
         RunError::Lease { .. } => (Code::Refused, None),
         RunError::Full(_) | RunError::Change { .. } => (Code::Failure, None),
         RunError::OutputBound { .. }

@@ -170,9 +170,25 @@ pub(crate) fn permit(data: &Path) -> Result<(), CliError> {
         // What runs looks like what was killed, but for its lock.
         drop(DataDir::open(data)?);
     }
+    permitted(data, false)
+}
+
+/// Whether what is recorded in a directory may be repeated: where a node may start, and where one
+/// runs. Looks and changes nothing.
+pub(crate) fn permit_replay(data: &Path) -> Result<(), CliError> {
+    if !data.is_dir() {
+        return Err(DataDirError::Missing { path: data.into() }.into());
+    }
+    permitted(data, DataDir::is_in_use(data) == Some(true))?;
+    recorded(data)
+}
+
+/// Whether neither safe mode nor STOP is in the way. What `runs` has a marker like that of what
+/// was killed, and was permitted when it began.
+fn permitted(data: &Path, runs: bool) -> Result<(), CliError> {
     let owned = || data.to_path_buf();
     let (config, limits) = configured()?;
-    let permitted = match is_new(data) {
+    let permitted = match runs || is_new(data) {
         true => Ok(()),
         false => karyon_safety::admit(data, &config).map(drop),
     };
@@ -255,6 +271,10 @@ pub(crate) fn permit_existing(data: &Path) -> Result<(), CliError> {
         return Err(DataDirError::Missing { path: data.into() }.into());
     }
     permit(data)?;
+    recorded(data)
+}
+
+fn recorded(data: &Path) -> Result<(), CliError> {
     match data.join("log").is_dir() {
         true => Ok(()),
         false => Err(CliError {

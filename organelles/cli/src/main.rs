@@ -5,6 +5,7 @@
 
 mod args;
 mod command;
+mod divergence;
 mod error;
 mod grant;
 mod guarded;

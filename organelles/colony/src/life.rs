@@ -1,5 +1,7 @@
 //! A colony's life: from a scenario and its contacts to a sealed log and an answer.
 
+pub mod replay;
+
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use karyon_runtime::{
     RunConfig, RunError, SMALL_TICK, run, wall_ms,
 };
 use karyon_statements::{Checkpoint, GrantError};
-use karyon_types::{GrantId, Hash, PrincipalId, ReasonId, Tick, hash};
+use karyon_types::{GrantId, Hash, Position, PrincipalId, ReasonId, Tick, hash};
 use karyon_verify::Report;
 
 use crate::contacts::{Contacts, ContactsError, Note};
@@ -57,6 +59,14 @@ pub enum LifeError {
     /// The memory cannot be built from what was recorded.
     #[error("the run is recorded, but its memory cannot be built")]
     Memory(#[from] GraphError),
+    /// There is no record up to which a replay was to go.
+    #[error("the log ends at record {last}, before {asked}")]
+    Beyond {
+        /// Up to which it was to go.
+        asked: Position,
+        /// The log's last record.
+        last: Position,
+    },
     /// The copy of the contacts cannot be read.
     #[error("{path}: {source}")]
     Copy {
@@ -188,19 +198,35 @@ pub fn open(dir: DataDir, key: Arc<SecretKey>, settings: &Settings) -> Result<Re
     let data = dir.path().to_path_buf();
     let (node, report) =
         Node::resume(dir, key, settings.schedulers, VERSION, &kinds(), &settings.known)?;
-    let asked = (|| {
-        let genesis = report.genesis().ok_or(NodeError::NothingRecorded { data: data.clone() })?;
-        let scenario = Scenario::parse(&genesis.scenario)?;
-        let (contacts, notes) = Contacts::parse(read_copy(&data)?)?;
-        let rumour = Rumour::new(&scenario, contacts)?;
-        Ok((genesis.scenario_name.clone(), scenario, rumour, notes))
-    })();
-    match asked {
+    match staged(&data, &report) {
         Ok((scenario_name, scenario, rumour, notes)) => {
             Ok(Resumed { scenario_name, scenario, rumour, notes, report, node })
         }
         Err(error) => Err(failed(node, error)),
     }
+}
+
+/// What a log that verified says that was run: the scenario with its name, the people and their
+/// contacts, and what was remarkable about those.
+fn staged(
+    data: &Path,
+    report: &Report,
+) -> Result<(String, Scenario, Rumour, Vec<Note>), LifeError> {
+    let nothing = || NodeError::NothingRecorded { data: data.to_path_buf() };
+    let genesis = report.genesis().ok_or_else(nothing)?;
+    let scenario = Scenario::parse(&genesis.scenario)?;
+    let (contacts, notes) = Contacts::parse(read_copy(data)?)?;
+    let rumour = Rumour::new(&scenario, contacts)?;
+    Ok((genesis.scenario_name.clone(), scenario, rumour, notes))
+}
+
+/// The grant that a log holds, for these people.
+fn granted(report: &Report, rumour: &Rumour) -> Grant {
+    let expires = report.controls.iter().find_map(|control| match control {
+        Control::Grant(grant) => grant.expires.map(Tick),
+        _ => None,
+    });
+    grant(rumour, expires)
 }
 
 /// A node that failed says why. That is the error to tell; a log that failed too says the same.
@@ -245,11 +271,7 @@ impl Resumed {
     /// # Errors
     /// See [`LifeError`].
     pub fn live(self, settings: &Settings) -> Result<(Life, Rumour), LifeError> {
-        let expires = self.report.controls.iter().find_map(|control| match control {
-            Control::Grant(grant) => grant.expires.map(Tick),
-            _ => None,
-        });
-        let grant = grant(&self.rumour, expires);
+        let grant = granted(&self.report, &self.rumour);
         let life = live(self.node, &self.scenario, &self.rumour, grant, settings)?;
         Ok((life, self.rumour))
     }

@@ -1,9 +1,9 @@
 //! A resumed run is repeated: compared with what is committed, then appended to.
 
-use karyon_log::{End, Lane, LogError, Records, Target, Verb, Walk};
+use karyon_log::{Cause, End, Lane, LogError, Record, Records, Target, Verb, Walk};
 use karyon_log_writer::{Block, Writer};
-use karyon_runtime::{Limits, RecordError, Recorder, RunError};
-use karyon_types::{AgentId, ReasonId, Tick};
+use karyon_runtime::{Compared, Divergence, Limits, RecordError, Recorder, RunError};
+use karyon_types::{AgentId, Position, ReasonId, Tick};
 
 use crate::support::*;
 use Order::{Add, Send};
@@ -92,36 +92,144 @@ fn a_run_cut_at_any_record_is_completed_to_the_same_records() {
     }
 }
 
+/// Repeats the whole run, on no disk, up to the record `records` of `disk`.
+fn compare(disk: &Disk, records: u64, schedulers: usize) -> (Result<(), RunError>, Compared) {
+    let walk = Walk::new(Box::new(disk.clone())).unwrap();
+    let stage = Stage { schedulers, ..stage() };
+    let (outcome, recorder) = stage.play::<0, 0>(&script(), Recorder::comparing(walk, records));
+    (outcome.map(drop), recorder.unwrap().compared())
+}
+
+/// Each record with its length, and the tick that it is in.
+fn each(records: &[u8]) -> Vec<(Vec<u8>, Option<Tick>)> {
+    let (mut walk, mut start, mut tick) = (Records::new(records), 0, None);
+    let mut found = Vec::new();
+    while let Some(record) = walk.next() {
+        if let Some(Record::Tick(begun)) = record {
+            tick = Some(begun);
+        }
+        let end = records.len() - walk.rest().len();
+        found.push((records[start..end].to_vec(), tick));
+        start = end;
+    }
+    found
+}
+
+#[track_caller]
+fn divergence(outcome: Result<(), RunError>) -> Divergence {
+    match outcome {
+        Err(RunError::Record(RecordError::Diverged(first))) => *first,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_run_that_is_not_the_recorded_one_is_found_at_the_record() {
     let (_, whole) = stage().complete::<0, 0>(&script());
-    // One more in the sum of an order somewhere in the middle: another payload, equally long.
+    let was = each(&whole);
+    // Each in turn, with another last byte.
+    for (index, (bytes, _)) in was.iter().enumerate() {
+        let other = {
+            let mut other = bytes.clone();
+            *other.last_mut().unwrap() ^= 1;
+            other
+        };
+        let mut changed: Vec<_> = was.iter().map(|(bytes, _)| bytes.clone()).collect();
+        changed[index] = other.clone();
+        let changed = changed.concat();
+        // Before a tick's own record that of the tick before holds.
+        let tick = index.checked_sub(1).and_then(|before| was[before].1);
+        let expected = Divergence {
+            position: Position(index as u64),
+            tick: if let Some(Record::Tick(_)) = Records::new(bytes).next().unwrap() {
+                tick
+            } else {
+                was[index].1
+            },
+            expected: Some(other),
+            got: Some(bytes.clone()),
+        };
+        for (per_block, schedulers) in [(1, 1), (5, 2), (1000, 4)] {
+            let disk = log_of(&changed, per_block);
+            assert_eq!(divergence(resume(&disk, schedulers)), expected);
+            let (outcome, compared) = compare(&disk, was.len() as u64, schedulers);
+            assert_eq!(divergence(outcome), expected);
+            assert_eq!((compared.records, compared.tick), (index as u64, expected.tick));
+        }
+    }
+}
+
+#[test]
+fn a_payload_that_is_not_the_recorded_one_is_named_with_both() {
+    let (_, whole) = stage().complete::<0, 0>(&script());
     let at = whole.len() / 2
         + whole[whole.len() / 2..].windows(4).position(|w| w == b"\xa3Add").unwrap()
         + 4;
     let mut other = whole.clone();
     other[at] ^= 1;
-    let mut before = Records::new(&other);
-    let mut expected = 0;
-    while before.pass() && other.len() - before.rest().len() <= at {
-        expected += 1;
-    }
-    for per_block in [1, 5, 1000] {
-        match resume(&log_of(&other, per_block), 2) {
-            Err(RunError::Record(RecordError::Diverged(damage))) => {
-                assert_eq!(damage.first_record, expected);
-            }
-            other => panic!("{per_block} records a block: {other:?}"),
+    let first = divergence(resume(&log_of(&other, 5), 2));
+    let of = |bytes: &Option<Vec<u8>>| match Records::new(bytes.as_ref().unwrap()).next() {
+        Some(Some(Record::Step { agent, step, cause: cause @ Cause::Input(_), outputs })) => {
+            (agent, step, cause, outputs.len())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(&first.expected), of(&first.got));
+    assert_ne!(first.expected, first.got);
+    let words = RecordError::Diverged(Box::new(first.clone())).to_string();
+    assert!(words.contains(&format!("{}, in tick ", first.position)), "{words}");
+}
+
+#[test]
+fn a_comparison_ends_at_any_record() {
+    let (_, whole) = stage().complete::<0, 0>(&script());
+    let was = each(&whole);
+    for (per_block, schedulers) in [(1, 1), (5, 2), (1000, 4)] {
+        let disk = log_of(&whole, per_block);
+        for records in 1..=was.len() {
+            let (outcome, compared) = compare(&disk, records as u64, schedulers);
+            assert!(
+                matches!(outcome, Err(RunError::Record(RecordError::Reached))),
+                "{records}: {outcome:?}"
+            );
+            let last = Some(Position(records as u64 - 1));
+            let expected = Compared { records: records as u64, last, tick: was[records - 1].1 };
+            assert_eq!(compared, expected);
         }
     }
 }
 
 #[test]
 fn more_than_the_run_does_is_found() {
-    let (_, mut records) = stage().complete::<0, 0>(&script());
-    karyon_log::Record::Tick(karyon_types::Tick(999)).encode(&mut records);
-    match resume(&log_of(&records, 10), 2) {
-        Err(RunError::Record(RecordError::Short(1))) => {}
-        other => panic!("{other:?}"),
+    let (_, whole) = stage().complete::<0, 0>(&script());
+    let mut records = whole.clone();
+    let mut more = Vec::new();
+    Record::Tick(Tick(999)).encode(&mut more);
+    records.extend_from_slice(&more);
+    let was = each(&whole);
+    let expected = Divergence {
+        position: Position(was.len() as u64),
+        tick: was.last().unwrap().1,
+        expected: Some(more),
+        got: None,
+    };
+    for per_block in [1, 10, 1000] {
+        assert_eq!(divergence(resume(&log_of(&records, per_block), 2)), expected);
     }
+}
+
+#[test]
+fn less_than_the_run_does_is_found_where_nothing_may_follow() {
+    let (_, whole) = stage().complete::<0, 0>(&script());
+    let was = each(&whole);
+    let (last, before) = was.split_last().unwrap();
+    let kept: Vec<u8> = before.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+    let disk = log_of(&kept, 7);
+    let walk = Walk::new(Box::new(disk.clone())).unwrap();
+    let recorder = Recorder::resuming(None, walk, &end_of(&disk).unwrap());
+    let (outcome, _) = stage().play::<0, 0>(&script(), recorder);
+    let first = divergence(outcome.map(drop));
+    let position = Position(before.len() as u64);
+    let got = Some(last.0.clone());
+    assert_eq!(first, Divergence { position, tick: last.1, expected: None, got });
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use super::record;
+
 #[derive(Subcommand)]
 pub(crate) enum Audit {
     /// Verify a run's log, its checkpoint and its input copies
@@ -168,9 +170,4 @@ pub(crate) struct FindOrphans {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn record(text: &str) -> Result<u64, String> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    digits.parse().map_err(|_| "expected the number of a record, such as 1276".into())
 }

@@ -7,6 +7,7 @@ mod halt;
 mod init;
 mod key;
 mod memory;
+mod replay;
 mod resume;
 mod run;
 mod safety;
@@ -23,6 +24,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Key(args) => key::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Resume(args) => resume::execute(&args),
+        Command::Replay(args) => replay::execute(&args),
         Command::Memory(args) => guarded(|| memory::execute(&args)),
         Command::Why(args) => guarded(|| why::execute(&args)),
         Command::Engram(args) => engram::execute(&args),

@@ -33,6 +33,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("key follow", "", Other),
     ("run", "rumour --contacts c.txt --data RUN", Acts),
     ("resume", "--data RUN", Acts),
+    ("replay", "--verify --data RUN", Acts),
     ("halt", "", Other),
     ("memory count", "contact --data RUN", Reads),
     ("memory get", "a --data RUN", Reads),

@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -11,6 +11,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["key", "follow"],
     &["run"],
     &["resume"],
+    &["replay"],
     &["audit", "verify"],
     &["audit", "export"],
     &["audit", "tail"],

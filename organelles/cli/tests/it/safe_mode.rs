@@ -63,7 +63,7 @@ fn ask(place: &Place, folder: &Path, question: &str) -> (Ended, Vec<u8>) {
 }
 
 /// A directory as it is: each name with what it is, how long, and when it was last changed.
-fn tree(folder: &Path) -> BTreeMap<PathBuf, [i64; 7]> {
+pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, [i64; 7]> {
     let mut found = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {

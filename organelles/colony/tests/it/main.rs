@@ -6,4 +6,5 @@ mod college;
 mod consequences;
 mod memory;
 mod networks;
+mod replay;
 mod support;

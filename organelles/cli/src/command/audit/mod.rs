@@ -82,7 +82,7 @@ impl Log {
 
 /// Prints an object with texts of others. JSON leaves characters as they are that steer a terminal
 /// (U+0080 to U+009F, changes of direction); here they are escaped too, which means the same.
-fn safe_json(value: &Value) {
+pub(super) fn safe_json(value: &Value) {
     let escaped = |c: char| match output::plain(c.encode_utf8(&mut [0; 4])) {
         plain if plain.chars().eq([c]) => plain,
         _ => format!("\\u{:04x}", u32::from(c)),
