@@ -130,6 +130,11 @@ impl Supervisor {
         })
     }
 
+    /// What it is.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
     /// The children in the order of their starts, and what each does.
     pub fn children(&self) -> impl DoubleEndedIterator<Item = (ChildSpec, ChildState)> {
         self.children.iter().map(|child| (child.spec, child.state))

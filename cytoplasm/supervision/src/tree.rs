@@ -157,6 +157,7 @@ impl Tree {
         actions: &mut Vec<Action>,
     ) -> Result<(), Unexpected> {
         let to = match event {
+            Event::Begin if self.machine(self.root).is_none() => return Err(Unexpected::Begun),
             Event::Begin | Event::ShutDown => self.root,
             Event::Started(id) | Event::FailedToStart(id) => {
                 self.above_worker(id).ok_or(Unexpected::NotStarting(id))?
@@ -219,10 +220,10 @@ impl Tree {
         Ok(Request::Add(child))
     }
 
-    /// The supervisor above a worker.
+    /// The supervisor above a worker, if it runs.
     fn above_worker(&self, id: ChildId) -> Option<ChildId> {
-        let node = self.nodes.get(&id)?;
-        matches!(node.kind, Kind::Worker).then_some(node.parent)
+        let node = self.nodes.get(&id).filter(|node| matches!(node.kind, Kind::Worker))?;
+        self.supervisor(node.parent).map(|_| node.parent)
     }
 
     /// Lets a supervisor hear a word, and all others what follows from it.

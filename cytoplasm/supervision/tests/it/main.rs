@@ -1,3 +1,10 @@
-//! Supervisors and trees against the documentation, a naive model, and Erlang itself.
+//! Supervisors and trees against OTP's documentation, against a naive model, and against OTP.
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod agrees;
+mod documentation;
+
+mod naive;
+mod scenario;
+mod support;
