@@ -4,7 +4,8 @@
 
 mod agrees;
 mod documentation;
-
+mod erlang;
+mod interleaved;
 mod naive;
 mod scenario;
 mod support;
