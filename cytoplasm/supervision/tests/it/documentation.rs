@@ -452,6 +452,36 @@ fn one_that_ended_while_its_siblings_were_stopped_is_not_stopped_nor_counted() {
 }
 
 #[test]
+fn old_news_of_one_that_was_started_since_does_not_come_before_what_was_earlier() {
+    let four = (1..=4).map(|id| worker(id, Permanent));
+    let mut supervisor = Supervisor::new(flags(Strategy::RestForOne, 9, 5), four).unwrap();
+    let mut actions = Vec::new();
+    let mut hear = |event| {
+        actions.clear();
+        supervisor.decide(Tick(0), event, &mut actions).unwrap();
+        actions.clone()
+    };
+    let exited = |id| Event::Exited(ChildId(id), Exit::Failure);
+    hear(Event::Begin);
+    for id in 1..=4 {
+        hear(Event::Started(ChildId(id)));
+    }
+    // 2 ends while 4 is stopped: its exit waits, and is old when all have been started.
+    for event in [exited(1), exited(2), exited(4), exited(3)] {
+        hear(event);
+    }
+    for id in 1..=3 {
+        hear(Event::Started(ChildId(id)));
+    }
+    assert_eq!(hear(exited(3)), []);
+    assert_eq!(hear(exited(2)), []);
+    let stop_4 = Action::Stop { child: ChildId(4), timeout_ticks: Some(5) };
+    assert_eq!(hear(Event::Started(ChildId(4))), [stop_4]);
+    let start_3 = Action::Start { child: ChildId(3), arguments: 103 };
+    assert_eq!(hear(exited(4)), [start_3], "3 ended before 2 did");
+}
+
+#[test]
 fn events_that_cannot_be_are_refused_and_change_nothing() {
     let mut driver = Driver::flat(ONE, &[worker(1, Permanent)]);
     for (event, expected) in [
