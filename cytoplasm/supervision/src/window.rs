@@ -51,7 +51,7 @@ impl RestartWindow {
             }
             self.sum += restarts;
         }
-        // Each turn takes as many restarts as came, or fewer turns are left to come.
+        // As many turns as restarts came, at most.
         while let Some((_, count)) = self.ring.front().copied()
             && self.sum - count > self.intensity.restarts
         {
@@ -65,8 +65,8 @@ impl RestartWindow {
                 self.drop_oldest(count);
             }
         }
-        let oldest_is_recent = self.ring.front().is_some_and(|(at, _)| self.is_recent(now, *at));
-        self.sum <= self.intensity.restarts || !oldest_is_recent
+        // Were there more, the oldest would be recent: without it there are not.
+        self.sum <= self.intensity.restarts
     }
 
     fn is_recent(&self, now: Tick, at: Tick) -> bool {

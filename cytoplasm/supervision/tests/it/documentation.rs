@@ -404,6 +404,41 @@ fn what_was_added_is_lost_when_its_supervisor_is_restarted() {
 }
 
 #[test]
+fn what_waits_to_be_added_when_its_supervisor_ends_leaves_its_id_free() {
+    let below = nested(
+        10,
+        Permanent,
+        flags(Strategy::OneForOne, 0, 5),
+        &[worker(11, Permanent), worker(12, Permanent)],
+    );
+    let above = Supervised { flags: flags(Strategy::OneForOne, 9, 5), children: vec![below] };
+    let mut tree = Tree::new(ROOT, above).unwrap();
+    let mut actions = Vec::new();
+    for event in [
+        Event::Begin,
+        Event::Started(ChildId(11)),
+        Event::Started(ChildId(12)),
+        // It gives up, and waits for 12.
+        Event::Exited(ChildId(11), Exit::Failure),
+    ] {
+        tree.decide(Tick(0), event, &mut actions).unwrap();
+    }
+    actions.clear();
+    let add = || Request::Add(Spec::Worker(worker(20, Permanent)));
+    tree.ask(Tick(0), ChildId(10), 1, add(), &mut actions);
+    assert_eq!(actions, []);
+    tree.decide(Tick(0), Event::Exited(ChildId(12), Exit::Shutdown), &mut actions).unwrap();
+    assert!(actions.contains(&Action::Answer { ticket: 1, answer: Err(Refusal::Ended) }));
+    actions.clear();
+    tree.ask(Tick(0), ROOT, 2, add(), &mut actions);
+    assert_eq!(actions, [], "the root restarts the supervisor, and then adds");
+    for id in [11, 12] {
+        tree.decide(Tick(0), Event::Started(ChildId(id)), &mut actions).unwrap();
+    }
+    assert_eq!(actions.last(), Some(&Action::Start { child: ChildId(20), arguments: 120 }));
+}
+
+#[test]
 fn exits_while_it_is_busy_wait_for_their_turn() {
     let mut supervisor =
         Supervisor::new(flags(Strategy::OneForOne, 9, 5), three(Permanent)).unwrap();
