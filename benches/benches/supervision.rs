@@ -1,4 +1,5 @@
-//! Claim: what a restart costs does not depend on how many children a supervisor has.
+//! Claim: deciding a restart is no scan: among 100,000 children it costs what memory costs that is
+//! in no cache, and a wide window costs nothing.
 //!
 //! Workload: one supervisor over N children, in a tree of its own; pseudo-random ones of them end,
 //! one after the other. Each is an exit, the decision to start it, and the word that it runs.

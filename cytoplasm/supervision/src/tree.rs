@@ -4,11 +4,12 @@
 //! To the one above, a supervisor is a child with the shutdown `infinity`: it always has the time
 //! to stop what it supervises, so nothing below it is ever left behind.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use karyon_types::Tick;
 
+use crate::children::ById;
 use crate::event::{Action, End, Event, Refusal, Request, Unexpected};
 use crate::spec::{ChildId, ChildSpec, Exit, Flags, Restart, Shutdown, SpecError};
 use crate::supervisor::Supervisor;
@@ -46,7 +47,7 @@ pub struct Tree {
     root: ChildId,
     /// All that has a spec, the root too. Never walked through, since its order is not the same
     /// twice.
-    nodes: HashMap<ChildId, Node>,
+    nodes: ById<Node>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,7 +127,7 @@ impl Tree {
         below.check(&mut HashSet::from([root]))?;
         let kind = Kind::Supervisor(Arc::clone(&below), Some(Box::new(below.supervisor()?)));
         let node = Node { parent: root, is_added: false, kind };
-        let mut tree = Tree { root, nodes: HashMap::from([(root, node)]) };
+        let mut tree = Tree { root, nodes: ById::from_iter([(root, node)]) };
         below.children.iter().for_each(|spec| tree.register(root, spec, false));
         Ok(tree)
     }
