@@ -10,6 +10,8 @@
 //! counted; "narrow": of the last 10.
 //! Does not mean: the restart of an agent, which has a state to make and records to write.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
+
 use criterion::{BatchSize, BenchmarkId, SamplingMode, Throughput};
 use karyon_benches::{shuffled, size};
 use karyon_supervision::{
