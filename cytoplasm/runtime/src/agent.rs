@@ -1,11 +1,10 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
+use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
-
-use crate::supervision::Restart;
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
 pub type Payload = SmallVec<[u8; 24]>;

@@ -13,6 +13,7 @@ use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Record, Target, Verb};
 use karyon_log_writer::LogFailed;
 use karyon_safety::StopFile;
+use karyon_supervision::{Intensity, RestartWindow};
 use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
@@ -23,7 +24,6 @@ use crate::leases::{Change, ChangeError, Leases};
 use crate::recorder::{RecordError, Recorder};
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
-use crate::supervision::{Intensity, RestartWindow};
 
 /// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

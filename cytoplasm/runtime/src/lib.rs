@@ -27,7 +27,6 @@ mod root;
 mod scheduler;
 mod services;
 mod standing;
-mod supervision;
 
 pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom};
 pub use annex::Annex;
@@ -40,9 +39,9 @@ pub use engine::{
     Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, SMALL_TICK, run,
 };
 pub use input::{Batch, InputItem, InputSource};
+pub use karyon_supervision::{Exit, Intensity, Restart};
 pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
-pub use supervision::{Exit, Intensity, Restart, RestartWindow};

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use karyon_gate::{Gate, Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
+use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
 use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
@@ -20,7 +21,6 @@ use crate::engine::{Counts, Limits, RunError};
 use crate::input::{InputItem, InputSource};
 use crate::panics;
 use crate::standing::{Standing, Wanted};
-use crate::supervision::Exit;
 
 /// A message on its way.
 pub(crate) struct Envelope {

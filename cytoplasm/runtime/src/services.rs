@@ -1,18 +1,25 @@
 //! Services: what runs beside the agents, under one root supervisor.
 //!
-//! Each scheduler's thread is owned by a ractor actor, linked to the root. A scheduler cannot be
-//! restarted, since its agents are gone with it: the first failure of the runtime itself ends the
-//! node, and the node is resumed from its log.
+//! Each scheduler's thread is owned by a ractor actor, linked to the root, which does what a
+//! [`Supervisor`] decides. A scheduler cannot be restarted, since its agents are gone with it: so
+//! the root bears no restart, the first failure of the runtime itself ends the node, and the node
+//! is resumed from its log.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use karyon_supervision::{
+    Action, AutoShutdown, ChildId, ChildSpec, Event, Exit, Flags, Intensity, Restart, Shutdown,
+    Strategy, Supervisor,
+};
+use karyon_types::Tick;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 /// What a service's thread does.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs all jobs, each on a thread of its own, until all have ended. When one panics,
-/// `on_failure` is called at once, to make the others end.
+/// `on_failure` is called at once, perhaps again, to make the others end.
 ///
 /// # Errors
 /// Which service failed, and how.
@@ -40,14 +47,79 @@ pub(crate) fn supervise(
 
 struct Root;
 
+/// Nothing here is ever restarted, and all is over when all have ended.
+const FLAGS: Flags = Flags {
+    strategy: Strategy::OneForAll,
+    intensity: Intensity { restarts: 0, period_ticks: 1 },
+    auto_shutdown: AutoShutdown::AllSignificant,
+};
+
+/// With no restart borne, no time is needed.
+const NOW: Tick = Tick(0);
+
+fn spec(id: ChildId) -> ChildSpec {
+    let (restart, shutdown) = (Restart::Transient, Shutdown::Infinity);
+    ChildSpec { id, arguments: 0, restart, shutdown, significant: true }
+}
+
 struct RootState {
-    running: usize,
+    supervisor: Supervisor,
+    /// Those that have not begun.
+    jobs: HashMap<ChildId, (String, Job)>,
+    /// Those that run.
+    services: HashMap<ActorId, ChildId>,
     on_failure: Box<dyn Fn() + Send + Sync>,
     report: Option<tokio::sync::oneshot::Sender<String>>,
 }
 
 type RootArguments =
     (Vec<(String, Job)>, Box<dyn Fn() + Send + Sync>, tokio::sync::oneshot::Sender<String>);
+
+impl RootState {
+    /// Lets the supervisor hear an event, and does what it decides.
+    async fn hear(
+        &mut self,
+        myself: &ActorRef<()>,
+        event: Event,
+    ) -> Result<(), ActorProcessingErr> {
+        let (mut next, mut actions) = (Some(event), Vec::new());
+        while let Some(event) = next.take() {
+            self.supervisor.decide(NOW, event, &mut actions)?;
+            for action in actions.drain(..) {
+                match action {
+                    // One start at a time: what came of it is the only event that follows.
+                    Action::Start { child, .. } => next = Some(self.start(myself, child).await),
+                    Action::Stop { .. } | Action::Kill(_) => (self.on_failure)(),
+                    Action::End(_) => myself.stop(None),
+                    Action::Begun | Action::Forget(_) | Action::Answer { .. } => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self, myself: &ActorRef<()>, child: ChildId) -> Event {
+        let Some(arguments) = self.jobs.remove(&child) else { return Event::FailedToStart(child) };
+        match Actor::spawn_linked(None, Service, arguments, myself.get_cell()).await {
+            Ok((service, _)) => {
+                self.services.insert(service.get_id(), child);
+                Event::Started(child)
+            }
+            Err(error) => {
+                self.report(error.to_string());
+                Event::FailedToStart(child)
+            }
+        }
+    }
+
+    /// Only the first failure is told.
+    fn report(&mut self, failure: String) {
+        if let Some(report) = self.report.take() {
+            // Nobody listens any more: then nobody needs to know.
+            drop(report.send(failure));
+        }
+    }
+}
 
 impl Actor for Root {
     type Msg = ();
@@ -59,16 +131,17 @@ impl Actor for Root {
         myself: ActorRef<()>,
         (jobs, on_failure, report): RootArguments,
     ) -> Result<RootState, ActorProcessingErr> {
-        let running = jobs.len();
-        for (name, job) in jobs {
-            let begun = Actor::spawn_linked(None, Service, (name, job), myself.get_cell()).await;
-            if let Err(error) = begun {
-                // Those that began already must not wait for one that never comes.
-                on_failure();
-                return Err(error.into());
-            }
-        }
-        Ok(RootState { running, on_failure, report: Some(report) })
+        let jobs: Vec<_> = (0..).map(ChildId).zip(jobs).collect();
+        let supervisor = Supervisor::new(FLAGS, jobs.iter().map(|(id, _)| spec(*id)))?;
+        let mut state = RootState {
+            supervisor,
+            jobs: jobs.into_iter().collect(),
+            services: HashMap::new(),
+            on_failure,
+            report: Some(report),
+        };
+        state.hear(&myself, Event::Begin).await?;
+        Ok(state)
     }
 
     async fn handle_supervisor_evt(
@@ -77,25 +150,21 @@ impl Actor for Root {
         event: SupervisionEvent,
         state: &mut RootState,
     ) -> Result<(), ActorProcessingErr> {
-        let failure = match event {
-            SupervisionEvent::ActorFailed(_, error) => Some(error.to_string()),
-            SupervisionEvent::ActorTerminated(..) => None,
+        let (who, exit) = match event {
+            SupervisionEvent::ActorFailed(who, error) => {
+                state.report(error.to_string());
+                (who, Exit::Failure)
+            }
+            SupervisionEvent::ActorTerminated(who, ..) => (who, Exit::Normal),
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
                 return Ok(());
             }
         };
-        state.running -= 1;
-        if let Some(failure) = failure {
-            (state.on_failure)();
-            if let Some(report) = state.report.take() {
-                // Nobody listens any more: then nobody needs to know.
-                drop(report.send(failure));
-            }
+        match state.services.remove(&who.get_id()) {
+            Some(child) => state.hear(&myself, Event::Exited(child, exit)).await,
+            // One that never began; `start` has told that.
+            None => Ok(()),
         }
-        if state.running == 0 {
-            myself.stop(None);
-        }
-        Ok(())
     }
 }
 
