@@ -13,6 +13,8 @@ use karyon_log::{Control, Damage, End, Lane, LogError, Record, Records, Walk};
 use karyon_log_writer::limits::BLOCK_BYTES;
 use karyon_log_writer::{Block, LogFailed, Writer, WriterStatus};
 
+use crate::ahead::{Ahead, Blocks};
+
 /// Records that are younger than this may wait for more to share their block: bounds the padding
 /// of small commits, and how long a record waits before it goes to the writer. Looked at once a
 /// tick.
@@ -43,6 +45,8 @@ pub struct Recorder {
     /// `None`: the log is sealed, and all there is to do is to compare.
     writer: Option<Writer>,
     committed: Option<Committed>,
+    /// Records of the run so far, repeated ones included.
+    recorded: u64,
     open: Vec<u8>,
     open_count: u32,
     opened: Instant,
@@ -58,6 +62,7 @@ impl Recorder {
         Recorder {
             writer,
             committed: None,
+            recorded: 0,
             open: Vec::with_capacity(BLOCK_BYTES),
             open_count: 0,
             opened: Instant::now(),
@@ -69,8 +74,7 @@ impl Recorder {
     pub fn resuming(writer: Option<Writer>, walk: Walk, end: &End) -> Recorder {
         let left = end.lane_records(Lane::Ticks);
         let committed = (left > 0).then(|| Committed {
-            walk,
-            blocks: Vec::new().into_iter(),
+            blocks: Blocks::new(walk),
             body: Vec::new(),
             read: 0,
             place: None,
@@ -89,11 +93,33 @@ impl Recorder {
         self.writer.as_ref().map(|writer| Arc::clone(writer.status()))
     }
 
+    /// Records of the run so far, whether they were appended or repeated.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.recorded
+    }
+
+    /// Whether all of them are durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.committed.is_some()
+            || self.open_count == 0 && self.writer.as_ref().is_none_or(Writer::is_durable)
+    }
+
+    /// Whether anything can be recorded that is not committed already.
+    pub(crate) fn appends(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// What is committed of the beginning of the next tick, between two ticks.
+    pub(crate) fn ahead(&mut self) -> Result<Ahead, RecordError> {
+        self.committed.as_mut().map_or_else(|| Ok(Ahead::default()), Committed::ahead)
+    }
+
     /// Records `count` whole records, in the order of the run.
     ///
     /// # Errors
     /// See [`RecordError`].
     pub fn append(&mut self, records: &[u8], count: u32) -> Result<(), RecordError> {
+        self.recorded += u64::from(count);
         let (records, count) = match &mut self.committed {
             None => (records, count),
             Some(committed) => {
@@ -273,8 +299,7 @@ pub fn wall_ms() -> u64 {
 
 /// What an earlier start committed, read along.
 struct Committed {
-    walk: Walk,
-    blocks: std::vec::IntoIter<karyon_log::WalkedBlock>,
+    blocks: Blocks,
     body: Vec<u8>,
     /// How much of `body` was compared.
     read: usize,
@@ -314,21 +339,17 @@ impl Committed {
     }
 
     fn next_body(&mut self) -> Result<bool, RecordError> {
-        loop {
-            for block in self.blocks.by_ref() {
-                if block.header.lane == Lane::Ticks {
-                    self.place =
-                        Some((block.index, block.first_record.0, block.header.count, block.offset));
-                    self.body = block.body;
-                    self.read = 0;
-                    return Ok(true);
-                }
-            }
-            match self.walk.next_group()? {
-                Some(blocks) => self.blocks = blocks.into_iter(),
-                None => return Ok(false),
-            }
-        }
+        let Some(block) = self.blocks.next()? else { return Ok(false) };
+        self.place = Some((block.index, block.first_record.0, block.header.count, block.offset));
+        self.body = block.body;
+        self.read = 0;
+        Ok(true)
+    }
+
+    /// What is committed of the beginning of the tick that is compared next.
+    fn ahead(&mut self) -> Result<Ahead, RecordError> {
+        let rest = self.body.get(self.read..).unwrap_or_default();
+        Ok(Ahead::read(rest, &mut self.blocks)?)
     }
 
     /// `same` bytes of the body are as recorded.

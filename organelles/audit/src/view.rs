@@ -106,6 +106,15 @@ pub fn view(record: &Record<'_>) -> Value {
             };
             json!({ "kind": "change", "verb": verb, "target": { whose: id } })
         }
+        Record::Order { verb, agent, uid } => {
+            let verb = match verb {
+                OrderVerb::Pause => "pause",
+                OrderVerb::Resume => "resume",
+                OrderVerb::Kill => "kill",
+                OrderVerb::Restart => "restart",
+            };
+            json!({ "kind": "order", "verb": verb, "agent": agent.0, "uid": uid })
+        }
     }
 }
 

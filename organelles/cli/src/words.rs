@@ -141,7 +141,19 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
             format!("{} for {agent} was never handled: {why}", cause_words(*cause))
         }
         Record::Change { verb, target } => change_words(*verb, *target),
+        Record::Order { verb, agent, uid } => order_words(*verb, *agent, *uid),
     }
+}
+
+/// What a user of the machine ordered.
+fn order_words(verb: OrderVerb, agent: AgentId, uid: u32) -> String {
+    let done = match verb {
+        OrderVerb::Pause => "paused",
+        OrderVerb::Resume => "resumed",
+        OrderVerb::Kill => "killed",
+        OrderVerb::Restart => "restarted",
+    };
+    format!("{agent} was {done} by order of the user {uid}")
 }
 
 fn lease_words(lease: &LeaseRecord) -> String {

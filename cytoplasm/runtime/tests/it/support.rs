@@ -9,6 +9,7 @@ use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHeader, Walk};
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
+use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, Failure, InputItem, InputSource,
     Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig,
@@ -194,6 +195,7 @@ pub struct Stage {
     pub changes: Vec<Change>,
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
+    pub desk: Option<Arc<Desk>>,
 }
 
 pub const LIMITS: Limits =
@@ -213,6 +215,7 @@ impl Default for Stage {
             changes: Vec::new(),
             rights: Rights::SEND.and(Rights::REMEMBER),
             guard: None,
+            desk: None,
         }
     }
 }
@@ -241,6 +244,7 @@ impl Stage {
             interrupt: Arc::new(AtomicUsize::new(0)),
             progress: Arc::new(Progress::default()),
             guard: self.guard.clone(),
+            desk: self.desk.clone(),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
