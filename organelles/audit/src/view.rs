@@ -4,7 +4,8 @@
 
 use data_encoding::HEXLOWER;
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record,
+    Target, Verb,
 };
 use karyon_types::hash;
 use serde::Serialize;

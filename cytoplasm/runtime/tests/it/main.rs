@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod asker;
 mod authority;
 mod bounds;
 mod bypass;
@@ -11,6 +12,7 @@ mod determinism;
 mod guarded;
 mod guardian;
 mod node;
+mod orders;
 mod repeating;
 mod standing;
 mod support;

@@ -196,6 +196,8 @@ pub struct Stage {
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
+    pub interrupt: Arc<AtomicUsize>,
+    pub progress: Arc<Progress>,
 }
 
 pub const LIMITS: Limits =
@@ -216,6 +218,8 @@ impl Default for Stage {
             rights: Rights::SEND.and(Rights::REMEMBER),
             guard: None,
             desk: None,
+            interrupt: Arc::default(),
+            progress: Arc::default(),
         }
     }
 }
@@ -241,8 +245,8 @@ impl Stage {
             intensity: self.intensity,
             limits: self.limits,
             stop: None,
-            interrupt: Arc::new(AtomicUsize::new(0)),
-            progress: Arc::new(Progress::default()),
+            interrupt: self.interrupt.clone(),
+            progress: self.progress.clone(),
             guard: self.guard.clone(),
             desk: self.desk.clone(),
         };

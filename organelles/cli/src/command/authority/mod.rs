@@ -66,6 +66,7 @@ fn settings(key: &Arc<SecretKey>, known: Vec<Checkpoint>) -> Settings {
         known,
         // The guardian keeps the checkpoints.
         witness: None,
+        desk: None,
     }
 }
 
