@@ -142,9 +142,7 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
             format!("{} for {agent} was never handled: {why}", cause_words(*cause))
         }
         Record::Change { verb, target } => change_words(*verb, *target),
-        Record::Order { verb, agent, uid } => {
-            order_words(&agent.to_string(), *verb, *uid)
-        },
+        Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
     }
 }
 
