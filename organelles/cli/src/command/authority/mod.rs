@@ -66,7 +66,6 @@ fn settings(key: &Arc<SecretKey>, known: Vec<Checkpoint>) -> Settings {
         known,
         // The guardian keeps the checkpoints.
         witness: None,
-        desk: None,
     }
 }
 
