@@ -272,6 +272,7 @@ impl<A: Agent> Run<A> {
                 interrupt: Arc::default(),
                 progress: Arc::default(),
                 guard: None,
+                desk: None,
             },
             recorder: Recorder::new(start(place, folder.path())),
             folder,

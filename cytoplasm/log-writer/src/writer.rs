@@ -124,6 +124,12 @@ impl Writer {
         Ok(())
     }
 
+    /// Whether everything that was appended is durable.
+    pub fn is_durable(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.durable == queue.appended
+    }
+
     /// Waits until everything that was appended is durable.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::path::Path;
 use karyon_log::{Lane, LogError, Record, Records, Walk, WalkedBlock};
 use karyon_types::{Position, Tick};
 
+use crate::ahead::{Ahead, Blocks};
 use crate::recorder::RecordError;
 
 /// The first record in which a run differs from what is recorded.
@@ -61,8 +62,7 @@ impl Compared {
 
 /// What an earlier start committed, read along.
 pub(crate) struct Committed {
-    walk: Walk,
-    blocks: std::vec::IntoIter<WalkedBlock>,
+    blocks: Blocks,
     body: Vec<u8>,
     /// How much of `body` was compared.
     read: usize,
@@ -78,8 +78,7 @@ impl Committed {
     /// there is nothing to compare with.
     pub(crate) fn new(walk: Walk, records: u64) -> Option<Committed> {
         (records > 0).then(|| Committed {
-            walk,
-            blocks: Vec::new().into_iter(),
+            blocks: Blocks::new(walk),
             body: Vec::new(),
             read: 0,
             next: 0,
@@ -155,18 +154,15 @@ impl Committed {
     }
 
     fn next_body(&mut self) -> Result<bool, RecordError> {
-        loop {
-            for block in self.blocks.by_ref() {
-                if block.header.lane == Lane::Ticks {
-                    (self.next, self.body, self.read) = (block.first_record.0, block.body, 0);
-                    return Ok(true);
-                }
-            }
-            match self.walk.next_group()? {
-                Some(blocks) => self.blocks = blocks.into_iter(),
-                None => return Ok(false),
-            }
-        }
+        let Some(block) = self.blocks.next()? else { return Ok(false) };
+        (self.next, self.body, self.read) = (block.first_record.0, block.body, 0);
+        Ok(true)
+    }
+
+    /// What is committed of the beginning of the tick that is compared next.
+    pub(crate) fn ahead(&mut self) -> Result<Ahead, RecordError> {
+        let rest = self.body.get(self.read..).unwrap_or_default();
+        Ok(Ahead::read(rest, &mut self.blocks)?)
     }
 
     /// The run makes `records` where something else is committed.

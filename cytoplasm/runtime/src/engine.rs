@@ -4,8 +4,9 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use karyon_gate::{Full, Grant, Lease, OpenError};
 use karyon_guard::Guard;
@@ -18,9 +19,12 @@ use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;
+use crate::census::Ground;
 use crate::chaos::Chaos;
 use crate::input::{Batch, InputSource};
 use crate::leases::{Change, ChangeError, Leases};
+use crate::orders::{Open, Orders};
+use crate::processes::Desk;
 use crate::recorder::{RecordError, Recorder};
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
@@ -119,6 +123,8 @@ pub struct RunConfig {
     pub progress: Arc<Progress>,
     /// The guardian that is told of ticks and crashes with each of its beats.
     pub guard: Option<Arc<Guard>>,
+    /// Where the run is asked about its agents, and takes orders about them.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// How far a run has come.
@@ -130,6 +136,8 @@ pub struct Progress {
     pub inputs: AtomicU64,
     /// Messages on their way so far.
     pub messages: AtomicU64,
+    /// All that is left to do waits for paused agents, and so the run for orders.
+    pub waiting: AtomicBool,
 }
 
 /// How a run ended.
@@ -260,9 +268,10 @@ pub fn run<A: Agent>(
 ) -> Result<Outcome<A>, RunError> {
     crate::panics::install();
     let stepping = Stepping::begin(config.guard);
+    let desk = Open::new(config.desk.clone());
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let mut leases = match Leases::bring_to_life(&population, config.limits, &mut owned) {
+    let leases = match Leases::bring_to_life(&population, config.limits, &mut owned) {
         Ok(leases) => leases,
         Err(error) => {
             *recorder = Some(owned);
@@ -278,10 +287,10 @@ pub fn run<A: Agent>(
         limits: config.limits,
         agents: population.names.len() as u64,
     };
+    let orders = Orders::new(config.desk, population.names);
     let slabs: Vec<_> = (0..schedulers)
         .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &leases.handles)))
         .collect();
-    let terms = std::mem::take(&mut leases.terms);
     let shared = Arc::new(Shared {
         barrier: Barrier::new(schedulers),
         small_tick: config.small_tick,
@@ -299,6 +308,7 @@ pub fn run<A: Agent>(
             current: None,
             result: None,
             leases,
+            orders,
             framing: Vec::new(),
             framed: 0,
         }),
@@ -322,6 +332,8 @@ pub fn run<A: Agent>(
     let shared = Arc::try_unwrap(shared)
         .map_err(|_| RunError::Runtime("a scheduler outlived its supervisor".into()))?;
     let leader = shared.leader.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Nobody is answered any more, and whoever waits shall not wait for the rest.
+    drop((desk, leader.orders));
     *recorder = Some(leader.recorder);
     let (ending, ticks) = leader
         .result
@@ -332,7 +344,7 @@ pub fn run<A: Agent>(
         counts.add(&slab.counts);
         agents.extend(slab.into_agents());
     }
-    Ok(Outcome { ending, ticks, counts, agents, leases: terms })
+    Ok(Outcome { ending, ticks, counts, agents, leases: leader.leases.terms })
 }
 
 /// While it lives the guardian is told that agents run, however the run ends.
@@ -360,6 +372,9 @@ impl Drop for Stepping {
     }
 }
 
+/// How long a run that waits for orders sleeps before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
 /// The tick that stands for "no more".
 const STOP: u64 = u64::MAX;
 
@@ -377,7 +392,7 @@ struct Shared<A> {
     slabs: Vec<Mutex<Scheduler<A>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A thread that died poisons the barrier, and nobody looks at what it left.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -423,12 +438,16 @@ impl<A: Agent> Shared<A> {
         std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
     }
 
+    fn ground(&self) -> Ground<'_, A> {
+        Ground { plan: &self.plan, slabs: &self.slabs, links: &self.links }
+    }
+
     /// The serial part. Small ticks are run here, all shares of them, while the others wait:
     /// cheaper than waking them.
     fn lead(&self) {
         let mut leader = lock(&self.leader);
         loop {
-            let next = match leader.between_ticks(&self.plan, &self.outcomes) {
+            let next = match leader.between_ticks(&self.ground(), &self.outcomes) {
                 Ok(next) => next,
                 Err(error) => {
                     leader.result = Some(Err(error));
@@ -468,6 +487,7 @@ struct Leader {
     current: Option<Tick>,
     result: Option<Result<(Ending, u64), RunError>>,
     leases: Leases,
+    orders: Orders,
     /// The tick's own records, in front of those of its agents.
     framing: Vec<u8>,
     framed: u32,
@@ -475,36 +495,47 @@ struct Leader {
 
 impl Leader {
     /// Ends one tick and names the next; `None` when the run is over.
-    fn between_ticks<A>(
+    fn between_ticks<A: Agent>(
         &mut self,
-        plan: &Plan<A>,
+        ground: &Ground<'_, A>,
         outcomes: &[Mutex<TickOutcome>],
     ) -> Result<Option<Next>, RunError> {
+        let plan = ground.plan;
         // First, and whatever else is the matter: STOP.
-        if self.stop.as_ref().is_some_and(StopFile::is_present) {
-            plan.gate.halt();
+        if self.is_stopped(plan) {
             return Ok(self.end(Ending::Halted));
         }
-        let (next, on_the_way) = match self.current {
+        let last = self.current;
+        let (next, on_the_way) = match last {
             None => (Tick(0), 0),
             Some(tick) => {
                 let on_the_way = self.finish_tick(tick, plan, outcomes)?;
-                let next = Tick(tick.0 + 1);
-                if on_the_way == 0 && next >= plan.inputs.ends() {
-                    self.recorder.check_complete()?;
-                    self.current = Some(next);
-                    return Ok(self.end(Ending::Completed));
-                }
-                (next, on_the_way)
+                self.orders.recorded(&self.recorder, tick);
+                (Tick(tick.0 + 1), on_the_way)
             }
         };
-        if let Some(failed) = self.recorder.failure() {
-            return Err(failed.clone().into());
-        }
-        let signal = self.interrupt.load(Ordering::Relaxed) as u32;
-        if signal != 0 {
+        let idle = last.is_some() && on_the_way == 0 && next >= plan.inputs.ends();
+        if idle && ground.slabs.iter().all(|slab| lock(slab).held() == 0) {
+            self.recorder.check_complete()?;
             self.current = Some(next);
-            return Ok(self.end(Ending::Interrupted { signal }));
+            return Ok(self.end(Ending::Completed));
+        }
+        if let Some(ending) = self.is_over()? {
+            self.current = Some(next);
+            return Ok(self.end(ending));
+        }
+        let batch = plan.inputs.released(next);
+        let ordered = self.orders.serve(ground, &self.leases.terms, &mut self.recorder, last)?;
+        // Without a log to write to nobody gives orders: the comparison says how the run ends.
+        if idle
+            && !ordered
+            && self.recorder.appends()
+            && let Some(ending) = self.wait_for_orders(ground)?
+        {
+            if ending != Ending::Halted {
+                self.current = Some(next);
+            }
+            return Ok(self.end(ending));
         }
         self.current = Some(next);
         self.progress.tick.store(next.0, Ordering::Relaxed);
@@ -512,8 +543,58 @@ impl Leader {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
-        let events = on_the_way + self.frame(next, plan.inputs.released(next))?;
+        let events = on_the_way + self.frame(next, batch)?;
         Ok(Some(Next { tick: next, events }))
+    }
+
+    fn is_stopped<A>(&self, plan: &Plan<A>) -> bool {
+        let stopped = self.stop.as_ref().is_some_and(StopFile::is_present);
+        if stopped {
+            plan.gate.halt();
+        }
+        stopped
+    }
+
+    /// Whether a signal asks for an end; an error when the log gave up.
+    fn is_over(&self) -> Result<Option<Ending>, RunError> {
+        if let Some(failed) = self.recorder.failure() {
+            return Err(failed.clone().into());
+        }
+        let signal = self.interrupt.load(Ordering::Relaxed) as u32;
+        Ok((signal != 0).then_some(Ending::Interrupted { signal }))
+    }
+
+    /// All that is left to do waits for paused agents: waits for an order, or for the end.
+    fn wait_for_orders<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+    ) -> Result<Option<Ending>, RunError> {
+        // What there is becomes durable: nothing that comes soon could share its block.
+        self.recorder.seal()?;
+        self.set_waiting(true);
+        let ending = loop {
+            if self.is_stopped(ground.plan) {
+                break Some(Ending::Halted);
+            }
+            if let Some(ending) = self.is_over()? {
+                break Some(ending);
+            }
+            let (last, terms) = (self.current, &self.leases.terms);
+            if self.orders.serve(ground, terms, &mut self.recorder, last)? {
+                break None;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        };
+        self.set_waiting(false);
+        Ok(ending)
+    }
+
+    fn set_waiting(&self, is_so: bool) {
+        self.progress.waiting.store(is_so, Ordering::Relaxed);
+        if let Some(guard) = &self.guard {
+            // Or the guardian would take a run that waits for one that hangs.
+            guard.counters().stepping.store(!is_so, Ordering::Relaxed);
+        }
     }
 
     fn end(&mut self, ending: Ending) -> Option<Next> {
@@ -526,6 +607,7 @@ impl Leader {
         self.framing.clear();
         Record::Tick(tick).encode(&mut self.framing);
         self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
+        self.framed += self.orders.frame(&mut self.framing);
         let released = batch.items.len() as u64;
         if released > 0 {
             Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);

@@ -7,9 +7,11 @@
 //! gives the same records and the same state for any number of schedulers.
 
 mod agent;
+mod ahead;
 mod annex;
 mod authority;
 mod barrier;
+mod census;
 mod chaos;
 mod checkpoints;
 pub mod codec;
@@ -20,6 +22,7 @@ mod input;
 mod keeper;
 mod leases;
 mod node;
+mod orders;
 mod panics;
 pub mod processes;
 mod recorder;

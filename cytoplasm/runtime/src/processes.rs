@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use karyon_gate::Lease;
 use karyon_log::Cause;
+pub use karyon_log::OrderVerb;
 use karyon_types::{AgentId, Tick};
 
 /// Questions that wait at a time; one more is refused. Each asker waits for one, so more are only
@@ -44,7 +45,7 @@ pub struct Process {
     pub status: Status,
     /// Events that it is done with.
     pub steps: u64,
-    /// Messages that wait for it.
+    /// What waits for it: messages, news of denials, and while it is paused inputs.
     pub mailbox: u64,
     /// How often it was started again.
     pub restarts: u64,
@@ -77,6 +78,8 @@ pub struct Selection {
     pub descending: bool,
     /// Only names that hold this text.
     pub name: Option<String>,
+    /// Only the one whose whole name that text is.
+    pub exact: bool,
     /// Only these.
     pub status: Option<Status>,
     /// So many are left out at the beginning.
@@ -120,19 +123,6 @@ pub struct Inspected {
     pub state: Option<Vec<u8>>,
     /// What it handled last, the newest first: at most [`LAST_CAUSES`].
     pub last: Vec<Cause>,
-}
-
-/// What can be ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OrderVerb {
-    /// From the next tick on its messages wait.
-    Pause,
-    /// They wait no more.
-    Resume,
-    /// It ends at once, whatever it is doing; its supervisor decides what follows.
-    Kill,
-    /// It ends at once and begins anew, whatever its supervisor would decide.
-    Restart,
 }
 
 /// An order from outside.
@@ -196,9 +186,19 @@ pub enum Refusal {
     NotRunning,
 }
 
-struct Asked {
-    question: Question,
+/// A question, for whoever answers. Dropped without an answer, it says that no run is under way.
+pub struct Asked {
+    /// What is asked.
+    pub question: Question,
     answer: SyncSender<Answer>,
+}
+
+impl Asked {
+    /// Answers.
+    pub fn answer(self, answer: Answer) {
+        // Nobody listens any more: then nobody needs to know.
+        drop(self.answer.send(answer));
+    }
 }
 
 #[derive(Default)]
@@ -215,21 +215,31 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Asks, and waits for the answer: at most for the tick that runs.
+    /// Asks, and waits for the answer: at most for the tick that runs, and for an order for the
+    /// one in which it is carried out.
     pub fn ask(&self, question: Question) -> Answer {
-        let (answer, answered): (_, Receiver<Answer>) = mpsc::sync_channel(1);
-        {
-            let mut waiting = self.lock();
-            if !waiting.open {
-                return Answer::Refused(Refusal::NotRunning);
-            }
-            if waiting.asked.len() >= MAX_WAITING {
-                return Answer::Refused(Refusal::Busy);
-            }
-            waiting.asked.push_back(Asked { question, answer });
+        match self.put(question) {
+            // Whoever should answer may end first.
+            Ok(answer) => answer.recv().unwrap_or(Answer::Refused(Refusal::NotRunning)),
+            Err(refusal) => Answer::Refused(refusal),
         }
-        // Whoever should answer ended first.
-        answered.recv().unwrap_or(Answer::Refused(Refusal::NotRunning))
+    }
+
+    /// Puts a question, and gives back where its answer will be.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] and [`Refusal::NotRunning`].
+    pub fn put(&self, question: Question) -> Result<Receiver<Answer>, Refusal> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let mut waiting = self.lock();
+        if !waiting.open {
+            return Err(Refusal::NotRunning);
+        }
+        if waiting.asked.len() >= MAX_WAITING {
+            return Err(Refusal::Busy);
+        }
+        waiting.asked.push_back(Asked { question, answer });
+        Ok(answered)
     }
 
     /// From now on somebody answers.
@@ -244,11 +254,15 @@ impl Desk {
         waiting.asked.clear();
     }
 
+    /// Takes the question that has waited longest.
+    pub fn take(&self) -> Option<Asked> {
+        self.lock().asked.pop_front()
+    }
+
     /// Answers the question that has waited longest. `false`: there is none.
     pub fn answer_next(&self, answer: impl FnOnce(Question) -> Answer) -> bool {
-        let Some(next) = self.lock().asked.pop_front() else { return false };
-        // Nobody listens any more: then nobody needs to know.
-        drop(next.answer.send(answer(next.question)));
+        let Some(Asked { question, answer: asker }) = self.take() else { return false };
+        drop(asker.send(answer(question)));
         true
     }
 

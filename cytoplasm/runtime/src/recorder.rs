@@ -13,6 +13,7 @@ use karyon_log::{Control, End, Lane, LogError, Record, Records, Walk};
 use karyon_log_writer::limits::BLOCK_BYTES;
 use karyon_log_writer::{Block, LogFailed, Writer, WriterStatus};
 
+use crate::ahead::Ahead;
 use crate::committed::{Committed, Compared, Divergence};
 
 /// Records that are younger than this may wait for more to share their block: bounds the padding
@@ -46,6 +47,8 @@ pub struct Recorder {
     compared: Compared,
     /// Whether the run ends with what is compared.
     ends: bool,
+    /// Records of the run so far, repeated ones included.
+    recorded: u64,
     open: Vec<u8>,
     open_count: u32,
     opened: Instant,
@@ -63,6 +66,7 @@ impl Recorder {
             committed: None,
             compared: Compared::default(),
             ends: false,
+            recorded: 0,
             open: Vec::with_capacity(BLOCK_BYTES),
             open_count: 0,
             opened: Instant::now(),
@@ -97,11 +101,33 @@ impl Recorder {
         self.writer.as_ref().map(|writer| Arc::clone(writer.status()))
     }
 
+    /// Records of the run so far, whether they were appended or repeated.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.recorded
+    }
+
+    /// Whether all of them are durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.committed.is_some()
+            || self.open_count == 0 && self.writer.as_ref().is_none_or(Writer::is_durable)
+    }
+
+    /// Whether anything can be recorded that is not committed already.
+    pub(crate) fn appends(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// What is committed of the beginning of the next tick, between two ticks.
+    pub(crate) fn ahead(&mut self) -> Result<Ahead, RecordError> {
+        self.committed.as_mut().map_or_else(|| Ok(Ahead::default()), Committed::ahead)
+    }
+
     /// Records `count` whole records, in the order of the run.
     ///
     /// # Errors
     /// See [`RecordError`].
     pub fn append(&mut self, records: &[u8], count: u32) -> Result<(), RecordError> {
+        self.recorded += u64::from(count);
         let (records, count) = match &mut self.committed {
             None => (records, count),
             Some(committed) => {

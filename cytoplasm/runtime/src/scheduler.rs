@@ -4,7 +4,10 @@
 //! behind the other, is in the order of serials for any number of them; and so that what arrives
 //! from them is ordered by sender already.
 
+mod apart;
+
 use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -22,14 +25,30 @@ use crate::input::{InputItem, InputSource};
 use crate::panics;
 use crate::standing::{Standing, Wanted};
 
+pub(crate) use self::apart::Facts;
+use self::apart::{Apart, Held};
+
 /// A message on its way.
+#[derive(Clone)]
 pub(crate) struct Envelope {
-    to: AgentId,
+    pub(crate) to: AgentId,
     message: Message,
     /// The news that what the sender wanted was denied; `to` is the sender then.
     denial: Option<(Denial, Deed)>,
     payload: Payload,
 }
+
+impl Envelope {
+    fn cause(&self) -> Cause {
+        match self.denial {
+            None => Cause::Message(self.message),
+            Some(_) => Cause::Denial(self.message),
+        }
+    }
+}
+
+/// What agents handled last, the newest first; only of those that somebody inspected.
+type Watched = BTreeMap<AgentId, VecDeque<Cause>>;
 
 struct Slot<A> {
     /// `None`: it exited.
@@ -37,6 +56,8 @@ struct Slot<A> {
     /// Events that it is done with.
     steps: u64,
     lease: Option<Handle>,
+    /// How often it was started again.
+    restarts: u32,
     standing: Standing,
 }
 
@@ -80,6 +101,8 @@ pub(crate) struct Scheduler<A> {
     wishes: Wishes,
     undo: Vec<u8>,
     input: Vec<u8>,
+    apart: BTreeMap<AgentId, Apart>,
+    watched: Watched,
 }
 
 /// One event, ready to be handled.
@@ -108,6 +131,7 @@ impl<A: Agent> Scheduler<A> {
                 agent: Some((plan.init)(AgentId(serial))),
                 steps: 0,
                 lease: leases.get(serial as usize - 1).copied().flatten(),
+                restarts: 0,
                 standing: Standing::default(),
             })
             .collect();
@@ -124,6 +148,8 @@ impl<A: Agent> Scheduler<A> {
             wishes: Wishes::default(),
             undo: Vec::new(),
             input: Vec::new(),
+            apart: BTreeMap::new(),
+            watched: Watched::new(),
         }
     }
 
@@ -147,20 +173,31 @@ impl<A: Agent> Scheduler<A> {
         let to = released.partition_point(|item| item.receiver.0 < behind);
         let mut inputs = released.get(from..to).unwrap_or_default();
         let mut mail = order.as_slice();
+        let called = self.called_upon();
+        let mut called = called.as_slice();
         while self.outcome.error.is_none() {
-            let next = match (inputs.first(), mail.first()) {
-                (None, None) => break,
-                (Some(item), None) => item.receiver,
-                (None, Some((to, _))) => *to,
-                (Some(item), Some((to, _))) => item.receiver.min(*to),
+            let next = match (inputs.first(), mail.first(), called.first()) {
+                (None, None, None) => break,
+                (Some(item), None, None) => item.receiver,
+                (None, Some((to, _)), None) => *to,
+                (Some(item), Some((to, _)), None) => item.receiver.min(*to),
+                (item, letter, Some(id)) => {
+                    let receivers = [item.map(|item| item.receiver), letter.map(|(to, _)| *to)];
+                    receivers.into_iter().flatten().fold(*id, AgentId::min)
+                }
             };
+            called = called.strip_prefix(&[next]).unwrap_or(called);
             let (now, later) = inputs.split_at(inputs.partition_point(|i| i.receiver == next));
             inputs = later;
             let (letters, later) =
                 mail.split_at(mail.iter().take_while(|(to, _)| *to == next).count());
             mail = later;
             let letters = letters.iter().filter_map(|(_, place)| inbox.get(*place as usize));
-            self.run_agent(plan, tick, next, now, letters);
+            if self.apart.is_empty() || !self.apart.contains_key(&next) {
+                self.run_agent(plan, tick, next, &[], now, letters);
+            } else {
+                self.run_apart(plan, tick, next, now, letters);
+            }
         }
         order.clear();
         self.order = order;
@@ -173,10 +210,13 @@ impl<A: Agent> Scheduler<A> {
         plan: &Plan<A>,
         tick: Tick,
         id: AgentId,
+        held: &[Held],
         inputs: &[InputItem],
         mail: impl Iterator<Item = &'a Envelope> + Clone,
     ) {
-        let letters = mail.clone().filter(|envelope| envelope.denial.is_none()).count();
+        let is_message = |envelope: &Envelope| envelope.denial.is_none();
+        let letters = mail.clone().filter(|envelope| is_message(envelope)).count()
+            + held.iter().filter(|held| matches!(held, Held::Mail(e) if is_message(e))).count();
         if letters as u64 > plan.limits.messages_per_tick {
             self.outcome.error = Some(RunError::MailboxBound {
                 agent: id,
@@ -186,31 +226,52 @@ impl<A: Agent> Scheduler<A> {
             return;
         }
         let mut emptied = false;
-        let mut payload = std::mem::take(&mut self.input);
-        for item in inputs {
-            payload.clear();
-            plan.inputs.payload(item.index, &mut payload);
-            let event = Event::Input { payload: &payload };
-            let due = Due { cause: Cause::Input(item.index), event };
-            emptied = self.handle(plan, tick, id, &due, emptied);
-        }
-        self.input = payload;
-        for envelope in mail {
-            let due = match envelope.denial {
-                None => Due {
-                    cause: Cause::Message(envelope.message),
-                    event: Event::Message {
-                        from: envelope.message.from,
-                        payload: &envelope.payload,
-                    },
-                },
-                Some((denial, deed)) => Due {
-                    cause: Cause::Denial(envelope.message),
-                    event: Event::Denied { deed, denial },
-                },
+        for held in held {
+            emptied = match held {
+                Held::Input(item) => self.handle_input(plan, tick, id, item, emptied),
+                Held::Mail(envelope) => self.handle_mail(plan, tick, id, envelope, emptied),
             };
-            emptied = self.handle(plan, tick, id, &due, emptied);
         }
+        for item in inputs {
+            emptied = self.handle_input(plan, tick, id, item, emptied);
+        }
+        for envelope in mail {
+            emptied = self.handle_mail(plan, tick, id, envelope, emptied);
+        }
+    }
+
+    fn handle_input(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        item: &InputItem,
+        emptied: bool,
+    ) -> bool {
+        let mut payload = std::mem::take(&mut self.input);
+        payload.clear();
+        plan.inputs.payload(item.index, &mut payload);
+        let event = Event::Input { payload: &payload };
+        let due = Due { cause: Cause::Input(item.index), event };
+        let emptied = self.handle(plan, tick, id, &due, emptied);
+        self.input = payload;
+        emptied
+    }
+
+    #[inline]
+    fn handle_mail(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        envelope: &Envelope,
+        emptied: bool,
+    ) -> bool {
+        let event = match envelope.denial {
+            None => Event::Message { from: envelope.message.from, payload: &envelope.payload },
+            Some((denial, deed)) => Event::Denied { deed, denial },
+        };
+        self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
     }
 
     /// Runs one event to its end. Returns whether the rest of the agent's mailbox is gone.
@@ -230,6 +291,7 @@ impl<A: Agent> Scheduler<A> {
             self.lose(id, due.cause, loss);
             return emptied;
         }
+        apart::note(&mut self.watched, id, due.cause);
         let redeliver = match A::KIND.restart_from {
             RestartFrom::Init => None,
             RestartFrom::LastGood { redeliver } => Some(redeliver),
@@ -277,6 +339,7 @@ impl<A: Agent> Scheduler<A> {
             record.encode(&mut self.outcome.records);
             self.outcome.count += 1;
             if restarts {
+                slot.restarts = slot.restarts.saturating_add(1);
                 self.counts.restarts += 1;
                 self.outcome.restarts += 1;
             }
@@ -401,6 +464,7 @@ impl<A: Agent> Scheduler<A> {
         let again = A::KIND.restart.restarts_after(Exit::Normal);
         if let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) {
             slot.agent = again.then(|| (plan.init)(id));
+            slot.restarts = slot.restarts.saturating_add(u32::from(again));
         }
         if again {
             self.counts.restarts += 1;

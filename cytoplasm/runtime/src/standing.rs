@@ -37,6 +37,10 @@ impl<'a> Wanted<'a> {
 }
 
 impl Standing {
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.log_bytes
+    }
+
     /// Records what comes of a wish; the decision, which is another than the gate's if the log
     /// would take more than `budget` bytes of outputs under this lease.
     ///

@@ -8,7 +8,7 @@ mod step;
 
 use karyon_types::{AgentId, LeaseId, Tick, varint};
 
-pub use self::authority::{LeaseRecord, Target, Verb};
+pub use self::authority::{LeaseRecord, OrderVerb, Target, Verb};
 pub use self::step::{Cause, Message, Output, StepEncoder};
 use self::step::{cause_kind, read_cause, read_output, write_cause};
 use crate::control::Control;
@@ -25,6 +25,7 @@ mod kind {
     pub(super) const CRASH: u8 = 23;
     pub(super) const DEAD_LETTER: u8 = 24;
     pub(super) const CHANGE: u8 = 25;
+    pub(super) const ORDER: u8 = 26;
 }
 
 /// How an agent's step failed.
@@ -130,6 +131,15 @@ pub enum Record<'a> {
         /// Whose.
         target: Target,
     },
+    /// A user of the machine ordered something about an agent, before the steps of this tick.
+    Order {
+        /// What.
+        verb: OrderVerb,
+        /// Whom it is about.
+        agent: AgentId,
+        /// The user, as the kernel names them: no principal.
+        uid: u32,
+    },
 }
 
 impl Record<'_> {
@@ -185,6 +195,11 @@ impl Record<'_> {
                 body.push(*verb as u8);
                 body.push(number);
                 varint::write(&mut body, id);
+            }
+            Record::Order { verb, agent, uid } => {
+                body.extend([kind::ORDER, *verb as u8]);
+                varint::write(&mut body, agent.0);
+                varint::write(&mut body, u64::from(*uid));
             }
         }
         frame(out, &body);
@@ -245,6 +260,11 @@ impl Record<'_> {
             kind::CHANGE => Record::Change {
                 verb: Verb::from_number(byte(b)?)?,
                 target: Target::from_parts(byte(b)?, varint::read(b)?)?,
+            },
+            kind::ORDER => Record::Order {
+                verb: OrderVerb::from_number(byte(b)?)?,
+                agent: AgentId(varint::read(b)?),
+                uid: varint::read(b)?.try_into().ok()?,
             },
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };

@@ -88,6 +88,10 @@ fn each_kind_comes_back() {
         Record::Change { verb: Verb::Revoke, target: Target::Grant(GrantId(2)) },
         Record::Change { verb: Verb::Revoke, target: Target::Principal(PrincipalId(3)) },
         Record::Change { verb: Verb::Revoke, target: Target::Lease(LeaseId(4)) },
+        Record::Order { verb: OrderVerb::Pause, agent: AgentId(700), uid: 1000 },
+        Record::Order { verb: OrderVerb::Resume, agent: AgentId(1), uid: 0 },
+        Record::Order { verb: OrderVerb::Kill, agent: AgentId(1), uid: u32::MAX },
+        Record::Order { verb: OrderVerb::Restart, agent: AgentId(1), uid: 7 },
     ] {
         check(&record);
     }
@@ -124,7 +128,14 @@ fn a_small_answer_costs_22_bytes_at_a_million_agents_beside_its_payload() {
 
 #[test]
 fn unknown_kinds_and_numbers_are_refused() {
-    for bytes in [&[1u8, 0][..], &[1, 99], &[2, 18, 0x80], &[7, 23, 1, 1, 0, 9, 1, 0], &[0]] {
+    for bytes in [
+        &[1u8, 0][..],
+        &[1, 99],
+        &[2, 18, 0x80],
+        &[7, 23, 1, 1, 0, 9, 1, 0],
+        &[4, 26, 5, 1, 1],
+        &[0],
+    ] {
         assert_eq!(Records::new(bytes).next(), Some(None), "{bytes:?}");
     }
 }

@@ -4,7 +4,8 @@
 
 use data_encoding::HEXLOWER;
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record,
+    Target, Verb,
 };
 use karyon_types::hash;
 use serde::Serialize;
@@ -105,6 +106,15 @@ pub fn view(record: &Record<'_>) -> Value {
                 Verb::Revoke => "revoke",
             };
             json!({ "kind": "change", "verb": verb, "target": { whose: id } })
+        }
+        Record::Order { verb, agent, uid } => {
+            let verb = match verb {
+                OrderVerb::Pause => "pause",
+                OrderVerb::Resume => "resume",
+                OrderVerb::Kill => "kill",
+                OrderVerb::Restart => "restart",
+            };
+            json!({ "kind": "order", "verb": verb, "agent": agent.0, "uid": uid })
         }
     }
 }

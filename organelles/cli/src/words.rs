@@ -2,7 +2,8 @@
 
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, Output, Record, Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, OrderVerb, Output, Record,
+    Target, Verb,
 };
 
 use crate::output::{hex, plain};
@@ -141,6 +142,28 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
             format!("{} for {agent} was never handled: {why}", cause_words(*cause))
         }
         Record::Change { verb, target } => change_words(*verb, *target),
+        Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
+    }
+}
+
+/// What a user of the machine ordered about an agent.
+pub(crate) fn order_words(who: &str, verb: OrderVerb, uid: u32) -> String {
+    let done = match verb {
+        OrderVerb::Pause => "paused",
+        OrderVerb::Resume => "resumed",
+        OrderVerb::Kill => "killed",
+        OrderVerb::Restart => "restarted",
+    };
+    format!("{who} was {done} by order of the user {uid}")
+}
+
+/// The verb of an order about an agent, as it is typed.
+pub(crate) fn order_verb(verb: OrderVerb) -> &'static str {
+    match verb {
+        OrderVerb::Pause => "pause",
+        OrderVerb::Resume => "resume",
+        OrderVerb::Kill => "kill",
+        OrderVerb::Restart => "restart",
     }
 }
 

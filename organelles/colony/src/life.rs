@@ -12,6 +12,7 @@ use karyon_graph::GraphError;
 use karyon_identity::SecretKey;
 use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
 use karyon_memory::Fresh;
+use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
     RunConfig, RunError, SMALL_TICK, run, wall_ms,
@@ -104,6 +105,8 @@ pub struct Settings {
     /// A folder outside the data directory that keeps the newest checkpoint of each log, in a file
     /// named after the log.
     pub witness: Option<PathBuf>,
+    /// Where the run is asked about its agents while it runs.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// How it ended.
@@ -314,6 +317,7 @@ fn live(
         interrupt: Arc::clone(&settings.interrupt),
         progress: Arc::clone(&settings.progress),
         guard: node.dir().guard().cloned(),
+        desk: settings.desk.clone(),
     };
     let population = rumour.population(grant);
     let outcome = run(config, population, Arc::new(rumour.feeder()), &mut node.recorder);

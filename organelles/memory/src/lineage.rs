@@ -12,8 +12,10 @@ mod back;
 mod forth;
 
 use karyon_graph::GraphError;
+use karyon_lineage::Tie;
 use karyon_log::{
-    Control, CrashKind, Decision, Loss, Message, Output, PrincipalRecord, Record, Target, Verb,
+    Control, CrashKind, Decision, Loss, Message, OrderVerb, Output, PrincipalRecord, Record,
+    Target, Verb,
 };
 use karyon_memory_ops::{Properties, Valid};
 use karyon_types::{AgentId, Denial, GrantId, LeaseId, Position, Tick};
@@ -167,6 +169,13 @@ pub enum What {
         /// Whose.
         target: Target,
     },
+    /// A user of the machine ordered something about the agent.
+    Ordered {
+        /// What.
+        verb: OrderVerb,
+        /// Who, as the kernel names them.
+        uid: u32,
+    },
     /// The agent was born.
     Born,
     /// A lease was opened for the agent.
@@ -225,6 +234,7 @@ fn link_of(found: &Found, record: Record<'_>) -> Link {
         Record::Tick(_) => link(None, What::Tick),
         Record::Input { count, .. } => link(None, What::Released { count }),
         Record::Change { verb, target } => link(None, What::Changed { verb, target }),
+        Record::Order { verb, agent, uid } => link(Some(agent), What::Ordered { verb, uid }),
         Record::Control(control) => {
             let (agent, lease) = parties(&control);
             Link { lease: lease.map(LeaseId), ..link(agent.map(AgentId), What::Control(control)) }
@@ -248,6 +258,37 @@ fn end_of_attempts(
         Some(Record::DeadLetter { agent: whose, .. }) => whose == agent,
         _ => false,
     }))
+}
+
+/// The order from outside for which something sent to an agent was lost at `found`: of the same
+/// tick when the mailbox was emptied; when the agent was gone, the kill behind which it did nothing
+/// any more.
+fn order_behind(
+    journal: &mut Journal,
+    found: &Found,
+    agent: AgentId,
+    loss: Loss,
+) -> Result<Option<Found>, JournalError> {
+    let mut last = None;
+    for tied in journal.tied(Tie::OrderAgent, agent.0)? {
+        let tied = tied?;
+        if tied >= found.position {
+            break;
+        }
+        last = Some(tied);
+    }
+    let Some(order) = last.map(|at| journal.record(at)).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    let Some(Record::Order { verb, .. }) = order.record() else { return Ok(None) };
+    let is_it = match (loss, verb) {
+        (Loss::MailboxEmptied, OrderVerb::Kill | OrderVerb::Restart) => order.tick == found.tick,
+        (Loss::ReceiverGone, OrderVerb::Kill) => {
+            journal.last_step(agent)?.is_none_or(|step| step.position < order.position)
+        }
+        (Loss::MailboxEmptied | Loss::ReceiverGone, _) | (Loss::Poison, _) => false,
+    };
+    Ok(is_it.then_some(order))
 }
 
 /// Whose a control record is, and under which lease.

@@ -73,7 +73,8 @@ impl Batch<'_, '_> {
             | Record::Input { .. }
             | Record::Crash { .. }
             | Record::DeadLetter { .. }
-            | Record::Change { .. } => {}
+            | Record::Change { .. }
+            | Record::Order { .. } => {}
         }
         Ok(())
     }

@@ -60,6 +60,8 @@ pub enum Tie {
     RefusedLease = 25,
     /// Imports under this lease.
     ImportLease = 26,
+    /// What users of the machine ordered about this agent.
+    OrderAgent = 27,
 }
 
 /// Puts big-endian numbers one behind the other.
@@ -202,6 +204,7 @@ impl Rows {
                 self.tie(Tie::LeaseGrant, lease.grant.0, position);
             }
             Record::Control(control) => self.control(control, position),
+            Record::Order { agent, .. } => self.tie(Tie::OrderAgent, agent.0, position),
             Record::Input { .. } | Record::Change { .. } => {}
         }
         state.position += 1;

@@ -50,6 +50,7 @@ fn a_native_agent_can_bypass_the_gate() {
         interrupt: Arc::new(AtomicUsize::new(0)),
         progress: Arc::new(Progress::default()),
         guard: None,
+        desk: None,
     };
     let smuggler = file.clone();
     let population = Population {

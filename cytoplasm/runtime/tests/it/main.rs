@@ -2,6 +2,8 @@
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod asker;
+mod asking;
 mod authority;
 mod bounds;
 mod bypass;
@@ -11,6 +13,7 @@ mod determinism;
 mod guarded;
 mod guardian;
 mod node;
+mod orders;
 mod repeating;
 mod standing;
 mod support;

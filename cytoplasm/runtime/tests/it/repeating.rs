@@ -2,11 +2,15 @@
 
 use karyon_log::{Cause, End, Lane, LogError, Record, Records, Target, Verb, Walk};
 use karyon_log_writer::{Block, Writer};
-use karyon_runtime::{Compared, Divergence, Limits, RecordError, Recorder, RunError};
+use karyon_runtime::processes::OrderVerb::{Kill, Pause, Restart, Resume};
+use karyon_runtime::processes::{Answer, Question, Refusal};
+use karyon_runtime::{Chaos, Compared, Divergence, Limits, RecordError, Recorder, RunError};
 use karyon_types::{AgentId, Position, ReasonId, Tick};
 
+use crate::asker::{Asker, order};
 use crate::support::*;
 use Order::{Add, Send};
+use proptest::prelude::*;
 
 fn script() -> Script {
     let greet = |to| vec![Send(to, vec![Add(3)]), Add(1)];
@@ -232,4 +236,101 @@ fn less_than_the_run_does_is_found_where_nothing_may_follow() {
     let position = Position(before.len() as u64);
     let got = Some(last.0.clone());
     assert_eq!(first, Divergence { position, tick: last.1, expected: None, got });
+}
+
+type Asked = Vec<(u64, Question)>;
+
+/// Orders about four agents at any ticks. In the end all are resumed in each tick, or the run
+/// would wait for ever.
+fn orders() -> impl Strategy<Value = Asked> {
+    let verb = prop_oneof![Just(Pause), Just(Resume), Just(Kill), Just(Restart)];
+    let one = (0u64..20, verb, 1u64..5);
+    prop::collection::vec(one, 0..7).prop_map(|mut orders| {
+        orders.extend((20..40).flat_map(|tick| (1..5).map(move |agent| (tick, Resume, agent))));
+        orders.into_iter().map(|(tick, verb, agent)| (tick, order(verb, agent))).collect()
+    })
+}
+
+/// The orders of each tick in these records.
+fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
+    let mut ticks = Vec::<Vec<Question>>::new();
+    for record in Records::new(records) {
+        match record.unwrap() {
+            Record::Tick(_) => ticks.push(Vec::new()),
+            Record::Order { verb, agent, .. } => {
+                ticks.last_mut().unwrap().push(order(verb, agent.0));
+            }
+            _ => {}
+        }
+    }
+    ticks
+}
+
+fn not_recorded(mut asked: Asked, records: &[u8]) -> Asked {
+    let ticks = ticks(records);
+    for (tick, orders) in (0u64..).zip(&ticks) {
+        for done in orders {
+            let place = asked.iter().position(|(at, order)| *at == tick && order == done);
+            asked.remove(place.expect("nothing is done that was not asked"));
+        }
+    }
+    // Those of a tick of which more is recorded were refused.
+    asked.retain(|(tick, _)| *tick + 1 >= ticks.len() as u64);
+    asked
+}
+
+fn ordered_stage(schedulers: usize, asker: &Asker<Script>) -> Stage {
+    let desk = Some(asker.desk.clone());
+    Stage { schedulers, chaos: Chaos::new(7, 0.1), desk, ..stage() }
+}
+
+/// Resumes with these questions; what was answered.
+fn resume_ordered(disk: &Disk, schedulers: usize, asked: Asked) -> Vec<(u64, Question, Answer)> {
+    let end = end_of(disk).unwrap();
+    let walk = Walk::new(Box::new(disk.clone())).unwrap();
+    let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
+    let recorder = Recorder::resuming(Some(writer), walk, &end);
+    let asker = Asker::new(script(), asked);
+    let (outcome, recorder) =
+        ordered_stage(schedulers, &asker).play_from::<0, 0>(asker.clone(), recorder);
+    recorder.unwrap().close().unwrap();
+    outcome.unwrap();
+    asker.answers()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_run_with_orders_is_the_same_for_any_schedulers_and_repeats_them_wherever_it_was_cut(
+        asked in orders(),
+        per_block in 1usize..9,
+    ) {
+        let mut whole: Option<Vec<u8>> = None;
+        for schedulers in [1, 2, 3] {
+            let disk = log_of(&[], 1);
+            resume_ordered(&disk, schedulers, asked.clone());
+            let records = records(&disk).unwrap();
+            prop_assert_eq!(whole.get_or_insert_with(|| records.clone()), &records);
+        }
+        let whole = whole.unwrap();
+        let count = Records::new(&whole).count();
+        // Some thirty cuts a case, each at another place in the next.
+        for kept in (per_block..=count).step_by(1 + count / 30) {
+            let mut cut = Records::new(&whole);
+            (0..kept).for_each(|_| assert!(cut.pass()));
+            let prefix = &whole[..whole.len() - cut.rest().len()];
+            let disk = log_of(prefix, per_block);
+            // What is not recorded is ordered again, and something else while it repeats.
+            let mut again = not_recorded(asked.clone(), prefix);
+            let repeated = ticks(prefix).len() as u64;
+            again.extend((0..repeated.saturating_sub(1)).map(|tick| (tick, order(Kill, 3))));
+            for (tick, _, answer) in resume_ordered(&disk, 1 + kept % 3, again) {
+                if tick + 1 < repeated {
+                    prop_assert_eq!(answer, Answer::Refused(Refusal::Repeating));
+                }
+            }
+            prop_assert_eq!(&records(&disk).unwrap(), &whole, "{} records kept", kept);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHeader, Walk};
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
+use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, Failure, InputItem, InputSource,
     Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig,
@@ -194,6 +195,9 @@ pub struct Stage {
     pub changes: Vec<Change>,
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
+    pub desk: Option<Arc<Desk>>,
+    pub interrupt: Arc<AtomicUsize>,
+    pub progress: Arc<Progress>,
 }
 
 pub const LIMITS: Limits =
@@ -213,6 +217,9 @@ impl Default for Stage {
             changes: Vec::new(),
             rights: Rights::SEND.and(Rights::REMEMBER),
             guard: None,
+            desk: None,
+            interrupt: Arc::default(),
+            progress: Arc::default(),
         }
     }
 }
@@ -238,9 +245,10 @@ impl Stage {
             intensity: self.intensity,
             limits: self.limits,
             stop: None,
-            interrupt: Arc::new(AtomicUsize::new(0)),
-            progress: Arc::new(Progress::default()),
+            interrupt: self.interrupt.clone(),
+            progress: self.progress.clone(),
             guard: self.guard.clone(),
+            desk: self.desk.clone(),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),

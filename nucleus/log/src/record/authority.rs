@@ -36,6 +36,20 @@ pub enum Verb {
     Revoke = 3,
 }
 
+/// What a user of the machine can order about one agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OrderVerb {
+    /// From this tick on its messages wait.
+    Pause = 1,
+    /// They wait no more.
+    Resume = 2,
+    /// It ends at once, whatever it is doing; its supervisor decides what follows.
+    Kill = 3,
+    /// It ends at once and is started again, whatever its supervisor would decide.
+    Restart = 4,
+}
+
 /// Whose authority an order is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
@@ -96,6 +110,14 @@ impl Verb {
     /// The verb with this number.
     pub fn from_number(number: u8) -> Option<Verb> {
         [Verb::Suspend, Verb::Resume, Verb::Revoke].into_iter().find(|v| *v as u8 == number)
+    }
+}
+
+impl OrderVerb {
+    /// The verb with this number.
+    pub fn from_number(number: u8) -> Option<OrderVerb> {
+        use OrderVerb::{Kill, Pause, Restart, Resume};
+        [Pause, Resume, Kill, Restart].into_iter().find(|verb| *verb as u8 == number)
     }
 }
 

@@ -67,8 +67,12 @@ impl Ledger {
                 let founded = self.take(*agent, *cause);
                 orphans.judge(position, founded, || format!("something for {agent} was lost"));
             }
-            // A tick and a crash are nobody's doing; a change repeats a principal's order.
-            Record::Tick(_) | Record::Crash { .. } | Record::Change { .. } => {}
+            // A tick and a crash are nobody's doing; a change repeats a principal's order; an order
+            // about a process names its user, and gives nobody authority.
+            Record::Tick(_)
+            | Record::Crash { .. }
+            | Record::Change { .. }
+            | Record::Order { .. } => {}
         }
     }
 

@@ -122,6 +122,7 @@ fn run_node(
         interrupt,
         progress,
         guard: node.dir().guard().cloned(),
+        desk: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);
     let idle = modes.has("idle");

@@ -65,6 +65,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         progress: Arc::new(Progress::default()),
         known: node.known.clone(),
         witness: None,
+        desk: None,
     };
     let begun = Instant::now();
     let opened = life::open(node.dir()?, Arc::clone(&node.key), &settings)?;

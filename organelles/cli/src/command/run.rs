@@ -82,6 +82,7 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
         progress: Arc::new(Progress::default()),
         known: Vec::new(),
         witness: None,
+        desk: None,
     };
     let (dir, key) = (node.dir()?, Arc::clone(&node.key));
     let authority = grant::received(node.said)?;

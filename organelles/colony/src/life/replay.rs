@@ -98,6 +98,8 @@ impl Replay {
             interrupt: Arc::clone(&settings.interrupt),
             progress: Arc::clone(&settings.progress),
             guard: None,
+            // What it was ordered is in the log.
+            desk: None,
         };
         let population = self.rumour.population(granted(&self.report, &self.rumour));
         let feeder = Arc::new(self.rumour.feeder());

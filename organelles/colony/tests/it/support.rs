@@ -94,6 +94,7 @@ fn run_on(
         interrupt: Arc::new(AtomicUsize::new(0)),
         progress: Arc::new(Progress::default()),
         guard: None,
+        desk: None,
     };
     let grant = Grant {
         id: GrantId(1),

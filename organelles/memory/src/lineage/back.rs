@@ -11,7 +11,7 @@ use karyon_types::{AgentId, LeaseId, Position};
 use super::answers::{Source, answerable, approved};
 use super::{
     Approved, FROM, Lineage, LineageError, Link, Subject, What, end_of_attempts, link_of,
-    output_link,
+    order_behind, output_link,
 };
 use crate::journal::{Found, Journal, JournalError};
 
@@ -142,6 +142,12 @@ impl Chain<'_> {
         let position = found.position;
         let record = found.record().ok_or(JournalError::Unreadable { position })?;
         self.links.push(link_of(found, record.clone()));
+        if let Record::DeadLetter { agent, loss, .. } = record
+            && let Some(order) = order_behind(self.journal, found, agent, loss)?
+            && let Some(record) = order.record()
+        {
+            self.links.push(link_of(&order, record));
+        }
         let cause = match record {
             Record::Step { agent, cause, .. } | Record::DeadLetter { agent, cause, .. } => {
                 Some((agent, cause))
@@ -160,7 +166,8 @@ impl Chain<'_> {
             | Record::Spawn { .. }
             | Record::Tick(_)
             | Record::Input { .. }
-            | Record::Change { .. } => None,
+            | Record::Change { .. }
+            | Record::Order { .. } => None,
         };
         let Some((agent, cause)) = cause else { return Ok(()) };
         match self.cause(agent, cause, position)? {
@@ -218,7 +225,8 @@ impl Chain<'_> {
                 | Record::Step { .. }
                 | Record::Crash { .. }
                 | Record::DeadLetter { .. }
-                | Record::Change { .. } => {
+                | Record::Change { .. }
+                | Record::Order { .. } => {
                     return Err(JournalError::Changed { position: at }.into());
                 }
             };

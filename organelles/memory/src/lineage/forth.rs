@@ -351,7 +351,10 @@ impl Tree<'_> {
                 self.done_under(parent, lease, position)
             }
             Record::Control(control) => self.control(parent, position, control),
-            Record::Tick(_) | Record::Input { .. } | Record::Change { .. } => Ok(()),
+            Record::Tick(_)
+            | Record::Input { .. }
+            | Record::Change { .. }
+            | Record::Order { .. } => Ok(()),
         }
     }
 

@@ -9,7 +9,7 @@ use super::super::memory::show::{moment, value_json};
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, put};
-use crate::words::{change_words, control_kind};
+use crate::words::{change_words, control_kind, order_verb};
 
 impl Teller<'_> {
     pub(super) fn chain_json(&self, reference: &str, lineage: &Lineage) -> Result<Json, CliError> {
@@ -117,6 +117,11 @@ impl Teller<'_> {
             What::Changed { verb, target } => {
                 put("kind", "change".into());
                 put("change", change_words(*verb, *target).into());
+            }
+            What::Ordered { verb, uid } => {
+                put("kind", "order".into());
+                put("verb", order_verb(*verb).into());
+                put("uid", (*uid).into());
             }
         }
         Ok(out)

@@ -11,7 +11,7 @@ use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, plain};
-use crate::words::{change_words, control_words};
+use crate::words::{change_words, control_words, order_words};
 
 impl Teller<'_> {
     pub(super) fn name(&self, agent: AgentId) -> Result<String, CliError> {
@@ -99,6 +99,7 @@ impl Teller<'_> {
             What::Released { count } => format!("{count} inputs were released"),
             What::Control(control) => control_words(control),
             What::Changed { verb, target } => change_words(*verb, *target),
+            What::Ordered { verb, uid } => order_words(&who, *verb, *uid),
         })
     }
 
