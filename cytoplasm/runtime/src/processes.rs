@@ -77,6 +77,8 @@ pub struct Selection {
     pub descending: bool,
     /// Only names that hold this text.
     pub name: Option<String>,
+    /// Only the one whose whole name that text is.
+    pub exact: bool,
     /// Only these.
     pub status: Option<Status>,
     /// So many are left out at the beginning.

@@ -10,6 +10,7 @@ use karyon_graph::GraphError;
 use karyon_identity::SecretKey;
 use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
 use karyon_memory::Fresh;
+use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
     RunConfig, RunError, SMALL_TICK, run, wall_ms,
@@ -94,6 +95,8 @@ pub struct Settings {
     /// A folder outside the data directory that keeps the newest checkpoint of each log, in a file
     /// named after the log.
     pub witness: Option<PathBuf>,
+    /// Where the run is asked about its agents while it runs.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// How it ended.
@@ -131,7 +134,15 @@ pub struct Completed {
     pub dir: DataDir,
 }
 
-/// Begins a new life in a new data directory.
+/// A new life, of which the beginning is recorded.
+pub struct Begun {
+    node: Node,
+    /// Principal, reason and grant, as they are recorded.
+    pub authority: Vec<Control>,
+    grant: Grant,
+}
+
+/// Begins a new life in a new data directory, to go on with [`Begun::live`].
 ///
 /// # Errors
 /// See [`LifeError`]. A refused grant leaves nothing behind but the directory.
@@ -143,12 +154,13 @@ pub fn begin(
     rumour: &Rumour,
     authority: &Authority,
     settings: &Settings,
-) -> Result<Life, LifeError> {
+) -> Result<Begun, LifeError> {
     let contacts = rumour.contacts.raw();
     let terms = terms_digest(scenario, contacts);
     authority.permits(key.public_key(), terms, &resource(scenario_name), RIGHTS)?;
     let expires = authority.signed.terms.expires_tick.map(Tick);
     let grant = grant(rumour, expires);
+    let authority = authority.records(&grant);
     let beginning = Beginning {
         genesis: Genesis {
             karyon: VERSION.into(),
@@ -158,11 +170,31 @@ pub fn begin(
             kinds: kinds(),
             inputs: Vec::new(),
         },
-        authority: authority.records(&grant),
+        authority: authority.clone(),
         inputs: vec![(CONTACTS.into(), contacts.to_vec())],
     };
     let node = Node::create(dir, key, settings.schedulers, beginning)?;
-    live(node, scenario, rumour, grant, settings)
+    Ok(Begun { node, authority, grant })
+}
+
+impl Begun {
+    /// The node that lives it.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Lives it to its end.
+    ///
+    /// # Errors
+    /// See [`LifeError`].
+    pub fn live(
+        self,
+        scenario: &Scenario,
+        rumour: &Rumour,
+        settings: &Settings,
+    ) -> Result<Life, LifeError> {
+        live(self.node, scenario, rumour, self.grant, settings)
+    }
 }
 
 /// What a resumed life found in its log.
@@ -240,6 +272,11 @@ pub(crate) fn read_copy(data: &Path) -> Result<Vec<u8>, LifeError> {
 }
 
 impl Resumed {
+    /// The node that lives it.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// Goes on to the end; gives back what it consists of, for the report.
     ///
     /// # Errors
