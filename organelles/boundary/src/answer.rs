@@ -320,10 +320,9 @@ fn no_answer(answer: Answer, agent: Option<AgentId>) -> Fault {
             Refusal::Busy | Refusal::Repeating | Refusal::NotRunning => {
                 Fault::Refused(refusal, None)
             }
-            Refusal::Unknown
-            | Refusal::Exited
-            | Refusal::AlreadyPaused
-            | Refusal::NotPaused => Fault::Refused(refusal, agent),
+            Refusal::Unknown | Refusal::Exited | Refusal::AlreadyPaused | Refusal::NotPaused => {
+                Fault::Refused(refusal, agent)
+            }
         },
         Answer::Listed(_) | Answer::Inspected(_) | Answer::Done(_) => {
             Fault::Internal("the run answered another question".into())

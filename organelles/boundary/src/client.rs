@@ -166,9 +166,7 @@ impl Client {
         match (answer.id, answer.result, answer.error) {
             (_, None, Some(failure)) => Err(ClientError::Failed(Box::new(failure))),
             (Some(answered), Some(result), None) if answered == id => Ok(result),
-            (Some(_) | None, _, _) => {
-                Err(ClientError::Answer("it is to another question".into()))
-            }
+            (Some(_) | None, _, _) => Err(ClientError::Answer("it is to another question".into())),
         }
     }
 }

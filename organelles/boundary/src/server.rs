@@ -69,8 +69,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed)?;
         let (stop, stopped) = UnixStream::pair().map_err(failed)?;
         let stopped: Stop = Arc::new(stopped.into());
-        let shared =
-            Shared { about, desk: Arc::clone(&desk), connections: AtomicUsize::new(0) };
+        let shared = Shared { about, desk: Arc::clone(&desk), connections: AtomicUsize::new(0) };
         let accepting = thread::Builder::new()
             .name("boundary".into())
             .spawn(move || accept(&listener, &shared, &stopped))

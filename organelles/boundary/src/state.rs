@@ -167,6 +167,8 @@ impl<'de> Visitor<'de> for Reading<'_> {
         let mut fields = Vec::new();
         self.0.take(2);
         while self.0.left > 0 {
+            // As a pair, should it be shown as one.
+            self.0.take(3);
             match reader.next_key_seed(Reading(self.0))? {
                 Some(key) => fields.push((key, reader.next_value_seed(Reading(self.0))?)),
                 None => return Ok(object(fields)),
@@ -218,7 +220,7 @@ mod tests {
         let person = Person { heard: Some(3), names: vec!["Zoë", "a\u{1b}"], share: f64::NAN };
         assert_eq!(
             shown(&person),
-            State { size_bytes: 21, value: json!([3, ["Zoë", "a\u{1b}"], "NaN"]), cut: false }
+            State { size_bytes: 20, value: json!([3, ["Zoë", "a\u{1b}"], "NaN"]), cut: false }
         );
         let keyed = std::collections::BTreeMap::from([(1u8, "a"), (2, "b")]);
         assert_eq!(shown(&keyed).value, json!([[1, "a"], [2, "b"]]));
@@ -235,7 +237,9 @@ mod tests {
             shown(&"x".repeat(1_000_000)),
             shown(&"\u{1}".repeat(1_000_000)),
             shown(&vec!["ab"; 500_000]),
-            shown(&(0..200_000u32).map(|key| (key, ())).collect::<std::collections::BTreeMap<_, _>>()),
+            shown(
+                &(0..200_000u32).map(|key| (key, ())).collect::<std::collections::BTreeMap<_, _>>(),
+            ),
             readable(&[0xc1; 1_000_000]),
         ] {
             let text = state.value.to_string();

@@ -4,6 +4,7 @@
 //! error with a hint what to do; with `--json` one object goes to standard output, last.
 
 mod args;
+mod asking;
 mod command;
 mod error;
 mod grant;
@@ -13,6 +14,7 @@ mod keys;
 mod limits;
 mod output;
 mod progress;
+mod serving;
 mod signals;
 mod words;
 

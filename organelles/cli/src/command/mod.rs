@@ -5,8 +5,13 @@ mod authority;
 mod engram;
 mod halt;
 mod init;
+mod inspect;
 mod key;
+mod kill;
 mod memory;
+mod pause;
+mod ps;
+mod restart;
 mod resume;
 mod run;
 mod safety;
@@ -23,6 +28,11 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Key(args) => key::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Resume(args) => resume::execute(&args),
+        Command::Ps(args) => ps::execute(&args),
+        Command::Inspect(args) => inspect::execute(&args),
+        Command::Pause(args) => pause::execute(&args),
+        Command::Kill(args) => kill::execute(&args),
+        Command::Restart(args) => restart::execute(&args),
         Command::Memory(args) => guarded(|| memory::execute(&args)),
         Command::Why(args) => guarded(|| why::execute(&args)),
         Command::Engram(args) => engram::execute(&args),
