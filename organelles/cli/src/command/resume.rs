@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use karyon_colony::life::{self, Settings};
 use karyon_keys::KeyDirectory;
-use karyon_log::Control;
 use karyon_runtime::Progress;
 
 use super::safety;
@@ -89,8 +88,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     let contacts = opened.rumour.contacts.list().len() as u64;
     let bar = progress::show(Arc::clone(&settings.progress), contacts);
     // A log that is complete is repeated, and not begun once more.
-    let boots = opened.report.controls.iter().filter(|c| matches!(c, Control::Boot(_))).count();
-    let boot = boots as u32 + u32::from(!opened.report.end.sealed);
+    let boot = opened.report.boots() as u32 + u32::from(!opened.report.end.sealed);
     let asked = serving::open(opened.node(), boot, &opened.report.controls, &settings);
     let life = opened.live(&settings);
     drop(asked);

@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 23] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -21,6 +21,11 @@ const COMMANDS: [&[&str]; 18] = [
     &["safety", "resume"],
     &["safety", "sign"],
     &["halt"],
+    &["ps"],
+    &["inspect"],
+    &["pause"],
+    &["kill"],
+    &["restart"],
 ];
 
 #[test]
