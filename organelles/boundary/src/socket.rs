@@ -50,6 +50,13 @@ pub enum SocketError {
     },
 }
 
+/// What bears the socket's name.
+struct Found {
+    /// Which file: its disk and its number there.
+    file: (u64, u64),
+    mode: RawMode,
+}
+
 /// A data directory that is held open.
 #[derive(Debug)]
 struct Folder(OwnedFd);
@@ -64,10 +71,11 @@ impl Folder {
         SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", self.0.as_raw_fd()))
     }
 
-    /// What bears the socket's name: which file it is, and of what mode.
-    fn found(&self) -> Result<Option<((u64, u64), RawMode)>, Errno> {
+    fn found(&self) -> Result<Option<Found>, Errno> {
         match statat(&self.0, SOCKET, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) => Ok(Some(((found.st_dev, found.st_ino), found.st_mode))),
+            Ok(found) => {
+                Ok(Some(Found { file: (found.st_dev, found.st_ino), mode: found.st_mode }))
+            }
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
@@ -97,7 +105,7 @@ pub(crate) fn bind_in(data: &Path) -> Result<(UnixListener, Bound), SocketError>
     let folder = Folder::open(data).map_err(failed)?;
     match folder.found().map_err(failed)? {
         None => {}
-        Some((_, mode)) if FileType::from_raw_mode(mode) == FileType::Socket => {
+        Some(found) if FileType::from_raw_mode(found.mode) == FileType::Socket => {
             folder.remove().map_err(failed)?;
         }
         Some(_) => return Err(SocketError::NotASocket(path())),
@@ -109,7 +117,7 @@ pub(crate) fn bind_in(data: &Path) -> Result<(UnixListener, Bound), SocketError>
     let address = folder.address().map_err(failed)?;
     bind(&listener, &address).map_err(failed)?;
     let found = folder.found().map_err(failed)?;
-    let (file, mode) = found.ok_or_else(|| failed(Errno::NOENT))?;
+    let Found { file, mode } = found.ok_or_else(|| failed(Errno::NOENT))?;
     let bound = Bound { folder, file };
     match mode & 0o7777 {
         MODE => {}
@@ -121,12 +129,13 @@ pub(crate) fn bind_in(data: &Path) -> Result<(UnixListener, Bound), SocketError>
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        // Of another who came later it is not ours. What stays is replaced by the next node.
-        if let Ok(Some((file, _))) = self.folder.found()
-            && file == self.file
-            && self.folder.remove().is_err()
-        {
-            // It refuses whoever connects, which is the answer that is meant.
+        // One of somebody who came later is not ours.
+        let is_ours = |found: &Found| found.file == self.file;
+        if self.folder.found().is_ok_and(|found| found.as_ref().is_some_and(is_ours)) {
+            match self.folder.remove() {
+                // What stays refuses whoever connects, and is replaced by the next node.
+                Ok(()) | Err(_) => {}
+            }
         }
     }
 }
