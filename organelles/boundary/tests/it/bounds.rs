@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use karyon_boundary::limits::{CONNECTIONS_MAX, LINE_BYTES_MAX};
 use karyon_boundary::{Client, ClientError};
@@ -106,6 +107,8 @@ fn a_node_that_ends_waits_for_nobody() {
     let mut client = node.client();
     node.leave_the_desk();
     let asking = std::thread::spawn(move || client.inspect(1));
+    // So that it stands there; a machine on which it does not yet shows less.
+    std::thread::sleep(Duration::from_millis(100));
     node.stop();
     assert!(asking.join().unwrap().is_err());
 }
