@@ -4,6 +4,7 @@ mod audit;
 mod authority;
 mod key;
 mod memory;
+mod process;
 mod safety;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use memory::{
     Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
     Neighbours, Plot, Rebuild, Why,
 };
+pub(crate) use process::{InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy};
 pub(crate) use safety::{Halt, Safety, SafetyResume, Sign, Status};
 
 /// The version line: the program's and those of its formats.
@@ -54,10 +56,20 @@ pub(crate) enum Command {
     Key(Key),
     /// Run a scenario to its end
     Run(Run),
-    /// Go on with a run that was interrupted or killed
+    /// Go on with a run that was interrupted or killed, or with a paused agent of one
     Resume(Resume),
     /// Repeat a run and compare it with its log
     Replay(Replay),
+    /// List the agents of a run that is under way
+    Ps(Ps),
+    /// Show all about one agent of a run that is under way
+    Inspect(InspectAgent),
+    /// Let what an agent is sent wait
+    Pause(Pause),
+    /// End an agent; its supervisor decides what follows
+    Kill(Kill),
+    /// End an agent and begin it anew
+    Restart(RestartAgent),
     /// Stop everything that runs in a directory, until a person resumes
     Halt(Halt),
     /// Ask the memory of a run about any moment
@@ -135,13 +147,17 @@ pub(crate) struct Run {
 }
 
 #[derive(ClapArgs)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   karyon resume --data runs/rumour-1
+  karyon resume 17 --data runs/rumour-1      (an agent that is paused, while the run is under way)
 
 The run is repeated from its beginning, compared record by record with its log, and goes on where
 the log ends. After a kill, a crash or a halt a person has to look first:
   karyon safety resume --reason \"power was cut\" --data runs/rumour-1")]
 pub(crate) struct Resume {
+    /// A paused agent of a run that is under way, to go on with that and nothing else
+    #[arg(value_name = "ID|NAME", conflicts_with = "schedulers")]
+    pub(crate) agent: Option<String>,
     /// The run's data directory
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
@@ -194,6 +210,8 @@ impl Args {
     pub(crate) fn asks(&self) -> bool {
         match &self.command {
             Command::Init(_) | Command::Run(_) | Command::Resume(_) | Command::Halt(_) => false,
+            Command::Pause(_) | Command::Kill(_) | Command::Restart(_) => false,
+            Command::Ps(_) | Command::Inspect(_) => true,
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
@@ -210,6 +228,11 @@ impl Args {
             Command::Run(args) => args.json,
             Command::Resume(args) => args.json,
             Command::Replay(args) => args.json,
+            Command::Ps(args) => args.json,
+            Command::Inspect(args) => args.aim.json,
+            Command::Pause(args) => args.aim.json,
+            Command::Kill(args) => args.aim.json,
+            Command::Restart(args) => args.aim.json,
             Command::Memory(args) => args.json(),
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),

@@ -4,6 +4,7 @@
 //! error with a hint what to do; with `--json` one object goes to standard output, last.
 
 mod args;
+mod asking;
 mod command;
 mod divergence;
 mod error;
@@ -14,6 +15,7 @@ mod keys;
 mod limits;
 mod output;
 mod progress;
+mod serving;
 mod signals;
 mod words;
 

@@ -39,6 +39,16 @@ pub(crate) fn json(value: &Value) {
     line(&value.to_string());
 }
 
+/// Prints an object with texts of others. JSON leaves characters as they are that steer a terminal
+/// (U+0080 to U+009F, changes of direction); here they are escaped too, which means the same.
+pub(crate) fn safe_json(value: &Value) {
+    let escaped = |c: char| match plain(c.encode_utf8(&mut [0; 4])) {
+        plain if plain.chars().eq([c]) => plain,
+        _ => format!("\\u{:04x}", u32::from(c)),
+    };
+    line(&value.to_string().chars().map(escaped).collect::<String>());
+}
+
 /// Whether something that was to be printed is lost, though somebody wants it.
 static LOST: AtomicBool = AtomicBool::new(false);
 

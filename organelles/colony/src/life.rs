@@ -144,7 +144,15 @@ pub struct Completed {
     pub dir: DataDir,
 }
 
-/// Begins a new life in a new data directory.
+/// A new life, of which the beginning is recorded.
+pub struct Begun {
+    node: Node,
+    /// Principal, reason and grant, as they are recorded.
+    pub authority: Vec<Control>,
+    grant: Grant,
+}
+
+/// Begins a new life in a new data directory, to go on with [`Begun::live`].
 ///
 /// # Errors
 /// See [`LifeError`]. A refused grant leaves nothing behind but the directory.
@@ -156,12 +164,13 @@ pub fn begin(
     rumour: &Rumour,
     authority: &Authority,
     settings: &Settings,
-) -> Result<Life, LifeError> {
+) -> Result<Begun, LifeError> {
     let contacts = rumour.contacts.raw();
     let terms = terms_digest(scenario, contacts);
     authority.permits(key.public_key(), terms, &resource(scenario_name), RIGHTS)?;
     let expires = authority.signed.terms.expires_tick.map(Tick);
     let grant = grant(rumour, expires);
+    let authority = authority.records(&grant);
     let beginning = Beginning {
         genesis: Genesis {
             karyon: VERSION.into(),
@@ -171,11 +180,31 @@ pub fn begin(
             kinds: kinds(),
             inputs: Vec::new(),
         },
-        authority: authority.records(&grant),
+        authority: authority.clone(),
         inputs: vec![(CONTACTS.into(), contacts.to_vec())],
     };
     let node = Node::create(dir, key, settings.schedulers, beginning)?;
-    live(node, scenario, rumour, grant, settings)
+    Ok(Begun { node, authority, grant })
+}
+
+impl Begun {
+    /// The node that lives it.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Lives it to its end.
+    ///
+    /// # Errors
+    /// See [`LifeError`].
+    pub fn live(
+        self,
+        scenario: &Scenario,
+        rumour: &Rumour,
+        settings: &Settings,
+    ) -> Result<Life, LifeError> {
+        live(self.node, scenario, rumour, self.grant, settings)
+    }
 }
 
 /// What a resumed life found in its log.
@@ -269,6 +298,11 @@ pub(crate) fn read_copy(data: &Path) -> Result<Vec<u8>, LifeError> {
 }
 
 impl Resumed {
+    /// The node that lives it.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// Goes on to the end; gives back what it consists of, for the report.
     ///
     /// # Errors

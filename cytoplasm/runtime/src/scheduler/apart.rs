@@ -11,7 +11,7 @@ use crate::agent::{Agent, RestartFrom};
 use crate::engine::RunError;
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
-use crate::supervision::Exit;
+use karyon_supervision::Exit;
 
 /// Agents of one scheduler whose last causes are remembered; one more, and that of the lowest
 /// serial is forgotten. Some 300 bytes each.

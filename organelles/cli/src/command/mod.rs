@@ -5,9 +5,14 @@ mod authority;
 mod engram;
 mod halt;
 mod init;
+mod inspect;
 mod key;
+mod kill;
 mod memory;
+mod pause;
+mod ps;
 mod replay;
+mod restart;
 mod resume;
 mod run;
 mod safety;
@@ -25,6 +30,11 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Run(args) => run::execute(&args),
         Command::Resume(args) => resume::execute(&args),
         Command::Replay(args) => replay::execute(&args),
+        Command::Ps(args) => ps::execute(&args),
+        Command::Inspect(args) => inspect::execute(&args),
+        Command::Pause(args) => pause::execute(&args),
+        Command::Kill(args) => kill::execute(&args),
+        Command::Restart(args) => restart::execute(&args),
         Command::Memory(args) => guarded(|| memory::execute(&args)),
         Command::Why(args) => guarded(|| why::execute(&args)),
         Command::Engram(args) => engram::execute(&args),

@@ -10,10 +10,10 @@ use karyon_types::Position;
 use karyon_verify::{KeyStatus, Report, Trust};
 use serde_json::json;
 
-use super::audit::safe_json;
 use super::summary;
 use crate::args::Replay;
 use crate::error::{CliError, Code, words};
+use crate::output::safe_json;
 use crate::output::{self, plain, put, thousands};
 use crate::{divergence, guarded, keys, progress};
 

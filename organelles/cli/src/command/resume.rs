@@ -1,4 +1,4 @@
-//! `karyon resume`: goes on with a run that was interrupted or killed.
+//! `karyon resume`: goes on with a run that was interrupted or killed, or with a paused agent.
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
@@ -12,12 +12,16 @@ use karyon_runtime::Progress;
 use super::safety;
 use super::summary::{self, About};
 use crate::args::Resume;
+use crate::asking::{self, Verb};
 use crate::error::{CliError, Code};
 use crate::guarded::{self, Arrived, Launch};
 use crate::handover::{Inputs, Said};
-use crate::{keys, output, progress, signals};
+use crate::{keys, output, progress, serving, signals};
 
 pub(crate) fn execute(args: &Resume) -> Result<Code, CliError> {
+    if let Some(agent) = &args.agent {
+        return asking::order(&args.data, agent, args.json, Verb::Resume);
+    }
     match guarded::arrived()? {
         None => launch(args),
         Some(node) => live(args, node),
@@ -65,7 +69,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         progress: Arc::new(Progress::default()),
         known: node.known.clone(),
         witness: None,
-        desk: None,
+        desk: Some(Arc::default()),
     };
     let begun = Instant::now();
     let opened = life::open(node.dir()?, Arc::clone(&node.key), &settings)?;
@@ -83,7 +87,11 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     let (name, scenario) = (opened.scenario_name.clone(), opened.scenario.clone());
     let contacts = opened.rumour.contacts.list().len() as u64;
     let bar = progress::show(Arc::clone(&settings.progress), contacts);
+    // A log that is complete is repeated, and not begun once more.
+    let boot = opened.report.boots() as u32 + u32::from(!opened.report.end.sealed);
+    let asked = serving::open(opened.node(), boot, &opened.report.controls, &settings);
     let life = opened.live(&settings);
+    drop(asked);
     drop(bar);
     let (life, rumour) = life?;
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data, begun };

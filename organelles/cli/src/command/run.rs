@@ -20,7 +20,7 @@ use crate::args::Run;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
 use crate::handover::{Input, Inputs};
-use crate::{grant, output, progress, signals};
+use crate::{grant, output, progress, serving, signals};
 
 pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     match guarded::arrived()? {
@@ -82,13 +82,17 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
         progress: Arc::new(Progress::default()),
         known: Vec::new(),
         witness: None,
-        desk: None,
+        desk: Some(Arc::default()),
     };
     let (dir, key) = (node.dir()?, Arc::clone(&node.key));
     let authority = grant::received(node.said)?;
     let data = node.shown.as_path();
     let bar = progress::show(Arc::clone(&settings.progress), rumour.contacts.list().len() as u64);
-    let life = life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings);
+    let life =
+        life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings).and_then(|begun| {
+            let _asked = serving::open(begun.node(), 1, &begun.authority, &settings);
+            begun.live(&scenario, &rumour, &settings)
+        });
     drop(bar);
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data, begun };
     let life = life.map_err(|error| {

@@ -18,10 +18,12 @@ enum Kind {
     Acts,
     /// It reads: exit code 0.
     Reads,
+    /// It asks a run that is under way, and finds none: exit code 1.
+    Asks,
     /// It has no data directory, or is the way out.
     Other,
 }
-use Kind::{Acts, Other, Reads};
+use Kind::{Acts, Asks, Other, Reads};
 
 /// Each command with its arguments: `RUN` and `OFFICE` are data directories.
 const TABLE: &[(&str, &str, Kind)] = &[
@@ -34,6 +36,11 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("run", "rumour --contacts c.txt --data RUN", Acts),
     ("resume", "--data RUN", Acts),
     ("replay", "--verify --data RUN", Acts),
+    ("ps", "--data RUN", Asks),
+    ("inspect", "a --data RUN", Asks),
+    ("pause", "a --data RUN", Asks),
+    ("kill", "1 --data RUN", Asks),
+    ("restart", "1 --data RUN", Asks),
     ("halt", "", Other),
     ("memory count", "contact --data RUN", Reads),
     ("memory get", "a --data RUN", Reads),
@@ -122,6 +129,7 @@ fn all_is_refused(what: &str, bring: impl Fn(&Place, &Path)) {
         match kind {
             Other => {}
             Reads => drop(place.karyon(&args).expect(0)),
+            Asks => drop(place.karyon(&args).expect(1).says(&["no node runs in run"])),
             Acts => {
                 let ended = place.karyon(&args);
                 assert_eq!(ended.code, Some(4), "{what}: {ended:?}");

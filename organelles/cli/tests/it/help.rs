@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 24] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -22,6 +22,11 @@ const COMMANDS: [&[&str]; 19] = [
     &["safety", "resume"],
     &["safety", "sign"],
     &["halt"],
+    &["ps"],
+    &["inspect"],
+    &["pause"],
+    &["kill"],
+    &["restart"],
 ];
 
 #[test]

@@ -25,6 +25,7 @@ mod key_command;
 mod keys;
 mod kill;
 mod memory;
+mod processes;
 mod replay;
 mod run;
 mod safe_mode;

@@ -17,11 +17,10 @@ use karyon_identity::{PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::{Walk, read_regular};
 use karyon_runtime::datadir;
-use serde_json::Value;
 
 use crate::args::Audit;
 use crate::error::{CliError, Code};
-use crate::output;
+use crate::output::safe_json;
 
 /// Does what was asked for.
 pub(crate) fn execute(args: &Audit) -> Result<Code, CliError> {
@@ -78,16 +77,6 @@ impl Log {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Prints an object with texts of others. JSON leaves characters as they are that steer a terminal
-/// (U+0080 to U+009F, changes of direction); here they are escaped too, which means the same.
-pub(super) fn safe_json(value: &Value) {
-    let escaped = |c: char| match output::plain(c.encode_utf8(&mut [0; 4])) {
-        plain if plain.chars().eq([c]) => plain,
-        _ => format!("\\u{:04x}", u32::from(c)),
-    };
-    output::line(&value.to_string().chars().map(escaped).collect::<String>());
 }
 
 /// Reads a text file of at most `most` bytes.

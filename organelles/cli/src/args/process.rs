@@ -1,0 +1,121 @@
+//! Arguments of the commands about agents of a run that is under way.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+/// By what `ps` sorts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SortBy {
+    Id,
+    Name,
+    Steps,
+    Mailbox,
+    Restarts,
+}
+
+/// Which agents `ps` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OfStatus {
+    Running,
+    Paused,
+    Exited,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon ps --data runs/rumour-1
+  karyon ps --sort mailbox --desc --limit 5 --watch --data runs/rumour-1
+  karyon ps --status paused --json --data runs/rumour-1
+
+Asks the node that runs there; what ran before is in the record: karyon audit, karyon memory.
+An answer is true of one place in the log, which it names: \"not durable yet\" means that a crash of
+the machine could undo what it shows.")]
+pub(crate) struct Ps {
+    /// By what
+    #[arg(long, value_name = "COLUMN", value_enum, default_value = "id")]
+    pub(crate) sort: SortBy,
+    /// The largest first
+    #[arg(long)]
+    pub(crate) desc: bool,
+    /// Only agents whose name holds this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// Only those
+    #[arg(long, value_name = "STATUS", value_enum)]
+    pub(crate) status: Option<OfStatus>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Leave so many out at the beginning
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) offset: u64,
+    /// Ask again every second, until Ctrl-C or the end of the run
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// An agent of a run that is under way.
+#[derive(ClapArgs)]
+pub(crate) struct Aim {
+    /// Its number as `karyon ps` shows it, or its name; where both could be meant: id:17, name:17
+    #[arg(value_name = "ID|NAME")]
+    pub(crate) agent: String,
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon inspect 17 --data runs/rumour-1
+  karyon inspect name:1276 --json --data runs/rumour-1
+
+What is running, why, on whose behalf, what it may do, what it has done, when it must stop; and its
+state, as the runtime encodes it: fields in their order, without their names.")]
+pub(crate) struct InspectAgent {
+    #[command(flatten)]
+    pub(crate) aim: Aim,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon pause 17 --data runs/rumour-1
+  karyon resume 17 --data runs/rumour-1
+
+From the next tick on what it is sent waits, in order. The order is recorded, with the user who gave
+it. A run in which all that is left waits for paused agents waits too.")]
+pub(crate) struct Pause {
+    #[command(flatten)]
+    pub(crate) aim: Aim,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  karyon kill 17 --data runs/rumour-1
+
+It ends at the next tick, whatever waits for it is lost and recorded as such, and its supervisor
+decides what follows, as after a crash. To end the run: karyon halt, or Ctrl-C.")]
+pub(crate) struct Kill {
+    #[command(flatten)]
+    pub(crate) aim: Aim,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  karyon restart 17 --data runs/rumour-1
+
+It ends at the next tick and begins anew, whatever its supervisor would decide.")]
+pub(crate) struct RestartAgent {
+    #[command(flatten)]
+    pub(crate) aim: Aim,
+}

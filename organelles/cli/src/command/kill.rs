@@ -1,0 +1,10 @@
+//! `karyon kill`: an agent ends, and its supervisor decides what follows.
+
+use crate::args::Kill;
+use crate::asking::{self, Verb};
+use crate::error::{CliError, Code};
+
+pub(crate) fn execute(args: &Kill) -> Result<Code, CliError> {
+    let aim = &args.aim;
+    asking::order(&aim.data, &aim.agent, aim.json, Verb::Kill)
+}
