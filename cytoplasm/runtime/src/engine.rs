@@ -8,11 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use karyon_gate::{Full, Grant, Lease, OpenError};
+use karyon_gate::{Grant, Lease};
 use karyon_guard::Guard;
-use karyon_log::limits::RECORD_BYTES_MAX;
-use karyon_log::{Record, Target, Verb};
-use karyon_log_writer::LogFailed;
+use karyon_log::Record;
 use karyon_safety::StopFile;
 use karyon_supervision::{Intensity, RestartWindow};
 use karyon_types::{AgentId, Tick};
@@ -21,11 +19,12 @@ use crate::agent::Agent;
 use crate::barrier::Barrier;
 use crate::census::Ground;
 use crate::chaos::Chaos;
+use crate::error::RunError;
 use crate::input::{Batch, InputSource};
-use crate::leases::{Change, ChangeError, Leases};
+use crate::leases::{Change, Leases};
 use crate::orders::{Open, Orders};
 use crate::processes::Desk;
-use crate::recorder::{RecordError, Recorder};
+use crate::recorder::Recorder;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
 
@@ -152,94 +151,6 @@ pub enum Ending {
     },
     /// STOP was found.
     Halted,
-}
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// An agent wanted more than a step may.
-    #[error(
-        "{agent} made more than {bound} outputs in one step ({tick}); raise limits.outputs_per_step if that is meant"
-    )]
-    OutputBound {
-        /// Which agent.
-        agent: AgentId,
-        /// When.
-        tick: Tick,
-        /// The bound.
-        bound: u64,
-    },
-    /// An agent was sent more than its mailbox holds.
-    #[error(
-        "{agent} got more than {bound} messages in one tick ({tick}); raise limits.messages_per_tick if that is meant"
-    )]
-    MailboxBound {
-        /// Which agent.
-        agent: AgentId,
-        /// When.
-        tick: Tick,
-        /// The bound.
-        bound: u64,
-    },
-    /// A step's outputs are longer than a record may be.
-    #[error("{agent} made outputs of more than {RECORD_BYTES_MAX} bytes in one step ({tick})")]
-    RecordBound {
-        /// Which agent.
-        agent: AgentId,
-        /// When.
-        tick: Tick,
-    },
-    /// An agent's state does not come back from its own encoding: a mistake in its type.
-    #[error("the last good state of {agent} cannot be read back ({tick})")]
-    State {
-        /// Which agent.
-        agent: AgentId,
-        /// When.
-        tick: Tick,
-    },
-    /// The supervisor gave up.
-    #[error("the supervisor gave up at {tick}: more than {} restarts within {} ticks; see [supervision] in the scenario", intensity.restarts, intensity.period_ticks)]
-    IntensityExceeded {
-        /// When.
-        tick: Tick,
-        /// What it would have borne.
-        intensity: Intensity,
-    },
-    /// A record could not be recorded.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A lease would have been wider than its grant.
-    #[error("{agent}: {rule}")]
-    Lease {
-        /// Whose lease.
-        agent: AgentId,
-        /// The rule.
-        rule: OpenError,
-    },
-    /// There is no room for the run's principal, reason and grant.
-    #[error(transparent)]
-    Full(#[from] Full),
-    /// A change of authority that cannot be made.
-    #[error("{verb:?} {target:?} at {tick}: {error}")]
-    Change {
-        /// When it is due.
-        tick: Tick,
-        /// What it does.
-        verb: Verb,
-        /// To whom.
-        target: Target,
-        /// Why not.
-        error: ChangeError,
-    },
-    /// The runtime itself failed: the node halts, and is resumed from its log.
-    #[error("the runtime failed: {0}")]
-    Runtime(String),
-}
-
-impl From<LogFailed> for RunError {
-    fn from(failed: LogFailed) -> RunError {
-        RunError::Record(RecordError::Log(failed))
-    }
 }
 
 /// What is left of a run.

@@ -12,7 +12,8 @@ use karyon_gate::{Chain, Gate, Handle, Lease, Scope, Stop};
 use karyon_log::{LeaseRecord, Record, Target, Verb};
 use karyon_types::{AgentId, LeaseId, Tick};
 
-use crate::engine::{Limits, Population, RunError};
+use crate::engine::{Limits, Population};
+use crate::error::RunError;
 use crate::recorder::Recorder;
 
 /// A change of somebody's authority: in force from the beginning of this tick.

@@ -18,6 +18,7 @@ pub mod codec;
 mod committed;
 pub mod datadir;
 mod engine;
+mod error;
 mod input;
 mod keeper;
 mod leases;
@@ -39,8 +40,9 @@ pub use chaos::Chaos;
 pub use committed::{Compared, Divergence, run_records_up_to};
 pub use datadir::{DataDir, DataDirError};
 pub use engine::{
-    Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, SMALL_TICK, run,
+    Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK, run,
 };
+pub use error::RunError;
 pub use input::{Batch, InputItem, InputSource};
 pub use karyon_supervision::{Exit, Intensity, Restart};
 pub use leases::{Change, ChangeError};

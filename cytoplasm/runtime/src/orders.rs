@@ -13,7 +13,8 @@ use karyon_types::Tick;
 
 use crate::agent::Agent;
 use crate::census::{Census, Ground};
-use crate::engine::{RunError, lock};
+use crate::engine::lock;
+use crate::error::RunError;
 use crate::processes::{Answer, Asked, Desk, Order, Position, Question, Refusal};
 use crate::recorder::Recorder;
 use crate::scheduler::share;

@@ -8,7 +8,7 @@ use karyon_types::{AgentId, Tick};
 
 use super::{Envelope, Plan, Scheduler};
 use crate::agent::{Agent, RestartFrom};
-use crate::engine::RunError;
+use crate::error::RunError;
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
 use karyon_supervision::Exit;
