@@ -21,7 +21,6 @@ mod keeper;
 mod leases;
 mod node;
 mod panics;
-pub mod processes;
 mod recorder;
 mod root;
 mod scheduler;
