@@ -62,7 +62,7 @@ pub enum NodeError {
         data: PathBuf,
     },
     /// Nothing ever ran there.
-    #[error("{} holds no run: there is nothing to resume or to replay", data.display())]
+    #[error("{} holds no run, only authority or what was imported: there is nothing to resume or to replay", data.display())]
     NoRun {
         /// Which directory.
         data: PathBuf,
