@@ -242,8 +242,8 @@ impl Started {
     }
 }
 
-/// Starts the first process and waits until it is ready, or gave up. It inherits the directory's lock, which
-/// so is free only when nobody is left.
+/// Starts the first process and waits until it is ready, or gave up. It inherits the directory's
+/// lock, which so is free only when nobody is left.
 fn start(confinement: &mut Confinement) -> io::Result<Started> {
     let (packets, pipes) = (SocketFlags::CLOEXEC, PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
     let (link, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, packets, None)?;

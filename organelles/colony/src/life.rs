@@ -330,6 +330,24 @@ fn grant(rumour: &Rumour, expires: Option<Tick>) -> Grant {
     }
 }
 
+/// How a scenario is run, here or again; nothing guards it, nobody looks for STOP and nobody
+/// asks yet.
+fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
+    let (chaos, intensity, limits) = runtime_settings(scenario);
+    RunConfig {
+        schedulers: settings.schedulers,
+        small_tick: SMALL_TICK,
+        chaos,
+        intensity,
+        limits,
+        stop: None,
+        interrupt: Arc::clone(&settings.interrupt),
+        progress: Arc::clone(&settings.progress),
+        guard: None,
+        desk: None,
+    }
+}
+
 fn live(
     mut node: Node,
     scenario: &Scenario,
@@ -340,18 +358,11 @@ fn live(
     if let Some(witness) = &settings.witness {
         node.witnessed_by(witness.join(node.log().to_string()));
     }
-    let (chaos, intensity, limits) = runtime_settings(scenario);
     let config = RunConfig {
-        schedulers: settings.schedulers,
-        small_tick: SMALL_TICK,
-        chaos,
-        intensity,
-        limits,
         stop: Some(node.stop_file()?),
-        interrupt: Arc::clone(&settings.interrupt),
-        progress: Arc::clone(&settings.progress),
         guard: node.dir().guard().cloned(),
         desk: settings.desk.clone(),
+        ..config(scenario, settings)
     };
     let population = rumour.population(grant);
     let outcome = run(config, population, Arc::new(rumour.feeder()), &mut node.recorder);

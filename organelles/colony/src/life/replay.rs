@@ -9,15 +9,15 @@ use karyon_log::{Control, Lane, Record, Records, Seal, Walk};
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
     Compared, Divergence, Ending, NodeError, Outcome, RecordError, Recorder, RunConfig, RunError,
-    SMALL_TICK, run, run_records_up_to, verified_run, watch_stop,
+    run, run_records_up_to, verified_run, watch_stop,
 };
 use karyon_types::{AgentId, Hash, Position};
 use karyon_verify::{Report, Trust, VerifyError};
 
-use super::{LifeError, Settings, VERSION, granted, kinds, staged};
+use super::{LifeError, Settings, VERSION, config, granted, kinds, staged};
 use crate::contacts::Note;
 use crate::person::Person;
-use crate::rumour::{Rumour, runtime_settings};
+use crate::rumour::Rumour;
 use crate::scenario::Scenario;
 
 /// A run whose log verified, ready to be repeated with [`Replay::run`].
@@ -87,20 +87,9 @@ impl Replay {
             let compared = Compared::default();
             return Ok(Verdict::Confirmed(Confirmed { compared, state_root: None }));
         };
-        let (chaos, intensity, limits) = runtime_settings(&self.scenario);
-        let config = RunConfig {
-            schedulers: settings.schedulers,
-            small_tick: SMALL_TICK,
-            chaos,
-            intensity,
-            limits,
-            stop: Some(watch_stop(&self.data)?),
-            interrupt: Arc::clone(&settings.interrupt),
-            progress: Arc::clone(&settings.progress),
-            guard: None,
-            // What it was ordered is in the log.
-            desk: None,
-        };
+        // What it was ordered is in the log: nobody asks.
+        let stop = Some(watch_stop(&self.data)?);
+        let config = RunConfig { stop, ..config(&self.scenario, settings) };
         let population = self.rumour.population(granted(&self.report, &self.rumour));
         let feeder = Arc::new(self.rumour.feeder());
         let mut recorder = Some(recorder);
@@ -197,8 +186,9 @@ impl Replay {
         let records = [&first.expected, &first.got];
         let agent = records.into_iter().flatten().find_map(|bytes| agent_of(bytes));
         let agent = agent.map(|agent| {
-            let place = usize::try_from(agent.0.saturating_sub(1)).unwrap_or(usize::MAX);
-            let name = self.rumour.contacts.names().get(place);
+            // A record that was changed may name nobody: serials begin at 1.
+            let place = agent.0.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+            let name = place.and_then(|place| self.rumour.contacts.names().get(place));
             (agent, name.cloned().unwrap_or_default())
         });
         Verdict::Diverged(Box::new(Diverged { first, agent, failure }))

@@ -17,7 +17,7 @@ use karyon_log_writer::{Block, Writer, WriterOptions};
 use karyon_runtime::datadir::{checkpoint_file, log_folder};
 use karyon_runtime::{Authority, DataDir, NodeError};
 use karyon_statements::{Checkpoint, GrantTerms};
-use karyon_types::{Hash, Position, Tick};
+use karyon_types::{AgentId, Hash, Position, Tick};
 use karyon_verify::{KeyStatus, Trust};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -346,6 +346,25 @@ fn where_nothing_was_recorded_there_is_nothing_to_repeat() {
     let folder = tempfile::tempdir().unwrap();
     let Err(error) = replayed(folder.path(), None, 1) else { panic!("there is nothing") };
     assert!(matches!(error, LifeError::Node(NodeError::NothingRecorded { .. })));
+}
+
+#[test]
+fn a_record_that_was_made_nobodys_gets_nobodys_name() {
+    let records = records(whole());
+    let of_the_first = |bytes: &[u8]| {
+        matches!(Records::new(bytes).next(), Some(Some(Record::Step { agent: AgentId(1), .. })))
+    };
+    let victim = records.iter().position(|(bytes, ..)| of_the_first(bytes)).unwrap() as u64;
+    let folder = copy(whole());
+    forge(folder.path(), |position, bytes| {
+        if position == victim {
+            // Behind its length and its kind.
+            assert_eq!(std::mem::take(&mut bytes[2]), 1);
+        }
+    });
+    let Diverged { first, agent, .. } = diverged(replayed(folder.path(), None, 2));
+    assert_eq!(first.position, Position(victim));
+    assert_eq!(agent, Some((AgentId(0), String::new())));
 }
 
 proptest! {
