@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
+use crate::codec;
 use crate::supervision::Restart;
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
@@ -80,7 +81,7 @@ pub struct Failure(pub String);
 /// its state: given the same state and event it does the same. The state is encoded as
 /// MessagePack; two equal states must encode to equal bytes, so a state holds no map with a
 /// random order, and no NaN.
-pub trait Agent: Serialize + DeserializeOwned + Sized + Send + 'static {
+pub trait Agent: Serialize + Restore + Send + 'static {
     /// What holds for all agents of this type.
     const KIND: AgentKind;
 
@@ -90,6 +91,30 @@ pub trait Agent: Serialize + DeserializeOwned + Sized + Send + 'static {
     /// # Errors
     /// A [`Failure`] crashes the agent, like a panic.
     fn handle(&mut self, event: Event<'_>, context: &mut Context<'_>) -> Result<(), Failure>;
+
+    /// What holds for this agent: [`Agent::KIND`], but for a type that stands for several kinds.
+    fn kind(&self) -> &'static AgentKind {
+        &Self::KIND
+    }
+
+    /// The number of the kind of which `init` makes this agent, as an index into genesis' list:
+    /// 0, but for a type that stands for several kinds.
+    fn kind_number(_init: &dyn Fn(AgentId) -> Self, _agent: AgentId) -> u32 {
+        0
+    }
+}
+
+/// A state that comes back from its encoding. Whatever serde reads does.
+pub trait Restore: Sized {
+    /// Reads a state of the kind that `self` is of, as [`crate::codec`] wrote it; `None` when the
+    /// bytes are none.
+    fn restore(&self, state: &[u8]) -> Option<Self>;
+}
+
+impl<T: DeserializeOwned> Restore for T {
+    fn restore(&self, state: &[u8]) -> Option<T> {
+        codec::decode(state)
+    }
 }
 
 /// One output that a step wants.

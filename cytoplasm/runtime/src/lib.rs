@@ -17,6 +17,7 @@ pub mod datadir;
 mod engine;
 mod input;
 mod keeper;
+mod kinds;
 mod leases;
 mod node;
 mod panics;
@@ -28,7 +29,7 @@ mod services;
 mod standing;
 mod supervision;
 
-pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom};
+pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore};
 pub use annex::Annex;
 pub use authority::Authority;
 pub use barrier::{Barrier, Poisoned};
@@ -38,6 +39,7 @@ pub use engine::{
     Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, SMALL_TICK, run,
 };
 pub use input::{Batch, InputItem, InputSource};
+pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError};
 pub use panics::first_crash;

@@ -225,16 +225,18 @@ impl<A: Agent> Scheduler<A> {
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
             return emptied;
         };
-        if emptied || slot.agent.is_none() || self.outcome.error.is_some() {
+        let living = slot.agent.as_ref().filter(|_| !emptied && self.outcome.error.is_none());
+        let Some(agent) = living else {
             let loss = if emptied { Loss::MailboxEmptied } else { Loss::ReceiverGone };
             self.lose(id, due.cause, loss);
             return emptied;
-        }
-        let redeliver = match A::KIND.restart_from {
+        };
+        let kind = agent.kind();
+        let redeliver = match kind.restart_from {
             RestartFrom::Init => None,
             RestartFrom::LastGood { redeliver } => Some(redeliver),
         };
-        if let (Some(_), Some(agent)) = (redeliver, &slot.agent) {
+        if redeliver.is_some() {
             self.undo.clear();
             codec::encode(agent, &mut self.undo);
         }
@@ -245,7 +247,7 @@ impl<A: Agent> Scheduler<A> {
             let bound = plan.limits.outputs_per_step;
             let mut context = Context { me: id, now: tick, wishes: &mut self.wishes, bound };
             let chaos = plan.chaos.kills(id, due.cause, attempt);
-            let Some(kind) = attempt_step(agent, due.event, &mut context, chaos) else {
+            let Some(crash) = attempt_step(agent, due.event, &mut context, chaos) else {
                 let step = slot.steps;
                 slot.steps += 1;
                 let lease = slot.lease;
@@ -254,7 +256,7 @@ impl<A: Agent> Scheduler<A> {
             // The step failed: nothing of it is left but the record that it did.
             self.counts.crashes += 1;
             self.outcome.crashes += 1;
-            let restarts = A::KIND.restart.restarts_after(Exit::Failure);
+            let restarts = kind.restart.restarts_after(Exit::Failure);
             let again = redeliver.is_some_and(|most| attempt < most);
             let decision = match (restarts, again) {
                 (false, _) => Decision::Stopped,
@@ -265,7 +267,7 @@ impl<A: Agent> Scheduler<A> {
             slot.agent = match (decision, redeliver) {
                 (Decision::Stopped, _) => None,
                 (_, None) => Some((plan.init)(id)),
-                (_, Some(_)) => match codec::decode(&self.undo) {
+                (_, Some(_)) => match agent.restore(&self.undo) {
                     Some(last_good) => Some(last_good),
                     None => {
                         self.outcome.error = Some(RunError::State { agent: id, tick });
@@ -273,7 +275,7 @@ impl<A: Agent> Scheduler<A> {
                     }
                 },
             };
-            let record = Record::Crash { agent: id, step, attempt, kind, decision };
+            let record = Record::Crash { agent: id, step, attempt, kind: crash, decision };
             record.encode(&mut self.outcome.records);
             self.outcome.count += 1;
             if restarts {
@@ -398,10 +400,12 @@ impl<A: Agent> Scheduler<A> {
 
     /// An agent ended itself. Returns whether its mailbox is gone because it began anew.
     fn exit(&mut self, plan: &Plan<A>, id: AgentId) -> bool {
-        let again = A::KIND.restart.restarts_after(Exit::Normal);
-        if let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) {
-            slot.agent = again.then(|| (plan.init)(id));
-        }
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
+        let again = slot
+            .agent
+            .as_ref()
+            .is_some_and(|agent| agent.kind().restart.restarts_after(Exit::Normal));
+        slot.agent = again.then(|| (plan.init)(id));
         if again {
             self.counts.restarts += 1;
             self.outcome.restarts += 1;

@@ -10,6 +10,7 @@ mod crashes;
 mod determinism;
 mod guarded;
 mod guardian;
+mod kinds;
 mod node;
 mod repeating;
 mod standing;

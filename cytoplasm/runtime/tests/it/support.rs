@@ -231,6 +231,15 @@ impl Stage {
         inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
+        self.play_as(|_| Puppet::default(), inputs, recorder)
+    }
+
+    pub fn play_as<A: Agent>(
+        &self,
+        init: impl Fn(AgentId) -> A + Send + Sync + 'static,
+        inputs: Arc<dyn InputSource>,
+        recorder: Recorder,
+    ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
         let config = RunConfig {
             schedulers: self.schedulers,
             small_tick: self.small_tick,
@@ -244,7 +253,7 @@ impl Stage {
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
-            init: Arc::new(|_| Puppet::default()),
+            init: Arc::new(init),
             grant: Grant {
                 id: GrantId(1),
                 principal: PrincipalId(1),
