@@ -17,11 +17,12 @@ use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;
+use crate::bonds::Bonds;
 use crate::chaos::Chaos;
 use crate::input::{Batch, InputSource};
 use crate::leases::{Change, ChangeError, Leases};
 use crate::recorder::{RecordError, Recorder};
-use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
+use crate::scheduler::{self, Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::supervision::{Intensity, RestartWindow};
 
@@ -62,6 +63,10 @@ pub struct Counts {
     pub crashes: u64,
     /// Agents that were started again.
     pub restarts: u64,
+    /// Agents that ended because one that they were linked to did.
+    pub exits: u64,
+    /// Timers, monitors and links that the gate denied.
+    pub unarranged: u64,
 }
 
 impl Counts {
@@ -77,6 +82,8 @@ impl Counts {
         self.inputs_lost += other.inputs_lost;
         self.crashes += other.crashes;
         self.restarts += other.restarts;
+        self.exits += other.exits;
+        self.unarranged += other.unarranged;
     }
 }
 
@@ -301,6 +308,7 @@ pub fn run<A: Agent>(
             leases,
             framing: Vec::new(),
             framed: 0,
+            bonds: Bonds::default(),
         }),
         plan,
         slabs,
@@ -411,6 +419,7 @@ impl<A: Agent> Shared<A> {
                 scheduler.inbox.append(&mut lock(link));
             }
         }
+        std::mem::swap(&mut scheduler.signals, &mut lock(outcome).signals);
         scheduler.run_tick(&self.plan, Tick(tick));
         for (to, outbox) in scheduler.outbox.iter_mut().enumerate() {
             if !outbox.is_empty()
@@ -471,6 +480,15 @@ struct Leader {
     /// The tick's own records, in front of those of its agents.
     framing: Vec<u8>,
     framed: u32,
+    bonds: Bonds,
+}
+
+/// What is left to do behind a tick.
+struct Left {
+    /// Messages and signals on their way.
+    events: u64,
+    /// The first tick at which a timer fires; exact if nothing is on its way.
+    timer: Option<Tick>,
 }
 
 impl Leader {
@@ -488,14 +506,18 @@ impl Leader {
         let (next, on_the_way) = match self.current {
             None => (Tick(0), 0),
             Some(tick) => {
-                let on_the_way = self.finish_tick(tick, plan, outcomes)?;
+                let left = self.finish_tick(tick, plan, outcomes)?;
                 let next = Tick(tick.0 + 1);
-                if on_the_way == 0 && next >= plan.inputs.ends() {
-                    self.recorder.check_complete()?;
-                    self.current = Some(next);
-                    return Ok(self.end(Ending::Completed));
+                match left.timer {
+                    _ if left.events > 0 || next < plan.inputs.ends() => (next, left.events),
+                    // Nothing can happen before.
+                    Some(due) => (due.max(next), left.events),
+                    None => {
+                        self.recorder.check_complete()?;
+                        self.current = Some(next);
+                        return Ok(self.end(Ending::Completed));
+                    }
                 }
-                (next, on_the_way)
             }
         };
         if let Some(failed) = self.recorder.failure() {
@@ -534,13 +556,13 @@ impl Leader {
         Ok(released)
     }
 
-    /// Brings a tick's records into the log; how many messages are on their way now.
+    /// Brings a tick's records into the log, and signals on their way; what is left to do.
     fn finish_tick<A>(
         &mut self,
         tick: Tick,
         plan: &Plan<A>,
         outcomes: &[Mutex<TickOutcome>],
-    ) -> Result<u64, RunError> {
+    ) -> Result<Left, RunError> {
         // An error keeps the whole tick out of the log, so that what is recorded does not depend
         // on who came upon it. The first in the order of serials is the one to tell.
         if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
@@ -548,7 +570,7 @@ impl Leader {
         }
         self.recorder.append(&self.framing, self.framed)?;
         let released = plan.inputs.released(tick).items.len() as u64;
-        let (mut sent, mut restarts, mut crashes) = (0, 0, 0);
+        let (mut sent, mut restarts, mut crashes, mut timer) = (0, 0, 0, None);
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             self.recorder.append(&outcome.records, outcome.count)?;
@@ -557,6 +579,16 @@ impl Leader {
             crashes += std::mem::take(&mut outcome.crashes);
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
+            timer = [timer, outcome.timer].into_iter().flatten().min();
+            outcome.bonds.drain(..).for_each(|change| self.bonds.apply(change));
+        }
+        let share = scheduler::share(plan.agents, outcomes.len());
+        let mut events = sent;
+        for (to, signals) in self.bonds.take_due() {
+            events += signals.len() as u64;
+            if let Some(outcome) = outcomes.get(((to.0 - 1) / share) as usize) {
+                lock(outcome).signals.extend(signals);
+            }
         }
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
@@ -567,6 +599,6 @@ impl Leader {
         }
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent, Ordering::Relaxed);
-        Ok(sent)
+        Ok(Left { events, timer })
     }
 }

@@ -10,6 +10,7 @@ mod agent;
 mod annex;
 mod authority;
 mod barrier;
+mod bonds;
 mod chaos;
 mod checkpoints;
 pub mod codec;
@@ -28,6 +29,7 @@ mod scheduler;
 mod services;
 mod standing;
 mod supervision;
+mod wheel;
 
 pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore};
 pub use annex::Annex;
@@ -39,10 +41,12 @@ pub use engine::{
     Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, RunError, SMALL_TICK, run,
 };
 pub use input::{Batch, InputItem, InputSource};
+pub use karyon_arrangements::{ExitReason, REASON_BYTES_MAX, TimerId};
 pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError};
 pub use panics::first_crash;
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
+pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use supervision::{Exit, Intensity, Restart, RestartWindow};

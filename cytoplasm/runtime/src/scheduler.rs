@@ -4,16 +4,20 @@
 //! behind the other, is in the order of serials for any number of them; and so that what arrives
 //! from them is ordered by sender already.
 
+mod life;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use karyon_arrangements::{Arrangement, ExitReason, TimerId};
 use karyon_gate::{Gate, Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
 use karyon_types::{AgentId, Denial, Tick};
 
 use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
+use crate::bonds::{BondChange, Left, Signal};
 use crate::chaos::Chaos;
 use crate::codec;
 use crate::engine::{Counts, Limits, RunError};
@@ -21,6 +25,10 @@ use crate::input::{InputItem, InputSource};
 use crate::panics;
 use crate::standing::{Standing, Wanted};
 use crate::supervision::Exit;
+use crate::wheel::Wheel;
+
+pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
+use self::life::{Life, exit_of};
 
 /// A message on its way.
 pub(crate) struct Envelope {
@@ -38,6 +46,7 @@ struct Slot<A> {
     steps: u64,
     lease: Option<Handle>,
     standing: Standing,
+    life: Option<Box<Life>>,
 }
 
 /// What a scheduler did in one tick.
@@ -50,6 +59,12 @@ pub(crate) struct TickOutcome {
     pub(crate) sent: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
+    /// Who was bound to whom, and who ended, in the order in which it happened.
+    pub(crate) bonds: Vec<BondChange>,
+    /// The first tick at which a timer fires; exact if nothing was sent.
+    pub(crate) timer: Option<Tick>,
+    /// The other way: the leader's signals for the next tick, by receiver.
+    pub(crate) signals: Vec<Signal>,
     pub(crate) error: Option<RunError>,
 }
 
@@ -72,6 +87,10 @@ pub(crate) struct Scheduler<A> {
     pub(crate) outbox: Vec<Vec<Envelope>>,
     share: u64,
     pub(crate) inbox: Vec<Envelope>,
+    /// Those of this tick, by receiver.
+    pub(crate) signals: Vec<Signal>,
+    wheel: Wheel<(AgentId, TimerId)>,
+    due: Vec<(AgentId, TimerId)>,
     /// Receiver and place in the inbox, sorted.
     order: Vec<(AgentId, u32)>,
     pub(crate) outcome: TickOutcome,
@@ -109,6 +128,7 @@ impl<A: Agent> Scheduler<A> {
                 steps: 0,
                 lease: leases.get(serial as usize - 1).copied().flatten(),
                 standing: Standing::default(),
+                life: None,
             })
             .collect();
         Scheduler {
@@ -117,6 +137,9 @@ impl<A: Agent> Scheduler<A> {
             outbox: (0..schedulers).map(|_| Vec::new()).collect(),
             share,
             inbox: Vec::new(),
+            signals: Vec::new(),
+            wheel: Wheel::default(),
+            due: Vec::new(),
             order: Vec::new(),
             outcome: TickOutcome::default(),
             counts: Counts::default(),
@@ -132,9 +155,13 @@ impl<A: Agent> Scheduler<A> {
         self.slots.into_iter().map(|slot| slot.agent).collect()
     }
 
-    /// Runs all that is due for its agents in `tick`: by receiver, external inputs first, then
-    /// by sender, sender's step and output. The inbox is ordered by sender already.
+    /// Runs all that is due for its agents in `tick`: by receiver; the ends of others first, then
+    /// timers, then external inputs, then by sender, sender's step and output. The inbox is ordered
+    /// by sender already.
     pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick) {
+        let all_timers = self.timers_due(tick);
+        let all_signals = std::mem::take(&mut self.signals);
+        let (mut timers, mut signals) = (all_timers.as_slice(), all_signals.as_slice());
         let inbox = std::mem::take(&mut self.inbox);
         // What is sorted is 16 bytes a message rather than the message. Equal receivers stay in
         // the order of arrival, since no two places are equal.
@@ -148,20 +175,38 @@ impl<A: Agent> Scheduler<A> {
         let mut inputs = released.get(from..to).unwrap_or_default();
         let mut mail = order.as_slice();
         while self.outcome.error.is_none() {
-            let next = match (inputs.first(), mail.first()) {
-                (None, None) => break,
-                (Some(item), None) => item.receiver,
-                (None, Some((to, _))) => *to,
-                (Some(item), Some((to, _))) => item.receiver.min(*to),
-            };
+            let first = [
+                inputs.first().map(|item| item.receiver),
+                mail.first().map(|(to, _)| *to),
+                timers.first().map(|(to, _)| *to),
+                signals.first().map(|signal| signal.to),
+            ];
+            let Some(next) = first.into_iter().flatten().min() else { break };
+            let early;
+            (early, signals) =
+                signals.split_at(signals.iter().take_while(|s| s.to == next).count());
+            let fires;
+            (fires, timers) = timers.split_at(timers.iter().take_while(|t| t.0 == next).count());
+            let mut emptied = false;
+            for signal in early {
+                emptied = self.signal(plan, tick, signal, emptied);
+            }
+            for (_, timer) in fires {
+                emptied = self.fire(plan, tick, next, *timer, emptied);
+            }
             let (now, later) = inputs.split_at(inputs.partition_point(|i| i.receiver == next));
             inputs = later;
             let (letters, later) =
                 mail.split_at(mail.iter().take_while(|(to, _)| *to == next).count());
             mail = later;
             let letters = letters.iter().filter_map(|(_, place)| inbox.get(*place as usize));
-            self.run_agent(plan, tick, next, now, letters);
+            self.run_agent(plan, tick, next, emptied, now, letters);
         }
+        self.due = all_timers;
+        self.due.clear();
+        self.signals = all_signals;
+        self.signals.clear();
+        self.outcome.timer = self.wheel.soonest(self.outcome.sent == 0).map(Tick);
         order.clear();
         self.order = order;
         self.inbox = inbox;
@@ -173,6 +218,7 @@ impl<A: Agent> Scheduler<A> {
         plan: &Plan<A>,
         tick: Tick,
         id: AgentId,
+        mut emptied: bool,
         inputs: &[InputItem],
         mail: impl Iterator<Item = &'a Envelope> + Clone,
     ) {
@@ -185,7 +231,6 @@ impl<A: Agent> Scheduler<A> {
             });
             return;
         }
-        let mut emptied = false;
         let mut payload = std::mem::take(&mut self.input);
         for item in inputs {
             payload.clear();
@@ -245,10 +290,10 @@ impl<A: Agent> Scheduler<A> {
             let Some(agent) = slot.agent.as_mut() else { return emptied };
             self.wishes.clear();
             let bound = plan.limits.outputs_per_step;
-            let mut context = Context { me: id, now: tick, wishes: &mut self.wishes, bound };
-            let chaos = plan.chaos.kills(id, due.cause, attempt);
-            let Some(crash) = attempt_step(agent, due.event, &mut context, chaos) else {
-                let step = slot.steps;
+            let (step, wishes) = (slot.steps, &mut self.wishes);
+            let mut context = Context { me: id, step, now: tick, wishes, bound };
+            let chaos = plan.chaos.kills(id, tick, due.cause, attempt);
+            let Err((crash, reason)) = attempt_step(agent, due.event, &mut context, chaos) else {
                 slot.steps += 1;
                 let lease = slot.lease;
                 return self.admit(plan, tick, id, step, due.cause, lease);
@@ -263,7 +308,6 @@ impl<A: Agent> Scheduler<A> {
                 (true, true) => Decision::Redelivered,
                 (true, false) => Decision::Restarted,
             };
-            let step = slot.steps;
             slot.agent = match (decision, redeliver) {
                 (Decision::Stopped, _) => None,
                 (_, None) => Some((plan.init)(id)),
@@ -288,7 +332,13 @@ impl<A: Agent> Scheduler<A> {
             }
             slot.steps += 1;
             self.lose(id, due.cause, Loss::Poison);
-            return decision == Decision::Restarted && redeliver.is_none();
+            let left = match (restarts, redeliver) {
+                (false, _) => Left::Nothing,
+                (true, None) => Left::Anew,
+                (true, Some(_)) => Left::LastGood,
+            };
+            self.end(Message { from: id, step, output: 0 }, reason, left);
+            return left == Left::Anew;
         }
     }
 
@@ -319,6 +369,12 @@ impl<A: Agent> Scheduler<A> {
                 Wish::Send(to, _) => (Rights::SEND, to.0),
                 // An agent remembers under its own name.
                 Wish::Remember { .. } => (Rights::REMEMBER, id.0),
+                Wish::Arrange { end } => {
+                    let what = memory.get(begin..*end).unwrap_or_default();
+                    self.arrange(plan, tick, message, lease, what);
+                    begin = *end;
+                    continue;
+                }
             };
             let request = Request { agent: id, right, target, now: tick };
             let decision = plan.gate.check(lease, &request);
@@ -356,14 +412,22 @@ impl<A: Agent> Scheduler<A> {
                         }
                     }
                 }
+                Wish::Arrange { .. } => {}
             }
         }
         // Their space is used again by the next step.
         memory.clear();
         self.wishes.outputs = outputs;
         self.wishes.memory = memory;
-        if self.wishes.exit {
-            self.encoder.output(&Output::Exit);
+        let exit = self.wishes.exit.take();
+        match &exit {
+            None => {}
+            Some(ExitReason::Normal) => self.encoder.output(&Output::Exit),
+            Some(reason) => {
+                let mut what = Vec::new();
+                Arrangement::Exit(reason.clone()).encode(&mut what);
+                self.encoder.output(&Output::Arranged { lease: None, what: &what });
+            }
         }
         if self.encoder.len() > RECORD_BYTES_MAX {
             self.outcome.error = Some(RunError::RecordBound { agent: id, tick });
@@ -375,7 +439,10 @@ impl<A: Agent> Scheduler<A> {
         if let Cause::Message(_) = cause {
             self.counts.delivered += 1;
         }
-        self.wishes.exit && self.exit(plan, id)
+        exit.is_some_and(|reason| {
+            let by = Message { from: id, step, output: wished.saturating_sub(1) as u16 };
+            self.exit(plan, by, reason)
+        })
     }
 
     #[inline]
@@ -399,17 +466,19 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// An agent ended itself. Returns whether its mailbox is gone because it began anew.
-    fn exit(&mut self, plan: &Plan<A>, id: AgentId) -> bool {
+    fn exit(&mut self, plan: &Plan<A>, by: Message, reason: ExitReason) -> bool {
+        let id = by.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
         let again = slot
             .agent
             .as_ref()
-            .is_some_and(|agent| agent.kind().restart.restarts_after(Exit::Normal));
+            .is_some_and(|agent| agent.kind().restart.restarts_after(exit_of(&reason)));
         slot.agent = again.then(|| (plan.init)(id));
         if again {
             self.counts.restarts += 1;
             self.outcome.restarts += 1;
         }
+        self.end(by, reason, if again { Left::Anew } else { Left::Nothing });
         again
     }
 
@@ -419,8 +488,8 @@ impl<A: Agent> Scheduler<A> {
         match cause {
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
-            // The news of a denial; the denial itself is counted.
-            Cause::Denial(_) => {}
+            // The news of a denial, or of an end, and a timer; whence they come is counted.
+            Cause::Denial(_) | Cause::Timer(_) | Cause::Down(_) | Cause::Exit(_) => {}
         }
     }
 }
@@ -434,7 +503,7 @@ fn attempt_step<A: Agent>(
     event: Event<'_>,
     context: &mut Context<'_>,
     chaos: bool,
-) -> Option<CrashKind> {
+) -> Result<(), (CrashKind, ExitReason)> {
     let quiet = panics::quiet();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let outcome = agent.handle(event, context);
@@ -449,14 +518,19 @@ fn attempt_step<A: Agent>(
 }
 
 #[inline]
-fn classify(outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>) -> Option<CrashKind> {
+fn classify(
+    outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>,
+) -> Result<(), (CrashKind, ExitReason)> {
     match outcome {
-        Ok(Ok(())) => None,
+        Ok(Ok(())) => Ok(()),
         Ok(Err(failure)) => {
             panics::note(&failure.0);
-            Some(CrashKind::Error)
+            Err((CrashKind::Error, ExitReason::failure(&failure.0)))
         }
-        Err(thrown) if thrown.is::<ChaosStrikes>() => Some(CrashKind::Chaos),
-        Err(_) => Some(CrashKind::Panic),
+        Err(thrown) if thrown.is::<ChaosStrikes>() => {
+            Err((CrashKind::Chaos, ExitReason::failure("chaos")))
+        }
+        // What a panic says may name lines and addresses: no other agent may rest on it.
+        Err(_) => Err((CrashKind::Panic, ExitReason::failure("panic"))),
     }
 }

@@ -25,6 +25,9 @@ mod kind {
     pub(super) const CRASH: u8 = 23;
     pub(super) const DEAD_LETTER: u8 = 24;
     pub(super) const CHANGE: u8 = 25;
+    pub(super) const STEP_ON_TIMER: u8 = 27;
+    pub(super) const STEP_ON_DOWN: u8 = 28;
+    pub(super) const STEP_ON_EXIT: u8 = 29;
 }
 
 /// How an agent's step failed.
@@ -37,6 +40,8 @@ pub enum CrashKind {
     Error = 2,
     /// Chaos killed it.
     Chaos = 3,
+    /// An agent that it was linked to ended. It took no step.
+    Link = 5,
 }
 
 /// What its supervisor did about it.
@@ -205,7 +210,8 @@ impl Record<'_> {
             },
             kind::TICK => Record::Tick(Tick(varint::read(b)?)),
             kind::INPUT => Record::Input { batch: varint::read(b)?, count: varint::read(b)? },
-            kind::STEP_ON_INPUT | kind::STEP_ON_MESSAGE | kind::STEP_ON_DENIAL => {
+            kind::STEP_ON_INPUT..=kind::STEP_ON_DENIAL
+            | kind::STEP_ON_TIMER..=kind::STEP_ON_EXIT => {
                 let agent = AgentId(varint::read(b)?);
                 let step = varint::read(b)?;
                 let cause = read_cause(b, kind, agent)?;
@@ -221,6 +227,7 @@ impl Record<'_> {
                     1 => CrashKind::Panic,
                     2 => CrashKind::Error,
                     3 => CrashKind::Chaos,
+                    5 => CrashKind::Link,
                     _ => return None,
                 },
                 decision: match byte(b)? {

@@ -3,6 +3,7 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
+use karyon_arrangements::{Arrangement, Bond};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, Output, Record, Target, Verb,
 };
@@ -76,6 +77,7 @@ pub fn view(record: &Record<'_>) -> Value {
                 CrashKind::Panic => "panic",
                 CrashKind::Error => "error",
                 CrashKind::Chaos => "chaos",
+                CrashKind::Link => "link",
             },
             "decision": match decision {
                 Decision::Redelivered => "redelivered",
@@ -123,6 +125,9 @@ fn cause_view(cause: Cause) -> Value {
         Cause::Input(index) => json!({ "input": index }),
         Cause::Message(message) => json!({ "message": parts(message) }),
         Cause::Denial(message) => json!({ "denial": parts(message) }),
+        Cause::Timer(message) => json!({ "timer": parts(message) }),
+        Cause::Down(message) => json!({ "down": parts(message) }),
+        Cause::Exit(message) => json!({ "exit": parts(message) }),
     }
 }
 
@@ -144,6 +149,33 @@ fn output_view(output: &Output<'_>) -> Value {
         Output::DeniedAgain { denial, count } => {
             json!({ "denied_again": { "code": denial.code(), "count": count } })
         }
+        Output::Arranged { lease, what } => json!({
+            "arranged": { "lease": lease.map(|lease| lease.0), "what": arrangement_view(what) }
+        }),
+        Output::Unarranged { denial, what } => json!({
+            "unarranged": { "code": denial.code(), "what": arrangement_view(what) }
+        }),
+    }
+}
+
+fn arrangement_view(bytes: &[u8]) -> Value {
+    let bound = |bond| match bond {
+        Bond::Monitor => "monitor",
+        Bond::Link => "link",
+    };
+    match Arrangement::decode(bytes) {
+        Some(Arrangement::Arm { ticks, repeats, payload }) => json!({
+            "arm": { "ticks": ticks, "repeats": repeats, "payload": payload_view(payload) }
+        }),
+        Some(Arrangement::Cancel(timer)) => {
+            json!({ "cancel": { "step": timer.step, "output": timer.output } })
+        }
+        Some(Arrangement::Bind(bond, agent)) => json!({ "bind": { bound(bond): agent.0 } }),
+        Some(Arrangement::Unbind(bond, agent)) => json!({ "unbind": { bound(bond): agent.0 } }),
+        Some(Arrangement::TrapExit(traps)) => json!({ "trap_exit": traps }),
+        Some(Arrangement::Exit(reason)) => json!({ "exit": reason.to_string() }),
+        // Of a later version.
+        None => json!({ "unknown": payload_view(bytes) }),
     }
 }
 

@@ -99,7 +99,7 @@ fn each_agent_is_restarted_as_its_own_kind_says() {
             // Two elements: the number, and bytes that are short enough for two bytes in front.
             let (front, state) = bytes.split_at(4);
             assert_eq!(front[..3], [0x92, bytes[1], 0xc4]);
-            codec::decode::<(u64, Vec<String>)>(state).map(|(sum, _)| sum)
+            codec::decode::<Puppet<0, 0>>(state).map(|puppet| puppet.sum)
         })
         .collect();
     assert_eq!(sums, [Some(100), Some(111), None, Some(100)]);
