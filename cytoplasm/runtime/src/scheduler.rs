@@ -507,8 +507,9 @@ fn attempt_step<A: Agent>(
     let quiet = panics::quiet();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let outcome = agent.handle(event, context);
-        if chaos {
-            // After the step changed its state and made its outputs: the hardest moment.
+        if chaos && outcome.is_ok() {
+            // After the step changed its state and made its outputs: the hardest moment. A step
+            // that failed by itself did, with chaos and without: others may hear why.
             resume_unwind(Box::new(ChaosStrikes));
         }
         outcome

@@ -1,7 +1,7 @@
 //! Records in words: what `why` and `audit` say of them.
 
-pub(crate) use karyon_audit::control_kind;
 use karyon_arrangements::{Arrangement, Bond};
+pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, Output, Record, Target, Verb,
 };

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use karyon_arrangements::Arrangement;
-use karyon_log::{Cause, Control, Message, Output, Record};
+use karyon_log::{Cause, Control, Decision, Message, Output, Record};
 use karyon_types::{AgentId, Position};
 
 use super::{Orphans, Want};
@@ -74,6 +74,7 @@ impl Ledger {
                 let founded = self.take(*agent, *cause);
                 orphans.judge(position, founded, || format!("something for {agent} was lost"));
             }
+            Record::Crash { decision: Decision::Redelivered, .. } => {}
             Record::Crash { agent, step, .. } => {
                 self.ends.insert(Message { from: *agent, step: *step, output: 0 });
             }
@@ -126,9 +127,7 @@ impl Ledger {
             Some(Arrangement::Arm { .. }) => self.timers.insert(message),
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
             Some(Arrangement::Exit(_)) => self.ends.insert(message),
-            Some(
-                Arrangement::Cancel(_) | Arrangement::Unbind(..) | Arrangement::TrapExit(_),
-            )
+            Some(Arrangement::Cancel(_) | Arrangement::Unbind(..) | Arrangement::TrapExit(_))
             | None => false,
         };
     }
