@@ -292,6 +292,29 @@ mod tests {
     }
 
     #[test]
+    fn arrangements_are_shown_as_what_they_are() {
+        let denial = karyon_types::Denial::CapabilityNotGranted;
+        let words = |what| output_view(&Output::Arranged { lease: Some(LeaseId(7)), what });
+        assert_eq!(
+            words(b"\x02\x05ab"),
+            json!({ "arranged": { "lease": 7, "what":
+                { "arm": { "ticks": 5, "repeats": true, "payload": "6162" } } } })
+        );
+        let what = |what| output_view(&Output::Unarranged { denial, what })["unarranged"].clone();
+        assert_eq!(
+            what(b"\x06\x09"),
+            json!({ "code": denial.code(), "what": { "bind": { "link": 9 } } })
+        );
+        assert_eq!(what(b"\x05\x09")["what"], json!({ "unbind": { "monitor": 9 } }));
+        assert_eq!(what(b"\x03\x01\x02")["what"], json!({ "cancel": { "step": 1, "output": 2 } }));
+        assert_eq!(what(b"\x0a\x05no")["what"], json!({ "exit": "failure: no" }));
+        assert_eq!(what(b"\xff")["what"], json!({ "unknown": "ff" }));
+        let message = Message { from: AgentId(3), step: 1, output: 2 };
+        let parts = json!({ "agent": 3, "step": 1, "output": 2 });
+        assert_eq!(cause_view(Cause::Down(message)), json!({ "down": parts }));
+    }
+
+    #[test]
     fn a_long_payload_is_shown_by_size_and_hash() {
         let step = |payload| Record::Step {
             agent: AgentId(1),

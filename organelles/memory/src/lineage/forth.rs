@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use karyon_graph::{EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Message, Output, Record};
+use karyon_log::{Cause, Decision, Message, Output, Record};
 use karyon_memory_ops::{Content, Vertex};
 use karyon_types::{AgentId, Position};
 
@@ -351,14 +351,16 @@ impl Tree<'_> {
                 self.known(parent, *agent, 0, first)
             }
             Record::Crash { agent, step, .. } => {
-                if let Some(next) = end_of_attempts(self.journal, *agent, *step)?
-                    && self.record(Some(parent), &next)?
-                    && next.position > position
+                let Some(next) = end_of_attempts(self.journal, *agent, *step)? else {
+                    return Ok(());
+                };
+                if self.record(Some(parent), &next)?
+                    && matches!(next.record(), Some(Record::DeadLetter { .. }))
                 {
-                    // Whoever is bound to it is told, if it ended there.
+                    // It ended there, and whoever is bound to it is told.
                     let end = Message { from: *agent, step: *step, output: 0 };
-                    let told = self.journal.handled(end)?.into_iter();
-                    self.told(parent, told.filter(|told| *told > next.position))?;
+                    let told = self.journal.handled(end)?;
+                    self.told(parent, told.into_iter())?;
                 }
                 Ok(())
             }
@@ -439,8 +441,12 @@ impl Tree<'_> {
         for crash in self.journal.crashes(agent, step)? {
             let found = self.found(crash)?;
             let record = found.record().ok_or(JournalError::Unreadable { position: crash })?;
+            let seed = match record {
+                Record::Crash { decision: Decision::Redelivered, .. } => Seed::Leaf,
+                _ => Seed::Record(crash),
+            };
             let new = self.below(Some(parent), link_of(&found, record));
-            if cause < Some(crash) && !self.add((crash, None), new, Seed::Leaf) {
+            if cause < Some(crash) && !self.add((crash, None), new, seed) {
                 return Ok(false);
             }
         }
