@@ -5,10 +5,14 @@
 //! schedulers. Nothing is kept, and nothing is done, for agents that are not bound.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use karyon_arrangements::{Bond, ExitReason};
 use karyon_log::Message;
 use karyon_types::AgentId;
+
+use crate::engine::lock;
+use crate::scheduler::{TickOutcome, share};
 
 /// What a step did to bonds, or how an agent ended.
 #[derive(Debug)]
@@ -96,8 +100,21 @@ impl Bonds {
     }
 
     /// The signals that are due in the next tick, by receiver.
-    pub(crate) fn take_due(&mut self) -> BTreeMap<AgentId, Vec<Signal>> {
+    fn take_due(&mut self) -> BTreeMap<AgentId, Vec<Signal>> {
         std::mem::take(&mut self.due)
+    }
+
+    /// Gives the signals of the next tick to the receivers' schedulers; how many.
+    pub(crate) fn deliver(&mut self, agents: u64, outcomes: &[Mutex<TickOutcome>]) -> u64 {
+        let share = share(agents, outcomes.len());
+        let mut count = 0;
+        for (to, signals) in self.take_due() {
+            count += signals.len() as u64;
+            if let Some(outcome) = outcomes.get(((to.0 - 1) / share) as usize) {
+                lock(outcome).signals.extend(signals);
+            }
+        }
+        count
     }
 
     fn end(&mut self, by: Message, reason: &ExitReason, left: Left) {

@@ -22,7 +22,7 @@ use crate::chaos::Chaos;
 use crate::input::{Batch, InputSource};
 use crate::leases::{Change, ChangeError, Leases};
 use crate::recorder::{RecordError, Recorder};
-use crate::scheduler::{self, Envelope, Plan, Scheduler, TickOutcome};
+use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::supervision::{Intensity, RestartWindow};
 
@@ -385,7 +385,7 @@ struct Shared<A> {
     slabs: Vec<Mutex<Scheduler<A>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A thread that died poisons the barrier, and nobody looks at what it left.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -582,14 +582,7 @@ impl Leader {
             timer = [timer, outcome.timer].into_iter().flatten().min();
             outcome.bonds.drain(..).for_each(|change| self.bonds.apply(change));
         }
-        let share = scheduler::share(plan.agents, outcomes.len());
-        let mut events = sent;
-        for (to, signals) in self.bonds.take_due() {
-            events += signals.len() as u64;
-            if let Some(outcome) = outcomes.get(((to.0 - 1) / share) as usize) {
-                lock(outcome).signals.extend(signals);
-            }
-        }
+        let events = sent + self.bonds.deliver(plan.agents, outcomes);
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }
