@@ -39,6 +39,9 @@ impl Agent for Rememberer {
                 payload
             }
             Event::Denied { .. } => return Err(Failure("everything is allowed".into())),
+            Event::Timer { .. } | Event::Down { .. } | Event::Exit { .. } => {
+                return Err(Failure("it arranges nothing".into()));
+            }
         };
         let hop = Hop::from_bytes(payload).ok_or_else(|| Failure("not a hop".into()))?;
         if let Some((to, hop)) = hop.next(context.me().0, self.agents) {

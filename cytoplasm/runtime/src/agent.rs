@@ -1,10 +1,14 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
+use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
+
+use crate::codec;
+use crate::scheduler::TIMER_TICKS_MAX;
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
 pub type Payload = SmallVec<[u8; 24]>;
@@ -57,6 +61,27 @@ pub enum Event<'a> {
         /// Why not.
         denial: Denial,
     },
+    /// A timer of its own fired.
+    Timer {
+        /// Which.
+        id: TimerId,
+        /// What it was given when it was armed.
+        payload: &'a [u8],
+    },
+    /// An agent that it monitors ended, or was not there.
+    Down {
+        /// Which agent.
+        who: AgentId,
+        /// Why.
+        reason: &'a ExitReason,
+    },
+    /// An agent that it is linked to ended, or was not there. Only for one that traps exits.
+    Exit {
+        /// Which agent.
+        from: AgentId,
+        /// Why.
+        reason: &'a ExitReason,
+    },
 }
 
 /// What an agent can be denied.
@@ -66,6 +91,12 @@ pub enum Deed {
     Send(AgentId),
     /// To write a memory.
     Remember,
+    /// To arm a timer: a message to itself that arrives later.
+    Arm,
+    /// To monitor this agent.
+    Monitor(AgentId),
+    /// To link itself to this agent.
+    Link(AgentId),
 }
 
 /// A step's own word that it failed; handled like a panic, but cheaper.
@@ -79,7 +110,7 @@ pub struct Failure(pub String);
 /// its state: given the same state and event it does the same. The state is encoded as
 /// MessagePack; two equal states must encode to equal bytes, so a state holds no map with a
 /// random order, and no NaN.
-pub trait Agent: Serialize + DeserializeOwned + Sized + Send + 'static {
+pub trait Agent: Serialize + Restore + Send + 'static {
     /// What holds for all agents of this type.
     const KIND: AgentKind;
 
@@ -89,6 +120,30 @@ pub trait Agent: Serialize + DeserializeOwned + Sized + Send + 'static {
     /// # Errors
     /// A [`Failure`] crashes the agent, like a panic.
     fn handle(&mut self, event: Event<'_>, context: &mut Context<'_>) -> Result<(), Failure>;
+
+    /// What holds for this agent: [`Agent::KIND`], but for a type that stands for several kinds.
+    fn kind(&self) -> &'static AgentKind {
+        &Self::KIND
+    }
+
+    /// The number of the kind of which `init` makes this agent, as an index into genesis' list:
+    /// 0, but for a type that stands for several kinds.
+    fn kind_number(_init: &dyn Fn(AgentId) -> Self, _agent: AgentId) -> u32 {
+        0
+    }
+}
+
+/// A state that comes back from its encoding. Whatever serde reads does.
+pub trait Restore: Sized {
+    /// Reads a state of the kind that `self` is of, as [`crate::codec`] wrote it; `None` when the
+    /// bytes are none.
+    fn restore(&self, state: &[u8]) -> Option<Self>;
+}
+
+impl<T: DeserializeOwned> Restore for T {
+    fn restore(&self, state: &[u8]) -> Option<T> {
+        codec::decode(state)
+    }
 }
 
 /// One output that a step wants.
@@ -98,6 +153,10 @@ pub(crate) enum Wish {
     Remember {
         end: usize,
     },
+    /// Likewise, an arrangement.
+    Arrange {
+        end: usize,
+    },
 }
 
 /// What one step wants.
@@ -105,9 +164,9 @@ pub(crate) enum Wish {
 pub(crate) struct Wishes {
     /// At most as many as a step may have.
     pub(crate) outputs: Vec<Wish>,
-    /// The bytes of all memories, one behind the other.
+    /// The bytes of all memories and arrangements, one behind the other.
     pub(crate) memory: Vec<u8>,
-    pub(crate) exit: bool,
+    pub(crate) exit: Option<ExitReason>,
     /// All that were wished for, those beyond the bound included.
     pub(crate) count: u64,
 }
@@ -116,7 +175,7 @@ impl Wishes {
     pub(crate) fn clear(&mut self) {
         self.outputs.clear();
         self.memory.clear();
-        self.exit = false;
+        self.exit = None;
         self.count = 0;
     }
 }
@@ -124,6 +183,7 @@ impl Wishes {
 /// An agent's only way out.
 pub struct Context<'a> {
     pub(crate) me: AgentId,
+    pub(crate) step: u64,
     pub(crate) now: Tick,
     pub(crate) wishes: &'a mut Wishes,
     pub(crate) bound: u64,
@@ -163,9 +223,76 @@ impl Context<'_> {
         }
     }
 
-    /// Ends this agent when the step returns.
+    /// Ends this agent when the step returns, because it is done.
     pub fn exit(&mut self) {
-        self.wishes.count += u64::from(!self.wishes.exit);
-        self.wishes.exit = true;
+        self.exit_with(ExitReason::Normal);
+    }
+
+    /// Ends this agent when the step returns. Of several reasons in one step the last holds.
+    pub fn exit_with(&mut self, reason: ExitReason) {
+        self.wishes.count += u64::from(self.wishes.exit.is_none());
+        self.wishes.exit = Some(reason.bounded());
+    }
+
+    /// Gives itself `payload` as an [`Event::Timer`], `ticks` ticks later: 1 to
+    /// [`TIMER_TICKS_MAX`], and the nearest of these for any other number. The gate is asked as for
+    /// a message to itself.
+    pub fn after(&mut self, ticks: u64, payload: &[u8]) -> TimerId {
+        self.arm(ticks, false, payload)
+    }
+
+    /// As [`Context::after`], again and again: until it is cancelled, the agent begins anew or
+    /// ends, or the gate would no longer allow it when it fires.
+    pub fn interval(&mut self, ticks: u64, payload: &[u8]) -> TimerId {
+        self.arm(ticks, true, payload)
+    }
+
+    fn arm(&mut self, ticks: u64, repeats: bool, payload: &[u8]) -> TimerId {
+        let id = TimerId { step: self.step, output: self.wishes.outputs.len() as u16 };
+        let ticks = ticks.clamp(1, TIMER_TICKS_MAX);
+        self.arrange(&Arrangement::Arm { ticks, repeats, payload });
+        id
+    }
+
+    /// Takes a timer back: it does not fire any more, not even in this tick. One that is not armed
+    /// is no error.
+    pub fn cancel(&mut self, timer: TimerId) {
+        self.arrange(&Arrangement::Cancel(timer));
+    }
+
+    /// Is told by [`Event::Down`] when `agent` ends, once; at once if it is gone. The gate is asked
+    /// as for a message to it. To monitor twice is to monitor once.
+    pub fn monitor(&mut self, agent: AgentId) {
+        self.arrange(&Arrangement::Bind(Bond::Monitor, agent));
+    }
+
+    /// Is told no more, not even of what happened in this tick.
+    pub fn demonitor(&mut self, agent: AgentId) {
+        self.arrange(&Arrangement::Unbind(Bond::Monitor, agent));
+    }
+
+    /// From now on both end together, unless the reason is [`ExitReason::Normal`] or whoever is
+    /// left traps exits. The gate is asked for a right of its own.
+    pub fn link(&mut self, agent: AgentId) {
+        self.arrange(&Arrangement::Bind(Bond::Link, agent));
+    }
+
+    /// Ends a link, whoever made it; also against what happened in this tick.
+    pub fn unlink(&mut self, agent: AgentId) {
+        self.arrange(&Arrangement::Unbind(Bond::Link, agent));
+    }
+
+    /// Whether the end of whoever it is linked to comes as [`Event::Exit`].
+    pub fn trap_exit(&mut self, traps: bool) {
+        self.arrange(&Arrangement::TrapExit(traps));
+    }
+
+    fn arrange(&mut self, what: &Arrangement<'_>) {
+        self.wishes.count += 1;
+        if self.wishes.count <= self.bound {
+            what.encode(&mut self.wishes.memory);
+            let end = self.wishes.memory.len();
+            self.wishes.outputs.push(Wish::Arrange { end });
+        }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Ground<'a, A> {
 
 /// The agents at one moment.
 pub(crate) struct Census<'a, A> {
+    plan: &'a Plan<A>,
     slabs: Vec<MutexGuard<'a, Scheduler<A>>>,
     links: &'a [Mutex<Vec<Envelope>>],
     names: &'a [String],
@@ -34,7 +35,7 @@ impl<'a, A: Agent> Census<'a, A> {
     /// `names` are those of the agents, by serial.
     pub(crate) fn new(ground: &Ground<'a, A>, names: &'a [String]) -> Census<'a, A> {
         let slabs = ground.slabs.iter().map(lock).collect();
-        Census { slabs, links: ground.links, names, on_the_way: None }
+        Census { plan: ground.plan, slabs, links: ground.links, names, on_the_way: None }
     }
 
     pub(crate) fn list(&mut self, selection: &Selection, at: Position) -> Listed {
@@ -101,7 +102,7 @@ impl<'a, A: Agent> Census<'a, A> {
         Process {
             id: facts.id,
             name: name_of(self.names, facts.id).to_owned(),
-            kind: A::KIND.name,
+            kind: facts.kind.unwrap_or_else(|| (self.plan.init)(facts.id).kind().name),
             status: facts.status,
             steps: facts.steps,
             mailbox: self.mailbox(&facts),

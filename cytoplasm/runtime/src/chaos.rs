@@ -4,7 +4,7 @@
 //! number of schedulers, and stands outside whatever agents draw themselves.
 
 use karyon_log::Cause;
-use karyon_types::AgentId;
+use karyon_types::{AgentId, Tick};
 
 /// Which steps die.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,7 +21,7 @@ impl Chaos {
 
     /// Whether this attempt dies.
     #[inline]
-    pub(crate) fn kills(&self, agent: AgentId, cause: Cause, attempt: u32) -> bool {
+    pub(crate) fn kills(&self, agent: AgentId, tick: Tick, cause: Cause, attempt: u32) -> bool {
         if self.probability <= 0.0 {
             return false;
         }
@@ -29,6 +29,10 @@ impl Chaos {
             Cause::Input(index) => (0, 0, u64::from(index), 0),
             Cause::Message(m) => (1, m.from.0, m.step, m.output),
             Cause::Denial(m) => (2, m.from.0, m.step, m.output),
+            // One timer may fire in many ticks.
+            Cause::Timer(m) => (3, tick.0, m.step, m.output),
+            Cause::Down(m) => (4, m.from.0, m.step, m.output),
+            Cause::Exit(m) => (5, m.from.0, m.step, m.output),
         };
         let mut draw = mix(self.seed);
         for key in [kind, agent.0, from, step, u64::from(output) << 32 | u64::from(attempt)] {
@@ -71,7 +75,7 @@ mod tests {
                 (0..100_000u64)
                     .filter(|n| {
                         let message = Message { from: AgentId(n % 97), step: n / 97, output: 0 };
-                        chaos.kills(AgentId(n % 89), Cause::Message(message), 0)
+                        chaos.kills(AgentId(n % 89), Tick(*n), Cause::Message(message), 0)
                     })
                     .count()
             };

@@ -17,6 +17,7 @@ use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;
+use crate::bonds::Bonds;
 use crate::census::Ground;
 use crate::chaos::Chaos;
 use crate::error::RunError;
@@ -65,6 +66,10 @@ pub struct Counts {
     pub crashes: u64,
     /// Agents that were started again.
     pub restarts: u64,
+    /// Agents that ended because one that they were linked to did.
+    pub exits: u64,
+    /// Timers, monitors and links that the gate denied.
+    pub unarranged: u64,
 }
 
 impl Counts {
@@ -80,6 +85,8 @@ impl Counts {
         self.inputs_lost += other.inputs_lost;
         self.crashes += other.crashes;
         self.restarts += other.restarts;
+        self.exits += other.exits;
+        self.unarranged += other.unarranged;
     }
 }
 
@@ -222,6 +229,7 @@ pub fn run<A: Agent>(
             orders,
             framing: Vec::new(),
             framed: 0,
+            bonds: Bonds::default(),
         }),
         plan,
         slabs,
@@ -337,6 +345,7 @@ impl<A: Agent> Shared<A> {
                 scheduler.inbox.append(&mut lock(link));
             }
         }
+        std::mem::swap(&mut scheduler.signals, &mut lock(outcome).signals);
         scheduler.run_tick(&self.plan, Tick(tick));
         for (to, outbox) in scheduler.outbox.iter_mut().enumerate() {
             if !outbox.is_empty()
@@ -402,6 +411,16 @@ struct Leader {
     /// The tick's own records, in front of those of its agents.
     framing: Vec<u8>,
     framed: u32,
+    bonds: Bonds,
+}
+
+/// What is left to do behind a tick.
+#[derive(Default)]
+struct Left {
+    /// Messages and signals on their way.
+    events: u64,
+    /// The first tick at which a timer fires; exact if nothing is on its way.
+    timer: Option<Tick>,
 }
 
 impl Leader {
@@ -417,15 +436,20 @@ impl Leader {
             return Ok(self.end(Ending::Halted));
         }
         let last = self.current;
-        let (next, on_the_way) = match last {
-            None => (Tick(0), 0),
+        let (next, left) = match last {
+            None => (Tick(0), Left::default()),
             Some(tick) => {
-                let on_the_way = self.finish_tick(tick, plan, outcomes)?;
+                let left = self.finish_tick(tick, plan, outcomes)?;
                 self.orders.recorded(&self.recorder, tick);
-                (Tick(tick.0 + 1), on_the_way)
+                let next = Tick(tick.0 + 1);
+                let is_quiet = left.events == 0 && next >= plan.inputs.ends();
+                // Nothing can happen before.
+                let due = left.timer.filter(|_| is_quiet);
+                (due.map_or(next, |due| due.max(next)), left)
             }
         };
-        let idle = last.is_some() && on_the_way == 0 && next >= plan.inputs.ends();
+        let is_empty = left.events == 0 && left.timer.is_none();
+        let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
         if idle && ground.slabs.iter().all(|slab| lock(slab).held() == 0) {
             self.recorder.check_complete()?;
             self.current = Some(next);
@@ -454,7 +478,7 @@ impl Leader {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
-        let events = on_the_way + self.frame(next, batch)?;
+        let events = left.events + self.frame(next, batch)?;
         Ok(Some(Next { tick: next, events }))
     }
 
@@ -527,13 +551,13 @@ impl Leader {
         Ok(released)
     }
 
-    /// Brings a tick's records into the log; how many messages are on their way now.
+    /// Brings a tick's records into the log, and signals on their way; what is left to do.
     fn finish_tick<A>(
         &mut self,
         tick: Tick,
         plan: &Plan<A>,
         outcomes: &[Mutex<TickOutcome>],
-    ) -> Result<u64, RunError> {
+    ) -> Result<Left, RunError> {
         // An error keeps the whole tick out of the log, so that what is recorded does not depend
         // on who came upon it. The first in the order of serials is the one to tell.
         if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
@@ -541,7 +565,7 @@ impl Leader {
         }
         self.recorder.append(&self.framing, self.framed)?;
         let released = plan.inputs.released(tick).items.len() as u64;
-        let (mut sent, mut restarts, mut crashes) = (0, 0, 0);
+        let (mut sent, mut restarts, mut crashes, mut timer) = (0, 0, 0, None);
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             self.recorder.append(&outcome.records, outcome.count)?;
@@ -550,7 +574,10 @@ impl Leader {
             crashes += std::mem::take(&mut outcome.crashes);
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
+            timer = [timer, outcome.timer].into_iter().flatten().min();
+            outcome.bonds.drain(..).for_each(|change| self.bonds.apply(change));
         }
+        let events = sent + self.bonds.deliver(plan.agents, outcomes);
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }
@@ -560,6 +587,6 @@ impl Leader {
         }
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent, Ordering::Relaxed);
-        Ok(sent)
+        Ok(Left { events, timer })
     }
 }

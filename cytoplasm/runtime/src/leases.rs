@@ -12,6 +12,7 @@ use karyon_gate::{Chain, Gate, Handle, Lease, Scope, Stop};
 use karyon_log::{LeaseRecord, Record, Target, Verb};
 use karyon_types::{AgentId, LeaseId, Tick};
 
+use crate::agent::Agent;
 use crate::engine::{Limits, Population};
 use crate::error::RunError;
 use crate::recorder::Recorder;
@@ -46,7 +47,7 @@ pub(crate) struct Leases {
 
 impl Leases {
     /// Opens a lease for each agent and records both.
-    pub(crate) fn bring_to_life<A>(
+    pub(crate) fn bring_to_life<A: Agent>(
         population: &Population<A>,
         limits: Limits,
         recorder: &mut Recorder,
@@ -89,7 +90,8 @@ impl Leases {
                 log_bytes: (bytes != u64::MAX).then_some(bytes),
             })
             .encode(&mut records);
-            Record::Spawn { agent, kind: 0, lease: lease.id, name }.encode(&mut records);
+            let kind = A::kind_number(&*population.init, agent);
+            Record::Spawn { agent, kind, lease: lease.id, name }.encode(&mut records);
             recorder.append(&records, 2)?;
             terms.push(lease);
             handles.push(Some(handle));

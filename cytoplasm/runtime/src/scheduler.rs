@@ -5,12 +5,14 @@
 //! from them is ordered by sender already.
 
 mod apart;
+mod life;
 
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use karyon_arrangements::{Arrangement, ExitReason, TimerId};
 use karyon_gate::{Gate, Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
@@ -18,6 +20,7 @@ use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
 use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
+use crate::bonds::{BondChange, Left, Signal};
 use crate::chaos::Chaos;
 use crate::codec;
 use crate::engine::{Counts, Limits};
@@ -25,9 +28,12 @@ use crate::error::RunError;
 use crate::input::{InputItem, InputSource};
 use crate::panics;
 use crate::standing::{Standing, Wanted};
+use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
+pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
+use self::life::{Life, exit_of};
 
 /// A message on its way.
 #[derive(Clone)]
@@ -60,6 +66,7 @@ struct Slot<A> {
     /// How often it was started again.
     restarts: u32,
     standing: Standing,
+    life: Option<Box<Life>>,
 }
 
 /// What a scheduler did in one tick.
@@ -72,6 +79,12 @@ pub(crate) struct TickOutcome {
     pub(crate) sent: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
+    /// Who was bound to whom, and who ended, in the order in which it happened.
+    pub(crate) bonds: Vec<BondChange>,
+    /// The first tick at which a timer fires; exact if nothing was sent.
+    pub(crate) timer: Option<Tick>,
+    /// The other way: the leader's signals for the next tick, by receiver.
+    pub(crate) signals: Vec<Signal>,
     pub(crate) error: Option<RunError>,
 }
 
@@ -94,6 +107,10 @@ pub(crate) struct Scheduler<A> {
     pub(crate) outbox: Vec<Vec<Envelope>>,
     share: u64,
     pub(crate) inbox: Vec<Envelope>,
+    /// Those of this tick, by receiver.
+    pub(crate) signals: Vec<Signal>,
+    wheel: Wheel<(AgentId, TimerId)>,
+    due: Vec<(AgentId, TimerId)>,
     /// Receiver and place in the inbox, sorted.
     order: Vec<(AgentId, u32)>,
     pub(crate) outcome: TickOutcome,
@@ -110,6 +127,34 @@ pub(crate) struct Scheduler<A> {
 struct Due<'a> {
     cause: Cause,
     event: Event<'a>,
+}
+
+/// What arrives for one agent in one tick, in the order in which it is handled.
+struct Arrivals<'a> {
+    signals: &'a [Signal],
+    timers: &'a [(AgentId, TimerId)],
+    inputs: &'a [InputItem],
+    /// Places in the inbox.
+    letters: &'a [(AgentId, u32)],
+    inbox: &'a [Envelope],
+}
+
+impl<'a> Arrivals<'a> {
+    const NONE: Arrivals<'static> =
+        Arrivals { signals: &[], timers: &[], inputs: &[], letters: &[], inbox: &[] };
+
+    fn mail(&self) -> impl Iterator<Item = &'a Envelope> + use<'a> {
+        let inbox = self.inbox;
+        self.letters.iter().filter_map(move |(_, place)| inbox.get(*place as usize))
+    }
+}
+
+/// Splits off what lies in front and is one agent's.
+#[inline]
+fn split_front<'a, T>(items: &mut &'a [T], is_its: impl Fn(&T) -> bool) -> &'a [T] {
+    let (its, later) = items.split_at(items.iter().take_while(|item| is_its(item)).count());
+    *items = later;
+    its
 }
 
 /// How many agents each of `schedulers` owns (the last perhaps fewer).
@@ -134,6 +179,7 @@ impl<A: Agent> Scheduler<A> {
                 lease: leases.get(serial as usize - 1).copied().flatten(),
                 restarts: 0,
                 standing: Standing::default(),
+                life: None,
             })
             .collect();
         Scheduler {
@@ -142,6 +188,9 @@ impl<A: Agent> Scheduler<A> {
             outbox: (0..schedulers).map(|_| Vec::new()).collect(),
             share,
             inbox: Vec::new(),
+            signals: Vec::new(),
+            wheel: Wheel::default(),
+            due: Vec::new(),
             order: Vec::new(),
             outcome: TickOutcome::default(),
             counts: Counts::default(),
@@ -159,9 +208,13 @@ impl<A: Agent> Scheduler<A> {
         self.slots.into_iter().map(|slot| slot.agent).collect()
     }
 
-    /// Runs all that is due for its agents in `tick`: by receiver, external inputs first, then
-    /// by sender, sender's step and output. The inbox is ordered by sender already.
+    /// Runs all that is due for its agents in `tick`: by receiver; the ends of others first, then
+    /// timers, then external inputs, then by sender, sender's step and output. The inbox is ordered
+    /// by sender already.
     pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick) {
+        let all_timers = self.timers_due(tick);
+        let all_signals = std::mem::take(&mut self.signals);
+        let (mut timers, mut signals) = (all_timers.as_slice(), all_signals.as_slice());
         let inbox = std::mem::take(&mut self.inbox);
         // What is sorted is 16 bytes a message rather than the message. Equal receivers stay in
         // the order of arrival, since no two places are equal.
@@ -177,46 +230,50 @@ impl<A: Agent> Scheduler<A> {
         let called = self.called_upon();
         let mut called = called.as_slice();
         while self.outcome.error.is_none() {
-            let next = match (inputs.first(), mail.first(), called.first()) {
-                (None, None, None) => break,
-                (Some(item), None, None) => item.receiver,
-                (None, Some((to, _)), None) => *to,
-                (Some(item), Some((to, _)), None) => item.receiver.min(*to),
-                (item, letter, Some(id)) => {
-                    let receivers = [item.map(|item| item.receiver), letter.map(|(to, _)| *to)];
-                    receivers.into_iter().flatten().fold(*id, AgentId::min)
-                }
-            };
+            let first = [
+                inputs.first().map(|item| item.receiver),
+                mail.first().map(|(to, _)| *to),
+                timers.first().map(|(to, _)| *to),
+                signals.first().map(|signal| signal.to),
+                called.first().copied(),
+            ];
+            let Some(next) = first.into_iter().flatten().min() else { break };
             called = called.strip_prefix(&[next]).unwrap_or(called);
-            let (now, later) = inputs.split_at(inputs.partition_point(|i| i.receiver == next));
-            inputs = later;
-            let (letters, later) =
-                mail.split_at(mail.iter().take_while(|(to, _)| *to == next).count());
-            mail = later;
-            let letters = letters.iter().filter_map(|(_, place)| inbox.get(*place as usize));
+            let arrivals = Arrivals {
+                signals: split_front(&mut signals, |signal| signal.to == next),
+                timers: split_front(&mut timers, |timer| timer.0 == next),
+                inputs: split_front(&mut inputs, |item| item.receiver == next),
+                letters: split_front(&mut mail, |letter| letter.0 == next),
+                inbox: &inbox,
+            };
             if self.apart.is_empty() || !self.apart.contains_key(&next) {
-                self.run_agent(plan, tick, next, &[], now, letters);
+                self.run_agent(plan, tick, next, &[], &arrivals);
             } else {
-                self.run_apart(plan, tick, next, now, letters);
+                self.run_apart(plan, tick, next, &arrivals);
             }
         }
+        self.due = all_timers;
+        self.due.clear();
+        self.signals = all_signals;
+        self.signals.clear();
+        self.outcome.timer = self.wheel.soonest(self.outcome.sent == 0).map(Tick);
         order.clear();
         self.order = order;
         self.inbox = inbox;
         self.inbox.clear();
     }
 
-    fn run_agent<'a>(
+    /// Runs what waited for an agent, then what arrives.
+    fn run_agent(
         &mut self,
         plan: &Plan<A>,
         tick: Tick,
         id: AgentId,
         held: &[Held],
-        inputs: &[InputItem],
-        mail: impl Iterator<Item = &'a Envelope> + Clone,
+        arrivals: &Arrivals<'_>,
     ) {
         let is_message = |envelope: &Envelope| envelope.denial.is_none();
-        let letters = mail.clone().filter(|envelope| is_message(envelope)).count()
+        let letters = arrivals.mail().filter(|envelope| is_message(envelope)).count()
             + held.iter().filter(|held| matches!(held, Held::Mail(e) if is_message(e))).count();
         if letters as u64 > plan.limits.messages_per_tick {
             self.outcome.error = Some(RunError::MailboxBound {
@@ -229,14 +286,22 @@ impl<A: Agent> Scheduler<A> {
         let mut emptied = false;
         for held in held {
             emptied = match held {
+                Held::Signal(signal) => self.signal(plan, tick, signal, emptied),
+                Held::Timer(timer) => self.fire(plan, tick, id, *timer, emptied),
                 Held::Input(item) => self.handle_input(plan, tick, id, item, emptied),
                 Held::Mail(envelope) => self.handle_mail(plan, tick, id, envelope, emptied),
             };
         }
-        for item in inputs {
+        for signal in arrivals.signals {
+            emptied = self.signal(plan, tick, signal, emptied);
+        }
+        for (_, timer) in arrivals.timers {
+            emptied = self.fire(plan, tick, id, *timer, emptied);
+        }
+        for item in arrivals.inputs {
             emptied = self.handle_input(plan, tick, id, item, emptied);
         }
-        for envelope in mail {
+        for envelope in arrivals.mail() {
             emptied = self.handle_mail(plan, tick, id, envelope, emptied);
         }
     }
@@ -287,17 +352,19 @@ impl<A: Agent> Scheduler<A> {
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
             return emptied;
         };
-        if emptied || slot.agent.is_none() || self.outcome.error.is_some() {
+        let living = slot.agent.as_ref().filter(|_| !emptied && self.outcome.error.is_none());
+        let Some(agent) = living else {
             let loss = if emptied { Loss::MailboxEmptied } else { Loss::ReceiverGone };
             self.lose(id, due.cause, loss);
             return emptied;
-        }
+        };
         apart::note(&mut self.watched, id, due.cause);
-        let redeliver = match A::KIND.restart_from {
+        let kind = agent.kind();
+        let redeliver = match kind.restart_from {
             RestartFrom::Init => None,
             RestartFrom::LastGood { redeliver } => Some(redeliver),
         };
-        if let (Some(_), Some(agent)) = (redeliver, &slot.agent) {
+        if redeliver.is_some() {
             self.undo.clear();
             codec::encode(agent, &mut self.undo);
         }
@@ -306,10 +373,10 @@ impl<A: Agent> Scheduler<A> {
             let Some(agent) = slot.agent.as_mut() else { return emptied };
             self.wishes.clear();
             let bound = plan.limits.outputs_per_step;
-            let mut context = Context { me: id, now: tick, wishes: &mut self.wishes, bound };
-            let chaos = plan.chaos.kills(id, due.cause, attempt);
-            let Some(kind) = attempt_step(agent, due.event, &mut context, chaos) else {
-                let step = slot.steps;
+            let (step, wishes) = (slot.steps, &mut self.wishes);
+            let mut context = Context { me: id, step, now: tick, wishes, bound };
+            let chaos = plan.chaos.kills(id, tick, due.cause, attempt);
+            let Err((crash, reason)) = attempt_step(agent, due.event, &mut context, chaos) else {
                 slot.steps += 1;
                 let lease = slot.lease;
                 return self.admit(plan, tick, id, step, due.cause, lease);
@@ -317,18 +384,17 @@ impl<A: Agent> Scheduler<A> {
             // The step failed: nothing of it is left but the record that it did.
             self.counts.crashes += 1;
             self.outcome.crashes += 1;
-            let restarts = A::KIND.restart.restarts_after(Exit::Failure);
+            let restarts = kind.restart.restarts_after(Exit::Failure);
             let again = redeliver.is_some_and(|most| attempt < most);
             let decision = match (restarts, again) {
                 (false, _) => Decision::Stopped,
                 (true, true) => Decision::Redelivered,
                 (true, false) => Decision::Restarted,
             };
-            let step = slot.steps;
             slot.agent = match (decision, redeliver) {
                 (Decision::Stopped, _) => None,
                 (_, None) => Some((plan.init)(id)),
-                (_, Some(_)) => match codec::decode(&self.undo) {
+                (_, Some(_)) => match agent.restore(&self.undo) {
                     Some(last_good) => Some(last_good),
                     None => {
                         self.outcome.error = Some(RunError::State { agent: id, tick });
@@ -336,7 +402,7 @@ impl<A: Agent> Scheduler<A> {
                     }
                 },
             };
-            let record = Record::Crash { agent: id, step, attempt, kind, decision };
+            let record = Record::Crash { agent: id, step, attempt, kind: crash, decision };
             record.encode(&mut self.outcome.records);
             self.outcome.count += 1;
             if restarts {
@@ -350,7 +416,13 @@ impl<A: Agent> Scheduler<A> {
             }
             slot.steps += 1;
             self.lose(id, due.cause, Loss::Poison);
-            return decision == Decision::Restarted && redeliver.is_none();
+            let left = match (restarts, redeliver) {
+                (false, _) => Left::Nothing,
+                (true, None) => Left::Anew,
+                (true, Some(_)) => Left::LastGood,
+            };
+            self.end(Message { from: id, step, output: 0 }, reason, left);
+            return left == Left::Anew;
         }
     }
 
@@ -381,6 +453,12 @@ impl<A: Agent> Scheduler<A> {
                 Wish::Send(to, _) => (Rights::SEND, to.0),
                 // An agent remembers under its own name.
                 Wish::Remember { .. } => (Rights::REMEMBER, id.0),
+                Wish::Arrange { end } => {
+                    let what = memory.get(begin..*end).unwrap_or_default();
+                    self.arrange(plan, tick, message, lease, what);
+                    begin = *end;
+                    continue;
+                }
             };
             let request = Request { agent: id, right, target, now: tick };
             let decision = plan.gate.check(lease, &request);
@@ -418,14 +496,22 @@ impl<A: Agent> Scheduler<A> {
                         }
                     }
                 }
+                Wish::Arrange { .. } => {}
             }
         }
         // Their space is used again by the next step.
         memory.clear();
         self.wishes.outputs = outputs;
         self.wishes.memory = memory;
-        if self.wishes.exit {
-            self.encoder.output(&Output::Exit);
+        let exit = self.wishes.exit.take();
+        match &exit {
+            None => {}
+            Some(ExitReason::Normal) => self.encoder.output(&Output::Exit),
+            Some(reason) => {
+                let mut what = Vec::new();
+                Arrangement::Exit(reason.clone()).encode(&mut what);
+                self.encoder.output(&Output::Arranged { lease: None, what: &what });
+            }
         }
         if self.encoder.len() > RECORD_BYTES_MAX {
             self.outcome.error = Some(RunError::RecordBound { agent: id, tick });
@@ -437,7 +523,10 @@ impl<A: Agent> Scheduler<A> {
         if let Cause::Message(_) = cause {
             self.counts.delivered += 1;
         }
-        self.wishes.exit && self.exit(plan, id)
+        exit.is_some_and(|reason| {
+            let by = Message { from: id, step, output: wished.saturating_sub(1) as u16 };
+            self.exit(plan, by, reason)
+        })
     }
 
     #[inline]
@@ -461,16 +550,20 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// An agent ended itself. Returns whether its mailbox is gone because it began anew.
-    fn exit(&mut self, plan: &Plan<A>, id: AgentId) -> bool {
-        let again = A::KIND.restart.restarts_after(Exit::Normal);
-        if let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) {
-            slot.agent = again.then(|| (plan.init)(id));
-            slot.restarts = slot.restarts.saturating_add(u32::from(again));
-        }
+    fn exit(&mut self, plan: &Plan<A>, by: Message, reason: ExitReason) -> bool {
+        let id = by.from;
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
+        let again = slot
+            .agent
+            .as_ref()
+            .is_some_and(|agent| agent.kind().restart.restarts_after(exit_of(&reason)));
+        slot.agent = again.then(|| (plan.init)(id));
+        slot.restarts = slot.restarts.saturating_add(u32::from(again));
         if again {
             self.counts.restarts += 1;
             self.outcome.restarts += 1;
         }
+        self.end(by, reason, if again { Left::Anew } else { Left::Nothing });
         again
     }
 
@@ -480,8 +573,8 @@ impl<A: Agent> Scheduler<A> {
         match cause {
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
-            // The news of a denial; the denial itself is counted.
-            Cause::Denial(_) => {}
+            // The news of a denial, or of an end, and a timer; whence they come is counted.
+            Cause::Denial(_) | Cause::Timer(_) | Cause::Down(_) | Cause::Exit(_) => {}
         }
     }
 }
@@ -495,12 +588,13 @@ fn attempt_step<A: Agent>(
     event: Event<'_>,
     context: &mut Context<'_>,
     chaos: bool,
-) -> Option<CrashKind> {
+) -> Result<(), (CrashKind, ExitReason)> {
     let quiet = panics::quiet();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let outcome = agent.handle(event, context);
-        if chaos {
-            // After the step changed its state and made its outputs: the hardest moment.
+        if chaos && outcome.is_ok() {
+            // After the step changed its state and made its outputs: the hardest moment. A step
+            // that failed by itself did, with chaos and without: others may hear why.
             resume_unwind(Box::new(ChaosStrikes));
         }
         outcome
@@ -510,14 +604,19 @@ fn attempt_step<A: Agent>(
 }
 
 #[inline]
-fn classify(outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>) -> Option<CrashKind> {
+fn classify(
+    outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>,
+) -> Result<(), (CrashKind, ExitReason)> {
     match outcome {
-        Ok(Ok(())) => None,
+        Ok(Ok(())) => Ok(()),
         Ok(Err(failure)) => {
             panics::note(&failure.0);
-            Some(CrashKind::Error)
+            Err((CrashKind::Error, ExitReason::failure(&failure.0)))
         }
-        Err(thrown) if thrown.is::<ChaosStrikes>() => Some(CrashKind::Chaos),
-        Err(_) => Some(CrashKind::Panic),
+        Err(thrown) if thrown.is::<ChaosStrikes>() => {
+            Err((CrashKind::Chaos, ExitReason::failure("chaos")))
+        }
+        // What a panic says may name lines and addresses: no other agent may rest on it.
+        Err(_) => Err((CrashKind::Panic, ExitReason::failure("panic"))),
     }
 }

@@ -32,6 +32,12 @@ impl<'a> Wanted<'a> {
             (Deed::Send(to), Err(denial)) => Output::Denied { denial, to, payload },
             (Deed::Remember, Ok(lease)) => Output::Remembered { lease, write: payload },
             (Deed::Remember, Err(denial)) => Output::Forgone { denial, write: payload },
+            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_), Ok(lease)) => {
+                Output::Arranged { lease: Some(lease), what: payload }
+            }
+            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_), Err(denial)) => {
+                Output::Unarranged { denial, what: payload }
+            }
         }
     }
 }
@@ -67,6 +73,14 @@ impl Standing {
         self.row = self.write(encoder, denied, wanted);
         self.log_bytes = self.log_bytes.saturating_add((encoder.len() - begin) as u64);
         denied
+    }
+
+    /// Records what needs nobody's leave: to take something back, to trap exits, to end. A few
+    /// bytes each, as a denial takes.
+    pub(crate) fn record_free(&mut self, encoder: &mut StepEncoder, what: &[u8]) {
+        let begin = encoder.len();
+        encoder.output(&Output::Arranged { lease: None, what });
+        self.log_bytes = self.log_bytes.saturating_add((encoder.len() - begin) as u64);
     }
 
     /// Writes the output; the row that it is part of.

@@ -15,6 +15,8 @@ impl Rights {
     pub const IMPORT: Rights = Rights(4);
     /// To act on the world outside, as the lease's terms say.
     pub const ACT: Rights = Rights(8);
+    /// To be linked to agents: whoever is can end them by ending itself.
+    pub const LINK: Rights = Rights(16);
 
     /// Both.
     pub const fn and(self, other: Rights) -> Rights {

@@ -26,6 +26,9 @@ mod kind {
     pub(super) const DEAD_LETTER: u8 = 24;
     pub(super) const CHANGE: u8 = 25;
     pub(super) const ORDER: u8 = 26;
+    pub(super) const STEP_ON_TIMER: u8 = 27;
+    pub(super) const STEP_ON_DOWN: u8 = 28;
+    pub(super) const STEP_ON_EXIT: u8 = 29;
 }
 
 /// How an agent's step failed.
@@ -38,6 +41,10 @@ pub enum CrashKind {
     Error = 2,
     /// Chaos killed it.
     Chaos = 3,
+    /// Somebody outside ended it, between two steps.
+    Order = 4,
+    /// An agent that it was linked to ended. It took no step.
+    Link = 5,
 }
 
 /// What its supervisor did about it.
@@ -220,7 +227,8 @@ impl Record<'_> {
             },
             kind::TICK => Record::Tick(Tick(varint::read(b)?)),
             kind::INPUT => Record::Input { batch: varint::read(b)?, count: varint::read(b)? },
-            kind::STEP_ON_INPUT | kind::STEP_ON_MESSAGE | kind::STEP_ON_DENIAL => {
+            kind::STEP_ON_INPUT..=kind::STEP_ON_DENIAL
+            | kind::STEP_ON_TIMER..=kind::STEP_ON_EXIT => {
                 let agent = AgentId(varint::read(b)?);
                 let step = varint::read(b)?;
                 let cause = read_cause(b, kind, agent)?;
@@ -236,6 +244,8 @@ impl Record<'_> {
                     1 => CrashKind::Panic,
                     2 => CrashKind::Error,
                     3 => CrashKind::Chaos,
+                    4 => CrashKind::Order,
+                    5 => CrashKind::Link,
                     _ => return None,
                 },
                 decision: match byte(b)? {

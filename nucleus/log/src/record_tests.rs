@@ -19,6 +19,9 @@ fn cause(agent: u64) -> impl Strategy<Value = Cause> {
         any::<u32>().prop_map(Cause::Input),
         message().prop_map(Cause::Message),
         message().prop_map(move |m| Cause::Denial(Message { from: AgentId(agent), ..m })),
+        message().prop_map(move |m| Cause::Timer(Message { from: AgentId(agent), ..m })),
+        message().prop_map(Cause::Down),
+        message().prop_map(Cause::Exit),
     ]
 }
 
@@ -30,6 +33,8 @@ enum Out {
     Remembered(u64, Vec<u8>),
     Forgone(u8, Vec<u8>),
     DeniedAgain(u8, u64),
+    Arranged(u64, Vec<u8>),
+    Unarranged(u8, Vec<u8>),
 }
 
 fn out() -> impl Strategy<Value = Out> {
@@ -40,6 +45,8 @@ fn out() -> impl Strategy<Value = Out> {
         (any::<u64>(), any::<Vec<u8>>()).prop_map(|(a, b)| Out::Remembered(a, b)),
         (1u8..9, any::<Vec<u8>>()).prop_map(|(a, b)| Out::Forgone(a, b)),
         (1u8..15, 2u64..).prop_map(|(a, b)| Out::DeniedAgain(a, b)),
+        (any::<u64>(), any::<Vec<u8>>()).prop_map(|(a, b)| Out::Arranged(a, b)),
+        (1u8..15, any::<Vec<u8>>()).prop_map(|(a, b)| Out::Unarranged(a, b)),
     ]
 }
 
@@ -81,6 +88,13 @@ fn each_kind_comes_back() {
             attempt: 0,
             kind: CrashKind::Chaos,
             decision: Decision::Redelivered,
+        },
+        Record::Crash {
+            agent: AgentId(5),
+            step: 6,
+            attempt: 0,
+            kind: CrashKind::Link,
+            decision: Decision::Restarted,
         },
         Record::DeadLetter { agent: AgentId(5), cause: Cause::Input(7), loss: Loss::ReceiverGone },
         Record::Change { verb: Verb::Suspend, target: Target::Agent(AgentId(700)) },
@@ -163,6 +177,10 @@ proptest! {
                 denial: Denial::from_number(*denial).unwrap(),
                 count: *count,
             },
+            Out::Arranged(lease, what) =>
+                Output::Arranged { lease: (*lease > 0).then_some(LeaseId(*lease)), what },
+            Out::Unarranged(denial, what) =>
+                Output::Unarranged { denial: Denial::from_number(*denial).unwrap(), what },
         }).collect();
         check(&Record::Step { agent: AgentId(agent), step, cause, outputs });
     }

@@ -44,6 +44,10 @@ pub enum Want {
     Message(Message),
     /// This output was never denied, or its news was handled before.
     Denial(Message),
+    /// The agent armed no such timer.
+    Timer(Message),
+    /// Nobody ended there, and the agent bound itself to nobody there.
+    End(Message),
     /// This input was not released, or was handled before.
     Input(u32),
     /// This was never proposed.
@@ -76,6 +80,8 @@ impl fmt::Display for Want {
                 write!(f, "no message for it is open from {}", parts(message))
             }
             Want::Denial(message) => write!(f, "no denial is open of {}", parts(message)),
+            Want::Timer(message) => write!(f, "no timer was armed by {}", parts(message)),
+            Want::End(message) => write!(f, "nobody ended by {}", parts(message)),
             Want::Input(index) => write!(f, "input {index} was not released, or handled before"),
             Want::Proposal(id) => write!(f, "proposal {id} was never made"),
             Want::Approval(id) => write!(f, "proposal {id} has no approval to use"),

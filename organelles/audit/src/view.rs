@@ -3,6 +3,7 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
+use karyon_arrangements::{Arrangement, Bond};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record,
     Target, Verb,
@@ -77,6 +78,8 @@ pub fn view(record: &Record<'_>) -> Value {
                 CrashKind::Panic => "panic",
                 CrashKind::Error => "error",
                 CrashKind::Chaos => "chaos",
+                CrashKind::Order => "order",
+                CrashKind::Link => "link",
             },
             "decision": match decision {
                 Decision::Redelivered => "redelivered",
@@ -133,6 +136,9 @@ fn cause_view(cause: Cause) -> Value {
         Cause::Input(index) => json!({ "input": index }),
         Cause::Message(message) => json!({ "message": parts(message) }),
         Cause::Denial(message) => json!({ "denial": parts(message) }),
+        Cause::Timer(message) => json!({ "timer": parts(message) }),
+        Cause::Down(message) => json!({ "down": parts(message) }),
+        Cause::Exit(message) => json!({ "exit": parts(message) }),
     }
 }
 
@@ -154,6 +160,33 @@ fn output_view(output: &Output<'_>) -> Value {
         Output::DeniedAgain { denial, count } => {
             json!({ "denied_again": { "code": denial.code(), "count": count } })
         }
+        Output::Arranged { lease, what } => json!({
+            "arranged": { "lease": lease.map(|lease| lease.0), "what": arrangement_view(what) }
+        }),
+        Output::Unarranged { denial, what } => json!({
+            "unarranged": { "code": denial.code(), "what": arrangement_view(what) }
+        }),
+    }
+}
+
+fn arrangement_view(bytes: &[u8]) -> Value {
+    let bound = |bond| match bond {
+        Bond::Monitor => "monitor",
+        Bond::Link => "link",
+    };
+    match Arrangement::decode(bytes) {
+        Some(Arrangement::Arm { ticks, repeats, payload }) => json!({
+            "arm": { "ticks": ticks, "repeats": repeats, "payload": payload_view(payload) }
+        }),
+        Some(Arrangement::Cancel(timer)) => {
+            json!({ "cancel": { "step": timer.step, "output": timer.output } })
+        }
+        Some(Arrangement::Bind(bond, agent)) => json!({ "bind": { bound(bond): agent.0 } }),
+        Some(Arrangement::Unbind(bond, agent)) => json!({ "unbind": { bound(bond): agent.0 } }),
+        Some(Arrangement::TrapExit(traps)) => json!({ "trap_exit": traps }),
+        Some(Arrangement::Exit(reason)) => json!({ "exit": reason.to_string() }),
+        // Of a later version.
+        None => json!({ "unknown": payload_view(bytes) }),
     }
 }
 
@@ -267,6 +300,29 @@ mod tests {
         });
         let value = view(&Record::Control(Box::new(intent)));
         assert_eq!(value["arguments"]["hash"], json!([1, 2]));
+    }
+
+    #[test]
+    fn arrangements_are_shown_as_what_they_are() {
+        let denial = karyon_types::Denial::CapabilityNotGranted;
+        let words = |what| output_view(&Output::Arranged { lease: Some(LeaseId(7)), what });
+        assert_eq!(
+            words(b"\x02\x05ab"),
+            json!({ "arranged": { "lease": 7, "what":
+                { "arm": { "ticks": 5, "repeats": true, "payload": "6162" } } } })
+        );
+        let what = |what| output_view(&Output::Unarranged { denial, what })["unarranged"].clone();
+        assert_eq!(
+            what(b"\x06\x09"),
+            json!({ "code": denial.code(), "what": { "bind": { "link": 9 } } })
+        );
+        assert_eq!(what(b"\x05\x09")["what"], json!({ "unbind": { "monitor": 9 } }));
+        assert_eq!(what(b"\x03\x01\x02")["what"], json!({ "cancel": { "step": 1, "output": 2 } }));
+        assert_eq!(what(b"\x0a\x05no")["what"], json!({ "exit": "failure: no" }));
+        assert_eq!(what(b"\xff")["what"], json!({ "unknown": "ff" }));
+        let message = Message { from: AgentId(3), step: 1, output: 2 };
+        let parts = json!({ "agent": 3, "step": 1, "output": 2 });
+        assert_eq!(cause_view(Cause::Down(message)), json!({ "down": parts }));
     }
 
     #[test]

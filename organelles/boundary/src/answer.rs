@@ -403,6 +403,7 @@ impl From<karyon_gate::Lease> for Lease {
             (Rights::REMEMBER, "remember"),
             (Rights::IMPORT, "import"),
             (Rights::ACT, "act"),
+            (Rights::LINK, "link"),
         ];
         let held = named.into_iter().filter(|(right, _)| lease.rights.contains(*right));
         Lease {
@@ -426,6 +427,11 @@ impl From<karyon_log::Cause> for Cause {
             karyon_log::Cause::Denial(message) => {
                 Cause::Denial { step: message.step, output: message.output.into() }
             }
+            karyon_log::Cause::Timer(message) => {
+                Cause::Timer { step: message.step, output: message.output.into() }
+            }
+            karyon_log::Cause::Down(end) => Cause::Down { from: end.from.0, step: end.step },
+            karyon_log::Cause::Exit(end) => Cause::Exit { from: end.from.0, step: end.step },
         }
     }
 }

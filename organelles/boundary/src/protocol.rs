@@ -202,6 +202,27 @@ pub enum Cause {
         /// Which output of it.
         output: u32,
     },
+    /// That a timer of its own fired.
+    Timer {
+        /// In which of its steps it was armed.
+        step: u64,
+        /// With which output of it.
+        output: u32,
+    },
+    /// That an agent which it monitors ended.
+    Down {
+        /// Whose end.
+        from: u64,
+        /// Its last step.
+        step: u64,
+    },
+    /// That an agent which it is linked to ended.
+    Exit {
+        /// Whose end.
+        from: u64,
+        /// Its last step.
+        step: u64,
+    },
     /// What this version has no word for.
     #[serde(other)]
     Other,

@@ -1,5 +1,6 @@
 //! Records in words: what `why` and `audit` say of them.
 
+use karyon_arrangements::{Arrangement, Bond};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, OrderVerb, Output, Record,
@@ -125,6 +126,8 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
                 CrashKind::Panic => "panicked",
                 CrashKind::Error => "failed",
                 CrashKind::Chaos => "was killed by chaos",
+                CrashKind::Order => "was ended by an order,",
+                CrashKind::Link => "ended with one that it was linked to,",
             };
             let then = match decision {
                 Decision::Redelivered => "restarted, and the same comes again",
@@ -182,6 +185,15 @@ fn cause_words(cause: Cause) -> String {
         Cause::Denial(message) => {
             format!("the denial of its step {}, output {}", message.step, message.output)
         }
+        Cause::Timer(message) => {
+            format!("the timer of its step {}, output {}", message.step, message.output)
+        }
+        Cause::Down(message) => {
+            format!("the end of {} (step {}), which it monitored", message.from, message.step)
+        }
+        Cause::Exit(message) => {
+            format!("the end of {} (step {}), to which it was linked", message.from, message.step)
+        }
     }
 }
 
@@ -199,6 +211,40 @@ fn output_words(output: &Output<'_>) -> String {
         Output::DeniedAgain { denial, count } => {
             format!("was denied for the {count}th time in a row: {denial}")
         }
+        Output::Arranged { lease: Some(lease), what } => {
+            format!("{} under {lease}", arrangement_words(what))
+        }
+        Output::Arranged { lease: None, what } => arrangement_words(what),
+        Output::Unarranged { denial, what } => {
+            format!("was denied this: it {}: {denial}", arrangement_words(what))
+        }
+    }
+}
+
+/// What an agent arranged.
+pub(crate) fn arrangement_words(what: &[u8]) -> String {
+    match Arrangement::decode(what) {
+        Some(Arrangement::Arm { ticks, repeats: false, .. }) => {
+            format!("armed a timer of {ticks} ticks")
+        }
+        Some(Arrangement::Arm { ticks, repeats: true, .. }) => {
+            format!("armed a timer that fires every {ticks} ticks")
+        }
+        Some(Arrangement::Cancel(timer)) => {
+            format!("took back the timer of its step {}, output {}", timer.step, timer.output)
+        }
+        Some(Arrangement::Bind(Bond::Monitor, agent)) => format!("monitored {agent}"),
+        Some(Arrangement::Bind(Bond::Link, agent)) => format!("linked itself to {agent}"),
+        Some(Arrangement::Unbind(Bond::Monitor, agent)) => {
+            format!("monitored {agent} no more")
+        }
+        Some(Arrangement::Unbind(Bond::Link, agent)) => {
+            format!("was linked to {agent} no more")
+        }
+        Some(Arrangement::TrapExit(true)) => "trapped exits".into(),
+        Some(Arrangement::TrapExit(false)) => "trapped exits no more".into(),
+        Some(Arrangement::Exit(reason)) => format!("ended itself: {}", plain(&reason.to_string())),
+        None => format!("arranged something that this version does not know, {} bytes", what.len()),
     }
 }
 

@@ -111,6 +111,11 @@ impl Agent for Person {
             }
             Event::Denied { deed: Deed::Send(_), .. } => self.denied += 1,
             Event::Denied { deed: Deed::Remember, .. } => self.forgone += 1,
+            // It arranges nothing.
+            Event::Denied { deed: Deed::Arm | Deed::Monitor(_) | Deed::Link(_), .. }
+            | Event::Timer { .. }
+            | Event::Down { .. }
+            | Event::Exit { .. } => {}
         }
         Ok(())
     }

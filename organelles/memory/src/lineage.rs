@@ -134,6 +134,13 @@ pub enum What {
         /// How many in a row, this one included.
         count: u64,
     },
+    /// The agent arranged something for its own life, or was denied that.
+    Arranged {
+        /// What; `karyon-arrangements` reads it.
+        what: Vec<u8>,
+        /// Why not; `None`: it was allowed, or nobody had to.
+        denial: Option<Denial>,
+    },
     /// The agent was given an external input.
     Input {
         /// Its place in the inputs that genesis holds.
@@ -331,9 +338,11 @@ fn step_link(found: &Found, agent: AgentId, step: u64, outputs: &[Output<'_>]) -
                 remembered += 1;
                 lease = lease.or(Some(*under));
             }
-            Output::Denied { .. } | Output::Forgone { .. } | Output::DeniedAgain { .. } => {
-                denied += 1;
-            }
+            Output::Denied { .. }
+            | Output::Forgone { .. }
+            | Output::DeniedAgain { .. }
+            | Output::Unarranged { .. } => denied += 1,
+            Output::Arranged { lease: under, .. } => lease = lease.or(*under),
             Output::Exit => {}
         }
     }
@@ -352,6 +361,12 @@ fn output_link(found: &Found, message: Message, output: &Output<'_>) -> Link {
         Output::Forgone { denial, .. } => (None, What::Denied { to: None, denial: *denial }),
         Output::DeniedAgain { denial, count } => {
             (None, What::DeniedAgain { denial: *denial, count: *count })
+        }
+        Output::Arranged { lease, what } => {
+            (*lease, What::Arranged { what: what.to_vec(), denial: None })
+        }
+        Output::Unarranged { denial, what } => {
+            (None, What::Arranged { what: what.to_vec(), denial: Some(*denial) })
         }
         // No message names another output; it is shown as what it is.
         Output::Remembered { lease, .. } => {

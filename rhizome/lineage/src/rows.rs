@@ -217,7 +217,11 @@ impl Rows {
     fn cause(&mut self, cause: Cause, position: u64) {
         match cause {
             Cause::Input(index) => self.inputs.push(input_key(index, position)),
-            Cause::Message(message) | Cause::Denial(message) => {
+            Cause::Message(message)
+            | Cause::Denial(message)
+            | Cause::Timer(message)
+            | Cause::Down(message)
+            | Cause::Exit(message) => {
                 self.handled.push(handled_key(message, position));
             }
         }

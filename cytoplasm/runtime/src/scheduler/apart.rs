@@ -3,15 +3,18 @@
 //!
 //! All others pay one look at an empty map a tick.
 
-use karyon_log::{Cause, Loss, OrderVerb};
+use karyon_arrangements::{Bond, ExitReason, TimerId};
+use karyon_log::{Cause, CrashKind, Loss, Message, OrderVerb};
+use karyon_supervision::Exit;
 use karyon_types::{AgentId, Tick};
 
-use super::{Envelope, Plan, Scheduler};
-use crate::agent::{Agent, RestartFrom};
+use super::life::Fall;
+use super::{Arrivals, Envelope, Plan, Scheduler};
+use crate::agent::Agent;
+use crate::bonds::{Left, Signal};
 use crate::error::RunError;
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
-use karyon_supervision::Exit;
 
 /// Agents of one scheduler whose last causes are remembered; one more, and that of the lowest
 /// serial is forgotten. Some 300 bytes each.
@@ -19,15 +22,43 @@ const MAX_WATCHED: usize = 4_096;
 
 /// What waits for an agent, in the order in which it came.
 pub(super) enum Held {
+    Signal(Signal),
+    Timer(TimerId),
     Input(InputItem),
     Mail(Envelope),
 }
 
 impl Held {
-    fn cause(&self) -> Cause {
+    fn cause(&self, id: AgentId) -> Cause {
         match self {
+            Held::Signal(signal) => match signal.bond {
+                Bond::Monitor => Cause::Down(signal.by),
+                Bond::Link => Cause::Exit(signal.by),
+            },
+            Held::Timer(timer) => {
+                Cause::Timer(Message { from: id, step: timer.step, output: timer.output })
+            }
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
+        }
+    }
+
+    /// Whether it counts against the mailbox's bound. The others have their place since their
+    /// timer, monitor or link was made.
+    fn is_ordinary(&self) -> bool {
+        match self {
+            Held::Input(_) | Held::Mail(_) => true,
+            Held::Signal(_) | Held::Timer(_) => false,
+        }
+    }
+
+    /// Whether it is for what is left of an agent that ended. A timer that is not armed any more
+    /// does not fire.
+    fn survives(&self, left: Left) -> bool {
+        match self {
+            Held::Timer(_) => true,
+            Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
+            Held::Input(_) | Held::Mail(_) => false,
         }
     }
 }
@@ -35,8 +66,8 @@ impl Held {
 #[derive(Default)]
 pub(super) struct Apart {
     paused: bool,
-    /// It was ended: what waits for it is lost at the beginning of the tick.
-    emptied: bool,
+    /// How it was ended: recorded at the beginning of the tick, in its turn.
+    ended: Vec<(Fall, ExitReason)>,
     held: Vec<Held>,
 }
 
@@ -44,6 +75,8 @@ pub(super) struct Apart {
 #[derive(Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) id: AgentId,
+    /// Its kind's name; `None`: it exited.
+    pub(crate) kind: Option<&'static str>,
     pub(crate) status: Status,
     pub(crate) steps: u64,
     pub(crate) restarts: u64,
@@ -63,79 +96,83 @@ impl<A: Agent> Scheduler<A> {
     ) -> Result<(), Refusal> {
         let place = id.0.checked_sub(self.first).ok_or(Refusal::Unknown)? as usize;
         let slot = self.slots.get_mut(place).ok_or(Refusal::Unknown)?;
-        if slot.agent.is_none() {
-            return Err(Refusal::Exited);
-        }
+        let Some(agent) = slot.agent.as_ref() else { return Err(Refusal::Exited) };
+        let kind = agent.kind();
         let paused = self.apart.get(&id).is_some_and(|apart| apart.paused);
-        let again = match (verb, paused) {
+        let (again, reason) = match (verb, paused) {
             (OrderVerb::Pause, true) => return Err(Refusal::AlreadyPaused),
             (OrderVerb::Resume, false) => return Err(Refusal::NotPaused),
             (OrderVerb::Pause, false) | (OrderVerb::Resume, true) => {
                 self.apart.entry(id).or_default().paused = verb == OrderVerb::Pause;
                 return Ok(());
             }
-            (OrderVerb::Kill, _) => A::KIND.restart.restarts_after(Exit::Failure),
-            (OrderVerb::Restart, _) => true,
+            (OrderVerb::Kill, _) => {
+                (kind.restart.restarts_after(Exit::Failure), ExitReason::Killed)
+            }
+            (OrderVerb::Restart, _) => (true, ExitReason::Shutdown),
         };
-        match (again, A::KIND.restart_from) {
-            (false, _) => slot.agent = None,
-            (true, RestartFrom::Init) => slot.agent = Some((plan.init)(id)),
-            // Between two steps its state is the last good one.
-            (true, RestartFrom::LastGood { .. }) => {}
-        }
-        if again {
-            slot.restarts = slot.restarts.saturating_add(1);
-            self.counts.restarts += 1;
-            // As with OTP: a person who restarts a child does not use up its supervisor's patience.
-            self.outcome.restarts += u64::from(verb == OrderVerb::Kill);
-        }
+        let fall = self.fell(plan, id, again).ok_or(Refusal::Exited)?;
+        // As with OTP: a person who restarts a child does not use up its supervisor's patience.
+        self.outcome.restarts += u64::from(again && verb == OrderVerb::Kill);
         // A pause belongs to the life that was paused.
         let apart = self.apart.entry(id).or_default();
-        (apart.paused, apart.emptied) = (false, true);
+        apart.paused = false;
+        apart.ended.push((fall, reason));
         Ok(())
     }
 
     /// Those with whom something is to happen in this tick, whether they are sent something or
     /// not; by serial.
     pub(super) fn called_upon(&self) -> Vec<AgentId> {
-        let called = self.apart.iter().filter(|(_, apart)| apart.emptied || !apart.paused);
+        let called =
+            self.apart.iter().filter(|(_, apart)| !apart.ended.is_empty() || !apart.paused);
         called.map(|(id, _)| *id).collect()
     }
 
     /// What is due for an agent that stands apart.
-    pub(super) fn run_apart<'a>(
+    pub(super) fn run_apart(
         &mut self,
         plan: &Plan<A>,
         tick: Tick,
         id: AgentId,
-        inputs: &[InputItem],
-        mail: impl Iterator<Item = &'a Envelope> + Clone,
+        arrivals: &Arrivals<'_>,
     ) {
         let Some(mut apart) = self.apart.remove(&id) else { return };
-        let emptied = std::mem::take(&mut apart.emptied);
-        if emptied {
-            let gone = self.slot(id).is_none_or(|slot| slot.agent.is_none());
-            let loss = if gone { Loss::ReceiverGone } else { Loss::MailboxEmptied };
-            let held = apart.held.drain(..).map(|held| held.cause());
-            held.chain(mail.clone().map(Envelope::cause))
-                .for_each(|cause| self.lose(id, cause, loss));
-        }
-        match (apart.paused, emptied) {
-            // The inputs of this tick come behind the order.
-            (false, true) => self.run_agent(plan, tick, id, &[], inputs, std::iter::empty()),
-            (false, false) => self.run_agent(plan, tick, id, &apart.held, inputs, mail),
-            (true, _) => {
-                apart.held.extend(inputs.iter().map(|item| Held::Input(*item)));
-                if !emptied {
-                    apart.held.extend(mail.cloned().map(Held::Mail));
-                }
-                let bound = plan.limits.messages_per_tick;
-                if apart.held.len() as u64 > bound {
-                    self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
-                }
-                self.apart.insert(id, apart);
+        let inputs = arrivals.inputs.iter().map(|item| Held::Input(*item));
+        apart.held.extend(arrivals.signals.iter().cloned().map(Held::Signal));
+        apart.held.extend(arrivals.timers.iter().map(|(_, timer)| Held::Timer(*timer)));
+        if apart.ended.is_empty() {
+            apart.held.extend(inputs);
+            apart.held.extend(arrivals.mail().cloned().map(Held::Mail));
+        } else {
+            apart.held.extend(arrivals.mail().cloned().map(Held::Mail));
+            for (fall, reason) in apart.ended.drain(..) {
+                self.record_crash(id, CrashKind::Order, fall.decision);
+                let loss = match fall.left {
+                    Left::Nothing => Loss::ReceiverGone,
+                    Left::Anew | Left::LastGood => Loss::MailboxEmptied,
+                };
+                apart.held.retain(|held| {
+                    let survives = held.survives(fall.left);
+                    if !survives {
+                        self.lose(id, held.cause(id), loss);
+                    }
+                    survives
+                });
+                self.record_end(id, reason, fall.left);
             }
+            // The inputs of this tick come behind the order.
+            apart.held.extend(inputs);
         }
+        if !apart.paused {
+            return self.run_agent(plan, tick, id, &apart.held, &Arrivals::NONE);
+        }
+        let bound = plan.limits.messages_per_tick;
+        let ordinary = || apart.held.iter().filter(|held| held.is_ordinary()).count() as u64;
+        if apart.held.len() as u64 > bound && ordinary() > bound {
+            self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
+        }
+        self.apart.insert(id, apart);
     }
 
     /// What waits for paused agents.
@@ -157,6 +194,7 @@ impl<A: Agent> Scheduler<A> {
         let apart = if self.apart.is_empty() { None } else { self.apart.get(&id) };
         Facts {
             id,
+            kind: slot.agent.as_ref().map(|agent| agent.kind().name),
             status: match (&slot.agent, apart) {
                 (None, _) => Status::Exited,
                 (Some(_), Some(apart)) if apart.paused => Status::Paused,

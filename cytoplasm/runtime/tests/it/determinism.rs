@@ -1,25 +1,48 @@
 //! The same records and the same state, for any number of schedulers, with and without chaos.
 
 use karyon_log::{Record, Records, Target, Verb};
-use karyon_runtime::{Change, Chaos, Intensity, Limits, add_state};
+use karyon_runtime::{Change, Chaos, Counts, ExitReason, Intensity, Limits, add_state};
 use karyon_types::{AgentId, GrantId, Hasher, LeaseId, PrincipalId, ReasonId, Tick};
 use proptest::prelude::*;
 
 use crate::support::*;
-use Order::{Add, Fail, Send};
+use Order::{
+    Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Send, Trap, Unlink,
+};
 
 fn orders(depth: u32) -> impl Strategy<Value = Vec<Order>> {
     let leaf = prop::collection::vec((1u64..50).prop_map(Add), 0..3);
     leaf.prop_recursive(depth, 24, 3, |inner| {
         prop::collection::vec(
             prop_oneof![
-                4 => (1u64..13, inner).prop_map(|(to, orders)| Send(to, orders)),
+                4 => (1u64..13, inner.clone()).prop_map(|(to, orders)| Send(to, orders)),
                 2 => (1u64..50).prop_map(Add),
                 1 => Just(Fail),
+                2 => (1u64..6, inner.clone()).prop_map(|(ticks, orders)| After(ticks, orders)),
+                1 => (1u64..6, inner).prop_map(|(ticks, orders)| Every(ticks, orders)),
+                4 => life(),
             ],
             0..4,
         )
     })
+}
+
+/// Bonds, ends, and what takes timers back.
+fn life() -> impl Strategy<Value = Order> {
+    let reason = prop::sample::select(vec![
+        ExitReason::Normal,
+        ExitReason::Shutdown,
+        ExitReason::failure("tired"),
+    ]);
+    prop_oneof![
+        2 => (1u64..13).prop_map(Monitor),
+        2 => (1u64..13).prop_map(Link),
+        1 => (1u64..13).prop_map(Demonitor),
+        1 => (1u64..13).prop_map(Unlink),
+        1 => any::<bool>().prop_map(Trap),
+        1 => (0u64..4, 0u16..3).prop_map(|(step, output)| Cancel(step, output)),
+        1 => reason.prop_map(ExitWith),
+    ]
 }
 
 fn script() -> impl Strategy<Value = Script> {
@@ -52,12 +75,18 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     })
 }
 
+/// No number of timers that fire together is too many.
+const ROOMY: Limits = Limits { messages_per_tick: 10_000, ..LIMITS };
+
 fn stage(schedulers: usize, seed: u64, probability: f64) -> Stage {
     Stage {
         agents: 11,
         schedulers,
         chaos: Chaos::new(seed, probability),
         intensity: Intensity { restarts: 100_000, period_ticks: 10 },
+        // Intervals end with what allows them.
+        expires: (1..12).map(|agent| (AgentId(agent), Tick(9 + agent % 4))).collect(),
+        limits: ROOMY,
         ..Stage::default()
     }
 }
@@ -90,7 +119,7 @@ proptest! {
         changes in changes(),
         budget in prop_oneof![Just(u64::MAX), 0u64..300],
     ) {
-        let limits = Limits { log_bytes_per_lease: budget, ..LIMITS };
+        let limits = Limits { log_bytes_per_lease: budget, ..ROOMY };
         let stage = |schedulers, seed, probability| Stage {
             changes: changes.clone(),
             limits,
@@ -117,7 +146,7 @@ proptest! {
         changes in changes(),
         budget in prop_oneof![Just(u64::MAX), 0u64..300],
     ) {
-        let limits = Limits { log_bytes_per_lease: budget, ..LIMITS };
+        let limits = Limits { log_bytes_per_lease: budget, ..ROOMY };
         let stage = |probability| Stage {
             changes: changes.clone(),
             limits,
@@ -129,7 +158,9 @@ proptest! {
         prop_assert_eq!(&wild.agents, &calm.agents);
         prop_assert_eq!(root(&wild), root(&calm));
         prop_assert_eq!(wild.counts.delivered, calm.counts.delivered);
-        prop_assert_eq!(wild.counts.restarts, wild.counts.crashes);
+        let others = |counts: Counts| counts.restarts - counts.crashes;
+        prop_assert_eq!(others(wild.counts), others(calm.counts), "of exits, and by links");
+        prop_assert_eq!(wild.counts.exits, calm.counts.exits);
     }
 
     #[test]

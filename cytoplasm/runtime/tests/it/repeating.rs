@@ -4,17 +4,28 @@ use karyon_log::{Cause, End, Lane, LogError, Record, Records, Target, Verb, Walk
 use karyon_log_writer::{Block, Writer};
 use karyon_runtime::processes::OrderVerb::{Kill, Pause, Restart, Resume};
 use karyon_runtime::processes::{Answer, Question, Refusal};
-use karyon_runtime::{Chaos, Compared, Divergence, Limits, RecordError, Recorder, RunError};
+use karyon_runtime::{
+    Chaos, Compared, Divergence, ExitReason, Limits, RecordError, Recorder, RunError,
+};
 use karyon_types::{AgentId, Position, ReasonId, Tick};
 
 use crate::asker::{Asker, order};
 use crate::support::*;
-use Order::{Add, Send};
+use Order::{Add, After, Every, ExitWith, Fail, Link, Monitor, Send, Trap};
 use proptest::prelude::*;
 
 fn script() -> Script {
     let greet = |to| vec![Send(to, vec![Add(3)]), Add(1)];
-    Script::new((0..20).map(|tick| (tick, 1 + tick % 4, greet(1 + (tick * 7) % 4))))
+    let greetings = (0..20).map(|tick| (tick, 1 + tick % 4, greet(1 + (tick * 7) % 4)));
+    // The fifth and the sixth arrange their lives; the run goes on behind its last input.
+    let lives = [
+        (0, 5, vec![Trap(true), Link(6), Monitor(6), After(2, vec![Add(1)])]),
+        (1, 6, vec![Every(3, vec![Add(1)])]),
+        (9, 6, vec![ExitWith(ExitReason::failure("tired"))]),
+        (12, 5, vec![Link(6), Trap(false)]),
+        (14, 6, vec![After(9, vec![Fail]), After(20, vec![Add(2)])]),
+    ];
+    Script::new(greetings.chain(lives))
 }
 
 /// With authority that changes, and a budget that some pass: all of it is repeated, too.
@@ -28,7 +39,7 @@ fn stage() -> Stage {
         (Tick(17), Verb::Resume, Target::Reason(ReasonId(1))),
     ];
     let limits = Limits { log_bytes_per_lease: 44, ..LIMITS };
-    Stage { changes, limits, ..Stage::default() }
+    Stage { agents: 6, changes, limits, ..Stage::default() }
 }
 
 fn end_of(disk: &Disk) -> Result<End, LogError> {
@@ -83,6 +94,10 @@ fn a_run_cut_at_any_record_is_completed_to_the_same_records() {
     let denied = &outcome.agents[3].as_ref().unwrap().denied;
     assert!(denied.contains(&"lease_suspended".into()), "{denied:?}");
     assert!(denied.contains(&"budget_exhausted".into()), "{denied:?}");
+    let words = in_words(&whole);
+    for cause in ["timer 0.3", "timer 0.0", "exit 6.", "down 6.", "Link, Restarted"] {
+        assert!(words.iter().any(|word| word.contains(cause)), "{cause}: {words:#?}");
+    }
     let count = Records::new(&whole).count();
     for kept in 0..=count {
         let mut cut = Records::new(&whole);

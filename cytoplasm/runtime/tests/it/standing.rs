@@ -14,8 +14,10 @@ fn outputs(records: &[u8], of: u64) -> Vec<String> {
         _ => None,
     });
     let words = |output: Output<'_>| match output {
-        Output::Sent { .. } | Output::Remembered { .. } => "+".into(),
-        Output::Denied { denial, .. } | Output::Forgone { denial, .. } => format!("! {denial}"),
+        Output::Sent { .. } | Output::Remembered { .. } | Output::Arranged { .. } => "+".into(),
+        Output::Denied { denial, .. }
+        | Output::Forgone { denial, .. }
+        | Output::Unarranged { denial, .. } => format!("! {denial}"),
         Output::DeniedAgain { denial, count } => format!("= {denial} {count}"),
         Output::Exit => "exit".into(),
     };

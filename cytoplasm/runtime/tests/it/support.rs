@@ -11,9 +11,9 @@ use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHead
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, AgentKind, Batch, Change, Chaos, Context, Event, Failure, InputItem, InputSource,
-    Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig,
-    RunError, codec, run,
+    Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
+    InputSource, Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
+    RunConfig, RunError, TimerId, codec, run,
 };
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,17 @@ pub enum Order {
     Panic,
     Fail,
     Exit,
+    ExitWith(ExitReason),
+    /// So many ticks later, do this.
+    After(u64, Vec<Order>),
+    Every(u64, Vec<Order>),
+    /// The timer that this output of this step armed.
+    Cancel(u64, u16),
+    Monitor(u64),
+    Demonitor(u64),
+    Link(u64),
+    Unlink(u64),
+    Trap(bool),
 }
 
 /// Does what it is told; `R` is its restart (0 permanent, 1 transient, 2 temporary), `G` how
@@ -39,6 +50,8 @@ pub enum Order {
 pub struct Puppet<const R: u8, const G: u32> {
     pub sum: u64,
     pub denied: Vec<String>,
+    /// What it heard of others' ends.
+    pub heard: Vec<String>,
 }
 
 impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
@@ -59,29 +72,50 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
 
     fn handle(&mut self, event: Event<'_>, context: &mut Context<'_>) -> Result<(), Failure> {
         let payload = match event {
-            Event::Input { payload } | Event::Message { payload, .. } => payload,
+            Event::Input { payload }
+            | Event::Message { payload, .. }
+            | Event::Timer { payload, .. } => payload,
             Event::Denied { denial, .. } => {
                 self.denied.push(denial.code().into());
+                return Ok(());
+            }
+            Event::Down { who, reason } => {
+                self.heard.push(format!("{}: {} down, {reason}", context.now(), who.0));
+                return Ok(());
+            }
+            Event::Exit { from, reason } => {
+                self.heard.push(format!("{}: {} exit, {reason}", context.now(), from.0));
                 return Ok(());
             }
         };
         for order in codec::decode::<Vec<Order>>(payload).expect("orders") {
             match order {
-                Order::Send(to, orders) => {
-                    let mut bytes = Vec::new();
-                    codec::encode(&orders, &mut bytes);
-                    context.send(AgentId(to), &bytes);
-                }
+                Order::Send(to, orders) => context.send(AgentId(to), &encoded(&orders)),
                 Order::Say(to, text) => context.send(AgentId(to), text.as_bytes()),
                 Order::Remember(text) => context.remember(text.as_bytes()),
                 Order::Add(n) => self.sum += n,
                 Order::Panic => panic!("as ordered"),
                 Order::Fail => return Err(Failure("as ordered".into())),
                 Order::Exit => context.exit(),
+                Order::ExitWith(reason) => context.exit_with(reason),
+                Order::After(ticks, orders) => drop(context.after(ticks, &encoded(&orders))),
+                Order::Every(ticks, orders) => drop(context.interval(ticks, &encoded(&orders))),
+                Order::Cancel(step, output) => context.cancel(TimerId { step, output }),
+                Order::Monitor(agent) => context.monitor(AgentId(agent)),
+                Order::Demonitor(agent) => context.demonitor(AgentId(agent)),
+                Order::Link(agent) => context.link(AgentId(agent)),
+                Order::Unlink(agent) => context.unlink(AgentId(agent)),
+                Order::Trap(traps) => context.trap_exit(traps),
             }
         }
         Ok(())
     }
+}
+
+fn encoded(orders: &[Order]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    codec::encode(&orders, &mut bytes);
+    bytes
 }
 
 /// Orders that come from outside: (tick, agent, orders), in any order.
@@ -215,7 +249,7 @@ impl Default for Stage {
             limits: LIMITS,
             expires: Vec::new(),
             changes: Vec::new(),
-            rights: Rights::SEND.and(Rights::REMEMBER),
+            rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK),
             guard: None,
             desk: None,
             interrupt: Arc::default(),
@@ -238,6 +272,15 @@ impl Stage {
         inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
+        self.play_as(|_| Puppet::default(), inputs, recorder)
+    }
+
+    pub fn play_as<A: Agent>(
+        &self,
+        init: impl Fn(AgentId) -> A + Send + Sync + 'static,
+        inputs: Arc<dyn InputSource>,
+        recorder: Recorder,
+    ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
         let config = RunConfig {
             schedulers: self.schedulers,
             small_tick: self.small_tick,
@@ -252,7 +295,7 @@ impl Stage {
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
-            init: Arc::new(|_| Puppet::default()),
+            init: Arc::new(init),
             grant: Grant {
                 id: GrantId(1),
                 principal: PrincipalId(1),
@@ -318,5 +361,8 @@ fn cause_in_words(cause: Cause) -> String {
         Cause::Input(index) => format!("input {index}"),
         Cause::Message(m) => format!("{}.{}.{}", m.from.0, m.step, m.output),
         Cause::Denial(m) => format!("denial {}.{}", m.step, m.output),
+        Cause::Timer(m) => format!("timer {}.{}", m.step, m.output),
+        Cause::Down(m) => format!("down {}.{}.{}", m.from.0, m.step, m.output),
+        Cause::Exit(m) => format!("exit {}.{}.{}", m.from.0, m.step, m.output),
     }
 }

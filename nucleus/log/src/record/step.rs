@@ -11,6 +11,8 @@ mod output {
     pub(super) const REMEMBERED: u8 = 4;
     pub(super) const FORGONE: u8 = 5;
     pub(super) const DENIED_AGAIN: u8 = 6;
+    pub(super) const ARRANGED: u8 = 7;
+    pub(super) const UNARRANGED: u8 = 8;
 }
 
 /// A message's logical identity: its sender, the sender's step, the output's index in it.
@@ -33,6 +35,13 @@ pub enum Cause {
     Message(Message),
     /// The news that this output of the agent's own was denied.
     Denial(Message),
+    /// A timer that this output of the agent's own armed.
+    Timer(Message),
+    /// An agent that it monitors ended: by this output, in a step that crashed, or before it could
+    /// be monitored by this output of the agent's own.
+    Down(Message),
+    /// Likewise, an agent that it is linked to.
+    Exit(Message),
 }
 
 /// One output of a step.
@@ -79,6 +88,20 @@ pub enum Output<'a> {
         /// How many in a row, this one included: 2 or more.
         count: u64,
     },
+    /// Something about its own life. The log keeps its bytes; `karyon-arrangements` reads them.
+    Arranged {
+        /// The lease that allowed it; `None`: nobody has to.
+        lease: Option<LeaseId>,
+        /// What.
+        what: &'a [u8],
+    },
+    /// Something about its own life that the gate denied.
+    Unarranged {
+        /// Why.
+        denial: Denial,
+        /// What it would have been.
+        what: &'a [u8],
+    },
 }
 
 pub(super) fn cause_kind(cause: Cause) -> u8 {
@@ -86,19 +109,22 @@ pub(super) fn cause_kind(cause: Cause) -> u8 {
         Cause::Input(_) => kind::STEP_ON_INPUT,
         Cause::Message(_) => kind::STEP_ON_MESSAGE,
         Cause::Denial(_) => kind::STEP_ON_DENIAL,
+        Cause::Timer(_) => kind::STEP_ON_TIMER,
+        Cause::Down(_) => kind::STEP_ON_DOWN,
+        Cause::Exit(_) => kind::STEP_ON_EXIT,
     }
 }
 
 pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
     match cause {
         Cause::Input(index) => varint::write(out, u64::from(index)),
-        Cause::Message(message) => {
+        Cause::Message(message) | Cause::Down(message) | Cause::Exit(message) => {
             varint::write(out, message.from.0);
             varint::write(out, message.step);
             varint::write(out, u64::from(message.output));
         }
         // The sender of what was denied is the agent itself.
-        Cause::Denial(message) => {
+        Cause::Denial(message) | Cause::Timer(message) => {
             varint::write(out, message.step);
             varint::write(out, u64::from(message.output));
         }
@@ -106,19 +132,23 @@ pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
 }
 
 pub(super) fn read_cause(b: &mut &[u8], kind: u8, agent: AgentId) -> Option<Cause> {
-    Some(match kind {
-        kind::STEP_ON_INPUT => Cause::Input(varint::read(b)?.try_into().ok()?),
-        kind::STEP_ON_MESSAGE => Cause::Message(Message {
-            from: AgentId(varint::read(b)?),
-            step: varint::read(b)?,
-            output: varint::read(b)?.try_into().ok()?,
-        }),
-        kind::STEP_ON_DENIAL => Cause::Denial(Message {
-            from: agent,
-            step: varint::read(b)?,
-            output: varint::read(b)?.try_into().ok()?,
-        }),
+    let own = match kind {
+        kind::STEP_ON_INPUT => return Some(Cause::Input(varint::read(b)?.try_into().ok()?)),
+        kind::STEP_ON_DENIAL | kind::STEP_ON_TIMER => true,
+        kind::STEP_ON_MESSAGE | kind::STEP_ON_DOWN | kind::STEP_ON_EXIT => false,
         _ => return None,
+    };
+    let message = Message {
+        from: if own { agent } else { AgentId(varint::read(b)?) },
+        step: varint::read(b)?,
+        output: varint::read(b)?.try_into().ok()?,
+    };
+    Some(match kind {
+        kind::STEP_ON_DENIAL => Cause::Denial(message),
+        kind::STEP_ON_TIMER => Cause::Timer(message),
+        kind::STEP_ON_DOWN => Cause::Down(message),
+        kind::STEP_ON_EXIT => Cause::Exit(message),
+        _ => Cause::Message(message),
     })
 }
 
@@ -145,6 +175,13 @@ pub(super) fn read_output<'a>(b: &mut &'a [u8]) -> Option<Output<'a>> {
             denial: Denial::from_number(byte(b)?)?,
             count: Some(varint::read(b)?).filter(|count| *count > 1)?,
         },
+        output::ARRANGED => {
+            let lease = Some(varint::read(b)?).filter(|lease| *lease > 0).map(LeaseId);
+            Output::Arranged { lease, what: read_payload(b)? }
+        }
+        output::UNARRANGED => {
+            Output::Unarranged { denial: Denial::from_number(byte(b)?)?, what: read_payload(b)? }
+        }
         _ => return None,
     })
 }
@@ -210,6 +247,16 @@ impl StepEncoder {
                 body.push(*denial as u8);
                 varint::write(body, *count);
                 return;
+            }
+            Output::Arranged { lease, what } => {
+                body.push(output::ARRANGED);
+                varint::write(body, lease.map_or(0, |lease| lease.0));
+                what
+            }
+            Output::Unarranged { denial, what } => {
+                body.push(output::UNARRANGED);
+                body.push(*denial as u8);
+                what
             }
         };
         frame(body, payload);

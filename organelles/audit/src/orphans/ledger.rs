@@ -3,7 +3,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use karyon_log::{Cause, Control, Message, Output, Record};
+use karyon_arrangements::Arrangement;
+use karyon_log::{Cause, Control, Decision, Message, Output, Record};
 use karyon_types::{AgentId, Position};
 
 use super::{Orphans, Want};
@@ -35,6 +36,12 @@ pub(super) struct Ledger {
     messages: HashMap<Message, AgentId>,
     /// Denied, the news not handled yet.
     denials: HashSet<Message>,
+    /// Armed at some time.
+    timers: HashSet<Message>,
+    /// Monitors and links that were made at some time.
+    binds: HashSet<Message>,
+    /// Agents' ends: the output with which they ended, or the first of the step that they failed in.
+    ends: HashSet<Message>,
     released: u64,
     inputs: HashSet<u32>,
     proposals: HashMap<u64, Proposed>,
@@ -67,12 +74,13 @@ impl Ledger {
                 let founded = self.take(*agent, *cause);
                 orphans.judge(position, founded, || format!("something for {agent} was lost"));
             }
-            // A tick and a crash are nobody's doing; a change repeats a principal's order; an order
-            // about a process names its user, and gives nobody authority.
-            Record::Tick(_)
-            | Record::Crash { .. }
-            | Record::Change { .. }
-            | Record::Order { .. } => {}
+            Record::Crash { decision: Decision::Redelivered, .. } => {}
+            Record::Crash { agent, step, .. } => {
+                self.ends.insert(Message { from: *agent, step: *step, output: 0 });
+            }
+            // A tick is nobody's doing; a change repeats a principal's order; an order about a
+            // process names its user, and gives nobody authority.
+            Record::Tick(_) | Record::Change { .. } | Record::Order { .. } => {}
         }
     }
 
@@ -89,11 +97,25 @@ impl Ledger {
                 (lease, "sent something")
             }
             Output::Remembered { lease, .. } => (lease, "remembered something"),
-            Output::Denied { .. } | Output::Forgone { .. } | Output::DeniedAgain { .. } => {
+            Output::Denied { .. }
+            | Output::Forgone { .. }
+            | Output::DeniedAgain { .. }
+            | Output::Unarranged { .. } => {
                 self.denials.insert(message);
                 return;
             }
-            Output::Exit => return,
+            Output::Arranged { lease, what } => {
+                self.arranged(message, what);
+                match lease {
+                    Some(lease) => (lease, "arranged something"),
+                    // To give something up, or to end, needs nobody's leave.
+                    None => return,
+                }
+            }
+            Output::Exit => {
+                self.ends.insert(message);
+                return;
+            }
         };
         let Message { from, step, output } = message;
         let founded = self.holds(lease.0, from.0);
@@ -101,7 +123,17 @@ impl Ledger {
             .judge(position, founded, || format!("{from} {what} (step {step}, output {output})"));
     }
 
-    /// A cause is used up by the step that it made.
+    fn arranged(&mut self, message: Message, what: &[u8]) {
+        match Arrangement::decode(what) {
+            Some(Arrangement::Arm { .. }) => self.timers.insert(message),
+            Some(Arrangement::Bind(..)) => self.binds.insert(message),
+            Some(Arrangement::Exit(_)) => self.ends.insert(message),
+            Some(Arrangement::Cancel(_) | Arrangement::Unbind(..) | Arrangement::TrapExit(_))
+            | None => false,
+        };
+    }
+
+    /// A message, a denial and an input are used up by the step that they made.
     fn take(&mut self, agent: AgentId, cause: Cause) -> Founded {
         let found = match cause {
             Cause::Message(message) => match self.messages.entry(message) {
@@ -112,6 +144,12 @@ impl Ledger {
                 Entry::Occupied(_) | Entry::Vacant(_) => false,
             },
             Cause::Denial(message) => self.denials.remove(&message),
+            // An interval fires again and again, and one end is told to many.
+            Cause::Timer(message) => self.timers.contains(&message),
+            Cause::Down(message) | Cause::Exit(message) => {
+                self.ends.contains(&message)
+                    || self.binds.contains(&message) && message.from == agent
+            }
             Cause::Input(index) => {
                 (self.inputs.len() as u64) < self.released && self.inputs.insert(index)
             }
@@ -120,6 +158,8 @@ impl Ledger {
             (true, _) => Ok(()),
             (false, Cause::Message(message)) => Err(Want::Message(message)),
             (false, Cause::Denial(message)) => Err(Want::Denial(message)),
+            (false, Cause::Timer(message)) => Err(Want::Timer(message)),
+            (false, Cause::Down(message) | Cause::Exit(message)) => Err(Want::End(message)),
             (false, Cause::Input(index)) => Err(Want::Input(index)),
         }
     }

@@ -51,6 +51,7 @@ fn each_kind_of_orphan_is_found_and_says_what_it_lacks() {
     let released = Record::Input { batch: 1, count: 1 };
     let gone = message(1, 0, 0);
     let never = message(1, 7, 0);
+    let own = message(1, 3, 0);
     for (more, expected) in [
         (vec![reason(3, Some(8), "x")], vec![(end, Want::Reason(8))]),
         (vec![reason(3, Some(3), "x")], vec![(end, Want::Reason(3))]),
@@ -83,11 +84,41 @@ fn each_kind_of_orphan_is_found_and_says_what_it_lacks() {
             vec![(end + 1, Want::Owner { lease: 2, owner: 2 })],
         ),
         (vec![on_input(vec![])], vec![(end, Want::Input(9))]),
-        (vec![released, step(1, 3, Cause::Input(5), vec![])], vec![(end + 1, Want::Input(5))]),
+        (
+            vec![released.clone(), step(1, 3, Cause::Input(5), vec![])],
+            vec![(end + 1, Want::Input(5))],
+        ),
         (vec![step(2, 1, Cause::Message(gone), vec![])], vec![(end, Want::Message(gone))]),
         (vec![step(2, 1, Cause::Message(never), vec![])], vec![(end, Want::Message(never))]),
         (vec![step(1, 3, Cause::Denial(never), vec![])], vec![(end, Want::Denial(never))]),
         (vec![step(1, 3, Cause::Denial(gone), vec![])], vec![(end, Want::Denial(gone))]),
+        // A life as it may be: a timer that fires twice, an end that is told to two, a monitor of
+        // one that is not there.
+        (
+            vec![
+                released.clone(),
+                step(1, 3, Cause::Input(9), vec![armed(Some(1)), bound(1), bound(1)]),
+                step(1, 4, Cause::Timer(message(1, 3, 0)), vec![armed(None)]),
+                step(1, 5, Cause::Timer(message(1, 3, 0)), vec![]),
+                step(1, 6, Cause::Down(message(2, 0, 1)), vec![]),
+                step(3, 1, Cause::Exit(message(2, 0, 1)), vec![]),
+                step(1, 7, Cause::Down(message(1, 3, 1)), vec![]),
+                step(1, 8, Cause::Exit(message(1, 3, 2)), vec![]),
+            ],
+            vec![],
+        ),
+        (vec![step(1, 3, Cause::Timer(never), vec![])], vec![(end, Want::Timer(never))]),
+        (vec![step(1, 3, Cause::Timer(gone), vec![])], vec![(end, Want::Timer(gone))]),
+        (vec![step(2, 3, Cause::Down(never), vec![])], vec![(end, Want::End(never))]),
+        (vec![step(2, 3, Cause::Exit(gone), vec![])], vec![(end, Want::End(gone))]),
+        (
+            vec![released.clone(), on_input(vec![bound(1)]), step(2, 3, Cause::Down(own), vec![])],
+            vec![(end + 2, Want::End(own))],
+        ),
+        (
+            vec![released.clone(), on_input(vec![bound(2)])],
+            vec![(end + 1, Want::Owner { lease: 2, owner: 2 })],
+        ),
         (vec![proposal(3, 3, 8)], vec![(end, Want::Lease(8))]),
         (vec![proposal(3, 4, 3)], vec![(end, Want::Owner { lease: 3, owner: 3 })]),
         (vec![approval(8, Some(1), None)], vec![(end, Want::Proposal(8))]),

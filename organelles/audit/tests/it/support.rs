@@ -196,6 +196,17 @@ pub fn denied(to: u64) -> Output<'static> {
     Output::Denied { denial: Denial::LeaseExpired, to: AgentId(to), payload: b"no" }
 }
 
+/// A timer, or the trapping of exits, which needs no lease.
+pub fn armed(lease: Option<u64>) -> Output<'static> {
+    let what = if lease.is_some() { b"\x02\x03hello".as_slice() } else { b"\x08" };
+    Output::Arranged { lease: lease.map(LeaseId), what }
+}
+
+/// A monitor of agent 2.
+pub fn bound(lease: u64) -> Output<'static> {
+    Output::Arranged { lease: Some(LeaseId(lease)), what: b"\x04\x02" }
+}
+
 pub fn remembered(lease: u64) -> Output<'static> {
     Output::Remembered { lease: LeaseId(lease), write: b"fact" }
 }

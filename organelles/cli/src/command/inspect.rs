@@ -83,6 +83,13 @@ fn handled(cause: Cause) -> String {
         Cause::Denial { step, output } => {
             format!("heard that output {output} of its step {step} was denied")
         }
+        Cause::Timer { step, output } => {
+            format!("woke by the timer of its step {step}, output {output}")
+        }
+        Cause::Down { from, .. } => format!("heard that agent {from}, which it monitors, ended"),
+        Cause::Exit { from, .. } => {
+            format!("heard that agent {from}, to which it is linked, ended")
+        }
         Cause::Other => "handled something that this program has no word for".into(),
     }
 }

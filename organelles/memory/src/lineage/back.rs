@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Control, Record};
+use karyon_log::{Cause, Control, Message, Record};
 use karyon_memory_ops::{Content, Value, Vertex};
 use karyon_types::{AgentId, LeaseId, Position};
 
@@ -270,6 +270,21 @@ impl Chain<'_> {
         Ok(())
     }
 
+    /// Adds the crash in which an agent ended; what it was to handle then, and where that is
+    /// recorded as lost.
+    fn crash(&mut self, message: Message) -> Result<Option<(Cause, Position)>, LineageError> {
+        let Message { from: agent, step, .. } = message;
+        let Some(last) = self.journal.crashes(agent, step)?.pop() else { return Ok(None) };
+        let Some(found) = self.journal.record(last)? else { return Ok(None) };
+        let Some(record) = found.record() else { return Ok(None) };
+        self.links.push(link_of(&found, record));
+        let Some(lost) = end_of_attempts(self.journal, agent, step)? else { return Ok(None) };
+        Ok(match lost.record() {
+            Some(Record::DeadLetter { cause, .. }) => Some((cause, lost.position)),
+            _ => None,
+        })
+    }
+
     /// Adds what caused a step of `agent` recorded at `effect`, back to an external input; gives
     /// the fact that the agent which acted on it had recorded by then.
     fn cause(
@@ -291,12 +306,21 @@ impl Chain<'_> {
                     });
                     return self.latest_fact(agent, Some(effect));
                 }
-                Cause::Message(message) | Cause::Denial(message) => message,
+                Cause::Message(message)
+                | Cause::Denial(message)
+                | Cause::Timer(message)
+                | Cause::Down(message)
+                | Cause::Exit(message) => message,
             };
             let found = self.journal.step(message.from, message.step, effect)?;
             let missing =
                 || LineageError::NoCause { agent: message.from, step: message.step, effect };
-            let found = found.ok_or_else(missing)?;
+            let Some(found) = found else {
+                // Whoever crashed ended there, too, by what it was to handle.
+                let (before, position) = self.crash(message)?.ok_or_else(missing)?;
+                (agent, cause, effect) = (message.from, before, position);
+                continue;
+            };
             let Some(Record::Step { cause: before, outputs, .. }) = found.record() else {
                 return Err(missing());
             };

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use karyon_graph::{EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Message, Output, Record};
+use karyon_log::{Cause, Decision, Message, Output, Record};
 use karyon_memory_ops::{Content, Vertex};
 use karyon_types::{AgentId, Position};
 
@@ -249,7 +249,20 @@ impl Tree<'_> {
                 break;
             }
             let missing = LineageError::NoCause { agent, step: message.step, effect: handled };
-            let found = self.journal.step(agent, message.step, handled)?.ok_or(missing)?;
+            let Some(found) = self.journal.step(agent, message.step, handled)? else {
+                // Others were told that it crashed.
+                if self.journal.crashes(agent, message.step)?.is_empty() {
+                    return Err(missing);
+                }
+                if handled >= until {
+                    break;
+                }
+                let told = self.found(handled)?;
+                if !self.record(Some(parent), &told)? {
+                    break;
+                }
+                continue;
+            };
             if found.position >= until {
                 break;
             }
@@ -297,7 +310,11 @@ impl Tree<'_> {
         };
         let input = match cause {
             Cause::Input(input) => Some(input),
-            Cause::Message(_) | Cause::Denial(_) => None,
+            Cause::Message(_)
+            | Cause::Denial(_)
+            | Cause::Timer(_)
+            | Cause::Down(_)
+            | Cause::Exit(_) => None,
         };
         let (mut by, mut seed) = (None, Seed::Leaf);
         if let Some(handled) = handled {
@@ -334,8 +351,18 @@ impl Tree<'_> {
                 self.known(parent, *agent, 0, first)
             }
             Record::Crash { agent, step, .. } => {
-                let next = end_of_attempts(self.journal, *agent, *step)?;
-                next.map_or(Ok(()), |next| self.record(Some(parent), &next).map(drop))
+                let Some(next) = end_of_attempts(self.journal, *agent, *step)? else {
+                    return Ok(());
+                };
+                if self.record(Some(parent), &next)?
+                    && matches!(next.record(), Some(Record::DeadLetter { .. }))
+                {
+                    // It ended there, and whoever is bound to it is told.
+                    let end = Message { from: *agent, step: *step, output: 0 };
+                    let told = self.journal.handled(end)?;
+                    self.told(parent, told.into_iter())?;
+                }
+                Ok(())
             }
             Record::DeadLetter { agent, .. } => {
                 let before = self.journal.record(Position(position.0.saturating_sub(1)))?;
@@ -382,9 +409,33 @@ impl Tree<'_> {
                 if !self.sent(parent, found, message, handled)? {
                     return Ok(());
                 }
+            } else if may_follow(sent) && !self.all_of(parent, found, message)? {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Adds what came of an output that may be answered many times: a timer that fires again and
+    /// again, an end that is told to many. Nothing, if nothing came of it.
+    fn all_of(&mut self, parent: usize, found: &Found, message: Message) -> More {
+        let mut handled = self.journal.handled(message)?.into_iter();
+        let Some(first) = handled.next() else { return Ok(true) };
+        if !self.sent(parent, found, message, Some(first))? {
+            return Ok(false);
+        }
+        self.told(parent, handled)
+    }
+
+    /// Adds records that came of `parent`.
+    fn told(&mut self, parent: usize, records: impl Iterator<Item = Position>) -> More {
+        for record in records {
+            let found = self.found(record)?;
+            if !self.record(Some(parent), &found)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Adds an agent's crashes in a step that came of `parent`.
@@ -393,8 +444,12 @@ impl Tree<'_> {
         for crash in self.journal.crashes(agent, step)? {
             let found = self.found(crash)?;
             let record = found.record().ok_or(JournalError::Unreadable { position: crash })?;
+            let seed = match record {
+                Record::Crash { decision: Decision::Redelivered, .. } => Seed::Leaf,
+                _ => Seed::Record(crash),
+            };
             let new = self.below(Some(parent), link_of(&found, record));
-            if cause < Some(crash) && !self.add((crash, None), new, Seed::Leaf) {
+            if cause < Some(crash) && !self.add((crash, None), new, seed) {
                 return Ok(false);
             }
         }
@@ -479,8 +534,22 @@ impl Tree<'_> {
 
 fn is_message(output: &Output<'_>) -> bool {
     match output {
-        Output::Sent { .. } | Output::Denied { .. } => true,
+        Output::Sent { .. } | Output::Denied { .. } | Output::Unarranged { .. } => true,
         Output::Exit
+        | Output::Arranged { .. }
+        | Output::Remembered { .. }
+        | Output::Forgone { .. }
+        | Output::DeniedAgain { .. } => false,
+    }
+}
+
+/// Whether an output that is no message may have been followed by something: timers, and ends.
+fn may_follow(output: &Output<'_>) -> bool {
+    match output {
+        Output::Arranged { .. } | Output::Exit => true,
+        Output::Sent { .. }
+        | Output::Denied { .. }
+        | Output::Unarranged { .. }
         | Output::Remembered { .. }
         | Output::Forgone { .. }
         | Output::DeniedAgain { .. } => false,

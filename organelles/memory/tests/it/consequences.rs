@@ -1,6 +1,6 @@
 //! What came of messages and facts in logs made by hand.
 
-use karyon_log::{Cause, CrashKind, Decision, Loss, Output, Record};
+use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record};
 use karyon_memory::{Bounds, Consequences, LeftOut, Subject, What, consequences, explain};
 use karyon_types::{AgentId, LeaseId, Position};
 
@@ -23,6 +23,7 @@ fn links(tree: &Consequences) -> Vec<(u64, u64, &'static str, Option<usize>)> {
             What::Lost { .. } => "lost",
             What::Born => "born",
             What::Leased => "lease",
+            What::Arranged { .. } => "arranged",
             other => panic!("{other:?}"),
         };
         (link.link.agent.unwrap().0, link.link.position.0, what, link.parent)
@@ -122,6 +123,71 @@ fn crashes_and_losses_are_told_both_ways() {
         let next = if crash == 14 { (2, 15, "step", Some(0)) } else { (2, 18, "lost", Some(0)) };
         assert_eq!(links(&tree)[1], next, "{crash}");
     }
+}
+
+/// Agent 1 arms a timer that fires twice; the second time it sends what kills agent 2, which agents
+/// 1 and 3 hear of. Agent 3 ends itself for that, which agent 1 hears of, too.
+fn lives() -> Vec<Record<'static>> {
+    let arranged = |what| Output::Arranged { lease: Some(LeaseId(1)), what };
+    let told = |agent, number, of: (u64, u64, u16), outputs| {
+        let from = Message { from: AgentId(of.0), step: of.1, output: of.2 };
+        step(agent, number, Cause::Down(from), outputs)
+    };
+    let timer = |number, outputs| {
+        let armed = Message { from: AgentId(1), step: 0, output: 1 };
+        step(1, number, Cause::Timer(armed), outputs)
+    };
+    let mut records = beginning();
+    records.extend([
+        tick(0),
+        step(1, 0, Cause::Input(0), vec![arranged(b"\x04\x02"), arranged(b"\x02\x01")]),
+        tick(1),
+        timer(1, Vec::new()),
+        tick(2),
+        timer(2, vec![sent(1, 2)]),
+        tick(3),
+        Record::Crash {
+            agent: AgentId(2),
+            step: 0,
+            attempt: 0,
+            kind: CrashKind::Panic,
+            decision: Decision::Stopped,
+        },
+        Record::DeadLetter { agent: AgentId(2), cause: message(1, 2, 0), loss: Loss::Poison },
+        tick(4),
+        told(1, 3, (2, 0, 0), Vec::new()),
+        told(3, 0, (2, 0, 0), vec![Output::Arranged { lease: None, what: b"\x0a\x02" }]),
+        tick(5),
+        told(1, 4, (3, 0, 0), Vec::new()),
+    ]);
+    records
+}
+
+#[test]
+fn timers_and_ends_are_told_both_ways() {
+    let records = lives();
+    // From the last that was heard back to the input: ended, heard, crashed, sent, armed.
+    let last = Subject::Record(Position(24));
+    let lineage = ask(&records, |journal, reader| explain(last, journal, reader).unwrap());
+    let positions: Vec<_> = lineage.links.iter().map(|link| link.position.0).collect();
+    assert_eq!(positions, [24, 22, 18, 16, 12, 12]);
+    assert!(matches!(lineage.links[2].what, What::Crashed { .. }));
+    assert!(matches!(lineage.links[4].what, What::Arranged { .. }));
+    // And forth again.
+    let tree = what_came_of(&records, Subject::Record(Position(12)));
+    let expected = [
+        (1, 12, "step", None),
+        (1, 12, "arranged", Some(0)),
+        (1, 16, "step", Some(0)),
+        (1, 16, "sent", Some(2)),
+        (2, 18, "crash", Some(3)),
+        (1, 21, "step", Some(4)),
+        (3, 22, "step", Some(4)),
+        (3, 22, "arranged", Some(6)),
+    ];
+    assert_eq!(links(&tree), expected);
+    assert_eq!(tree.links[1].handled.as_ref().unwrap().position, Position(14));
+    assert_eq!(tree.links[7].handled.as_ref().unwrap().position, Position(24));
 }
 
 #[test]

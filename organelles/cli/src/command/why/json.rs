@@ -9,7 +9,7 @@ use super::super::memory::show::{moment, value_json};
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, put};
-use crate::words::{change_words, control_kind, order_verb};
+use crate::words::{arrangement_words, change_words, control_kind, order_verb};
 
 impl Teller<'_> {
     pub(super) fn chain_json(&self, reference: &str, lineage: &Lineage) -> Result<Json, CliError> {
@@ -95,6 +95,11 @@ impl Teller<'_> {
                 put("kind", "denied_again".into());
                 put("denial", denial.code().into());
                 put("count", (*count).into());
+            }
+            What::Arranged { what, denial } => {
+                put("kind", "arranged".into());
+                put("arranged", arrangement_words(what).into());
+                put("denial", denial.map(|denial| denial.code()).into());
             }
             What::Input { index } => {
                 put("kind", "input".into());

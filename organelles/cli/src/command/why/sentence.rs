@@ -11,7 +11,7 @@ use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, plain};
-use crate::words::{change_words, control_words, order_words};
+use crate::words::{arrangement_words, change_words, control_words, order_words};
 
 impl Teller<'_> {
     pub(super) fn name(&self, agent: AgentId) -> Result<String, CliError> {
@@ -61,6 +61,10 @@ impl Teller<'_> {
             What::DeniedAgain { denial, count } => {
                 format!("{who} was denied for the {count}th time in a row: {denial}")
             }
+            What::Arranged { what, denial: None } => format!("{who} {}", arrangement_words(what)),
+            What::Arranged { what, denial: Some(denial) } => {
+                format!("{who} was denied this: it {}: {denial}", arrangement_words(what))
+            }
             What::Input { index } => format!("{who} was told {}", self.input(*index)),
             What::Step { step, sent, remembered, denied } => {
                 let mut did = vec![format!("{who} took step {step}")];
@@ -78,6 +82,8 @@ impl Teller<'_> {
                     CrashKind::Panic => "panicked",
                     CrashKind::Error => "failed",
                     CrashKind::Chaos => "was killed by chaos",
+                    CrashKind::Order => "was ended by an order",
+                    CrashKind::Link => "ended with one that it was linked to",
                 };
                 let then = match decision {
                     Decision::Redelivered => "restarted, and the same came again",

@@ -137,7 +137,9 @@ pub(super) fn under(lease: u64) -> [(Tie, u64); 6] {
 fn lease_of(output: &Output<'_>) -> Option<LeaseId> {
     match output {
         Output::Sent { lease, .. } | Output::Remembered { lease, .. } => Some(*lease),
+        Output::Arranged { lease, .. } => *lease,
         Output::Denied { .. }
+        | Output::Unarranged { .. }
         | Output::Exit
         | Output::Forgone { .. }
         | Output::DeniedAgain { .. } => None,

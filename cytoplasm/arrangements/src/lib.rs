@@ -1,0 +1,193 @@
+//! What agents arrange for their own lives: timers, monitors, links, their end.
+//!
+//! An arrangement is an output of a step. The log keeps its bytes and the lease that allowed it
+//! (`Output::Arranged` in karyon-log); what the bytes mean is said here, for the runtime that
+//! carries them out and for whoever reads the log. Each arrangement has one encoding.
+
+mod reason;
+
+use karyon_types::{AgentId, varint};
+use serde::{Deserialize, Serialize};
+
+pub use reason::{ExitReason, REASON_BYTES_MAX};
+
+/// Names a timer of an agent: the step that armed it, and which of its outputs that was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TimerId {
+    /// The agent's step, counted from 0.
+    pub step: u64,
+    /// The step's output, counted from 0.
+    pub output: u16,
+}
+
+/// How one agent is bound to another's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bond {
+    /// It is told when the other ends.
+    Monitor,
+    /// It ends with the other, and the other with it.
+    Link,
+}
+
+/// What a step arranged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrangement<'a> {
+    /// A timer was armed.
+    Arm {
+        /// It fires so many ticks later: 1 or more.
+        ticks: u64,
+        /// And again and again.
+        repeats: bool,
+        /// What it says then.
+        payload: &'a [u8],
+    },
+    /// A timer was taken back.
+    Cancel(TimerId),
+    /// A bond began.
+    Bind(Bond, AgentId),
+    /// A bond ended.
+    Unbind(Bond, AgentId),
+    /// Whether exit signals come as events.
+    TrapExit(bool),
+    /// The agent ended itself for another reason than that it is done.
+    Exit(ExitReason),
+}
+
+mod number {
+    pub(super) const ARM: u8 = 1;
+    pub(super) const ARM_REPEATING: u8 = 2;
+    pub(super) const CANCEL: u8 = 3;
+    pub(super) const MONITOR: u8 = 4;
+    pub(super) const DEMONITOR: u8 = 5;
+    pub(super) const LINK: u8 = 6;
+    pub(super) const UNLINK: u8 = 7;
+    pub(super) const TRAP: u8 = 8;
+    pub(super) const UNTRAP: u8 = 9;
+    pub(super) const EXIT: u8 = 10;
+}
+
+impl<'a> Arrangement<'a> {
+    /// Appends the arrangement.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut bind = |number, agent: AgentId| {
+            out.push(number);
+            varint::write(out, agent.0);
+        };
+        match self {
+            Arrangement::Bind(Bond::Monitor, agent) => bind(number::MONITOR, *agent),
+            Arrangement::Bind(Bond::Link, agent) => bind(number::LINK, *agent),
+            Arrangement::Unbind(Bond::Monitor, agent) => bind(number::DEMONITOR, *agent),
+            Arrangement::Unbind(Bond::Link, agent) => bind(number::UNLINK, *agent),
+            Arrangement::Arm { ticks, repeats, payload } => {
+                out.push(if *repeats { number::ARM_REPEATING } else { number::ARM });
+                varint::write(out, *ticks);
+                out.extend_from_slice(payload);
+            }
+            Arrangement::Cancel(timer) => {
+                out.push(number::CANCEL);
+                varint::write(out, timer.step);
+                varint::write(out, u64::from(timer.output));
+            }
+            Arrangement::TrapExit(true) => out.push(number::TRAP),
+            Arrangement::TrapExit(false) => out.push(number::UNTRAP),
+            Arrangement::Exit(reason) => {
+                out.push(number::EXIT);
+                reason.encode(out);
+            }
+        }
+    }
+
+    /// Reads an arrangement; `None` when the bytes are not exactly one.
+    pub fn decode(bytes: &'a [u8]) -> Option<Arrangement<'a>> {
+        let (&kind, mut rest) = bytes.split_first()?;
+        let b = &mut rest;
+        let mut agent = || varint::read(b).map(AgentId);
+        let read = match kind {
+            number::MONITOR => Arrangement::Bind(Bond::Monitor, agent()?),
+            number::LINK => Arrangement::Bind(Bond::Link, agent()?),
+            number::DEMONITOR => Arrangement::Unbind(Bond::Monitor, agent()?),
+            number::UNLINK => Arrangement::Unbind(Bond::Link, agent()?),
+            number::ARM | number::ARM_REPEATING => Arrangement::Arm {
+                ticks: varint::read(b).filter(|ticks| *ticks > 0)?,
+                repeats: kind == number::ARM_REPEATING,
+                payload: std::mem::take(b),
+            },
+            number::CANCEL => Arrangement::Cancel(TimerId {
+                step: varint::read(b)?,
+                output: varint::read(b)?.try_into().ok()?,
+            }),
+            number::TRAP => Arrangement::TrapExit(true),
+            number::UNTRAP => Arrangement::TrapExit(false),
+            number::EXIT => Arrangement::Exit(ExitReason::decode(std::mem::take(b))?),
+            _ => return None,
+        };
+        b.is_empty().then_some(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(arrangement: &Arrangement<'_>) {
+        let mut bytes = Vec::new();
+        arrangement.encode(&mut bytes);
+        assert_eq!(Arrangement::decode(&bytes).as_ref(), Some(arrangement));
+    }
+
+    proptest! {
+        #[test]
+        fn arrangements_come_back(
+            agent: u64, step: u64, output: u16, ticks in 1u64.., payload: Vec<u8>, repeats: bool,
+            words in "\\PC{0,300}",
+        ) {
+            check(&Arrangement::Arm { ticks, repeats, payload: &payload });
+            check(&Arrangement::Cancel(TimerId { step, output }));
+            check(&Arrangement::TrapExit(repeats));
+            for bond in [Bond::Monitor, Bond::Link] {
+                check(&Arrangement::Bind(bond, AgentId(agent)));
+                check(&Arrangement::Unbind(bond, AgentId(agent)));
+            }
+            let failure = ExitReason::failure(&words);
+            for reason in [
+                ExitReason::Normal, ExitReason::Shutdown, ExitReason::Killed,
+                ExitReason::NoProcess, failure,
+            ] {
+                check(&Arrangement::Exit(reason));
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic_and_decode_to_their_own_encoding(bytes: Vec<u8>) {
+            if let Some(arrangement) = Arrangement::decode(&bytes) {
+                let mut again = Vec::new();
+                arrangement.encode(&mut again);
+                prop_assert_eq!(again, bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_stay_what_they_are() {
+        let bytes = |arrangement: Arrangement<'_>| {
+            let mut bytes = Vec::new();
+            arrangement.encode(&mut bytes);
+            bytes
+        };
+        let arm = |repeats| Arrangement::Arm { ticks: 300, repeats, payload: b"go" };
+        assert_eq!(bytes(arm(false)), b"\x01\xac\x02go");
+        assert_eq!(bytes(arm(true)), b"\x02\xac\x02go");
+        assert_eq!(bytes(Arrangement::Cancel(TimerId { step: 7, output: 1 })), b"\x03\x07\x01");
+        assert_eq!(bytes(Arrangement::Bind(Bond::Monitor, AgentId(9))), b"\x04\x09");
+        assert_eq!(bytes(Arrangement::Unbind(Bond::Monitor, AgentId(9))), b"\x05\x09");
+        assert_eq!(bytes(Arrangement::Bind(Bond::Link, AgentId(9))), b"\x06\x09");
+        assert_eq!(bytes(Arrangement::Unbind(Bond::Link, AgentId(9))), b"\x07\x09");
+        assert_eq!(bytes(Arrangement::TrapExit(true)), b"\x08");
+        assert_eq!(bytes(Arrangement::TrapExit(false)), b"\x09");
+        assert_eq!(bytes(Arrangement::Exit(ExitReason::Shutdown)), b"\x0a\x02");
+        assert_eq!(bytes(Arrangement::Exit(ExitReason::failure("no"))), b"\x0a\x05no");
+        assert_eq!(Arrangement::decode(b"\x01\x00go"), None, "no ticks");
+        assert_eq!(Arrangement::decode(b"\x08\x00"), None, "something behind it");
+    }
+}

@@ -1,0 +1,302 @@
+//! An agent's own life: its timers, to whom it is bound, and its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
+use karyon_gate::{Handle, Request, Rights};
+use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
+use karyon_supervision::Exit;
+use karyon_types::{AgentId, Denial, Tick};
+
+use super::{Due, Plan, Scheduler};
+use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
+use crate::bonds::{BondChange, Left, Signal};
+use crate::error::RunError;
+use crate::standing::Wanted;
+use crate::wheel::Key;
+
+/// The longest time of a timer, ticks: a run of a tick a microsecond takes nine years to it, and no
+/// tick comes near the end of the numbers.
+pub const TIMER_TICKS_MAX: u64 = 1 << 48;
+/// Timers that an agent has armed at a time; one more is denied. Bounds memory: whoever needs more
+/// keeps them in its state, behind one timer.
+pub const TIMERS_PER_AGENT: usize = 1024;
+/// Monitors and links that an agent has made at a time, together; one more is denied. Bounds
+/// memory. How many others monitor one agent is not bounded.
+pub const BONDS_PER_AGENT: usize = 1024;
+
+/// What an agent arranged. Few agents arrange anything, and the others have none.
+#[derive(Default)]
+pub(super) struct Life {
+    traps: bool,
+    timers: BTreeMap<TimerId, Timer>,
+    /// Those that it made.
+    bonds: BTreeSet<(Bond, AgentId)>,
+}
+
+struct Timer {
+    /// Where it lies on the wheel; `None`: it is due in this tick.
+    key: Option<Key>,
+    every: Option<u64>,
+    payload: Payload,
+}
+
+/// How an agent ended between two of its steps.
+#[derive(Clone, Copy)]
+pub(super) struct Fall {
+    pub(super) decision: Decision,
+    pub(super) left: Left,
+}
+
+impl Life {
+    fn has_room(&self, what: &Arrangement<'_>) -> bool {
+        match what {
+            Arrangement::Arm { .. } => self.timers.len() < TIMERS_PER_AGENT,
+            Arrangement::Bind(bond, agent) => {
+                self.bonds.len() < BONDS_PER_AGENT || self.bonds.contains(&(*bond, *agent))
+            }
+            Arrangement::Cancel(_)
+            | Arrangement::Unbind(..)
+            | Arrangement::TrapExit(_)
+            | Arrangement::Exit(_) => true,
+        }
+    }
+}
+
+impl<A: Agent> Scheduler<A> {
+    /// Takes from the wheel what fires in `tick`, by agent and timer.
+    pub(super) fn timers_due(&mut self, tick: Tick) -> Vec<(AgentId, TimerId)> {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.advance(tick.0, &mut due);
+        due.sort_unstable();
+        for (id, timer) in &due {
+            let slot = self.slots.get_mut((id.0 - self.first) as usize);
+            let life = slot.and_then(|slot| slot.life.as_mut());
+            if let Some(timer) = life.and_then(|life| life.timers.get_mut(timer)) {
+                timer.key = None;
+            }
+        }
+        due
+    }
+
+    /// Runs a timer that fires, unless it was taken back in this tick. Returns, as all that
+    /// follow, whether the rest of the agent's mailbox is gone.
+    pub(super) fn fire(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        timer: TimerId,
+        emptied: bool,
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return emptied };
+        let Some(life) = slot.life.as_mut() else { return emptied };
+        let Some(armed) = life.timers.get_mut(&timer) else { return emptied };
+        let payload = armed.payload.clone();
+        let request = Request { agent: id, right: Rights::SEND, target: id.0, now: tick };
+        let allowed = |_: &u64| plan.gate.check(slot.lease, &request).is_ok();
+        match armed.every.filter(allowed) {
+            Some(every) => armed.key = Some(self.wheel.insert(tick.0 + every, (id, timer))),
+            None => drop(life.timers.remove(&timer)),
+        }
+        let armed_by = Message { from: id, step: timer.step, output: timer.output };
+        let event = Event::Timer { id: timer, payload: &payload };
+        self.handle(plan, tick, id, &Due { cause: Cause::Timer(armed_by), event }, emptied)
+    }
+
+    /// Brings an agent the news of another's end, of which it may die.
+    pub(super) fn signal(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        signal: &Signal,
+        emptied: bool,
+    ) -> bool {
+        let Signal { to: id, who, bond, by, ref reason } = *signal;
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return emptied };
+        let mut traps = false;
+        if let Some(life) = slot.life.as_mut() {
+            life.bonds.remove(&(bond, who));
+            traps = life.traps;
+        }
+        let due = match bond {
+            Bond::Monitor => Due { cause: Cause::Down(by), event: Event::Down { who, reason } },
+            Bond::Link if traps => {
+                Due { cause: Cause::Exit(by), event: Event::Exit { from: who, reason } }
+            }
+            Bond::Link if reason.is_normal() => return emptied,
+            Bond::Link => return self.die(plan, id, Cause::Exit(by), reason, emptied),
+        };
+        self.handle(plan, tick, id, &due, emptied)
+    }
+
+    /// Ends an agent because one that it was linked to ended.
+    fn die(
+        &mut self,
+        plan: &Plan<A>,
+        id: AgentId,
+        cause: Cause,
+        reason: &ExitReason,
+        emptied: bool,
+    ) -> bool {
+        let slot = self.slots.get((id.0 - self.first) as usize);
+        let agent = slot.and_then(|slot| slot.agent.as_ref()).filter(|_| !emptied);
+        let again = agent.map(|agent| agent.kind().restart.restarts_after(exit_of(reason)));
+        let Some(fall) = again.and_then(|again| self.fell(plan, id, again)) else {
+            let loss = if emptied { Loss::MailboxEmptied } else { Loss::ReceiverGone };
+            self.lose(id, cause, loss);
+            return emptied;
+        };
+        self.counts.exits += 1;
+        self.outcome.restarts += u64::from(fall.left != Left::Nothing);
+        self.record_crash(id, CrashKind::Link, fall.decision);
+        self.lose(id, cause, Loss::Poison);
+        self.record_end(id, reason.clone(), fall.left);
+        fall.left == Left::Anew
+    }
+
+    /// Ends an agent between two of its steps: it is what its kind says from now on. None if it
+    /// is gone already.
+    pub(super) fn fell(&mut self, plan: &Plan<A>, id: AgentId, again: bool) -> Option<Fall> {
+        let slot = self.slots.get_mut((id.0 - self.first) as usize)?;
+        let fall = match (again, slot.agent.as_ref()?.kind().restart_from) {
+            (false, _) => Fall { decision: Decision::Stopped, left: Left::Nothing },
+            (true, RestartFrom::Init) => Fall { decision: Decision::Restarted, left: Left::Anew },
+            // Between two steps its state is the last good one.
+            (true, RestartFrom::LastGood { .. }) => {
+                Fall { decision: Decision::Restarted, left: Left::LastGood }
+            }
+        };
+        match fall.left {
+            Left::Nothing => slot.agent = None,
+            Left::Anew => slot.agent = Some((plan.init)(id)),
+            Left::LastGood => {}
+        }
+        slot.restarts = slot.restarts.saturating_add(u32::from(again));
+        self.counts.restarts += u64::from(again);
+        Some(fall)
+    }
+
+    /// Records that an agent ended without a step of its own; the end has the number of one.
+    pub(super) fn record_crash(&mut self, id: AgentId, kind: CrashKind, decision: Decision) {
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return };
+        let step = slot.steps;
+        slot.steps += 1;
+        Record::Crash { agent: id, step, attempt: 0, kind, decision }
+            .encode(&mut self.outcome.records);
+        self.outcome.count += 1;
+    }
+
+    /// Tells whoever is bound to an agent of the end that was recorded last.
+    pub(super) fn record_end(&mut self, id: AgentId, reason: ExitReason, left: Left) {
+        let Some(slot) = self.slots.get((id.0 - self.first) as usize) else { return };
+        let step = slot.steps.saturating_sub(1);
+        self.end(Message { from: id, step, output: 0 }, reason, left);
+    }
+
+    /// An agent ended, `by` an output or in a step that failed: whoever is bound to it is told,
+    /// and what it arranged is void if it does not go on.
+    pub(super) fn end(&mut self, by: Message, reason: ExitReason, left: Left) {
+        if let Some(slot) = self.slots.get_mut((by.from.0 - self.first) as usize)
+            && let Some(life) = slot.life.as_mut()
+        {
+            match left {
+                Left::LastGood => life.bonds.retain(|(bond, _)| *bond == Bond::Monitor),
+                Left::Nothing | Left::Anew => {
+                    for key in life.timers.values().filter_map(|timer| timer.key) {
+                        self.wheel.cancel(key);
+                    }
+                    slot.life = None;
+                }
+            }
+        }
+        self.outcome.bonds.push(BondChange::End { by, reason, left });
+    }
+
+    /// Records an arrangement, and makes it if it is allowed.
+    pub(super) fn arrange(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        message: Message,
+        lease: Option<Handle>,
+        bytes: &[u8],
+    ) {
+        let id = message.from;
+        let Some(what) = Arrangement::decode(bytes) else {
+            let words = format!("an arrangement of {id} cannot be read");
+            self.outcome.error = Some(RunError::Runtime(words));
+            return;
+        };
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return };
+        let (deed, right, target) = match &what {
+            Arrangement::Arm { .. } => (Deed::Arm, Rights::SEND, id),
+            Arrangement::Bind(Bond::Monitor, to) => (Deed::Monitor(*to), Rights::SEND, *to),
+            Arrangement::Bind(Bond::Link, to) => (Deed::Link(*to), Rights::LINK, *to),
+            Arrangement::Cancel(_)
+            | Arrangement::Unbind(..)
+            | Arrangement::TrapExit(_)
+            | Arrangement::Exit(_) => {
+                slot.standing.record_free(&mut self.encoder, bytes);
+                return self.make(tick, message, &what);
+            }
+        };
+        let request = Request { agent: id, right, target: target.0, now: tick };
+        let room = slot.life.as_ref().is_none_or(|life| life.has_room(&what));
+        let allowed = plan.gate.check(lease, &request);
+        let allowed =
+            allowed.and_then(|lease| room.then_some(lease).ok_or(Denial::BudgetExhausted));
+        let budget = plan.limits.log_bytes_per_lease;
+        let wanted = Wanted { deed, bytes };
+        match slot.standing.record(&mut self.encoder, allowed, budget, wanted) {
+            Ok(_) => self.make(tick, message, &what),
+            Err(denial) => {
+                self.counts.unarranged += 1;
+                self.tell(message, denial, deed);
+            }
+        }
+    }
+
+    /// Makes what is recorded.
+    fn make(&mut self, tick: Tick, message: Message, what: &Arrangement<'_>) {
+        let id = message.from;
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return };
+        let life = slot.life.get_or_insert_default();
+        match what {
+            Arrangement::Arm { ticks, repeats, payload } => {
+                let timer = TimerId { step: message.step, output: message.output };
+                let key = Some(self.wheel.insert(tick.0 + ticks, (id, timer)));
+                let every = repeats.then_some(*ticks);
+                life.timers
+                    .insert(timer, Timer { key, every, payload: Payload::from_slice(payload) });
+            }
+            Arrangement::Cancel(timer) => {
+                if let Some(key) = life.timers.remove(timer).and_then(|timer| timer.key) {
+                    self.wheel.cancel(key);
+                }
+            }
+            Arrangement::Bind(bond, to) => {
+                if *to != id {
+                    life.bonds.insert((*bond, *to));
+                    let change = BondChange::Bind { by: message, to: *to, bond: *bond };
+                    self.outcome.bonds.push(change);
+                }
+            }
+            Arrangement::Unbind(bond, to) => {
+                life.bonds.remove(&(*bond, *to));
+                self.outcome.bonds.push(BondChange::Unbind { from: id, to: *to, bond: *bond });
+            }
+            Arrangement::TrapExit(traps) => life.traps = *traps,
+            // The step's last output: what follows is done when the step is recorded.
+            Arrangement::Exit(_) => {}
+        }
+    }
+}
+
+/// What a supervisor makes of a reason, as OTP's does: to be shut down is no failure.
+pub(super) fn exit_of(reason: &ExitReason) -> Exit {
+    match reason {
+        ExitReason::Normal | ExitReason::Shutdown => Exit::Normal,
+        ExitReason::Killed | ExitReason::NoProcess | ExitReason::Failure(_) => Exit::Failure,
+    }
+}
