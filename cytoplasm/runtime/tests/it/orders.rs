@@ -12,7 +12,7 @@ use karyon_types::{AgentId, Tick};
 
 use crate::asker::{Asker, order};
 use crate::support::*;
-use Order::{Add, Send};
+use Order::{Add, After, Every, Fail, Link, Monitor, Send, Trap};
 
 /// Puppet 1 tells puppet 2 to add 1 in each of six ticks, to add 10 in the next, and so on.
 fn telling() -> Script {
@@ -88,8 +88,70 @@ fn what_a_paused_agent_is_sent_waits_in_order_in_front_of_what_comes_later() {
         words[first - 2..first],
         ["tick 4", "Order { verb: Resume, agent: AgentId(2), uid: 1000 }"]
     );
-    assert_eq!(of("agent 3").len(), 5);
-    assert!(of("agent 3").iter().all(|w| w.ends_with("MailboxEmptied")), "{words:?}");
+    let (ends, lost): (Vec<&str>, Vec<&str>) =
+        of("agent 3").into_iter().partition(|word| word.contains("attempt"));
+    assert_eq!(ends, ["agent 3 attempt 0: Order, Restarted"]);
+    assert_eq!(lost.len(), 5);
+    assert!(lost.iter().all(|w| w.ends_with("MailboxEmptied")), "{words:?}");
+}
+
+#[test]
+fn timers_and_the_ends_of_others_wait_for_a_paused_agent_too() {
+    let mut inputs = vec![
+        (
+            0,
+            2,
+            vec![Trap(true), Monitor(3), Link(4), After(3, vec![Add(1)]), Every(2, vec![Add(10)])],
+        ),
+        (1, 3, vec![Order::Exit]),
+        (2, 4, vec![Fail]),
+        (3, 1, vec![Send(2, vec![Add(100)])]),
+    ];
+    // Or no tick would be looked at in which nothing happens.
+    inputs.extend((4..14).map(|tick| (tick, 1, vec![])));
+    let script = Script::new(inputs);
+    for schedulers in [1, 2, 4] {
+        let stage = Stage { schedulers, ..Stage::default() };
+        let questions = vec![(1, order(Pause, 2)), (8, order(Resume, 2)), (12, order(Kill, 2))];
+        let (outcome, records, _) = ask::<2, 0>(&stage, script.clone(), questions);
+        assert_eq!(outcome.unwrap().agents[1], None);
+        let words = in_words(&records);
+        let of: Vec<_> = words.iter().filter(|word| word.starts_with("agent 2")).collect();
+        assert_eq!(
+            of,
+            [
+                "agent 2 step 0 on input 0 -> 5",
+                // The interval waits as one, however long the pause.
+                "agent 2 step 1 on down 3.0.0 -> 0",
+                "agent 2 step 2 on timer 0.4 -> 0",
+                "agent 2 step 3 on exit 4.0.0 -> 0",
+                "agent 2 step 4 on timer 0.3 -> 0",
+                "agent 2 step 5 on 1.0.0 -> 0",
+                "agent 2 step 6 on timer 0.4 -> 0",
+                "agent 2 attempt 0: Order, Stopped",
+            ],
+            "{words:#?}"
+        );
+    }
+}
+
+#[test]
+fn whoever_is_bound_to_an_agent_that_is_ended_by_an_order_is_told() {
+    let script = Script::new([
+        (0, 1, vec![Trap(true), Link(2), Monitor(2)]),
+        (0, 3, vec![Link(2)]),
+        (5, 4, vec![]),
+    ]);
+    for (verb, reason) in [(Kill, "killed"), (Restart, "shutdown")] {
+        let (outcome, _, _) =
+            ask::<1, 0>(&Stage::default(), script.clone(), vec![(2, order(verb, 2))]);
+        let outcome = outcome.unwrap();
+        let told = [format!("tick 3: 2 down, {reason}"), format!("tick 3: 2 exit, {reason}")];
+        assert_eq!(agent(&outcome, 1).heard, told);
+        // Puppet 3 traps nothing: it dies of the link, and a transient one is not started again
+        // after a shutdown.
+        assert_eq!(outcome.agents[2].is_none(), verb == Restart);
+    }
 }
 
 #[test]
@@ -127,13 +189,15 @@ fn a_restart_is_always_one_and_inputs_of_its_tick_come_behind_it() {
     assert_eq!(agent(&outcome, 2).sum, 110);
     assert_eq!(outcome.counts.restarts, 1);
     assert_eq!(
-        in_words(&records)[3..8],
+        in_words(&records)[3..9],
         [
             "tick 1",
             "Order { verb: Restart, agent: AgentId(2), uid: 1000 }",
             "input 1: 1",
+            // The end has the number of a step.
+            "agent 2 attempt 0: Order, Restarted",
             "agent 2 lost 1.0.0: MailboxEmptied",
-            "agent 2 step 0 on input 1 -> 0",
+            "agent 2 step 1 on input 1 -> 0",
         ]
     );
 }
