@@ -31,6 +31,8 @@ mod root;
 mod scheduler;
 mod services;
 mod standing;
+mod tally;
+mod trace;
 
 pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom};
 pub use annex::Annex;
@@ -50,3 +52,4 @@ pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
+pub use tally::{Tallied, Tally};

@@ -25,6 +25,7 @@ use crate::error::RunError;
 use crate::input::{InputItem, InputSource};
 use crate::panics;
 use crate::standing::{Standing, Wanted};
+use crate::trace;
 
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
@@ -98,6 +99,8 @@ pub(crate) struct Scheduler<A> {
     order: Vec<(AgentId, u32)>,
     pub(crate) outcome: TickOutcome,
     pub(crate) counts: Counts,
+    /// The most messages that one agent was handed in a tick, since somebody looked.
+    pub(crate) deepest: u64,
     encoder: StepEncoder,
     wishes: Wishes,
     undo: Vec<u8>,
@@ -145,6 +148,7 @@ impl<A: Agent> Scheduler<A> {
             order: Vec::new(),
             outcome: TickOutcome::default(),
             counts: Counts::default(),
+            deepest: 0,
             encoder: StepEncoder::default(),
             wishes: Wishes::default(),
             undo: Vec::new(),
@@ -226,6 +230,7 @@ impl<A: Agent> Scheduler<A> {
             });
             return;
         }
+        self.deepest = self.deepest.max(letters as u64);
         let mut emptied = false;
         for held in held {
             emptied = match held {
@@ -338,6 +343,7 @@ impl<A: Agent> Scheduler<A> {
             };
             let record = Record::Crash { agent: id, step, attempt, kind, decision };
             record.encode(&mut self.outcome.records);
+            trace::crashed(id, tick, attempt, kind, decision);
             self.outcome.count += 1;
             if restarts {
                 slot.restarts = slot.restarts.saturating_add(1);
