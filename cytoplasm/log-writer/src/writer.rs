@@ -313,9 +313,7 @@ impl Task {
                 }
                 return self.committer.end().clone();
             }
-            let took = begun.elapsed();
-            self.committer.status().committed(records, took);
-            tracing::debug!(took_us = took.as_micros() as u64, "durable");
+            self.committer.status().committed(records, begun.elapsed());
             self.shared.lock().durable += count;
             self.shared.done.notify_all();
             gathers_until = Instant::now() + self.linger;
