@@ -251,11 +251,9 @@ pub fn run<A: Agent>(
     // Nobody is answered any more, and whoever waits shall not wait for the rest.
     drop((desk, leader.orders));
     *recorder = Some(leader.recorder);
-    let result = leader
-        .result
-        .ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
-    let (ending, ticks) =
-        result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
+    let result =
+        leader.result.ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
+    let (ending, ticks) = result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
     tracing::info!(?ending, ticks, "the run ended");
     let (mut counts, mut agents) = (Counts::default(), Vec::new());
     for slab in shared.slabs {
