@@ -28,6 +28,7 @@ use crate::processes::Desk;
 use crate::recorder::Recorder;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
+use crate::tally::{Tallied, Tally};
 
 /// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, other: &Counts) {
+    pub(crate) fn add(&mut self, other: &Counts) {
         self.steps += other.steps;
         self.sent += other.sent;
         self.delivered += other.delivered;
@@ -144,6 +145,8 @@ pub struct Progress {
     pub messages: AtomicU64,
     /// All that is left to do waits for paused agents, and so the run for orders.
     pub waiting: AtomicBool,
+    /// What was counted, if somebody wants to know while the run goes on.
+    pub tally: Tally,
 }
 
 /// How a run ended.
@@ -185,6 +188,8 @@ pub fn run<A: Agent>(
     recorder: &mut Option<Recorder>,
 ) -> Result<Outcome<A>, RunError> {
     crate::panics::install();
+    let agents = population.names.len();
+    let _run = tracing::info_span!("run", agents, schedulers = config.schedulers).entered();
     let stepping = Stepping::begin(config.guard);
     let desk = Open::new(config.desk.clone());
     let mut owned =
@@ -254,9 +259,10 @@ pub fn run<A: Agent>(
     // Nobody is answered any more, and whoever waits shall not wait for the rest.
     drop((desk, leader.orders));
     *recorder = Some(leader.recorder);
-    let (ending, ticks) = leader
-        .result
-        .ok_or_else(|| RunError::Runtime("the run ended without a result".into()))??;
+    let result =
+        leader.result.ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
+    let (ending, ticks) = result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
+    tracing::info!(?ending, ticks, "the run ended");
     let (mut counts, mut agents) = (Counts::default(), Vec::new());
     for slab in shared.slabs {
         let slab = slab.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -339,6 +345,7 @@ impl<A: Agent> Shared<A> {
             let parity = (tick % 2) as usize;
             self.links.get((parity * schedulers + from) * schedulers + to)
         };
+        let _tick = tracing::trace_span!("tick", tick, scheduler = number).entered();
         let mut scheduler = lock(slab);
         for from in 0..schedulers {
             if let Some(link) = tick.checked_sub(1).and_then(|last| link(last, from, number)) {
@@ -440,6 +447,9 @@ impl Leader {
             None => (Tick(0), Left::default()),
             Some(tick) => {
                 let left = self.finish_tick(tick, plan, outcomes)?;
+                if self.progress.tally.is_wanted() {
+                    self.tally(ground, left.events);
+                }
                 self.orders.recorded(&self.recorder, tick);
                 let next = Tick(tick.0 + 1);
                 let is_quiet = left.events == 0 && next >= plan.inputs.ends();
@@ -480,6 +490,18 @@ impl Leader {
         }
         let events = left.events + self.frame(next, batch)?;
         Ok(Some(Next { tick: next, events }))
+    }
+
+    /// Tells whoever looks from outside what was counted.
+    fn tally<A: Agent>(&self, ground: &Ground<'_, A>, on_the_way: u64) {
+        let mut now = Tallied { on_the_way, ..Tallied::default() };
+        for slab in ground.slabs {
+            let mut slab = lock(slab);
+            now.counts.add(&slab.counts);
+            now.held += slab.held() as u64;
+            now.deepest = now.deepest.max(std::mem::take(&mut slab.deepest));
+        }
+        self.progress.tally.write(now);
     }
 
     fn is_stopped<A>(&self, plan: &Plan<A>) -> bool {
@@ -582,6 +604,7 @@ impl Leader {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }
         self.recorder.end_of_tick()?;
+        tracing::trace!(tick = tick.0, released, sent, crashes, restarts, "the tick is recorded");
         if !self.window.record(tick, restarts) {
             return Err(RunError::IntensityExceeded { tick, intensity: self.intensity });
         }

@@ -33,6 +33,8 @@ mod root;
 mod scheduler;
 mod services;
 mod standing;
+mod tally;
+mod trace;
 mod wheel;
 
 pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore};
@@ -56,3 +58,4 @@ pub use panics::first_crash;
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
+pub use tally::{Tallied, Tally};

@@ -18,6 +18,7 @@ use crate::error::RunError;
 use crate::processes::{Answer, Asked, Desk, Order, Position, Question, Refusal};
 use crate::recorder::Recorder;
 use crate::scheduler::share;
+use crate::trace;
 
 /// Questions that are answered between two ticks: bounds how long agents wait for those who ask.
 /// The others wait for the next tick.
@@ -129,6 +130,7 @@ impl Orders {
 
     fn note(&mut self, order: Order) {
         let Order { verb, agent, uid } = order;
+        trace::ordered(verb, agent, uid);
         Record::Order { verb, agent, uid }.encode(&mut self.records);
         self.count += 1;
     }

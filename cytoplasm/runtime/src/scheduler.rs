@@ -28,6 +28,7 @@ use crate::error::RunError;
 use crate::input::{InputItem, InputSource};
 use crate::panics;
 use crate::standing::{Standing, Wanted};
+use crate::trace;
 use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
@@ -115,6 +116,8 @@ pub(crate) struct Scheduler<A> {
     order: Vec<(AgentId, u32)>,
     pub(crate) outcome: TickOutcome,
     pub(crate) counts: Counts,
+    /// The most messages that one agent was handed in a tick, since somebody looked.
+    pub(crate) deepest: u64,
     encoder: StepEncoder,
     wishes: Wishes,
     undo: Vec<u8>,
@@ -194,6 +197,7 @@ impl<A: Agent> Scheduler<A> {
             order: Vec::new(),
             outcome: TickOutcome::default(),
             counts: Counts::default(),
+            deepest: 0,
             encoder: StepEncoder::default(),
             wishes: Wishes::default(),
             undo: Vec::new(),
@@ -283,6 +287,7 @@ impl<A: Agent> Scheduler<A> {
             });
             return;
         }
+        self.deepest = self.deepest.max(letters as u64);
         let mut emptied = false;
         for held in held {
             emptied = match held {
@@ -404,6 +409,7 @@ impl<A: Agent> Scheduler<A> {
             };
             let record = Record::Crash { agent: id, step, attempt, kind: crash, decision };
             record.encode(&mut self.outcome.records);
+            trace::crashed(id, tick, attempt, crash, decision);
             self.outcome.count += 1;
             if restarts {
                 slot.restarts = slot.restarts.saturating_add(1);

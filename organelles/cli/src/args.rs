@@ -8,8 +8,13 @@ mod process;
 mod safety;
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use karyon_metrics::Loopback;
+
+use crate::logging::{Format, Levels};
 
 pub(crate) use audit::{Audit, ExportLog, FindOrphans, Grew, Prove, Tail, Verify};
 pub(crate) use authority::{
@@ -45,6 +50,13 @@ const CODES: &str = "Examples:\n  karyon run rumour\n  \
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Tell what happens inside on standard error: error, warn, info, debug, trace, or MODULE=LEVEL
+    /// with commas between [default: $KARYON_LOG, else off]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = Levels::from_str)]
+    pub(crate) log_level: Option<Levels>,
+    /// How it is told
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub(crate) log_format: Format,
 }
 
 #[derive(Subcommand)]
@@ -141,6 +153,9 @@ pub(crate) struct Run {
     /// Who answers for the run [default: the principal that was made first]
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,
+    /// Offer metrics for Prometheus to this machine, such as at 127.0.0.1:9464; port 0: any free
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics: Option<Loopback>,
     /// Print one JSON object, last
     #[arg(long)]
     pub(crate) json: bool,
@@ -156,7 +171,7 @@ the log ends. After a kill, a crash or a halt a person has to look first:
   karyon safety resume --reason \"power was cut\" --data runs/rumour-1")]
 pub(crate) struct Resume {
     /// A paused agent of a run that is under way, to go on with that and nothing else
-    #[arg(value_name = "ID|NAME", conflicts_with = "schedulers")]
+    #[arg(value_name = "ID|NAME", conflicts_with_all = ["schedulers", "metrics"])]
     pub(crate) agent: Option<String>,
     /// The run's data directory
     #[arg(long, value_name = "DIR")]
@@ -164,6 +179,9 @@ pub(crate) struct Resume {
     /// Threads that run agents; may differ from before [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) schedulers: Option<u16>,
+    /// Offer metrics for Prometheus to this machine, such as at 127.0.0.1:9464; port 0: any free
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics: Option<Loopback>,
     /// Print one JSON object, last
     #[arg(long)]
     pub(crate) json: bool,

@@ -72,7 +72,9 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         desk: Some(Arc::default()),
     };
     let begun = Instant::now();
-    let opened = life::open(node.dir()?, Arc::clone(&node.key), &settings)?;
+    let dir = node.dir()?;
+    let port = serving::take_port(args.metrics, &dir)?;
+    let opened = life::open(dir, Arc::clone(&node.key), &settings)?;
     opened.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     let end = &opened.report.end;
     if end.sealed {
@@ -90,8 +92,9 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     // A log that is complete is repeated, and not begun once more.
     let boot = opened.report.boots() as u32 + u32::from(!opened.report.end.sealed);
     let asked = serving::open(opened.node(), boot, &opened.report.controls, &settings);
+    let told = serving::tell_metrics(port, opened.node(), boot, &settings);
     let life = opened.live(&settings);
-    drop(asked);
+    drop((asked, told));
     drop(bar);
     let (life, rumour) = life?;
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data, begun };

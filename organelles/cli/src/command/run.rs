@@ -86,11 +86,13 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
     };
     let (dir, key) = (node.dir()?, Arc::clone(&node.key));
     let authority = grant::received(node.said)?;
+    let port = serving::take_port(args.metrics, &dir)?;
     let data = node.shown.as_path();
     let bar = progress::show(Arc::clone(&settings.progress), rumour.contacts.list().len() as u64);
     let life =
         life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings).and_then(|begun| {
             let _asked = serving::open(begun.node(), 1, &begun.authority, &settings);
+            let _told = serving::tell_metrics(port, begun.node(), 1, &settings);
             begun.live(&scenario, &rumour, &settings)
         });
     drop(bar);
