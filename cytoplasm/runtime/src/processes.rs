@@ -18,6 +18,10 @@ use karyon_types::{AgentId, Tick};
 pub const MAX_WAITING: usize = 256;
 /// Processes in one answer, at most: an answer is made while all agents wait.
 pub const MAX_LISTED: u32 = 1_000;
+/// What waits for paused agents, all of them together: messages, news of denials and inputs, of
+/// some 100 bytes each beside their payload. Once so much waits the run waits too: for an order,
+/// each of which lets one tick pass.
+pub const MAX_HELD: u64 = 1 << 18;
 /// Causes of steps that are remembered of each agent that was ever inspected.
 pub const LAST_CAUSES: usize = 8;
 

@@ -72,6 +72,8 @@ pub(crate) struct TickOutcome {
     pub(crate) sent: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
+    /// What waits for its paused agents.
+    pub(crate) held: u64,
     pub(crate) error: Option<RunError>,
 }
 
@@ -200,6 +202,7 @@ impl<A: Agent> Scheduler<A> {
                 self.run_apart(plan, tick, next, now, letters);
             }
         }
+        self.outcome.held = self.held();
         order.clear();
         self.order = order;
         self.inbox = inbox;
@@ -216,8 +219,8 @@ impl<A: Agent> Scheduler<A> {
         mail: impl Iterator<Item = &'a Envelope> + Clone,
     ) {
         let is_message = |envelope: &Envelope| envelope.denial.is_none();
-        let letters = mail.clone().filter(|envelope| is_message(envelope)).count()
-            + held.iter().filter(|held| matches!(held, Held::Mail(e) if is_message(e))).count();
+        // What was held was counted in the ticks in which it came.
+        let letters = mail.clone().filter(|envelope| is_message(envelope)).count();
         if letters as u64 > plan.limits.messages_per_tick {
             self.outcome.error = Some(RunError::MailboxBound {
                 agent: id,

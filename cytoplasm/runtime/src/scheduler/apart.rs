@@ -8,7 +8,6 @@ use karyon_types::{AgentId, Tick};
 
 use super::{Envelope, Plan, Scheduler};
 use crate::agent::{Agent, RestartFrom};
-use crate::error::RunError;
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
 use karyon_supervision::Exit;
@@ -129,18 +128,21 @@ impl<A: Agent> Scheduler<A> {
                 if !emptied {
                     apart.held.extend(mail.cloned().map(Held::Mail));
                 }
-                let bound = plan.limits.messages_per_tick;
-                if apart.held.len() as u64 > bound {
-                    self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
-                }
                 self.apart.insert(id, apart);
             }
         }
     }
 
     /// What waits for paused agents.
-    pub(crate) fn held(&self) -> usize {
-        self.apart.values().map(|apart| apart.held.len()).sum()
+    pub(crate) fn held(&self) -> u64 {
+        self.apart.values().map(|apart| apart.held.len() as u64).sum()
+    }
+
+    /// The paused agent for which most waits, and how much: of equals the first.
+    pub(crate) fn held_most(&self) -> Option<(u64, AgentId)> {
+        let paused = self.apart.iter().filter(|(_, apart)| apart.paused && !apart.held.is_empty());
+        let counted = paused.map(|(id, apart)| (apart.held.len() as u64, *id));
+        counted.max_by_key(|(held, id)| (*held, std::cmp::Reverse(*id)))
     }
 
     /// What is known of all its agents, by serial.
