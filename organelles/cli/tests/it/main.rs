@@ -33,4 +33,5 @@ mod status;
 mod stop;
 mod support;
 mod tamper;
+mod under_load;
 mod why;
