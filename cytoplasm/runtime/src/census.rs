@@ -62,14 +62,10 @@ impl<'a, A: Agent> Census<'a, A> {
             }
         }
         let chosen = first.sorted();
-        if !chosen.is_empty() {
-            self.count_messages();
-        }
         let skipped = chosen.get(selection.offset.min(chosen.len() as u64) as usize..);
         let chosen: Vec<_> =
             skipped.unwrap_or_default().iter().map(|candidate| candidate.facts).collect();
-        let processes =
-            chosen.into_iter().map(|facts| self.process(facts, self.mailbox(&facts))).collect();
+        let processes = chosen.into_iter().map(|facts| self.process(facts)).collect();
         Listed { at, total, processes }
     }
 
@@ -85,12 +81,7 @@ impl<'a, A: Agent> Census<'a, A> {
             Some((facts, slab.state(id), slab.last(id)))
         });
         let (facts, state, last) = slab.ok_or(Refusal::Unknown)?;
-        // One agent's messages are counted without making room for everybody's.
-        let mailbox = match self.on_the_way {
-            Some(_) => self.mailbox(&facts),
-            None => facts.held + self.on_the_way_to(id),
-        };
-        let process = self.process(facts, mailbox);
+        let process = self.process(facts);
         Ok(Inspected { at, process, lease: leases.get(place).cloned(), state, last })
     }
 
@@ -105,14 +96,15 @@ impl<'a, A: Agent> Census<'a, A> {
         }
     }
 
-    fn process(&self, facts: Facts, mailbox: u64) -> Process {
+    fn process(&mut self, facts: Facts) -> Process {
+        self.count_messages();
         Process {
             id: facts.id,
             name: name_of(self.names, facts.id).to_owned(),
             kind: A::KIND.name,
             status: facts.status,
             steps: facts.steps,
-            mailbox,
+            mailbox: self.mailbox(&facts),
             restarts: facts.restarts,
             log_bytes: facts.log_bytes,
         }
@@ -122,11 +114,6 @@ impl<'a, A: Agent> Census<'a, A> {
         let counted = self.on_the_way.as_ref();
         let counted = counted.and_then(|counts| counts.get(facts.id.0 as usize - 1));
         facts.held + counted.map_or(0, |count| u64::from(*count))
-    }
-
-    fn on_the_way_to(&self, id: AgentId) -> u64 {
-        let links = self.links.iter().map(lock);
-        links.map(|link| link.iter().filter(|envelope| envelope.to == id).count() as u64).sum()
     }
 
     /// One pass over all messages, at most once a moment.

@@ -135,8 +135,8 @@ pub struct Progress {
     pub inputs: AtomicU64,
     /// Messages on their way so far.
     pub messages: AtomicU64,
-    /// The paused agent for which most waits, while the run waits for orders because all that is
-    /// left to do waits for such agents, or too much does; 0: it does not.
+    /// The first paused agent for which something waits, while the run waits for orders because
+    /// all that is left to do waits for such agents, or too much does; 0: it does not.
     pub waiting: AtomicU64,
 }
 
@@ -487,9 +487,7 @@ impl Leader {
     ) -> Result<Option<Ending>, RunError> {
         // What there is becomes durable: nothing that comes soon could share its block.
         self.recorder.seal()?;
-        let most = ground.slabs.iter().filter_map(|slab| lock(slab).held_most());
-        let most = most.max_by_key(|(held, id)| (*held, std::cmp::Reverse(*id)));
-        self.set_waiting(most.map(|(_, id)| id));
+        self.set_waiting(ground.slabs.iter().find_map(|slab| lock(slab).holding()));
         let ending = loop {
             if self.is_stopped(ground.plan) {
                 break Some(Ending::Halted);

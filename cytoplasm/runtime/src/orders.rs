@@ -33,18 +33,14 @@ pub(crate) struct Open(Option<Arc<Desk>>);
 
 impl Open {
     pub(crate) fn new(desk: Option<Arc<Desk>>) -> Open {
-        if let Some(desk) = &desk {
-            desk.open();
-        }
+        desk.iter().for_each(|desk| desk.open());
         Open(desk)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(desk) = &self.0 {
-            desk.close();
-        }
+        self.0.iter().for_each(|desk| desk.close());
     }
 }
 
@@ -119,8 +115,8 @@ impl Orders {
                     let census = census.get_or_insert_with(|| Census::new(ground, &names));
                     let answer = match census.inspect(*id, leases, at) {
                         Ok(inspected) => {
-                            let shown = inspected.state.as_ref().map_or(0, Vec::len);
-                            work += shown as u64 / BYTES_SHOWN;
+                            work +=
+                                inspected.state.as_ref().map_or(0, Vec::len) as u64 / BYTES_SHOWN;
                             Answer::Inspected(Box::new(inspected))
                         }
                         Err(refusal) => Answer::Refused(refusal),

@@ -138,11 +138,12 @@ impl<A: Agent> Scheduler<A> {
         self.apart.values().map(|apart| apart.held.len() as u64).sum()
     }
 
-    /// The paused agent for which most waits, and how much: of equals the first.
-    pub(crate) fn held_most(&self) -> Option<(u64, AgentId)> {
-        let paused = self.apart.iter().filter(|(_, apart)| apart.paused && !apart.held.is_empty());
-        let counted = paused.map(|(id, apart)| (apart.held.len() as u64, *id));
-        counted.max_by_key(|(held, id)| (*held, std::cmp::Reverse(*id)))
+    /// The first agent for which something waits because it is paused.
+    pub(crate) fn holding(&self) -> Option<AgentId> {
+        self.apart
+            .iter()
+            .find(|(_, apart)| apart.paused && !apart.held.is_empty())
+            .map(|(id, _)| *id)
     }
 
     /// What is known of all its agents, by serial.

@@ -213,17 +213,16 @@ fn a_run_waits_once_more_waits_for_paused_agents_than_may() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             };
-            // As many wait for 3 as for 2, less the one that 1 was sent.
-            wait(3);
+            wait(2);
             let ticks = |asked| tick_of(&asker.desk.ask(asked)).unwrap();
             let waits = ticks(order(Pause, 4));
             assert_eq!(waits, full + 1, "the first tick whose inputs do not wait any more");
-            wait(3);
-            assert_eq!(ticks(order(Resume, 4)), waits + 1, "one tick an order");
-            wait(3);
-            assert_eq!(ticks(order(Resume, 3)), waits + 2);
             wait(2);
-            ticks(order(Resume, 2));
+            assert_eq!(ticks(order(Resume, 4)), waits + 1, "one tick an order");
+            wait(2);
+            assert_eq!(ticks(order(Resume, 2)), waits + 2);
+            wait(3);
+            ticks(order(Resume, 3));
             run.join().unwrap()
         });
         assert_eq!(outcome.ending, Ending::Completed);
