@@ -4,7 +4,7 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::error::RunError;
 use crate::input::{Batch, InputSource};
 use crate::leases::{Change, Leases};
 use crate::orders::{Open, Orders};
-use crate::processes::Desk;
+use crate::processes::{Desk, MAX_HELD};
 use crate::recorder::Recorder;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
@@ -143,8 +143,9 @@ pub struct Progress {
     pub inputs: AtomicU64,
     /// Messages on their way so far.
     pub messages: AtomicU64,
-    /// All that is left to do waits for paused agents, and so the run for orders.
-    pub waiting: AtomicBool,
+    /// The first paused agent for which something waits, while the run waits for orders because
+    /// all that is left to do waits for such agents, or too much does; 0: it does not.
+    pub waiting: AtomicU64,
     /// What was counted, if somebody wants to know while the run goes on.
     pub tally: Tally,
 }
@@ -232,6 +233,7 @@ pub fn run<A: Agent>(
             result: None,
             leases,
             orders,
+            held: 0,
             framing: Vec::new(),
             framed: 0,
             bonds: Bonds::default(),
@@ -415,6 +417,8 @@ struct Leader {
     result: Option<Result<(Ending, u64), RunError>>,
     leases: Leases,
     orders: Orders,
+    /// What waits for paused agents.
+    held: u64,
     /// The tick's own records, in front of those of its agents.
     framing: Vec<u8>,
     framed: u32,
@@ -460,7 +464,7 @@ impl Leader {
         };
         let is_empty = left.events == 0 && left.timer.is_none();
         let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
-        if idle && ground.slabs.iter().all(|slab| lock(slab).held() == 0) {
+        if idle && self.held == 0 {
             self.recorder.check_complete()?;
             self.current = Some(next);
             return Ok(self.end(Ending::Completed));
@@ -472,7 +476,7 @@ impl Leader {
         let batch = plan.inputs.released(next);
         let ordered = self.orders.serve(ground, &self.leases.terms, &mut self.recorder, last)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
-        if idle
+        if (idle || self.held >= MAX_HELD)
             && !ordered
             && self.recorder.appends()
             && let Some(ending) = self.wait_for_orders(ground)?
@@ -521,14 +525,15 @@ impl Leader {
         Ok((signal != 0).then_some(Ending::Interrupted { signal }))
     }
 
-    /// All that is left to do waits for paused agents: waits for an order, or for the end.
+    /// All that is left to do waits for paused agents, or more than may: waits for an order, or
+    /// for the end.
     fn wait_for_orders<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
     ) -> Result<Option<Ending>, RunError> {
         // What there is becomes durable: nothing that comes soon could share its block.
         self.recorder.seal()?;
-        self.set_waiting(true);
+        self.set_waiting(ground.slabs.iter().find_map(|slab| lock(slab).holding()));
         let ending = loop {
             if self.is_stopped(ground.plan) {
                 break Some(Ending::Halted);
@@ -542,15 +547,15 @@ impl Leader {
             }
             std::thread::sleep(LOOK_AGAIN);
         };
-        self.set_waiting(false);
+        self.set_waiting(None);
         Ok(ending)
     }
 
-    fn set_waiting(&self, is_so: bool) {
-        self.progress.waiting.store(is_so, Ordering::Relaxed);
+    fn set_waiting(&self, agent: Option<AgentId>) {
+        self.progress.waiting.store(agent.map_or(0, |id| id.0), Ordering::Relaxed);
         if let Some(guard) = &self.guard {
             // Or the guardian would take a run that waits for one that hangs.
-            guard.counters().stepping.store(!is_so, Ordering::Relaxed);
+            guard.counters().stepping.store(agent.is_none(), Ordering::Relaxed);
         }
     }
 
@@ -588,11 +593,13 @@ impl Leader {
         self.recorder.append(&self.framing, self.framed)?;
         let released = plan.inputs.released(tick).items.len() as u64;
         let (mut sent, mut restarts, mut crashes, mut timer) = (0, 0, 0, None);
+        self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             restarts += outcome.restarts;
+            self.held += outcome.held;
             crashes += std::mem::take(&mut outcome.crashes);
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);

@@ -20,27 +20,28 @@ use crate::recorder::Recorder;
 use crate::scheduler::share;
 use crate::trace;
 
-/// Questions that are answered between two ticks: bounds how long agents wait for those who ask.
-/// The others wait for the next tick.
-const ANSWERS_PER_TICK: usize = 8;
+/// Work that is done between two ticks for those who ask: bounds how long agents wait for them,
+/// by no clock. An order is 1, and so is a look at one agent; what is beyond waits for the next
+/// tick.
+const WORK_PER_TICK: u64 = 64;
+/// So many agents that a list looks at are work of 1.
+const AGENTS_LOOKED_AT: u64 = 8_192;
+/// So many bytes of a state that is shown are work of 1.
+const BYTES_SHOWN: u64 = 4_096;
 
 /// A desk that is open while this lives, however the run ends.
 pub(crate) struct Open(Option<Arc<Desk>>);
 
 impl Open {
     pub(crate) fn new(desk: Option<Arc<Desk>>) -> Open {
-        if let Some(desk) = &desk {
-            desk.open();
-        }
+        desk.iter().for_each(|desk| desk.open());
         Open(desk)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(desk) = &self.0 {
-            desk.close();
-        }
+        self.0.iter().for_each(|desk| desk.close());
     }
 }
 
@@ -85,8 +86,9 @@ impl Orders {
         let at = position(recorder, last);
         let names = std::mem::take(&mut self.names);
         let mut census = None;
-        let mut answered = 0;
+        let mut work = 0;
         while let Some(asked) = next.take() {
+            work += 1;
             match &asked.question {
                 Question::Order(order) => {
                     // The census holds all slabs.
@@ -107,19 +109,23 @@ impl Orders {
                 Question::List(selection) => {
                     let census = census.get_or_insert_with(|| Census::new(ground, &names));
                     let listed = census.list(selection, at);
+                    work += ground.plan.agents / AGENTS_LOOKED_AT;
                     asked.answer(Answer::Listed(listed));
                 }
                 Question::Inspect(id) => {
                     let census = census.get_or_insert_with(|| Census::new(ground, &names));
                     let answer = match census.inspect(*id, leases, at) {
-                        Ok(inspected) => Answer::Inspected(Box::new(inspected)),
+                        Ok(inspected) => {
+                            work +=
+                                inspected.state.as_ref().map_or(0, Vec::len) as u64 / BYTES_SHOWN;
+                            Answer::Inspected(Box::new(inspected))
+                        }
                         Err(refusal) => Answer::Refused(refusal),
                     };
                     asked.answer(answer);
                 }
             }
-            answered += 1;
-            if answered < ANSWERS_PER_TICK {
+            if work < WORK_PER_TICK {
                 next = self.desk.as_ref().and_then(|desk| desk.take());
             }
         }

@@ -18,6 +18,10 @@ use karyon_types::{AgentId, Tick};
 pub const MAX_WAITING: usize = 256;
 /// Processes in one answer, at most: an answer is made while all agents wait.
 pub const MAX_LISTED: u32 = 1_000;
+/// What waits for paused agents, all of them together: messages, news of denials and inputs, of
+/// some 100 bytes each beside their payload. Once so much waits the run waits too: for an order,
+/// each of which lets one tick pass.
+pub const MAX_HELD: u64 = 1 << 18;
 /// Causes of steps that are remembered of each agent that was ever inspected.
 pub const LAST_CAUSES: usize = 8;
 
@@ -259,13 +263,6 @@ impl Desk {
         self.lock().asked.pop_front()
     }
 
-    /// Answers the question that has waited longest. `false`: there is none.
-    pub fn answer_next(&self, answer: impl FnOnce(Question) -> Answer) -> bool {
-        let Some(Asked { question, answer: asker }) = self.take() else { return false };
-        drop(asker.send(answer(question)));
-        true
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -280,6 +277,10 @@ mod tests {
     const UNKNOWN: Answer = Answer::Refused(Refusal::Unknown);
     const NOT_RUNNING: Answer = Answer::Refused(Refusal::NotRunning);
 
+    fn answer_next(desk: &Desk) -> bool {
+        desk.take().map(|asked| asked.answer(UNKNOWN)).is_some()
+    }
+
     #[test]
     fn nobody_is_asked_before_the_run_and_behind_it() {
         let desk = Arc::new(Desk::default());
@@ -289,7 +290,7 @@ mod tests {
             let desk = Arc::clone(&desk);
             std::thread::spawn(move || desk.ask(QUESTION))
         };
-        while !desk.answer_next(|_| UNKNOWN) {
+        while !answer_next(&desk) {
             std::thread::yield_now();
         }
         assert_eq!(asker.join().unwrap(), UNKNOWN);
@@ -319,7 +320,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(desk.ask(QUESTION), Answer::Refused(Refusal::Busy));
-        while desk.answer_next(|_| UNKNOWN) {}
+        while answer_next(&desk) {}
         assert!(askers.into_iter().all(|asker| asker.join().unwrap() == UNKNOWN));
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct TickOutcome {
     pub(crate) timer: Option<Tick>,
     /// The other way: the leader's signals for the next tick, by receiver.
     pub(crate) signals: Vec<Signal>,
+    /// What waits for its paused agents.
+    pub(crate) held: u64,
     pub(crate) error: Option<RunError>,
 }
 
@@ -250,6 +252,9 @@ impl<A: Agent> Scheduler<A> {
                 letters: split_front(&mut mail, |letter| letter.0 == next),
                 inbox: &inbox,
             };
+            if !self.has_room(plan, tick, next, &arrivals) {
+                break;
+            }
             if self.apart.is_empty() || !self.apart.contains_key(&next) {
                 self.run_agent(plan, tick, next, &[], &arrivals);
             } else {
@@ -261,10 +266,29 @@ impl<A: Agent> Scheduler<A> {
         self.signals = all_signals;
         self.signals.clear();
         self.outcome.timer = self.wheel.soonest(self.outcome.sent == 0).map(Tick);
+        self.outcome.held = self.held();
         order.clear();
         self.order = order;
         self.inbox = inbox;
         self.inbox.clear();
+    }
+
+    /// Whether a mailbox holds what arrives in a tick; what was held before was counted then.
+    fn has_room(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        arrivals: &Arrivals<'_>,
+    ) -> bool {
+        let letters = arrivals.mail().filter(|envelope| envelope.denial.is_none()).count();
+        self.deepest = self.deepest.max(letters as u64);
+        let bound = plan.limits.messages_per_tick;
+        let fits = letters as u64 <= bound;
+        if !fits {
+            self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
+        }
+        fits
     }
 
     /// Runs what waited for an agent, then what arrives.
@@ -276,18 +300,6 @@ impl<A: Agent> Scheduler<A> {
         held: &[Held],
         arrivals: &Arrivals<'_>,
     ) {
-        let is_message = |envelope: &Envelope| envelope.denial.is_none();
-        let letters = arrivals.mail().filter(|envelope| is_message(envelope)).count()
-            + held.iter().filter(|held| matches!(held, Held::Mail(e) if is_message(e))).count();
-        if letters as u64 > plan.limits.messages_per_tick {
-            self.outcome.error = Some(RunError::MailboxBound {
-                agent: id,
-                tick,
-                bound: plan.limits.messages_per_tick,
-            });
-            return;
-        }
-        self.deepest = self.deepest.max(letters as u64);
         let mut emptied = false;
         for held in held {
             emptied = match held {

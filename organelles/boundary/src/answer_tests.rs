@@ -38,11 +38,10 @@ fn talk(
 fn clerk(desk: &Desk, ends: &Receiver<()>, answer: impl Fn() -> Answer) -> Vec<Question> {
     let mut asked = Vec::new();
     loop {
-        let answered = desk.answer_next(|question| {
-            asked.push(question);
-            answer()
-        });
-        if !answered {
+        if let Some(waiting) = desk.take() {
+            asked.push(waiting.question.clone());
+            waiting.answer(answer());
+        } else {
             match ends.try_recv() {
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return asked,
                 Ok(()) | Err(_) => std::thread::yield_now(),

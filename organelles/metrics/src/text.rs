@@ -105,6 +105,8 @@ impl Sheet<'_> {
             ("memories_denied", "Memories that the gate denied", counts.forgone),
             ("crashes", "Steps that failed", counts.crashes),
             ("restarts", "Agents that were started again", counts.restarts),
+            ("exits", "Agents that ended because one that they were linked to did", counts.exits),
+            ("arrangements_denied", "Timers, monitors and links denied", counts.unarranged),
         ] {
             self.counter(name, help, value)?;
         }
@@ -113,7 +115,7 @@ impl Sheet<'_> {
             (
                 "waiting",
                 "1 while all that is left to do waits for paused agents",
-                u64::from(progress.waiting.load(Ordering::Relaxed)),
+                u64::from(progress.waiting.load(Ordering::Relaxed) != 0),
             ),
             ("mailbox_messages", "Messages that the next tick delivers", now.on_the_way),
             ("mailbox_held", "What waits for paused agents", now.held),

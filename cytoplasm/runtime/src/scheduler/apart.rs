@@ -12,7 +12,6 @@ use super::life::Fall;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
 use crate::bonds::{Left, Signal};
-use crate::error::RunError;
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
 
@@ -40,15 +39,6 @@ impl Held {
             }
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
-        }
-    }
-
-    /// Whether it counts against the mailbox's bound. The others have their place since their
-    /// timer, monitor or link was made.
-    fn is_ordinary(&self) -> bool {
-        match self {
-            Held::Input(_) | Held::Mail(_) => true,
-            Held::Signal(_) | Held::Timer(_) => false,
         }
     }
 
@@ -167,17 +157,20 @@ impl<A: Agent> Scheduler<A> {
         if !apart.paused {
             return self.run_agent(plan, tick, id, &apart.held, &Arrivals::NONE);
         }
-        let bound = plan.limits.messages_per_tick;
-        let ordinary = || apart.held.iter().filter(|held| held.is_ordinary()).count() as u64;
-        if apart.held.len() as u64 > bound && ordinary() > bound {
-            self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
-        }
         self.apart.insert(id, apart);
     }
 
     /// What waits for paused agents.
-    pub(crate) fn held(&self) -> usize {
-        self.apart.values().map(|apart| apart.held.len()).sum()
+    pub(crate) fn held(&self) -> u64 {
+        self.apart.values().map(|apart| apart.held.len() as u64).sum()
+    }
+
+    /// The first agent for which something waits because it is paused.
+    pub(crate) fn holding(&self) -> Option<AgentId> {
+        self.apart
+            .iter()
+            .find(|(_, apart)| apart.paused && !apart.held.is_empty())
+            .map(|(id, _)| *id)
     }
 
     /// What is known of all its agents, by serial.

@@ -130,11 +130,11 @@ impl Node {
             let (desk, asked, ends) = (Arc::clone(&desk), Arc::clone(&asked), Arc::clone(&ends));
             std::thread::spawn(move || {
                 while !ends.load(Ordering::Relaxed) {
-                    let answered = desk.answer_next(|question| {
+                    if let Some(waiting) = desk.take() {
+                        let question = waiting.question.clone();
                         asked.lock().unwrap().push(question.clone());
-                        answer(question)
-                    });
-                    if !answered {
+                        waiting.answer(answer(question));
+                    } else {
                         std::thread::sleep(Duration::from_micros(200));
                     }
                 }

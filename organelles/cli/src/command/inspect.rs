@@ -28,7 +28,7 @@ fn lines(found: &Inspected) -> Vec<String> {
         "What is running".into(),
         format!("  agent {}, called {}, of kind {}", process.id, process.name, process.kind),
         format!(
-            "  {}; {} messages wait for it; started again {} times",
+            "  {}; waiting for it: {}; restarts: {}",
             process.status,
             thousands(process.mailbox),
             thousands(process.restarts)
@@ -56,6 +56,9 @@ fn lines(found: &Inspected) -> Vec<String> {
     lines.push("What it has done".into());
     lines.push(format!("  {} steps, {} of log", thousands(process.steps), size(process.log_bytes)));
     lines.extend(last.iter().map(|cause| format!("  {}", handled(*cause))));
+    if last.is_empty() {
+        lines.push("  what it handles is remembered from now on: ask again".into());
+    }
     lines.push("When it must stop".into());
     lines.push(match lease.as_ref().map(|lease| lease.expires) {
         Some(Some(tick)) => format!("  from tick {tick} on it may do nothing more"),
@@ -131,7 +134,7 @@ mod tests {
             shown,
             "What is running
   agent 17, called a\\u{1b}[2J, of kind person
-  paused; 3 messages wait for it; started again 1 times
+  paused; waiting for it: 3; restarts: 1
 Why
   run\\nit (grant 1)
 On whose behalf

@@ -88,7 +88,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     }
     let (name, scenario) = (opened.scenario_name.clone(), opened.scenario.clone());
     let contacts = opened.rumour.contacts.list().len() as u64;
-    let bar = progress::show(Arc::clone(&settings.progress), contacts);
+    let bar = progress::show(Arc::clone(&settings.progress), contacts, data);
     // A log that is complete is repeated, and not begun once more.
     let boot = opened.report.boots() as u32 + u32::from(!opened.report.end.sealed);
     let asked = serving::open(opened.node(), boot, &opened.report.controls, &settings);

@@ -35,4 +35,5 @@ mod stop;
 mod support;
 mod tamper;
 mod told;
+mod under_load;
 mod why;

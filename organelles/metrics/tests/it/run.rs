@@ -146,6 +146,8 @@ fn counted(samples: &Samples) -> Counts {
         inputs_lost: of("inputs_lost"),
         crashes: of("crashes"),
         restarts: of("restarts"),
+        exits: of("exits"),
+        unarranged: of("arrangements_denied"),
     }
 }
 
