@@ -273,6 +273,7 @@ impl<A: Agent> Run<A> {
                 progress: Arc::default(),
                 guard: None,
                 desk: None,
+                rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),
             folder,

@@ -4,9 +4,10 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use karyon_gate::{Grant, Lease};
 use karyon_guard::Guard;
@@ -24,6 +25,7 @@ use crate::error::RunError;
 use crate::input::{Batch, InputSource};
 use crate::leases::{Change, Leases};
 use crate::orders::{Open, Orders};
+use crate::pace::Pace;
 use crate::processes::{Desk, MAX_HELD};
 use crate::recorder::Recorder;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
@@ -132,6 +134,8 @@ pub struct RunConfig {
     pub guard: Option<Arc<Guard>>,
     /// Where the run is asked about its agents, and takes orders about them.
     pub desk: Option<Arc<Desk>>,
+    /// Messages and inputs a second at most; `None`: as fast as can be. What is only repeated is.
+    pub rate: Option<NonZeroU64>,
 }
 
 /// How far a run has come.
@@ -234,6 +238,7 @@ pub fn run<A: Agent>(
             leases,
             orders,
             held: 0,
+            pace: Pace::new(config.rate),
             framing: Vec::new(),
             framed: 0,
             bonds: Bonds::default(),
@@ -419,6 +424,7 @@ struct Leader {
     orders: Orders,
     /// What waits for paused agents.
     held: u64,
+    pace: Pace,
     /// The tick's own records, in front of those of its agents.
     framing: Vec<u8>,
     framed: u32,
@@ -476,15 +482,18 @@ impl Leader {
         let batch = plan.inputs.released(next);
         let ordered = self.orders.serve(ground, &self.leases.terms, &mut self.recorder, last)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
-        if (idle || self.held >= MAX_HELD)
-            && !ordered
-            && self.recorder.appends()
-            && let Some(ending) = self.wait_for_orders(ground)?
-        {
-            if ending != Ending::Halted {
-                self.current = Some(next);
+        if self.recorder.appends() {
+            let needs_order = (idle || self.held >= MAX_HELD) && !ordered;
+            let ending = match needs_order {
+                true => self.wait_for_orders(ground)?,
+                false => self.wait_for_pace(ground)?,
+            };
+            if let Some(ending) = ending {
+                if ending != Ending::Halted {
+                    self.current = Some(next);
+                }
+                return Ok(self.end(ending));
             }
-            return Ok(self.end(ending));
         }
         self.current = Some(next);
         self.progress.tick.store(next.0, Ordering::Relaxed);
@@ -493,6 +502,7 @@ impl Leader {
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
         let events = left.events + self.frame(next, batch)?;
+        self.pace.passed(events, Instant::now());
         Ok(Some(Next { tick: next, events }))
     }
 
@@ -502,7 +512,7 @@ impl Leader {
         for slab in ground.slabs {
             let mut slab = lock(slab);
             now.counts.add(&slab.counts);
-            now.held += slab.held() as u64;
+            now.held += slab.held();
             now.deepest = now.deepest.max(std::mem::take(&mut slab.deepest));
         }
         self.progress.tally.write(now);
@@ -534,28 +544,57 @@ impl Leader {
         // What there is becomes durable: nothing that comes soon could share its block.
         self.recorder.seal()?;
         self.set_waiting(ground.slabs.iter().find_map(|slab| lock(slab).holding()));
-        let ending = loop {
-            if self.is_stopped(ground.plan) {
-                break Some(Ending::Halted);
-            }
-            if let Some(ending) = self.is_over()? {
-                break Some(ending);
-            }
-            let (last, terms) = (self.current, &self.leases.terms);
-            if self.orders.serve(ground, terms, &mut self.recorder, last)? {
-                break None;
-            }
-            std::thread::sleep(LOOK_AGAIN);
-        };
+        let ending = self.wait(ground, |_, ordered| (!ordered).then_some(LOOK_AGAIN))?;
         self.set_waiting(None);
         Ok(ending)
     }
 
+    /// Waits until the next tick may begin, if the run has a pace.
+    fn wait_for_pace<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+    ) -> Result<Option<Ending>, RunError> {
+        if self.pace.rest(Instant::now()).is_none() {
+            return Ok(None);
+        }
+        self.set_stepping(false);
+        let ending = self.wait(ground, |pace, _| pace.rest(Instant::now()))?;
+        self.set_stepping(true);
+        Ok(ending)
+    }
+
+    /// Sleeps for what `rest` says, again and again, and answers meanwhile; why the run ends, if
+    /// it does.
+    fn wait<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        rest: impl Fn(&Pace, bool) -> Option<Duration>,
+    ) -> Result<Option<Ending>, RunError> {
+        loop {
+            if self.is_stopped(ground.plan) {
+                return Ok(Some(Ending::Halted));
+            }
+            if let Some(ending) = self.is_over()? {
+                return Ok(Some(ending));
+            }
+            let (last, terms) = (self.current, &self.leases.terms);
+            let ordered = self.orders.serve(ground, terms, &mut self.recorder, last)?;
+            match rest(&self.pace, ordered) {
+                None => return Ok(None),
+                Some(rest) => std::thread::sleep(rest.min(LOOK_AGAIN)),
+            }
+        }
+    }
+
     fn set_waiting(&self, agent: Option<AgentId>) {
         self.progress.waiting.store(agent.map_or(0, |id| id.0), Ordering::Relaxed);
+        self.set_stepping(agent.is_none());
+    }
+
+    /// Or the guardian would take a run that waits for one that hangs.
+    fn set_stepping(&self, is_so: bool) {
         if let Some(guard) = &self.guard {
-            // Or the guardian would take a run that waits for one that hangs.
-            guard.counters().stepping.store(agent.is_none(), Ordering::Relaxed);
+            guard.counters().stepping.store(is_so, Ordering::Relaxed);
         }
     }
 

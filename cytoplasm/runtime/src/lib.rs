@@ -26,6 +26,7 @@ mod kinds;
 mod leases;
 mod node;
 mod orders;
+mod pace;
 mod panics;
 pub mod processes;
 mod recorder;

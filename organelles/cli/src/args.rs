@@ -7,6 +7,7 @@ mod memory;
 mod process;
 mod safety;
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
@@ -127,6 +128,7 @@ pub(crate) struct Init {
   karyon run rumour
   karyon run rumour --contacts messages.txt --source 9
   karyon run my-scenario.toml --seed 7 --chaos 0.01 --data runs/chaos --json
+  karyon run rumour --rate 5000                  (half a minute: time to try karyon ps)
 
 Stop it with Ctrl-C (`karyon resume` goes on), or for good with `touch DIR/safety/STOP`.")]
 pub(crate) struct Run {
@@ -144,6 +146,10 @@ pub(crate) struct Run {
     /// Threads that run agents; the result is the same for any number [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) schedulers: Option<u16>,
+    /// Messages and inputs a second at most; what is only repeated is not slowed down [default: as
+    /// fast as can be]
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<NonZeroU64>,
     /// Probability that an attempt of a step crashes, 0 to below 1 [default: the scenario's]
     #[arg(long, value_name = "P", value_parser = probability)]
     pub(crate) chaos: Option<f64>,
@@ -171,7 +177,7 @@ the log ends. After a kill, a crash or a halt a person has to look first:
   karyon safety resume --reason \"power was cut\" --data runs/rumour-1")]
 pub(crate) struct Resume {
     /// A paused agent of a run that is under way, to go on with that and nothing else
-    #[arg(value_name = "ID|NAME", conflicts_with_all = ["schedulers", "metrics"])]
+    #[arg(value_name = "ID|NAME", conflicts_with_all = ["schedulers", "rate", "metrics"])]
     pub(crate) agent: Option<String>,
     /// The run's data directory
     #[arg(long, value_name = "DIR")]
@@ -179,6 +185,10 @@ pub(crate) struct Resume {
     /// Threads that run agents; may differ from before [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) schedulers: Option<u16>,
+    /// Messages and inputs a second at most; what is only repeated is not slowed down [default: as
+    /// fast as can be]
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<NonZeroU64>,
     /// Offer metrics for Prometheus to this machine, such as at 127.0.0.1:9464; port 0: any free
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) metrics: Option<Loopback>,

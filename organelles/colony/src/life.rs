@@ -3,6 +3,7 @@
 pub mod replay;
 
 use std::error::Error as _;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -107,6 +108,8 @@ pub struct Settings {
     pub witness: Option<PathBuf>,
     /// Where the run is asked about its agents while it runs.
     pub desk: Option<Arc<Desk>>,
+    /// Messages and inputs a second at most.
+    pub rate: Option<NonZeroU64>,
 }
 
 /// How it ended.
@@ -345,6 +348,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         progress: Arc::clone(&settings.progress),
         guard: None,
         desk: None,
+        rate: settings.rate,
     }
 }
 

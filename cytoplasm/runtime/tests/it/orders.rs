@@ -364,3 +364,31 @@ fn a_desk_is_closed_however_the_run_ends() {
     assert_eq!(answers[0].2, Answer::Refused(Refusal::NotRunning));
     assert_eq!(asker.desk.ask(order(Pause, 2)), Answer::Refused(Refusal::NotRunning));
 }
+
+#[test]
+fn a_pace_delays_what_happens_and_changes_nothing_of_it() {
+    let as_fast_as_can_be = Stage::default().complete::<0, 0>(&telling()).1;
+    let rate = std::num::NonZeroU64::new(1_000);
+    let paced = Stage { rate, ..Stage::default() }.complete::<0, 0>(&telling()).1;
+    assert_eq!(paced, as_fast_as_can_be);
+    // An event a second, and 72 to pay for: it is asked, told what to do and ended while it waits.
+    let asker = Asker::new(telling(), []);
+    let rate = std::num::NonZeroU64::MIN;
+    let stage = with(&Stage { rate: Some(rate), ..Stage::default() }, &asker);
+    let outcome = std::thread::scope(|scope| {
+        let many = (0..8).map(|_| (0, 1, vec![Send(2, vec![Add(1)]); 8]));
+        let script = Script::new(many.chain([(2, 1, vec![Add(1)])]));
+        let run =
+            scope.spawn(|| stage.play_from::<0, 0>(Arc::new(script), recorder(&Disk::default())).0);
+        while stage.progress.tick.load(Ordering::Relaxed) == 0 && !run.is_finished() {
+            match asker.desk.ask(Question::List(Selection { limit: 9, ..Selection::default() })) {
+                Answer::Listed(listed) if listed.at.tick == Some(Tick(0)) => break,
+                Answer::Listed(_) | Answer::Refused(Refusal::NotRunning) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        stage.interrupt.store(15, Ordering::Relaxed);
+        run.join().unwrap()
+    });
+    assert_eq!(outcome.unwrap().ending, Ending::Interrupted { signal: 15 });
+}

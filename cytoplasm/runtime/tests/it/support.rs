@@ -1,6 +1,7 @@
 //! Puppets, and a stage for them.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
@@ -230,6 +231,7 @@ pub struct Stage {
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
+    pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
 }
@@ -252,6 +254,7 @@ impl Default for Stage {
             rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK),
             guard: None,
             desk: None,
+            rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
         }
@@ -292,6 +295,7 @@ impl Stage {
             progress: self.progress.clone(),
             guard: self.guard.clone(),
             desk: self.desk.clone(),
+            rate: self.rate,
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),

@@ -123,6 +123,7 @@ fn run_node(
         progress,
         guard: node.dir().guard().cloned(),
         desk: None,
+        rate: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);
     let idle = modes.has("idle");

@@ -70,6 +70,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         known: node.known.clone(),
         witness: None,
         desk: Some(Arc::default()),
+        rate: args.rate,
     };
     let begun = Instant::now();
     let dir = node.dir()?;

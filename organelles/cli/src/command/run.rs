@@ -83,6 +83,7 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
         known: Vec::new(),
         witness: None,
         desk: Some(Arc::default()),
+        rate: args.rate,
     };
     let (dir, key) = (node.dir()?, Arc::clone(&node.key));
     let authority = grant::received(node.said)?;

@@ -95,6 +95,7 @@ fn run_on(
         progress: Arc::new(Progress::default()),
         guard: None,
         desk: None,
+        rate: None,
     };
     let grant = Grant {
         id: GrantId(1),

@@ -106,6 +106,7 @@ fn play(
         progress: Arc::clone(progress),
         guard: None,
         desk: None,
+        rate: None,
     };
     let population = Population {
         names: (1..=AGENTS).map(|n| format!("neighbour {n}")).collect(),
