@@ -13,7 +13,7 @@ use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
     InputSource, Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
-    RunConfig, RunError, TimerId, codec, run,
+    RunConfig, RunError, Schedule, TimerId, codec, run,
 };
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
@@ -221,6 +221,7 @@ pub fn recorder(disk: &Disk) -> Recorder {
 pub struct Stage {
     pub agents: u64,
     pub schedulers: usize,
+    pub schedule: Schedule,
     pub small_tick: u64,
     pub chaos: Chaos,
     pub intensity: Intensity,
@@ -242,6 +243,7 @@ impl Default for Stage {
         Stage {
             agents: 4,
             schedulers: 2,
+            schedule: Schedule::default(),
             // Every tick is shared, however small.
             small_tick: 0,
             chaos: Chaos::new(0, 0.0),
@@ -283,6 +285,7 @@ impl Stage {
     ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
         let config = RunConfig {
             schedulers: self.schedulers,
+            schedule: self.schedule,
             small_tick: self.small_tick,
             chaos: self.chaos,
             intensity: self.intensity,
