@@ -60,8 +60,14 @@ mod tests {
     #[test]
     fn odd_times_have_a_tick() {
         let clock = Clock::new(10);
-        assert_eq!((clock.tick(-3.0), clock.tick(0.0), clock.tick(1.25)), (Tick(0), Tick(0), Tick(12)));
-        assert_eq!((clock.tick(f64::NAN), clock.tick(f64::INFINITY)), (Tick(u64::MAX), Tick(u64::MAX)));
+        assert_eq!(
+            (clock.tick(-3.0), clock.tick(0.0), clock.tick(1.25)),
+            (Tick(0), Tick(0), Tick(12))
+        );
+        assert_eq!(
+            (clock.tick(f64::NAN), clock.tick(f64::INFINITY)),
+            (Tick(u64::MAX), Tick(u64::MAX))
+        );
         assert_eq!((clock.until(Tick(12), 1.25), clock.until(Tick(3), 1.25)), (1, 9));
     }
 }

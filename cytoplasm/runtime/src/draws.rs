@@ -107,10 +107,10 @@ mod tests {
         };
         let n = 40_000u64;
         let root = (n as f64).sqrt();
-        let streams: [&dyn Fn(u64) -> f64; 4] = [
-            &|i| draws(i, 1, 0, 1), &|i| draws(7, i, 0, 1), &|i| draws(7, 1, i, 1),
-            &|i| draws(7, 1, 0, i),
-        ];
+        let streams: [&dyn Fn(u64) -> f64; 4] =
+            [&|i| draws(i, 1, 0, 1), &|i| draws(7, i, 0, 1), &|i| draws(7, 1, i, 1), &|i| {
+                draws(7, 1, 0, i)
+            }];
         for stream in streams {
             let mean = (0..n).map(stream).sum::<f64>() / n as f64;
             assert!((mean - 0.5).abs() < 5.0 * (1.0f64 / 12.0).sqrt() / root, "{mean}");

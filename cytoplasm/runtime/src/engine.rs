@@ -586,7 +586,8 @@ impl Leader {
         }
         let mut released = plan.inputs.released(tick).items.len() as u64;
         if plan.inputs.everybody(tick).is_some() {
-            let activated = |outcome: &Mutex<TickOutcome>| std::mem::take(&mut lock(outcome).activated);
+            let activated =
+                |outcome: &Mutex<TickOutcome>| std::mem::take(&mut lock(outcome).activated);
             let count = outcomes.iter().map(activated).sum();
             Record::Input { batch: tick.0, count }.encode(&mut self.framing);
             (self.framed, released) = (self.framed + 1, released + count);

@@ -57,9 +57,7 @@ pub(crate) fn named(error: RunError, here: &Schedule) -> RunError {
     };
     match (said(&first.expected), said(&first.got)) {
         (None, None) => error,
-        (recorded, _) => {
-            RunError::Schedule { recorded: recorded.unwrap_or_default(), here: *here }
-        }
+        (recorded, _) => RunError::Schedule { recorded: recorded.unwrap_or_default(), here: *here },
     }
 }
 

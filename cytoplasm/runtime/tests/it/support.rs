@@ -216,6 +216,15 @@ pub fn recorder(disk: &Disk) -> Recorder {
     Recorder::new(writer)
 }
 
+/// A recorder that goes on with what lies on this disk.
+pub fn resuming(disk: &Disk) -> Recorder {
+    let mut walk = Walk::new(Box::new(disk.clone())).unwrap();
+    while walk.next_group().unwrap().is_some() {}
+    let end = walk.into_end();
+    let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
+    Recorder::resuming(Some(writer), Walk::new(Box::new(disk.clone())).unwrap(), &end)
+}
+
 /// How a stage differs from the usual.
 #[derive(Clone)]
 pub struct Stage {
