@@ -259,6 +259,7 @@ impl<A: Agent> Run<A> {
             inputs,
             config: RunConfig {
                 schedulers,
+                schedule: Default::default(),
                 small_tick: SMALL_TICK,
                 chaos: Chaos::new(0, 0.0),
                 intensity: Intensity { restarts: 0, period_ticks: 1 },

@@ -16,6 +16,7 @@ pub mod projected;
 pub mod remember;
 mod rivals;
 pub mod sqlite;
+mod stepper;
 
 use std::time::Duration;
 
@@ -23,7 +24,9 @@ use criterion::Criterion;
 
 pub use governed::{Done, Hopper, LogAlone, LogPlace, Quiet, Run, grant};
 pub use hop::{Hop, Ring, shuffled};
+pub use karyon_runtime::Schedule;
 pub use rivals::Ractor;
+pub use stepper::Stepper;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -5,11 +5,13 @@
 //! carries them out and for whoever reads the log. Each arrangement has one encoding.
 
 mod reason;
+mod schedule;
 
 use karyon_types::{AgentId, varint};
 use serde::{Deserialize, Serialize};
 
 pub use reason::{ExitReason, REASON_BYTES_MAX};
+pub use schedule::{Schedule, Turns};
 
 /// Names a timer of an agent: the step that armed it, and which of its outputs that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
-use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
+use karyon_arrangements::{Arrangement, Bond, ExitReason, Schedule, TimerId};
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 use crate::codec;
+use crate::draws;
 use crate::scheduler::TIMER_TICKS_MAX;
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
@@ -106,7 +107,7 @@ pub struct Failure(pub String);
 
 /// A deterministic step over a state of its own.
 ///
-/// A step does no I/O, reads no clock, draws no randomness and holds no order of a hash map in
+/// A step does no I/O, reads no clock, draws randomness from [`Context::random`] alone and holds no order of a hash map in
 /// its state: given the same state and event it does the same. The state is encoded as
 /// MessagePack; two equal states must encode to equal bytes, so a state holds no map with a
 /// random order, and no NaN.
@@ -187,6 +188,9 @@ pub struct Context<'a> {
     pub(crate) now: Tick,
     pub(crate) wishes: &'a mut Wishes,
     pub(crate) bound: u64,
+    pub(crate) schedule: &'a Schedule,
+    /// What the step drew so far.
+    pub(crate) drawn: u64,
 }
 
 impl Context<'_> {
@@ -200,8 +204,28 @@ impl Context<'_> {
         self.now
     }
 
-    /// Sends `payload` to `to`, if the gate allows it. It arrives in the next tick; a denial
-    /// arrives there as [`Event::Denied`].
+    /// The stage of the model's step that this tick is, counted from 0; always 0 without stages.
+    pub fn stage(&self) -> u32 {
+        self.schedule.stage(self.now)
+    }
+
+    /// The model's step that this tick belongs to: the tick itself without stages.
+    pub fn round(&self) -> u64 {
+        self.schedule.round(self.now)
+    }
+
+    /// 64 random bits, drawn from the run's seed, the agent, its step and how often this step drew
+    /// before: so they are the same for any number of schedulers, when a step is given again and
+    /// when a run is repeated. For numbers see [`crate::below`], [`crate::unit`] and
+    /// [`crate::exponential`].
+    pub fn random(&mut self) -> u64 {
+        self.drawn += 1;
+        draws::draw(self.schedule.seed(), self.me, self.step, self.drawn)
+    }
+
+    /// Sends `payload` to `to`, if the gate allows it. It arrives in the next tick (in this one, if
+    /// agents take turns and that of `to` is still to come); a denial arrives in the next tick as
+    /// [`Event::Denied`].
     #[inline]
     pub fn send(&mut self, to: AgentId, payload: &[u8]) {
         self.wishes.count += 1;

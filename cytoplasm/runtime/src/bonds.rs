@@ -69,6 +69,8 @@ pub(crate) struct Bonds {
     gone: BTreeSet<AgentId>,
     /// The signals of the next tick, by receiver.
     due: BTreeMap<AgentId, Vec<Signal>>,
+    /// Who was told something since somebody looked.
+    fresh: Vec<AgentId>,
 }
 
 impl Bonds {
@@ -104,8 +106,24 @@ impl Bonds {
         std::mem::take(&mut self.due)
     }
 
+    /// Who was told something since the last time that this was asked.
+    pub(crate) fn fresh(&mut self) -> std::vec::Drain<'_, AgentId> {
+        self.fresh.drain(..)
+    }
+
+    /// Those who are to be told something.
+    pub(crate) fn due(&self) -> impl Iterator<Item = AgentId> {
+        self.due.keys().copied()
+    }
+
+    /// What an agent is to be told.
+    pub(crate) fn take_due_of(&mut self, agent: AgentId) -> Option<Vec<Signal>> {
+        if self.due.is_empty() { None } else { self.due.remove(&agent) }
+    }
+
     /// Gives the signals of the next tick to the receivers' schedulers; how many.
     pub(crate) fn deliver(&mut self, agents: u64, outcomes: &[Mutex<TickOutcome>]) -> u64 {
+        self.fresh.clear();
         let share = share(agents, outcomes.len());
         let mut count = 0;
         for (to, signals) in self.take_due() {
@@ -144,6 +162,7 @@ impl Bonds {
     }
 
     fn tell(&mut self, signal: Signal) {
+        self.fresh.push(signal.to);
         self.due.entry(signal.to).or_default().push(signal);
     }
 

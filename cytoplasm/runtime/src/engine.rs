@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use karyon_arrangements::Schedule;
 use karyon_gate::{Grant, Lease};
 use karyon_guard::Guard;
 use karyon_log::Record;
@@ -28,6 +29,7 @@ use crate::orders::{Open, Orders};
 use crate::pace::Pace;
 use crate::processes::{Desk, MAX_HELD};
 use crate::recorder::Recorder;
+use crate::schedule;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::tally::{Tallied, Tally};
@@ -116,6 +118,9 @@ pub const SMALL_TICK: u64 = 64;
 pub struct RunConfig {
     /// Threads that run agents; the result is the same for any number.
     pub schedulers: usize,
+    /// How the agents take turns: recorded, so that a run goes on as it began. Those that act one
+    /// after the other are run by one scheduler, however many there may be.
+    pub schedule: Schedule,
     /// Ticks of fewer events are run by one thread while the others wait. Usually [`SMALL_TICK`].
     pub small_tick: u64,
     /// Which steps die.
@@ -199,20 +204,23 @@ pub fn run<A: Agent>(
     let desk = Open::new(config.desk.clone());
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let leases = match Leases::bring_to_life(&population, config.limits, &mut owned) {
+    let begun = schedule::record(&config.schedule, &mut owned)
+        .and_then(|()| Leases::bring_to_life(&population, config.limits, &mut owned));
+    let leases = match begun {
         Ok(leases) => leases,
         Err(error) => {
             *recorder = Some(owned);
-            return Err(error);
+            return Err(schedule::named(error, &config.schedule));
         }
     };
-    let schedulers = config.schedulers.max(1);
+    let schedulers = if config.schedule.is_sequential() { 1 } else { config.schedulers.max(1) };
     let plan = Plan {
         gate: Arc::clone(&leases.gate),
         inputs,
         init: population.init,
         chaos: config.chaos,
         limits: config.limits,
+        schedule: config.schedule,
         agents: population.names.len() as u64,
     };
     let orders = Orders::new(config.desk, population.names);
@@ -372,6 +380,15 @@ impl<A: Agent> Shared<A> {
         std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
     }
 
+    /// Runs a tick turn by turn: there is one scheduler.
+    fn run_turns(&self, bonds: &mut Bonds, tick: Tick) {
+        if let (Some(slab), Some(outcome)) = (self.slabs.first(), self.outcomes.first()) {
+            let mut scheduler = lock(slab);
+            scheduler.run_turns(&self.plan, tick, bonds);
+            std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
+        }
+    }
+
     fn ground(&self) -> Ground<'_, A> {
         Ground { plan: &self.plan, slabs: &self.slabs, links: &self.links }
     }
@@ -389,6 +406,9 @@ impl<A: Agent> Shared<A> {
                 }
             };
             match next {
+                Some(next) if self.plan.schedule.is_sequential() => {
+                    self.run_turns(&mut leader.bonds, next.tick);
+                }
                 Some(next) if next.events < self.small_tick => {
                     (0..self.slabs.len()).for_each(|number| self.run_share(number, next.tick.0));
                 }
@@ -501,7 +521,8 @@ impl Leader {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
-        let events = left.events + self.frame(next, batch)?;
+        let everybody = plan.inputs.everybody(next).map_or(0, |_| plan.agents);
+        let events = left.events + everybody + self.frame(next, batch)?;
         self.pace.passed(events, Instant::now());
         Ok(Some(Next { tick: next, events }))
     }
@@ -629,14 +650,22 @@ impl Leader {
         if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
             return Err(error);
         }
+        let mut released = plan.inputs.released(tick).items.len() as u64;
+        if plan.inputs.everybody(tick).is_some() {
+            let activated =
+                |outcome: &Mutex<TickOutcome>| std::mem::take(&mut lock(outcome).activated);
+            let count = outcomes.iter().map(activated).sum();
+            Record::Input { batch: tick.0, count }.encode(&mut self.framing);
+            (self.framed, released) = (self.framed + 1, released + count);
+        }
         self.recorder.append(&self.framing, self.framed)?;
-        let released = plan.inputs.released(tick).items.len() as u64;
-        let (mut sent, mut restarts, mut crashes, mut timer) = (0, 0, 0, None);
+        let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
+            passed += std::mem::take(&mut outcome.passed);
             restarts += outcome.restarts;
             self.held += outcome.held;
             crashes += std::mem::take(&mut outcome.crashes);
@@ -645,7 +674,12 @@ impl Leader {
             timer = [timer, outcome.timer].into_iter().flatten().min();
             outcome.bonds.drain(..).for_each(|change| self.bonds.apply(change));
         }
-        let events = sent + self.bonds.deliver(plan.agents, outcomes);
+        let signals = match plan.schedule.is_sequential() {
+            // They wait for their receivers' turns.
+            true => self.bonds.due().count() as u64,
+            false => self.bonds.deliver(plan.agents, outcomes),
+        };
+        let events = sent + signals;
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }
@@ -655,7 +689,7 @@ impl Leader {
             return Err(RunError::IntensityExceeded { tick, intensity: self.intensity });
         }
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
-        self.progress.messages.fetch_add(sent, Ordering::Relaxed);
+        self.progress.messages.fetch_add(sent + passed, Ordering::Relaxed);
         Ok(Left { events, timer })
     }
 }

@@ -1,5 +1,6 @@
 //! Why a run fails.
 
+use karyon_arrangements::Schedule;
 use karyon_gate::{Full, OpenError};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Target, Verb};
@@ -60,6 +61,16 @@ pub enum RunError {
         tick: Tick,
         /// What it would have borne.
         intensity: Intensity,
+    },
+    /// The log is of a run whose agents take turns in another way.
+    #[error(
+        "the log is of a run with another schedule ({recorded}) than this one ({here}); go on with the one that is recorded"
+    )]
+    Schedule {
+        /// What is recorded.
+        recorded: Schedule,
+        /// What the run was to have.
+        here: Schedule,
     },
     /// A record could not be recorded.
     #[error(transparent)]

@@ -6,13 +6,14 @@
 
 mod apart;
 mod life;
+mod turns;
 
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use karyon_arrangements::{Arrangement, ExitReason, TimerId};
+use karyon_arrangements::{Arrangement, ExitReason, Schedule, TimerId};
 use karyon_gate::{Gate, Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
@@ -35,6 +36,7 @@ pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
+use self::turns::Turns;
 
 /// A message on its way.
 #[derive(Clone)]
@@ -78,6 +80,10 @@ pub(crate) struct TickOutcome {
     pub(crate) count: u32,
     /// Messages that it sent to be delivered in the next tick.
     pub(crate) sent: u64,
+    /// Messages that were sent and delivered in this tick.
+    pub(crate) passed: u64,
+    /// Agents that were activated because all are.
+    pub(crate) activated: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
     /// Who was bound to whom, and who ended, in the order in which it happened.
@@ -98,6 +104,7 @@ pub(crate) struct Plan<A> {
     pub(crate) init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
     pub(crate) chaos: Chaos,
     pub(crate) limits: Limits,
+    pub(crate) schedule: Schedule,
     /// Agents are numbered from 1 to this.
     pub(crate) agents: u64,
 }
@@ -126,6 +133,8 @@ pub(crate) struct Scheduler<A> {
     input: Vec<u8>,
     apart: BTreeMap<AgentId, Apart>,
     watched: Watched,
+    /// Of use only where agents take turns.
+    turns: Turns,
 }
 
 /// One event, ready to be handled.
@@ -139,14 +148,27 @@ struct Arrivals<'a> {
     signals: &'a [Signal],
     timers: &'a [(AgentId, TimerId)],
     inputs: &'a [InputItem],
+    /// The input that all agents get.
+    activation: Option<InputItem>,
     /// Places in the inbox.
     letters: &'a [(AgentId, u32)],
     inbox: &'a [Envelope],
 }
 
 impl<'a> Arrivals<'a> {
-    const NONE: Arrivals<'static> =
-        Arrivals { signals: &[], timers: &[], inputs: &[], letters: &[], inbox: &[] };
+    const NONE: Arrivals<'static> = Arrivals {
+        signals: &[],
+        timers: &[],
+        inputs: &[],
+        activation: None,
+        letters: &[],
+        inbox: &[],
+    };
+
+    /// Those released, and then that of all agents.
+    fn inputs(&self) -> impl Iterator<Item = &InputItem> {
+        self.inputs.iter().chain(&self.activation)
+    }
 
     fn mail(&self) -> impl Iterator<Item = &'a Envelope> + use<'a> {
         let inbox = self.inbox;
@@ -206,6 +228,7 @@ impl<A: Agent> Scheduler<A> {
             input: Vec::new(),
             apart: BTreeMap::new(),
             watched: Watched::new(),
+            turns: Turns::default(),
         }
     }
 
@@ -235,6 +258,8 @@ impl<A: Agent> Scheduler<A> {
         let mut mail = order.as_slice();
         let called = self.called_upon();
         let mut called = called.as_slice();
+        let everybody = plan.inputs.everybody(tick);
+        let mut living = everybody.and_then(|_| self.next_living(self.first));
         while self.outcome.error.is_none() {
             let first = [
                 inputs.first().map(|item| item.receiver),
@@ -242,24 +267,22 @@ impl<A: Agent> Scheduler<A> {
                 timers.first().map(|(to, _)| *to),
                 signals.first().map(|signal| signal.to),
                 called.first().copied(),
+                living,
             ];
             let Some(next) = first.into_iter().flatten().min() else { break };
             called = called.strip_prefix(&[next]).unwrap_or(called);
+            if living == Some(next) {
+                living = self.next_living(next.0 + 1);
+            }
             let arrivals = Arrivals {
                 signals: split_front(&mut signals, |signal| signal.to == next),
                 timers: split_front(&mut timers, |timer| timer.0 == next),
                 inputs: split_front(&mut inputs, |item| item.receiver == next),
+                activation: self.activation(everybody, next),
                 letters: split_front(&mut mail, |letter| letter.0 == next),
                 inbox: &inbox,
             };
-            if !self.has_room(plan, tick, next, &arrivals) {
-                break;
-            }
-            if self.apart.is_empty() || !self.apart.contains_key(&next) {
-                self.run_agent(plan, tick, next, &[], &arrivals);
-            } else {
-                self.run_apart(plan, tick, next, &arrivals);
-            }
+            self.run_one(plan, tick, next, &arrivals);
         }
         self.due = all_timers;
         self.due.clear();
@@ -273,22 +296,34 @@ impl<A: Agent> Scheduler<A> {
         self.inbox.clear();
     }
 
-    /// Whether a mailbox holds what arrives in a tick; what was held before was counted then.
-    fn has_room(
-        &mut self,
-        plan: &Plan<A>,
-        tick: Tick,
-        id: AgentId,
-        arrivals: &Arrivals<'_>,
-    ) -> bool {
-        let letters = arrivals.mail().filter(|envelope| envelope.denial.is_none()).count();
-        self.deepest = self.deepest.max(letters as u64);
+    /// The first of its agents from `serial` on that did not exit.
+    fn next_living(&self, serial: u64) -> Option<AgentId> {
+        let behind = self.slots.get((serial - self.first) as usize..)?;
+        let place = behind.iter().position(|slot| slot.agent.is_some())?;
+        Some(AgentId(serial + place as u64))
+    }
+
+    /// What activates an agent when all are, unless it exited or is paused.
+    fn activation(&mut self, everybody: Option<u32>, id: AgentId) -> Option<InputItem> {
+        let first = everybody?;
+        let slot = self.slots.get((id.0 - self.first) as usize)?;
+        let is_active = slot.agent.is_some() && (self.apart.is_empty() || !self.is_paused(id));
+        self.outcome.activated += u64::from(is_active);
+        is_active.then(|| InputItem { receiver: id, index: first.wrapping_add(id.0 as u32 - 1) })
+    }
+
+    fn run_one(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, arrivals: &Arrivals<'_>) {
+        let letters = arrivals.mail().filter(|envelope| envelope.denial.is_none()).count() as u64;
+        self.deepest = self.deepest.max(letters);
         let bound = plan.limits.messages_per_tick;
-        let fits = letters as u64 <= bound;
-        if !fits {
+        if letters > bound {
+            // What was held before was counted in the ticks in which it came.
             self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
+        } else if self.apart.is_empty() || !self.apart.contains_key(&id) {
+            self.run_agent(plan, tick, id, &[], arrivals);
+        } else {
+            self.run_apart(plan, tick, id, arrivals);
         }
-        fits
     }
 
     /// Runs what waited for an agent, then what arrives.
@@ -312,14 +347,22 @@ impl<A: Agent> Scheduler<A> {
         for signal in arrivals.signals {
             emptied = self.signal(plan, tick, signal, emptied);
         }
+        let hears_first = plan.schedule.hears_first();
+        if hears_first {
+            for envelope in arrivals.mail() {
+                emptied = self.handle_mail(plan, tick, id, envelope, emptied);
+            }
+        }
         for (_, timer) in arrivals.timers {
             emptied = self.fire(plan, tick, id, *timer, emptied);
         }
-        for item in arrivals.inputs {
+        for item in arrivals.inputs() {
             emptied = self.handle_input(plan, tick, id, item, emptied);
         }
-        for envelope in arrivals.mail() {
-            emptied = self.handle_mail(plan, tick, id, envelope, emptied);
+        if !hears_first {
+            for envelope in arrivals.mail() {
+                emptied = self.handle_mail(plan, tick, id, envelope, emptied);
+            }
         }
     }
 
@@ -391,7 +434,9 @@ impl<A: Agent> Scheduler<A> {
             self.wishes.clear();
             let bound = plan.limits.outputs_per_step;
             let (step, wishes) = (slot.steps, &mut self.wishes);
-            let mut context = Context { me: id, step, now: tick, wishes, bound };
+            let schedule = &plan.schedule;
+            let mut context =
+                Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0 };
             let chaos = plan.chaos.kills(id, tick, due.cause, attempt);
             let Err((crash, reason)) = attempt_step(agent, due.event, &mut context, chaos) else {
                 slot.steps += 1;

@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::limits::RECORD_BYTES_MAX;
 
 mod kind {
+    pub(super) const SCHEDULE: u8 = 14;
     pub(super) const LEASE: u8 = 16;
     pub(super) const SPAWN: u8 = 17;
     pub(super) const TICK: u8 = 18;
@@ -76,6 +77,8 @@ pub enum Loss {
 pub enum Record<'a> {
     /// About the node rather than the agents.
     Control(Box<Control>),
+    /// How the agents of the run that begins take turns, as the runtime says it.
+    Schedule(&'a [u8]),
     /// A lease was opened.
     Lease(LeaseRecord),
     /// An agent began to exist.
@@ -155,6 +158,10 @@ impl Record<'_> {
         let mut body = Vec::new();
         match self {
             Record::Control(control) => control.encode(&mut body),
+            Record::Schedule(bytes) => {
+                body.push(kind::SCHEDULE);
+                body.extend_from_slice(bytes);
+            }
             Record::Lease(lease) => {
                 body.push(kind::LEASE);
                 lease.write(&mut body);
@@ -218,6 +225,7 @@ impl Record<'_> {
         bytes = rest;
         let b = &mut bytes;
         let record = match kind {
+            kind::SCHEDULE => Record::Schedule(std::mem::take(b)),
             kind::LEASE => Record::Lease(LeaseRecord::read(b)?),
             kind::SPAWN => Record::Spawn {
                 agent: AgentId(varint::read(b)?),

@@ -78,6 +78,7 @@ fn each_kind_comes_back() {
     for record in [
         Record::Control(Box::new(Control::Boot(boot))),
         Record::Control(Box::new(Control::Seal(Seal { ticks: 3, state_root: [7; 32] }))),
+        Record::Schedule(b"\x02\x00\x07"),
         Record::Lease(lease),
         Record::Spawn { agent: AgentId(2), kind: 0, lease: LeaseId(2), name: "Zoë" },
         Record::Tick(Tick(700)),

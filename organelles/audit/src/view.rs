@@ -3,7 +3,7 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
-use karyon_arrangements::{Arrangement, Bond};
+use karyon_arrangements::{Arrangement, Bond, Schedule};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record,
     Target, Verb,
@@ -60,6 +60,10 @@ pub fn control_kind(control: &Control) -> &'static str {
 pub fn view(record: &Record<'_>) -> Value {
     match record {
         Record::Control(control) => control_view(control),
+        Record::Schedule(bytes) => json!({
+            "kind": "schedule",
+            "schedule": Schedule::decode(bytes).map(|schedule| schedule.to_string()),
+        }),
         Record::Lease(lease) => lease_view(lease),
         Record::Spawn { agent, kind, lease, name } => json!({
             "kind": "spawn", "agent": agent.0, "agent_kind": kind, "lease": lease.0, "name": name,

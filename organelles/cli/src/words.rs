@@ -1,6 +1,6 @@
 //! Records in words: what `why` and `audit` say of them.
 
-use karyon_arrangements::{Arrangement, Bond};
+use karyon_arrangements::{Arrangement, Bond, Schedule};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, OrderVerb, Output, Record,
@@ -102,10 +102,18 @@ fn raw_control_words(control: &Control) -> String {
     }
 }
 
+fn schedule_words(bytes: &[u8]) -> String {
+    match Schedule::decode(bytes) {
+        Some(schedule) => format!("the agents take turns: {schedule}"),
+        None => "the agents take turns in a way that this program does not know".into(),
+    }
+}
+
 /// What any record says.
 pub(crate) fn record_words(record: &Record<'_>) -> String {
     match record {
         Record::Control(control) => control_words(control),
+        Record::Schedule(bytes) => schedule_words(bytes),
         Record::Lease(lease) => lease_words(lease),
         Record::Spawn { agent, lease, name, .. } => {
             format!("{agent} was made, called {}, with {lease}", plain(name))

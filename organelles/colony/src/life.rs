@@ -339,6 +339,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
     let (chaos, intensity, limits) = runtime_settings(scenario);
     RunConfig {
         schedulers: settings.schedulers,
+        schedule: Default::default(),
         small_tick: SMALL_TICK,
         chaos,
         intensity,

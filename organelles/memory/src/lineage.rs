@@ -187,6 +187,8 @@ pub enum What {
     Born,
     /// A lease was opened for the agent.
     Leased,
+    /// It was said how the agents take turns.
+    Schedule,
     /// A tick began.
     Tick,
     /// External inputs were released.
@@ -239,6 +241,7 @@ fn link_of(found: &Found, record: Record<'_>) -> Link {
             Link { lease: Some(lease.id), ..link(Some(lease.owner), What::Leased) }
         }
         Record::Tick(_) => link(None, What::Tick),
+        Record::Schedule(_) => link(None, What::Schedule),
         Record::Input { count, .. } => link(None, What::Released { count }),
         Record::Change { verb, target } => link(None, What::Changed { verb, target }),
         Record::Order { verb, agent, uid } => link(Some(agent), What::Ordered { verb, uid }),

@@ -69,7 +69,8 @@ impl Batch<'_, '_> {
                 }
             }
             Record::Control(control) => self.control(position, *control)?,
-            Record::Lease(_)
+            Record::Schedule(_)
+            | Record::Lease(_)
             | Record::Input { .. }
             | Record::Crash { .. }
             | Record::DeadLetter { .. }

@@ -205,7 +205,7 @@ impl Rows {
             }
             Record::Control(control) => self.control(control, position),
             Record::Order { agent, .. } => self.tie(Tie::OrderAgent, agent.0, position),
-            Record::Input { .. } | Record::Change { .. } => {}
+            Record::Schedule(_) | Record::Input { .. } | Record::Change { .. } => {}
         }
         state.position += 1;
     }

@@ -71,7 +71,7 @@ pub(crate) struct Facts {
     pub(crate) steps: u64,
     pub(crate) restarts: u64,
     pub(crate) log_bytes: u64,
-    /// What waits for it because it is paused.
+    /// What waits for it because it is paused, or for its turn.
     pub(crate) held: u64,
 }
 
@@ -128,14 +128,18 @@ impl<A: Agent> Scheduler<A> {
         arrivals: &Arrivals<'_>,
     ) {
         let Some(mut apart) = self.apart.remove(&id) else { return };
-        let inputs = arrivals.inputs.iter().map(|item| Held::Input(*item));
+        let inputs = arrivals.inputs().map(|item| Held::Input(*item));
+        let mut mail = arrivals.mail().cloned().map(Held::Mail);
         apart.held.extend(arrivals.signals.iter().cloned().map(Held::Signal));
+        if plan.schedule.hears_first() {
+            apart.held.extend(mail.by_ref());
+        }
         apart.held.extend(arrivals.timers.iter().map(|(_, timer)| Held::Timer(*timer)));
         if apart.ended.is_empty() {
             apart.held.extend(inputs);
-            apart.held.extend(arrivals.mail().cloned().map(Held::Mail));
+            apart.held.extend(mail);
         } else {
-            apart.held.extend(arrivals.mail().cloned().map(Held::Mail));
+            apart.held.extend(mail);
             for (fall, reason) in apart.ended.drain(..) {
                 self.record_crash(id, CrashKind::Order, fall.decision);
                 let loss = match fall.left {
@@ -158,6 +162,10 @@ impl<A: Agent> Scheduler<A> {
             return self.run_agent(plan, tick, id, &apart.held, &Arrivals::NONE);
         }
         self.apart.insert(id, apart);
+    }
+
+    pub(super) fn is_paused(&self, id: AgentId) -> bool {
+        self.apart.get(&id).is_some_and(|apart| apart.paused)
     }
 
     /// What waits for paused agents.
@@ -196,7 +204,7 @@ impl<A: Agent> Scheduler<A> {
             steps: slot.steps,
             restarts: u64::from(slot.restarts),
             log_bytes: slot.standing.log_bytes(),
-            held: apart.map_or(0, |apart| apart.held.len() as u64),
+            held: apart.map_or(0, |apart| apart.held.len() as u64) + self.turns.letters(id),
         }
     }
 

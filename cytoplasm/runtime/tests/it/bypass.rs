@@ -42,6 +42,7 @@ fn a_native_agent_can_bypass_the_gate() {
     let disk = Disk::default();
     let config = RunConfig {
         schedulers: 1,
+        schedule: Default::default(),
         small_tick: 0,
         chaos: Chaos::new(0, 0.0),
         intensity: Intensity { restarts: 0, period_ticks: 1 },

@@ -49,7 +49,7 @@ fn end_of(disk: &Disk) -> Result<End, LogError> {
 }
 
 /// A log that holds these records, in blocks of `per_block` records.
-fn log_of(records: &[u8], per_block: usize) -> Disk {
+pub fn log_of(records: &[u8], per_block: usize) -> Disk {
     let disk = Disk::default();
     recorder(&disk).close().unwrap();
     let writer =

@@ -14,7 +14,7 @@ use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
     InputSource, Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
-    RunConfig, RunError, TimerId, codec, run,
+    RunConfig, RunError, Schedule, TimerId, codec, run,
 };
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
@@ -217,11 +217,21 @@ pub fn recorder(disk: &Disk) -> Recorder {
     Recorder::new(writer)
 }
 
+/// A recorder that goes on with what lies on this disk.
+pub fn resuming(disk: &Disk) -> Recorder {
+    let mut walk = Walk::new(Box::new(disk.clone())).unwrap();
+    while walk.next_group().unwrap().is_some() {}
+    let end = walk.into_end();
+    let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
+    Recorder::resuming(Some(writer), Walk::new(Box::new(disk.clone())).unwrap(), &end)
+}
+
 /// How a stage differs from the usual.
 #[derive(Clone)]
 pub struct Stage {
     pub agents: u64,
     pub schedulers: usize,
+    pub schedule: Schedule,
     pub small_tick: u64,
     pub chaos: Chaos,
     pub intensity: Intensity,
@@ -244,6 +254,7 @@ impl Default for Stage {
         Stage {
             agents: 4,
             schedulers: 2,
+            schedule: Schedule::default(),
             // Every tick is shared, however small.
             small_tick: 0,
             chaos: Chaos::new(0, 0.0),
@@ -286,6 +297,7 @@ impl Stage {
     ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
         let config = RunConfig {
             schedulers: self.schedulers,
+            schedule: self.schedule,
             small_tick: self.small_tick,
             chaos: self.chaos,
             intensity: self.intensity,

@@ -80,7 +80,10 @@ impl Ledger {
             }
             // A tick is nobody's doing; a change repeats a principal's order; an order about a
             // process names its user, and gives nobody authority.
-            Record::Tick(_) | Record::Change { .. } | Record::Order { .. } => {}
+            Record::Tick(_)
+            | Record::Schedule(_)
+            | Record::Change { .. }
+            | Record::Order { .. } => {}
         }
     }
 

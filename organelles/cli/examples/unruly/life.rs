@@ -114,6 +114,7 @@ fn run_node(
 ) -> Result<(Ending, u64), Box<dyn std::error::Error>> {
     let config = RunConfig {
         schedulers: modes.number("schedulers").unwrap_or(2) as usize,
+        schedule: Default::default(),
         small_tick: SMALL_TICK,
         chaos: Chaos::new(0, 0.0),
         intensity: Intensity { restarts: 1_000, period_ticks: 10 },

@@ -204,7 +204,11 @@ fn agent_of(record: &[u8]) -> Option<AgentId> {
         | Record::Crash { agent, .. }
         | Record::DeadLetter { agent, .. } => Some(agent),
         Record::Order { agent, .. } => Some(agent),
-        Record::Control(_) | Record::Tick(_) | Record::Input { .. } | Record::Change { .. } => None,
+        Record::Control(_)
+        | Record::Schedule(_)
+        | Record::Tick(_)
+        | Record::Input { .. }
+        | Record::Change { .. } => None,
     }
 }
 

@@ -162,7 +162,8 @@ impl Chain<'_> {
                 }
             }
             Record::Control(control) => return self.control(*control, position),
-            Record::Lease(_)
+            Record::Schedule(_)
+            | Record::Lease(_)
             | Record::Spawn { .. }
             | Record::Tick(_)
             | Record::Input { .. }
@@ -219,7 +220,8 @@ impl Chain<'_> {
                     self.source.get_or_insert(Source::Lease(lease.id));
                     Some((Tie::Grant, lease.grant.0))
                 }
-                Record::Spawn { .. }
+                Record::Schedule(_)
+                | Record::Spawn { .. }
                 | Record::Tick(_)
                 | Record::Input { .. }
                 | Record::Step { .. }

@@ -378,7 +378,8 @@ impl Tree<'_> {
                 self.done_under(parent, lease, position)
             }
             Record::Control(control) => self.control(parent, position, control),
-            Record::Tick(_)
+            Record::Schedule(_)
+            | Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
             | Record::Order { .. } => Ok(()),

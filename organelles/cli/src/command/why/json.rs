@@ -113,6 +113,7 @@ impl Teller<'_> {
             What::Lost { .. } => put("kind", "dead_letter".into()),
             What::Born => put("kind", "spawn".into()),
             What::Leased => put("kind", "lease".into()),
+            What::Schedule => put("kind", "schedule".into()),
             What::Tick => put("kind", "tick".into()),
             What::Released { count } => {
                 put("kind", "inputs".into());

@@ -98,6 +98,7 @@ impl Teller<'_> {
             }
             What::Born => format!("{who} was born"),
             What::Leased => format!("a lease was opened for {who}"),
+            What::Schedule => "it was said how the agents take turns".into(),
             What::Tick => {
                 link.tick.map_or_else(|| "a tick began".into(), |tick| format!("{tick} began"))
             }
