@@ -12,7 +12,7 @@ use karyon_gate::{Grant, Lease};
 use karyon_guard::Guard;
 use karyon_log::Record;
 use karyon_safety::StopFile;
-use karyon_supervision::{Intensity, RestartWindow};
+use karyon_supervision::{Intensity, RestartWindow, Supervised};
 use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
@@ -28,6 +28,7 @@ use crate::processes::Desk;
 use crate::recorder::Recorder;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
+use crate::trees::{Field, Trees};
 
 /// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Counts {
     }
 }
 
-/// The agents of a run: numbered from 1, all supervised by one `one_for_one` supervisor.
+/// The agents of a run: numbered from 1.
 pub struct Population<A> {
     /// Their names, in the order of their serials.
     pub names: Vec<String>,
@@ -103,6 +104,10 @@ pub struct Population<A> {
     /// What happens to their authority while they run: each at the beginning of its tick, those
     /// of one tick in this order. A change behind the run's last tick never comes.
     pub changes: Vec<Change>,
+    /// The supervisors above them; each agent is a worker in it, named by its serial, and
+    /// supervisors have numbers above the last serial. `None`: one `one_for_one` supervisor that
+    /// starts each again as its kind says.
+    pub tree: Option<Supervised>,
 }
 
 /// The usual [`RunConfig::small_tick`]: waking another thread costs some 10 µs, an event less
@@ -189,8 +194,11 @@ pub fn run<A: Agent>(
     let desk = Open::new(config.desk.clone());
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let leases = match Leases::bring_to_life(&population, config.limits, &mut owned) {
-        Ok(leases) => leases,
+    let prepared = prepare(&population).and_then(|trees| {
+        Ok((trees, Leases::bring_to_life(&population, config.limits, &mut owned)?))
+    });
+    let (trees, leases) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             *recorder = Some(owned);
             return Err(error);
@@ -204,6 +212,7 @@ pub fn run<A: Agent>(
         chaos: config.chaos,
         limits: config.limits,
         agents: population.names.len() as u64,
+        supervised: trees.is_some(),
     };
     let orders = Orders::new(config.desk, population.names);
     let slabs: Vec<_> = (0..schedulers)
@@ -230,6 +239,7 @@ pub fn run<A: Agent>(
             framing: Vec::new(),
             framed: 0,
             bonds: Bonds::default(),
+            trees,
         }),
         plan,
         slabs,
@@ -264,6 +274,13 @@ pub fn run<A: Agent>(
         agents.extend(slab.into_agents());
     }
     Ok(Outcome { ending, ticks, counts, agents, leases: leader.leases.terms })
+}
+
+/// The tree above a population, if it has one that fits.
+fn prepare<A>(population: &Population<A>) -> Result<Option<Box<Trees>>, RunError> {
+    let tree = population.tree.clone();
+    let trees = tree.map(|below| Trees::new(below, population.names.len() as u64)).transpose()?;
+    Ok(trees.map(Box::new))
 }
 
 /// While it lives the guardian is told that agents run, however the run ends.
@@ -412,6 +429,7 @@ struct Leader {
     framing: Vec<u8>,
     framed: u32,
     bonds: Bonds,
+    trees: Option<Box<Trees>>,
 }
 
 /// What is left to do behind a tick.
@@ -437,18 +455,28 @@ impl Leader {
         }
         let last = self.current;
         let (next, left) = match last {
-            None => (Tick(0), Left::default()),
+            None => {
+                self.supervise(ground, Tick(0))?;
+                (Tick(0), Left::default())
+            }
             Some(tick) => {
-                let left = self.finish_tick(tick, plan, outcomes)?;
+                let left = self.finish_tick(tick, ground, outcomes)?;
                 self.orders.recorded(&self.recorder, tick);
                 let next = Tick(tick.0 + 1);
-                let is_quiet = left.events == 0 && next >= plan.inputs.ends();
+                let is_quiet = left.events == 0
+                    && next >= plan.inputs.ends()
+                    && !self.orders.has_records();
                 // Nothing can happen before.
-                let due = left.timer.filter(|_| is_quiet);
+                let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
+                let due = [left.timer, deadline].into_iter().flatten().min();
+                let due = due.filter(|_| is_quiet);
                 (due.map_or(next, |due| due.max(next)), left)
             }
         };
-        let is_empty = left.events == 0 && left.timer.is_none();
+        let is_empty = left.events == 0
+            && left.timer.is_none()
+            && !self.orders.has_records()
+            && self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
         let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
         if idle && ground.slabs.iter().all(|slab| lock(slab).held() == 0) {
             self.recorder.check_complete()?;
@@ -460,7 +488,7 @@ impl Leader {
             return Ok(self.end(ending));
         }
         let batch = plan.inputs.released(next);
-        let ordered = self.orders.serve(ground, &self.leases.terms, &mut self.recorder, last)?;
+        let ordered = self.serve(ground)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
         if idle
             && !ordered
@@ -478,8 +506,35 @@ impl Leader {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
+        self.bonds.deliver(plan.agents, outcomes);
         let events = left.events + self.frame(next, batch)?;
         Ok(Some(Next { tick: next, events }))
+    }
+
+    /// Answers those outside, and does what they order.
+    fn serve<A: Agent>(&mut self, ground: &Ground<'_, A>) -> Result<bool, RunError> {
+        let (last, terms) = (self.current, &self.leases.terms);
+        let now = last.unwrap_or(Tick(0));
+        let field = Field { ground, bonds: &mut self.bonds, window: &self.window, now };
+        let trees = self.trees.as_deref_mut();
+        self.orders.serve(field, trees, terms, &mut self.recorder, last)
+    }
+
+    /// Lets the tree of supervisors see to what happened in the tick `now`, if there is one.
+    fn supervise<A: Agent>(&mut self, ground: &Ground<'_, A>, now: Tick) -> Result<(), RunError> {
+        let Some(trees) = &mut self.trees else { return Ok(()) };
+        let window = &self.window;
+        let mut field = Field { ground, bonds: &mut self.bonds, window, now };
+        let done = trees.supervise(&mut field);
+        self.orders.done_before(trees);
+        if done.is_err() && self.orders.has_records() {
+            // Nobody's steps follow, but what was done was done.
+            self.framing.clear();
+            Record::Tick(Tick(now.0 + 1)).encode(&mut self.framing);
+            let count = 1 + self.orders.frame(&mut self.framing);
+            self.recorder.append(&self.framing, count)?;
+        }
+        done
     }
 
     fn is_stopped<A>(&self, plan: &Plan<A>) -> bool {
@@ -514,8 +569,7 @@ impl Leader {
             if let Some(ending) = self.is_over()? {
                 break Some(ending);
             }
-            let (last, terms) = (self.current, &self.leases.terms);
-            if self.orders.serve(ground, terms, &mut self.recorder, last)? {
+            if self.serve(ground)? {
                 break None;
             }
             std::thread::sleep(LOOK_AGAIN);
@@ -552,10 +606,10 @@ impl Leader {
     }
 
     /// Brings a tick's records into the log, and signals on their way; what is left to do.
-    fn finish_tick<A>(
+    fn finish_tick<A: Agent>(
         &mut self,
         tick: Tick,
-        plan: &Plan<A>,
+        ground: &Ground<'_, A>,
         outcomes: &[Mutex<TickOutcome>],
     ) -> Result<Left, RunError> {
         // An error keeps the whole tick out of the log, so that what is recorded does not depend
@@ -564,7 +618,7 @@ impl Leader {
             return Err(error);
         }
         self.recorder.append(&self.framing, self.framed)?;
-        let released = plan.inputs.released(tick).items.len() as u64;
+        let released = ground.plan.inputs.released(tick).items.len() as u64;
         let (mut sent, mut restarts, mut crashes, mut timer) = (0, 0, 0, None);
         for outcome in outcomes {
             let mut outcome = lock(outcome);
@@ -575,9 +629,13 @@ impl Leader {
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
             timer = [timer, outcome.timer].into_iter().flatten().min();
-            outcome.bonds.drain(..).for_each(|change| self.bonds.apply(change));
+            for change in outcome.bonds.drain(..) {
+                if let Some(trees) = &mut self.trees {
+                    trees.note(&change);
+                }
+                self.bonds.apply(change);
+            }
         }
-        let events = sent + self.bonds.deliver(plan.agents, outcomes);
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }
@@ -585,8 +643,9 @@ impl Leader {
         if !self.window.record(tick, restarts) {
             return Err(RunError::IntensityExceeded { tick, intensity: self.intensity });
         }
+        self.supervise(ground, tick)?;
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent, Ordering::Relaxed);
-        Ok(Left { events, timer })
+        Ok(Left { events: sent + self.bonds.waiting(), timer })
     }
 }

@@ -20,3 +20,4 @@ mod repeating;
 mod standing;
 mod support;
 mod timers;
+mod trees;
