@@ -11,6 +11,7 @@ mod changes;
 mod crashes;
 mod determinism;
 mod ends;
+mod forest;
 mod guarded;
 mod guardian;
 mod kinds;

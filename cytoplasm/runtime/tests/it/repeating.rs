@@ -49,7 +49,7 @@ fn end_of(disk: &Disk) -> Result<End, LogError> {
 }
 
 /// A log that holds these records, in blocks of `per_block` records.
-fn log_of(records: &[u8], per_block: usize) -> Disk {
+pub fn log_of(records: &[u8], per_block: usize) -> Disk {
     let disk = Disk::default();
     recorder(&disk).close().unwrap();
     let writer =
@@ -281,7 +281,7 @@ fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
     ticks
 }
 
-fn not_recorded(mut asked: Asked, records: &[u8]) -> Asked {
+pub fn not_recorded(mut asked: Asked, records: &[u8]) -> Asked {
     let ticks = ticks(records);
     for (tick, orders) in (0u64..).zip(&ticks) {
         for done in orders {
