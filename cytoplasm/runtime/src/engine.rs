@@ -4,6 +4,8 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
+mod supervising;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,7 +30,7 @@ use crate::processes::Desk;
 use crate::recorder::Recorder;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
-use crate::trees::{Field, Trees};
+use crate::trees::Trees;
 
 /// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -463,9 +465,8 @@ impl Leader {
                 let left = self.finish_tick(tick, ground, outcomes)?;
                 self.orders.recorded(&self.recorder, tick);
                 let next = Tick(tick.0 + 1);
-                let is_quiet = left.events == 0
-                    && next >= plan.inputs.ends()
-                    && !self.orders.has_records();
+                let is_quiet =
+                    left.events == 0 && next >= plan.inputs.ends() && !self.orders.has_records();
                 // Nothing can happen before.
                 let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
                 let due = [left.timer, deadline].into_iter().flatten().min();
@@ -509,32 +510,6 @@ impl Leader {
         self.bonds.deliver(plan.agents, outcomes);
         let events = left.events + self.frame(next, batch)?;
         Ok(Some(Next { tick: next, events }))
-    }
-
-    /// Answers those outside, and does what they order.
-    fn serve<A: Agent>(&mut self, ground: &Ground<'_, A>) -> Result<bool, RunError> {
-        let (last, terms) = (self.current, &self.leases.terms);
-        let now = last.unwrap_or(Tick(0));
-        let field = Field { ground, bonds: &mut self.bonds, window: &self.window, now };
-        let trees = self.trees.as_deref_mut();
-        self.orders.serve(field, trees, terms, &mut self.recorder, last)
-    }
-
-    /// Lets the tree of supervisors see to what happened in the tick `now`, if there is one.
-    fn supervise<A: Agent>(&mut self, ground: &Ground<'_, A>, now: Tick) -> Result<(), RunError> {
-        let Some(trees) = &mut self.trees else { return Ok(()) };
-        let window = &self.window;
-        let mut field = Field { ground, bonds: &mut self.bonds, window, now };
-        let done = trees.supervise(&mut field);
-        self.orders.done_before(trees);
-        if done.is_err() && self.orders.has_records() {
-            // Nobody's steps follow, but what was done was done.
-            self.framing.clear();
-            Record::Tick(Tick(now.0 + 1)).encode(&mut self.framing);
-            let count = 1 + self.orders.frame(&mut self.framing);
-            self.recorder.append(&self.framing, count)?;
-        }
-        done
     }
 
     fn is_stopped<A>(&self, plan: &Plan<A>) -> bool {

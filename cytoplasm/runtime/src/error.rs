@@ -66,7 +66,9 @@ pub enum RunError {
     #[error("the tree of supervisors: {0}")]
     Tree(#[from] TreeError),
     /// An agent could not be started, before the first tick.
-    #[error("{agent} could not be started: making it panicked; its supervisor did not begin, nor did those above it")]
+    #[error(
+        "{agent} could not be started: making it panicked; its supervisor did not begin, nor did those above it"
+    )]
     NotStarted {
         /// Which agent.
         agent: AgentId,

@@ -33,10 +33,10 @@ use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
-pub(crate) use self::supervised::{Stopped, Verdict};
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
 use self::supervised::Parked;
+pub(crate) use self::supervised::{Stopped, Verdict};
 
 /// A message on its way.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use karyon_arrangements::{Bond, ExitReason};
 use karyon_log::{Measure, Message, Record};
 use karyon_supervision::{
-    Action, ChildId, End, Event, Exit, Intensity, REQUESTS_MAX, Request, Restart, RestartWindow, Spec, SpecError, Strategy,
-    Supervised, Tree,
+    Action, ChildId, End, Event, Exit, Intensity, REQUESTS_MAX, Request, Restart, RestartWindow,
+    Spec, SpecError, Strategy, Supervised, Tree,
 };
 use karyon_types::{AgentId, Tick};
 
@@ -162,10 +162,7 @@ impl Trees {
     }
 
     /// Ends those whose time is over. A time of no ticks is over at once.
-    fn see_to_overdue<A: Agent>(
-        &mut self,
-        field: &mut Field<'_, '_, A>,
-    ) -> Result<(), RunError> {
+    fn see_to_overdue<A: Agent>(&mut self, field: &mut Field<'_, '_, A>) -> Result<(), RunError> {
         while self.deadline().is_some_and(|last| last <= field.now) {
             let due = self.overdue.iter().filter(|(_, last)| **last <= field.now);
             let due: Vec<_> = due.map(|(child, _)| *child).collect();
@@ -219,9 +216,9 @@ impl Trees {
     /// Whether the tree goes on.
     fn outcome<A>(&self, field: &Field<'_, '_, A>) -> Result<(), RunError> {
         match self.end {
-            Some(End::FailedToStart(child)) => Err(RunError::NotStarted {
-                agent: self.last_failed.unwrap_or(AgentId(child.0)),
-            }),
+            Some(End::FailedToStart(child)) => {
+                Err(RunError::NotStarted { agent: self.last_failed.unwrap_or(AgentId(child.0)) })
+            }
             Some(End::Shutdown) if self.tree.gave_up() == Some(ROOT) => {
                 let (tick, intensity) = (field.now, self.intensity);
                 Err(RunError::RootGaveUp { tick, intensity, agent: self.last_failed })

@@ -247,7 +247,9 @@ fn link_of(found: &Found, record: Record<'_>) -> Link {
         Record::Input { count, .. } => link(None, What::Released { count }),
         Record::Change { verb, target } => link(None, What::Changed { verb, target }),
         Record::Order { verb, agent, uid } => link(Some(agent), What::Ordered { verb, uid }),
-        Record::Supervised { agent, measure, .. } => link(Some(agent), What::Supervised { measure }),
+        Record::Supervised { agent, measure, .. } => {
+            link(Some(agent), What::Supervised { measure })
+        }
         Record::Control(control) => {
             let (agent, lease) = parties(&control);
             Link { lease: lease.map(LeaseId), ..link(agent.map(AgentId), What::Control(control)) }

@@ -296,8 +296,10 @@ impl<A: Agent> Scheduler<A> {
                 let timer = TimerId { step: message.step, output: message.output };
                 let key = Some(self.wheel.insert(tick.0 + ticks, (id, timer)));
                 let every = repeats.then_some(*ticks);
-                life.timers
-                    .insert(timer, Timer { key, rests: None, every, payload: Payload::from_slice(payload) });
+                life.timers.insert(
+                    timer,
+                    Timer { key, rests: None, every, payload: Payload::from_slice(payload) },
+                );
             }
             Arrangement::Cancel(timer) => {
                 if let Some(key) = life.timers.remove(timer).and_then(|timer| timer.key) {

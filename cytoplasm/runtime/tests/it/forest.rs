@@ -12,9 +12,7 @@ use karyon_log::{
 };
 use karyon_log_writer::Writer;
 use karyon_runtime::processes::{Answer, Question, Refusal};
-use karyon_runtime::{
-    Chaos, Counts, ExitReason, Intensity, ROOT, Recorder, Restart, RunError,
-};
+use karyon_runtime::{Chaos, Counts, ExitReason, Intensity, ROOT, Recorder, Restart, RunError};
 use karyon_supervision::{
     Action, AutoShutdown, ChildId, ChildSpec, Event, Exit as Ending, Flags, Request, Shutdown,
     Spec, Strategy, Supervised, Tree,
@@ -78,35 +76,39 @@ fn flags() -> impl Generate<Value = Flags> {
 
 /// Who stands where: for each supervisor but the root, one before it; for each agent, any.
 fn tree() -> impl Generate<Value = Supervised> {
-    let supervisors = prop::collection::vec((flags(), restart(), any::<prop::sample::Index>()), 1..4);
+    let supervisors =
+        prop::collection::vec((flags(), restart(), any::<prop::sample::Index>()), 1..4);
     let agent = (restart(), shutdown(), any::<bool>(), any::<prop::sample::Index>());
-    (supervisors, prop::collection::vec(agent, AGENTS as usize)).prop_map(|(supervisors, agents)| {
-        let mut children = vec![Vec::new(); supervisors.len()];
-        for (serial, (restart, shutdown, significant, place)) in (1..).zip(agents) {
-            let place = place.index(supervisors.len());
-            let significant = significant
-                && restart != Restart::Permanent
-                && supervisors[place].0.auto_shutdown != AutoShutdown::Never;
-            let id = ChildId(serial);
-            let spec = ChildSpec { id, arguments: 0, restart, shutdown, significant };
-            children[place].push(Spec::Worker(spec));
-        }
-        for number in (1..supervisors.len()).rev() {
-            let (flags, restart, place) = &supervisors[number];
-            let below = Supervised { flags: *flags, children: std::mem::take(&mut children[number]) };
-            let spec = Spec::Supervisor {
-                id: ChildId(AGENTS + number as u64),
-                restart: *restart,
-                significant: false,
-                below: Arc::new(below),
-            };
-            let above = place.index(number);
-            // In the midst of the others.
-            let at = children[above].len() / 2;
-            children[above].insert(at, spec);
-        }
-        Supervised { flags: supervisors[0].0, children: std::mem::take(&mut children[0]) }
-    })
+    (supervisors, prop::collection::vec(agent, AGENTS as usize)).prop_map(
+        |(supervisors, agents)| {
+            let mut children = vec![Vec::new(); supervisors.len()];
+            for (serial, (restart, shutdown, significant, place)) in (1..).zip(agents) {
+                let place = place.index(supervisors.len());
+                let significant = significant
+                    && restart != Restart::Permanent
+                    && supervisors[place].0.auto_shutdown != AutoShutdown::Never;
+                let id = ChildId(serial);
+                let spec = ChildSpec { id, arguments: 0, restart, shutdown, significant };
+                children[place].push(Spec::Worker(spec));
+            }
+            for number in (1..supervisors.len()).rev() {
+                let (flags, restart, place) = &supervisors[number];
+                let below =
+                    Supervised { flags: *flags, children: std::mem::take(&mut children[number]) };
+                let spec = Spec::Supervisor {
+                    id: ChildId(AGENTS + number as u64),
+                    restart: *restart,
+                    significant: false,
+                    below: Arc::new(below),
+                };
+                let above = place.index(number);
+                // In the midst of the others.
+                let at = children[above].len() / 2;
+                children[above].insert(at, spec);
+            }
+            Supervised { flags: supervisors[0].0, children: std::mem::take(&mut children[0]) }
+        },
+    )
 }
 
 fn deed() -> impl Generate<Value = Vec<Order>> {
@@ -212,13 +214,17 @@ struct Model {
     traps: BTreeSet<u64>,
     paused: BTreeSet<u64>,
     overdue: BTreeMap<u64, Tick>,
+    /// Whether who failed may go on from its last good state.
+    goes_on: bool,
+    /// By agent that failed: which beginning of its supervisor that was under.
+    resting: BTreeMap<u64, u64>,
     /// What the log says that supervisors did, and the test has not decided yet.
     log: VecDeque<(u64, Measure)>,
     ended: bool,
 }
 
 impl Model {
-    fn new(below: Supervised) -> Model {
+    fn new(below: Supervised, goes_on: bool) -> Model {
         let tree = Tree::new(ROOT, below).unwrap();
         let mut model = Model {
             tree,
@@ -227,6 +233,8 @@ impl Model {
             traps: BTreeSet::new(),
             paused: BTreeSet::new(),
             overdue: BTreeMap::new(),
+            goes_on,
+            resting: BTreeMap::new(),
             log: VecDeque::new(),
             ended: false,
         };
@@ -265,6 +273,14 @@ impl Model {
                     let (agent, measure) = self.log.pop_front().expect("a start");
                     assert_eq!(agent, child.0);
                     assert!(!self.alive.contains(&agent));
+                    let rested = self.resting.remove(&agent);
+                    let goes_on = rested == Some(self.begun_above(agent));
+                    let is_fit = match measure {
+                        Measure::Started => !goes_on,
+                        Measure::Continued => goes_on,
+                        _ => true,
+                    };
+                    assert!(is_fit, "{agent} {measure:?}");
                     let event = match measure {
                         Measure::Started | Measure::Continued => {
                             self.alive.insert(agent);
@@ -299,6 +315,10 @@ impl Model {
                 Action::Forget(_) | Action::Answer { .. } | Action::Begun => {}
             }
         }
+    }
+
+    fn begun_above(&self, id: u64) -> u64 {
+        self.tree.parent(ChildId(id)).map_or(0, |above| self.tree.begun(above))
     }
 
     fn end(&mut self, id: u64, exit: Ending, actions: &mut VecDeque<Action>) {
@@ -357,7 +377,7 @@ fn ticks(records: &[u8]) -> Vec<Ticked<'_>> {
         match record.unwrap() {
             Record::Tick(tick) => {
                 ticks.push(Ticked { tick, framing: Vec::new(), rest: Vec::new() });
-            },
+            }
             record @ (Record::Supervised { .. } | Record::Order { .. }) => {
                 ticks.last_mut().unwrap().framing.push(record);
             }
@@ -372,8 +392,8 @@ fn ticks(records: &[u8]) -> Vec<Ticked<'_>> {
 }
 
 /// Goes through the log with the model.
-fn agree(scenario: &Scenario, played: &Played) {
-    let mut model = Model::new(scenario.below.clone());
+fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
+    let mut model = Model::new(scenario.below.clone(), goes_on);
     // By agent and step: how it ended then.
     let mut ends = BTreeMap::new();
     let mut ended: Vec<(u64, Ending)> = Vec::new();
@@ -408,7 +428,13 @@ fn agree(scenario: &Scenario, played: &Played) {
                 Record::Crash { agent, step, kind, decision, .. } => {
                     assert_eq!(decision, Decision::LeftToSupervisor);
                     let exit = match kind {
-                        CrashKind::Panic | CrashKind::Error | CrashKind::Chaos => Ending::Failure,
+                        CrashKind::Panic | CrashKind::Error | CrashKind::Chaos => {
+                            if model.goes_on {
+                                let begun = model.begun_above(agent.0);
+                                model.resting.insert(agent.0, begun);
+                            }
+                            Ending::Failure
+                        }
                         CrashKind::Order => Ending::Killed,
                         CrashKind::Link => match rest.peek() {
                             Some(Record::DeadLetter { cause: Cause::Exit(by), .. }) => {
@@ -495,7 +521,7 @@ fn check<const G: u32>(scenario: &Scenario) {
             assert_eq!(first.records, played.records, "{schedulers} schedulers");
             assert_eq!(first.error, played.error);
         } else {
-            agree(scenario, &played);
+            agree(scenario, &played, G > 0);
             first = Some(played);
         }
     }

@@ -99,7 +99,8 @@ pub fn answer(question: Question) -> Answer {
             let intensity = Intensity { restarts: 3, period_ticks: 10 };
             let strategy = Strategy::OneForOne;
             let root = Stands::Supervisor { strategy, restarts: 1, intensity, children: 2 };
-            let agent = |name: &str, upkeep| Stands::Agent { name: name.into(), upkeep, restarts: 0 };
+            let agent =
+                |name: &str, upkeep| Stands::Agent { name: name.into(), upkeep, restarts: 0 };
             let all = [
                 Branch { id: 0, above: None, depth: 0, stands: root },
                 Branch { id: 1, above: Some(0), depth: 1, stands: agent("ada", Upkeep::Running) },
