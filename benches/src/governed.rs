@@ -255,6 +255,7 @@ impl<A: Agent> Run<A> {
                 grant: grant(agents),
                 expires: Vec::new(),
                 changes: Vec::new(),
+                tree: None,
             },
             inputs,
             config: RunConfig {

@@ -82,7 +82,7 @@ impl Ahead {
         for record in Records::new(bytes) {
             match record {
                 Some(Record::Tick(_)) if !self.begun => self.begun = true,
-                Some(Record::Change { .. }) if self.begun => {}
+                Some(Record::Change { .. } | Record::Supervised { .. }) if self.begun => {}
                 Some(Record::Order { verb, agent, uid }) if self.begun => {
                     self.orders.push(Order { verb, agent, uid });
                 }

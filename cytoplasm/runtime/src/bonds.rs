@@ -44,6 +44,8 @@ pub(crate) enum Left {
     Anew,
     /// It goes on from its last good state: it still monitors whom it monitored.
     LastGood,
+    /// As nothing; but should its supervisor start it again at once, it goes on as `LastGood`.
+    Resting,
 }
 
 /// The news of an end.
@@ -121,32 +123,25 @@ impl Bonds {
         if self.due.is_empty() { None } else { self.due.remove(&agent) }
     }
 
-    /// Gives the signals of the next tick to the receivers' schedulers; how many.
-    pub(crate) fn deliver(&mut self, agents: u64, outcomes: &[Mutex<TickOutcome>]) -> u64 {
+    /// Gives the signals of the next tick to the receivers' schedulers.
+    pub(crate) fn deliver(&mut self, agents: u64, outcomes: &[Mutex<TickOutcome>]) {
         self.fresh.clear();
         let share = share(agents, outcomes.len());
-        let mut count = 0;
         for (to, signals) in self.take_due() {
-            count += signals.len() as u64;
             if let Some(outcome) = outcomes.get(((to.0 - 1) / share) as usize) {
                 lock(outcome).signals.extend(signals);
             }
         }
-        count
     }
 
     fn end(&mut self, by: Message, reason: &ExitReason, left: Left) {
         let who = by.from;
         match left {
-            Left::LastGood => {}
+            Left::LastGood | Left::Resting => {}
             Left::Nothing | Left::Anew => {
                 // What was on its way to it was for the one that ended.
                 self.due.remove(&who);
-                for (other, bond) in self.heeds.get(&who).cloned().unwrap_or_default() {
-                    if bond == Bond::Monitor {
-                        self.unbind(who, other, bond);
-                    }
-                }
+                self.forget_monitors(who);
             }
         }
         for (to, bond) in self.told.remove(&who).unwrap_or_default() {
@@ -156,12 +151,35 @@ impl Bonds {
             }
             self.tell(Signal { to, who, bond, by, reason: reason.clone() });
         }
-        if left == Left::Nothing {
+        if matches!(left, Left::Nothing | Left::Resting) {
             self.gone.insert(who);
         }
     }
 
-    fn tell(&mut self, signal: Signal) {
+    /// An agent that was gone is there again; it `goes_on` from its last good state or begins.
+    pub(crate) fn began(&mut self, who: AgentId, goes_on: bool) {
+        self.gone.remove(&who);
+        if !goes_on {
+            self.due.remove(&who);
+            self.forget_monitors(who);
+        }
+    }
+
+    /// An agent hears of no end any more.
+    pub(crate) fn forget_monitors(&mut self, who: AgentId) {
+        for (other, bond) in self.heeds.get(&who).cloned().unwrap_or_default() {
+            if bond == Bond::Monitor {
+                self.unbind(who, other, bond);
+            }
+        }
+    }
+
+    /// How many signals are due in the next tick.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.due.values().map(|signals| signals.len() as u64).sum()
+    }
+
+    pub(crate) fn tell(&mut self, signal: Signal) {
         self.fresh.push(signal.to);
         self.due.entry(signal.to).or_default().push(signal);
     }

@@ -4,6 +4,8 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
+mod supervising;
+
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +16,7 @@ use karyon_gate::{Grant, Lease};
 use karyon_guard::Guard;
 use karyon_log::Record;
 use karyon_safety::StopFile;
-use karyon_supervision::{Intensity, RestartWindow};
+use karyon_supervision::{Intensity, RestartWindow, Supervised};
 use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
@@ -33,6 +35,7 @@ use crate::schedule;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::tally::{Tallied, Tally};
+use crate::trees::Trees;
 
 /// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +98,7 @@ impl Counts {
     }
 }
 
-/// The agents of a run: numbered from 1, all supervised by one `one_for_one` supervisor.
+/// The agents of a run: numbered from 1.
 pub struct Population<A> {
     /// Their names, in the order of their serials.
     pub names: Vec<String>,
@@ -108,6 +111,10 @@ pub struct Population<A> {
     /// What happens to their authority while they run: each at the beginning of its tick, those
     /// of one tick in this order. A change behind the run's last tick never comes.
     pub changes: Vec<Change>,
+    /// The supervisors above them; each agent is a worker in it, named by its serial, and
+    /// supervisors have numbers above the last serial. `None`: one `one_for_one` supervisor that
+    /// starts each again as its kind says.
+    pub tree: Option<Supervised>,
 }
 
 /// The usual [`RunConfig::small_tick`]: waking another thread costs some 10 µs, an event less
@@ -204,10 +211,12 @@ pub fn run<A: Agent>(
     let desk = Open::new(config.desk.clone());
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let begun = schedule::record(&config.schedule, &mut owned)
-        .and_then(|()| Leases::bring_to_life(&population, config.limits, &mut owned));
-    let leases = match begun {
-        Ok(leases) => leases,
+    let prepared = prepare(&population).and_then(|trees| {
+        schedule::record(&config.schedule, &mut owned)?;
+        Ok((trees, Leases::bring_to_life(&population, config.limits, &mut owned)?))
+    });
+    let (trees, leases) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             *recorder = Some(owned);
             return Err(schedule::named(error, &config.schedule));
@@ -222,6 +231,7 @@ pub fn run<A: Agent>(
         limits: config.limits,
         schedule: config.schedule,
         agents: population.names.len() as u64,
+        supervised: trees.is_some(),
     };
     let orders = Orders::new(config.desk, population.names);
     let slabs: Vec<_> = (0..schedulers)
@@ -250,6 +260,7 @@ pub fn run<A: Agent>(
             framing: Vec::new(),
             framed: 0,
             bonds: Bonds::default(),
+            trees,
         }),
         plan,
         slabs,
@@ -285,6 +296,13 @@ pub fn run<A: Agent>(
         agents.extend(slab.into_agents());
     }
     Ok(Outcome { ending, ticks, counts, agents, leases: leader.leases.terms })
+}
+
+/// The tree above a population, if it has one that fits.
+fn prepare<A>(population: &Population<A>) -> Result<Option<Box<Trees>>, RunError> {
+    let tree = population.tree.clone();
+    let trees = tree.map(|below| Trees::new(below, population.names.len() as u64)).transpose()?;
+    Ok(trees.map(Box::new))
 }
 
 /// While it lives the guardian is told that agents run, however the run ends.
@@ -381,10 +399,11 @@ impl<A: Agent> Shared<A> {
     }
 
     /// Runs a tick turn by turn: there is one scheduler.
-    fn run_turns(&self, bonds: &mut Bonds, tick: Tick) {
+    fn run_turns(&self, leader: &mut Leader, tick: Tick) {
         if let (Some(slab), Some(outcome)) = (self.slabs.first(), self.outcomes.first()) {
             let mut scheduler = lock(slab);
-            scheduler.run_turns(&self.plan, tick, bonds);
+            let (bonds, trees) = (&mut leader.bonds, leader.trees.as_deref_mut());
+            scheduler.run_turns(&self.plan, tick, bonds, trees);
             std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
         }
     }
@@ -407,7 +426,7 @@ impl<A: Agent> Shared<A> {
             };
             match next {
                 Some(next) if self.plan.schedule.is_sequential() => {
-                    self.run_turns(&mut leader.bonds, next.tick);
+                    self.run_turns(&mut leader, next.tick);
                 }
                 Some(next) if next.events < self.small_tick => {
                     (0..self.slabs.len()).for_each(|number| self.run_share(number, next.tick.0));
@@ -449,6 +468,7 @@ struct Leader {
     framing: Vec<u8>,
     framed: u32,
     bonds: Bonds,
+    trees: Option<Box<Trees>>,
 }
 
 /// What is left to do behind a tick.
@@ -474,21 +494,30 @@ impl Leader {
         }
         let last = self.current;
         let (next, left) = match last {
-            None => (Tick(0), Left::default()),
+            None => {
+                self.supervise(ground, Tick(0))?;
+                (Tick(0), Left::default())
+            }
             Some(tick) => {
-                let left = self.finish_tick(tick, plan, outcomes)?;
+                let left = self.finish_tick(tick, ground, outcomes)?;
                 if self.progress.tally.is_wanted() {
                     self.tally(ground, left.events);
                 }
                 self.orders.recorded(&self.recorder, tick);
                 let next = Tick(tick.0 + 1);
-                let is_quiet = left.events == 0 && next >= plan.inputs.ends();
+                let is_quiet =
+                    left.events == 0 && next >= plan.inputs.ends() && !self.orders.has_records();
                 // Nothing can happen before.
-                let due = left.timer.filter(|_| is_quiet);
+                let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
+                let due = [left.timer, deadline].into_iter().flatten().min();
+                let due = due.filter(|_| is_quiet);
                 (due.map_or(next, |due| due.max(next)), left)
             }
         };
-        let is_empty = left.events == 0 && left.timer.is_none();
+        let is_empty = left.events == 0
+            && left.timer.is_none()
+            && !self.orders.has_records()
+            && self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
         let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
         if idle && self.held == 0 {
             self.recorder.check_complete()?;
@@ -500,7 +529,7 @@ impl Leader {
             return Ok(self.end(ending));
         }
         let batch = plan.inputs.released(next);
-        let ordered = self.orders.serve(ground, &self.leases.terms, &mut self.recorder, last)?;
+        let ordered = self.serve(ground)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
         if self.recorder.appends() {
             let needs_order = (idle || self.held >= MAX_HELD) && !ordered;
@@ -520,6 +549,10 @@ impl Leader {
         if let Some(guard) = &self.guard {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
+        }
+        if !plan.schedule.is_sequential() {
+            // Otherwise they wait for their receivers' turns.
+            self.bonds.deliver(plan.agents, outcomes);
         }
         let everybody = plan.inputs.everybody(next).map_or(0, |_| plan.agents);
         let events = left.events + everybody + self.frame(next, batch)?;
@@ -598,8 +631,7 @@ impl Leader {
             if let Some(ending) = self.is_over()? {
                 return Ok(Some(ending));
             }
-            let (last, terms) = (self.current, &self.leases.terms);
-            let ordered = self.orders.serve(ground, terms, &mut self.recorder, last)?;
+            let ordered = self.serve(ground)?;
             match rest(&self.pace, ordered) {
                 None => return Ok(None),
                 Some(rest) => std::thread::sleep(rest.min(LOOK_AGAIN)),
@@ -639,10 +671,10 @@ impl Leader {
     }
 
     /// Brings a tick's records into the log, and signals on their way; what is left to do.
-    fn finish_tick<A>(
+    fn finish_tick<A: Agent>(
         &mut self,
         tick: Tick,
-        plan: &Plan<A>,
+        ground: &Ground<'_, A>,
         outcomes: &[Mutex<TickOutcome>],
     ) -> Result<Left, RunError> {
         // An error keeps the whole tick out of the log, so that what is recorded does not depend
@@ -650,6 +682,7 @@ impl Leader {
         if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
             return Err(error);
         }
+        let plan = ground.plan;
         let mut released = plan.inputs.released(tick).items.len() as u64;
         if plan.inputs.everybody(tick).is_some() {
             let activated =
@@ -672,14 +705,13 @@ impl Leader {
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
             timer = [timer, outcome.timer].into_iter().flatten().min();
-            outcome.bonds.drain(..).for_each(|change| self.bonds.apply(change));
+            for change in outcome.bonds.drain(..) {
+                if let Some(trees) = &mut self.trees {
+                    trees.note(&change);
+                }
+                self.bonds.apply(change);
+            }
         }
-        let signals = match plan.schedule.is_sequential() {
-            // They wait for their receivers' turns.
-            true => self.bonds.due().count() as u64,
-            false => self.bonds.deliver(plan.agents, outcomes),
-        };
-        let events = sent + signals;
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }
@@ -688,8 +720,9 @@ impl Leader {
         if !self.window.record(tick, restarts) {
             return Err(RunError::IntensityExceeded { tick, intensity: self.intensity });
         }
+        self.supervise(ground, tick)?;
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent + passed, Ordering::Relaxed);
-        Ok(Left { events, timer })
+        Ok(Left { events: sent + self.bonds.waiting(), timer })
     }
 }

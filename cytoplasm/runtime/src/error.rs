@@ -10,6 +10,7 @@ use karyon_types::{AgentId, Tick};
 
 use crate::leases::ChangeError;
 use crate::recorder::RecordError;
+use crate::trees::TreeError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,27 @@ pub enum RunError {
         /// What the run was to have.
         here: Schedule,
     },
+    /// The tree of supervisors cannot be, or does not fit the run's agents.
+    #[error("the tree of supervisors: {0}")]
+    Tree(#[from] TreeError),
+    /// An agent could not be started, before the first tick.
+    #[error(
+        "{agent} could not be started: making it panicked; its supervisor did not begin, nor did those above it"
+    )]
+    NotStarted {
+        /// Which agent.
+        agent: AgentId,
+    },
+    /// The supervisor above all others gave up, and has stopped all agents.
+    #[error("the root supervisor gave up at {tick}: more than {} restarts within {} ticks{}", intensity.restarts, intensity.period_ticks, last_failed(*agent))]
+    RootGaveUp {
+        /// When all were stopped.
+        tick: Tick,
+        /// What it would have borne.
+        intensity: Intensity,
+        /// The agent that failed last.
+        agent: Option<AgentId>,
+    },
     /// A record could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -101,6 +123,10 @@ pub enum RunError {
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
     Runtime(String),
+}
+
+fn last_failed(agent: Option<AgentId>) -> String {
+    agent.map_or_else(String::new, |agent| format!("; the last that failed below it was {agent}"))
 }
 
 impl From<LogFailed> for RunError {

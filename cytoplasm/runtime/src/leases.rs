@@ -15,6 +15,7 @@ use karyon_types::{AgentId, LeaseId, Tick};
 use crate::agent::Agent;
 use crate::engine::{Limits, Population};
 use crate::error::RunError;
+use crate::panics;
 use crate::recorder::Recorder;
 
 /// A change of somebody's authority: in force from the beginning of this tick.
@@ -90,7 +91,8 @@ impl Leases {
                 log_bytes: (bytes != u64::MAX).then_some(bytes),
             })
             .encode(&mut records);
-            let kind = A::kind_number(&*population.init, agent);
+            let kind = panics::caught(|| A::kind_number(&*population.init, agent))
+                .ok_or(RunError::NotStarted { agent })?;
             Record::Spawn { agent, kind, lease: lease.id, name }.encode(&mut records);
             recorder.append(&records, 2)?;
             terms.push(lease);

@@ -12,13 +12,15 @@ use karyon_log::Record;
 use karyon_types::Tick;
 
 use crate::agent::Agent;
+use crate::branches;
 use crate::census::{Census, Ground};
 use crate::engine::lock;
 use crate::error::RunError;
-use crate::processes::{Answer, Asked, Desk, Order, Position, Question, Refusal};
+use crate::processes::{Answer, Asked, Desk, Order, OrderVerb, Position, Question, Refusal};
 use crate::recorder::Recorder;
 use crate::scheduler::share;
 use crate::trace;
+use crate::trees::{Field, Trees};
 
 /// Work that is done between two ticks for those who ask: bounds how long agents wait for them,
 /// by no clock. An order is 1, and so is a look at one agent; what is beyond waits for the next
@@ -65,17 +67,19 @@ impl Orders {
     /// Answers what waits; whether the tick that comes next has to run, whatever else is due.
     pub(crate) fn serve<A: Agent>(
         &mut self,
-        ground: &Ground<'_, A>,
+        mut field: Field<'_, '_, A>,
+        mut trees: Option<&mut Trees>,
         leases: &[Lease],
         recorder: &mut Recorder,
         last: Option<Tick>,
     ) -> Result<bool, RunError> {
         let ahead = recorder.ahead()?;
+        let ground = field.ground;
         let repeats = ahead.more || !ahead.orders.is_empty();
         for order in ahead.orders {
             // One that cannot be carried out is not recorded, and so found by the comparison.
-            if carry_out(ground, order).is_ok() {
-                self.note(order);
+            if carry_out(&mut field, trees.as_deref_mut(), order)?.is_ok() {
+                self.note(order, trees.as_deref_mut());
             }
         }
         // Nobody asks, mostly: one uncontended lock a tick.
@@ -96,11 +100,11 @@ impl Orders {
                     let order = *order;
                     let done = match ahead.more {
                         true => Err(Refusal::Repeating),
-                        false => carry_out(ground, order),
+                        false => carry_out(&mut field, trees.as_deref_mut(), order)?,
                     };
                     match done {
                         Ok(()) => {
-                            self.note(order);
+                            self.note(order, trees.as_deref_mut());
                             self.asked.push(asked);
                         }
                         Err(refusal) => asked.answer(Answer::Refused(refusal)),
@@ -111,6 +115,13 @@ impl Orders {
                     let listed = census.list(selection, at);
                     work += ground.plan.agents / AGENTS_LOOKED_AT;
                     asked.answer(Answer::Listed(listed));
+                }
+                Question::Tree { offset, limit } => {
+                    census = None;
+                    let part = (*offset, *limit);
+                    let shown = branches::show(&field, trees.as_deref(), &names, part, at);
+                    work += field.ground.plan.agents / AGENTS_LOOKED_AT;
+                    asked.answer(Answer::Tree(shown));
                 }
                 Question::Inspect(id) => {
                     let census = census.get_or_insert_with(|| Census::new(ground, &names));
@@ -134,11 +145,25 @@ impl Orders {
         Ok(repeats || self.count > 0)
     }
 
-    fn note(&mut self, order: Order) {
+    /// What was ordered, and behind it what supervisors did about it.
+    fn note(&mut self, order: Order, trees: Option<&mut Trees>) {
         let Order { verb, agent, uid } = order;
         trace::ordered(verb, agent, uid);
         Record::Order { verb, agent, uid }.encode(&mut self.records);
         self.count += 1;
+        if let Some(trees) = trees {
+            self.done_before(trees);
+        }
+    }
+
+    /// What supervisors did stands in front of what is ordered from now on.
+    pub(crate) fn done_before(&mut self, trees: &mut Trees) {
+        self.count += trees.take_records(&mut self.records);
+    }
+
+    /// Whether something was done that is recorded in the tick that comes next.
+    pub(crate) fn has_records(&self) -> bool {
+        self.count > 0
     }
 
     /// Moves the records of the tick that begins behind `framing`; how many.
@@ -160,7 +185,18 @@ fn position(recorder: &Recorder, tick: Option<Tick>) -> Position {
     Position { tick, records: recorder.recorded(), provisional: !recorder.is_durable() }
 }
 
-fn carry_out<A: Agent>(ground: &Ground<'_, A>, order: Order) -> Result<(), Refusal> {
+fn carry_out<A: Agent>(
+    field: &mut Field<'_, '_, A>,
+    trees: Option<&mut Trees>,
+    order: Order,
+) -> Result<Result<(), Refusal>, RunError> {
+    match trees {
+        Some(trees) if order.verb == OrderVerb::Restart => trees.restart(field, order.agent),
+        Some(_) | None => Ok(give(field.ground, order)),
+    }
+}
+
+fn give<A: Agent>(ground: &Ground<'_, A>, order: Order) -> Result<(), Refusal> {
     let place = order.agent.0.checked_sub(1).ok_or(Refusal::Unknown)?;
     let slab = place / share(ground.plan.agents, ground.slabs.len());
     let slab = usize::try_from(slab).ok().and_then(|slab| ground.slabs.get(slab));

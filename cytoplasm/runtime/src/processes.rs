@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use karyon_gate::Lease;
 use karyon_log::Cause;
 pub use karyon_log::OrderVerb;
+pub use karyon_supervision::{Intensity, Strategy};
 use karyon_types::{AgentId, Tick};
 
 /// Questions that wait at a time; one more is refused. Each asker waits for one, so more are only
@@ -129,6 +130,72 @@ pub struct Inspected {
     pub last: Vec<Cause>,
 }
 
+/// What a supervisor's child does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// It handles what it is sent.
+    Running,
+    /// What it is sent waits until somebody resumes it.
+    Paused,
+    /// It was asked to end, and has not yet.
+    Stopping,
+    /// It is to be started, when its supervisor comes to it.
+    Waiting,
+    /// It ended, and is not started again.
+    Exited,
+}
+
+/// Who stands at a place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// A supervisor that runs.
+    Supervisor {
+        /// Whom a restart concerns.
+        strategy: Strategy,
+        /// Restarts within its period.
+        restarts: u64,
+        /// How many it bears.
+        intensity: Intensity,
+        /// Children that it has.
+        children: u64,
+    },
+    /// A supervisor that does not run, and nobody below it.
+    SupervisorAtRest,
+    /// An agent.
+    Agent {
+        /// Its name.
+        name: String,
+        /// What it does.
+        upkeep: Upkeep,
+        /// How often it was started again.
+        restarts: u64,
+    },
+}
+
+/// A place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// An agent's serial or a supervisor's number; 0: the root.
+    pub id: u64,
+    /// The supervisor above it; `None`: the root.
+    pub above: Option<u64>,
+    /// Supervisors above it.
+    pub depth: u32,
+    /// Who stands there.
+    pub stands: Stands,
+}
+
+/// The tree of supervisors: each before those below it, children in the order of their starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Of when.
+    pub at: Position,
+    /// All places that there are.
+    pub total: u64,
+    /// At most the limit.
+    pub branches: Vec<Branch>,
+}
+
 /// An order from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -147,6 +214,14 @@ pub enum Question {
     List(Selection),
     /// All about one.
     Inspect(AgentId),
+    /// The tree of supervisors: how many places are left out at the beginning, and how many are
+    /// wanted, never more than [`MAX_LISTED`].
+    Tree {
+        /// So many are left out.
+        offset: u64,
+        /// At most so many.
+        limit: u32,
+    },
     /// To do something.
     Order(Order),
 }
@@ -158,6 +233,8 @@ pub enum Answer {
     Listed(Listed),
     /// To [`Question::Inspect`].
     Inspected(Box<Inspected>),
+    /// To [`Question::Tree`].
+    Tree(Shown),
     /// To [`Question::Order`]: it was carried out and recorded.
     Done(Position),
     /// To any.
@@ -179,6 +256,9 @@ pub enum Refusal {
     /// It is not paused.
     #[error("it is not paused")]
     NotPaused,
+    /// Its supervisor forgets it when it ends, so it could not be started again.
+    #[error("its supervisor does not keep it when it ends; kill it instead")]
+    NotKept,
     /// Too many ask at a time.
     #[error("more than {MAX_WAITING} questions wait; ask again")]
     Busy,

@@ -6,6 +6,7 @@
 
 mod apart;
 mod life;
+mod supervised;
 mod turns;
 
 use std::any::Any;
@@ -36,6 +37,8 @@ pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
+use self::supervised::Parked;
+pub(crate) use self::supervised::{Stopped, Verdict};
 use self::turns::Turns;
 
 /// A message on its way.
@@ -107,6 +110,8 @@ pub(crate) struct Plan<A> {
     pub(crate) schedule: Schedule,
     /// Agents are numbered from 1 to this.
     pub(crate) agents: u64,
+    /// They stand in a tree: what becomes of one that ended is decided behind the tick.
+    pub(crate) supervised: bool,
 }
 
 pub(crate) struct Scheduler<A> {
@@ -135,6 +140,8 @@ pub(crate) struct Scheduler<A> {
     watched: Watched,
     /// Of use only where agents take turns.
     turns: Turns,
+    /// Those that failed, as they were after their last good step.
+    parked: BTreeMap<AgentId, Parked<A>>,
 }
 
 /// One event, ready to be handled.
@@ -201,7 +208,8 @@ impl<A: Agent> Scheduler<A> {
         let last = plan.agents.min(first + share - 1);
         let slots = (first..=last)
             .map(|serial| Slot {
-                agent: Some((plan.init)(AgentId(serial))),
+                // In a tree they are started one after the other.
+                agent: (!plan.supervised).then(|| (plan.init)(AgentId(serial))),
                 steps: 0,
                 lease: leases.get(serial as usize - 1).copied().flatten(),
                 restarts: 0,
@@ -229,6 +237,7 @@ impl<A: Agent> Scheduler<A> {
             apart: BTreeMap::new(),
             watched: Watched::new(),
             turns: Turns::default(),
+            parked: BTreeMap::new(),
         }
     }
 
@@ -446,15 +455,18 @@ impl<A: Agent> Scheduler<A> {
             // The step failed: nothing of it is left but the record that it did.
             self.counts.crashes += 1;
             self.outcome.crashes += 1;
-            let restarts = kind.restart.restarts_after(Exit::Failure);
             let again = redeliver.is_some_and(|most| attempt < most);
-            let decision = match (restarts, again) {
+            let decision = match (kind.restart.restarts_after(Exit::Failure), again) {
+                // In a tree only its supervisor knows whether it is started again.
+                (_, true) if plan.supervised => Decision::Redelivered,
+                (_, false) if plan.supervised => Decision::LeftToSupervisor,
                 (false, _) => Decision::Stopped,
                 (true, true) => Decision::Redelivered,
                 (true, false) => Decision::Restarted,
             };
+            let restarts = matches!(decision, Decision::Redelivered | Decision::Restarted);
             slot.agent = match (decision, redeliver) {
-                (Decision::Stopped, _) => None,
+                (Decision::Stopped, _) | (Decision::LeftToSupervisor, None) => None,
                 (_, None) => Some((plan.init)(id)),
                 (_, Some(_)) => match agent.restore(&self.undo) {
                     Some(last_good) => Some(last_good),
@@ -479,11 +491,13 @@ impl<A: Agent> Scheduler<A> {
             }
             slot.steps += 1;
             self.lose(id, due.cause, Loss::Poison);
-            let left = match (restarts, redeliver) {
-                (false, _) => Left::Nothing,
-                (true, None) => Left::Anew,
-                (true, Some(_)) => Left::LastGood,
+            let left = match (decision, redeliver) {
+                (Decision::LeftToSupervisor, Some(_)) => Left::Resting,
+                (Decision::Stopped | Decision::LeftToSupervisor, _) => Left::Nothing,
+                (_, None) => Left::Anew,
+                (_, Some(_)) => Left::LastGood,
             };
+            self.park(id, left);
             self.end(Message { from: id, step, output: 0 }, reason, left);
             return left == Left::Anew;
         }
@@ -619,6 +633,7 @@ impl<A: Agent> Scheduler<A> {
         let again = slot
             .agent
             .as_ref()
+            .filter(|_| !plan.supervised)
             .is_some_and(|agent| agent.kind().restart.restarts_after(exit_of(&reason)));
         slot.agent = again.then(|| (plan.init)(id));
         slot.restarts = slot.restarts.saturating_add(u32::from(again));

@@ -8,7 +8,7 @@ mod step;
 
 use karyon_types::{AgentId, LeaseId, Tick, varint};
 
-pub use self::authority::{LeaseRecord, OrderVerb, Target, Verb};
+pub use self::authority::{LeaseRecord, Measure, OrderVerb, Target, Verb};
 pub use self::step::{Cause, Message, Output, StepEncoder};
 use self::step::{cause_kind, read_cause, read_output, write_cause};
 use crate::control::Control;
@@ -30,6 +30,7 @@ mod kind {
     pub(super) const STEP_ON_TIMER: u8 = 27;
     pub(super) const STEP_ON_DOWN: u8 = 28;
     pub(super) const STEP_ON_EXIT: u8 = 29;
+    pub(super) const SUPERVISED: u8 = 30;
 }
 
 /// How an agent's step failed.
@@ -58,6 +59,8 @@ pub enum Decision {
     Restarted = 2,
     /// Not restarted.
     Stopped = 3,
+    /// It is gone, and the tree of supervisors decides behind the tick.
+    LeftToSupervisor = 4,
 }
 
 /// Why a message was never handled.
@@ -150,6 +153,15 @@ pub enum Record<'a> {
         /// The user, as the kernel names them: no principal.
         uid: u32,
     },
+    /// A supervisor did something with an agent, before the steps of this tick.
+    Supervised {
+        /// With whom.
+        agent: AgentId,
+        /// Its steps before this; of an end, that end's own number.
+        step: u64,
+        /// What.
+        measure: Measure,
+    },
 }
 
 impl Record<'_> {
@@ -215,6 +227,11 @@ impl Record<'_> {
                 varint::write(&mut body, agent.0);
                 varint::write(&mut body, u64::from(*uid));
             }
+            Record::Supervised { agent, step, measure } => {
+                body.extend([kind::SUPERVISED, *measure as u8]);
+                varint::write(&mut body, agent.0);
+                varint::write(&mut body, *step);
+            }
         }
         frame(out, &body);
     }
@@ -260,6 +277,7 @@ impl Record<'_> {
                     1 => Decision::Redelivered,
                     2 => Decision::Restarted,
                     3 => Decision::Stopped,
+                    4 => Decision::LeftToSupervisor,
                     _ => return None,
                 },
             },
@@ -283,6 +301,11 @@ impl Record<'_> {
                 verb: OrderVerb::from_number(byte(b)?)?,
                 agent: AgentId(varint::read(b)?),
                 uid: varint::read(b)?.try_into().ok()?,
+            },
+            kind::SUPERVISED => Record::Supervised {
+                measure: Measure::from_number(byte(b)?)?,
+                agent: AgentId(varint::read(b)?),
+                step: varint::read(b)?,
             },
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };

@@ -107,6 +107,19 @@ fn each_kind_comes_back() {
         Record::Order { verb: OrderVerb::Resume, agent: AgentId(1), uid: 0 },
         Record::Order { verb: OrderVerb::Kill, agent: AgentId(1), uid: u32::MAX },
         Record::Order { verb: OrderVerb::Restart, agent: AgentId(1), uid: 7 },
+        Record::Supervised { agent: AgentId(700), step: 300, measure: Measure::Started },
+        Record::Supervised { agent: AgentId(1), step: 0, measure: Measure::Asked },
+        Record::Supervised { agent: AgentId(1), step: 1, measure: Measure::Ended },
+        Record::Supervised { agent: AgentId(1), step: 2, measure: Measure::Killed },
+        Record::Supervised { agent: AgentId(1), step: 3, measure: Measure::NotStarted },
+        Record::Supervised { agent: AgentId(1), step: 3, measure: Measure::Continued },
+        Record::Crash {
+            agent: AgentId(5),
+            step: 6,
+            attempt: 1,
+            kind: CrashKind::Error,
+            decision: Decision::LeftToSupervisor,
+        },
     ] {
         check(&record);
     }

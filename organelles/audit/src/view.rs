@@ -5,8 +5,8 @@
 use data_encoding::HEXLOWER;
 use karyon_arrangements::{Arrangement, Bond, Schedule};
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record,
-    Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
+    Record, Target, Verb,
 };
 use karyon_types::hash;
 use serde::Serialize;
@@ -89,6 +89,7 @@ pub fn view(record: &Record<'_>) -> Value {
                 Decision::Redelivered => "redelivered",
                 Decision::Restarted => "restarted",
                 Decision::Stopped => "stopped",
+                Decision::LeftToSupervisor => "left_to_supervisor",
             },
         }),
         Record::DeadLetter { agent, cause, loss } => json!({
@@ -122,6 +123,17 @@ pub fn view(record: &Record<'_>) -> Value {
                 OrderVerb::Restart => "restart",
             };
             json!({ "kind": "order", "verb": verb, "agent": agent.0, "uid": uid })
+        }
+        Record::Supervised { agent, step, measure } => {
+            let what = match measure {
+                Measure::Started => "started",
+                Measure::Asked => "asked_to_end",
+                Measure::Ended => "ended",
+                Measure::Killed => "killed",
+                Measure::NotStarted => "not_started",
+                Measure::Continued => "continued",
+            };
+            json!({ "kind": "supervised", "agent": agent.0, "step": step, "what": what })
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::branches::{Branch, Tree, TreeOf};
 use crate::limits::{ANSWER_BYTES_MAX, CLIENT_BYTES_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::protocol::{
     At, Cause, Done, Failure, FailureData, Hello, Initialize, Inspected, JSONRPC, Lease, List,
@@ -72,7 +73,7 @@ impl Fault {
                 -32601,
                 "unknown_method",
                 format!("there is no method {method:?}"),
-                "there are initialize and process.list, inspect, pause, resume, kill, restart",
+                "there are initialize and process.list, inspect, tree, pause, resume, kill, restart",
             ),
             Fault::Params(why) => (
                 -32602,
@@ -131,6 +132,7 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str) {
     match refusal {
         Refusal::Unknown => ("unknown_agent", "process.list tells who is there"),
         Refusal::Exited => ("exited", "nothing can be done with it any more"),
+        Refusal::NotKept => ("not_kept", "kill it; it is not started again"),
         Refusal::AlreadyPaused => ("already_paused", "nothing needs to be done"),
         Refusal::NotPaused => ("not_paused", "nothing needs to be done"),
         Refusal::Busy => ("busy", "ask again"),
@@ -256,6 +258,7 @@ impl<'a> Session<'a> {
         match method {
             "process.list" => self.list(parsed(params)?),
             "process.inspect" => self.inspect(parsed(params)?),
+            "process.tree" => self.tree(parsed(params)?),
             "process.pause" => self.order(OrderVerb::Pause, parsed(params)?),
             "process.resume" => self.order(OrderVerb::Resume, parsed(params)?),
             "process.kill" => self.order(OrderVerb::Kill, parsed(params)?),
@@ -304,6 +307,15 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn tree(&self, asked: TreeOf) -> Result<Box<RawValue>, Fault> {
+        let TreeOf { offset, limit } = asked;
+        let limit = limit.unwrap_or(MAX_LISTED);
+        match self.desk.ask(Question::Tree { offset, limit }) {
+            Answer::Tree(shown) => part(shown, offset),
+            other => Err(no_answer(other, None)),
+        }
+    }
+
     fn order(&self, verb: OrderVerb, Target { id }: Target) -> Result<Box<RawValue>, Fault> {
         let agent = AgentId(id);
         match self.desk.ask(Question::Order(Order { verb, agent, uid: self.uid })) {
@@ -320,11 +332,13 @@ fn no_answer(answer: Answer, agent: Option<AgentId>) -> Fault {
             Refusal::Busy | Refusal::Repeating | Refusal::NotRunning => {
                 Fault::Refused(refusal, None)
             }
-            Refusal::Unknown | Refusal::Exited | Refusal::AlreadyPaused | Refusal::NotPaused => {
-                Fault::Refused(refusal, agent)
-            }
+            Refusal::Unknown
+            | Refusal::Exited
+            | Refusal::NotKept
+            | Refusal::AlreadyPaused
+            | Refusal::NotPaused => Fault::Refused(refusal, agent),
         },
-        Answer::Listed(_) | Answer::Inspected(_) | Answer::Done(_) => {
+        Answer::Listed(_) | Answer::Inspected(_) | Answer::Tree(_) | Answer::Done(_) => {
             Fault::Internal("the run answered another question".into())
         }
     }
@@ -367,6 +381,23 @@ fn page(listed: processes::Listed, offset: u64) -> Result<Box<RawValue>, Fault> 
             return Ok(text);
         }
         page.processes.truncate(shown / 2);
+    }
+}
+
+/// Likewise, of the tree.
+fn part(shown: processes::Shown, offset: u64) -> Result<Box<RawValue>, Fault> {
+    let processes::Shown { at, total, branches } = shown;
+    let branches = branches.into_iter().map(Branch::from).collect();
+    let mut part = Tree { at: at.into(), total, next: None, branches };
+    loop {
+        let shown = part.branches.len();
+        let next = offset.saturating_add(shown as u64);
+        part.next = Some(next).filter(|next| shown > 0 && *next < total);
+        let text = result(&part)?;
+        if text.get().len() <= RESULT_BYTES_MAX {
+            return Ok(text);
+        }
+        part.branches.truncate(shown / 2);
     }
 }
 

@@ -177,6 +177,10 @@ fn each_method_asks_what_it_says() {
         assert_eq!(ask(method, &params), Question::Order(order));
     }
     assert_eq!(ask("process.inspect", r#"{"id":3}"#), Question::Inspect(AgentId(3)));
+    let places = Question::Tree { offset: 2, limit: 7 };
+    assert_eq!(ask("process.tree", r#"{"offset":2,"limit":7}"#), places);
+    let places = Question::Tree { offset: 0, limit: MAX_LISTED };
+    assert_eq!(ask("process.tree", "{}"), places);
     let all = Selection { limit: MAX_LISTED, ..Selection::default() };
     assert_eq!(ask("process.list", "{}"), Question::List(all.clone()));
     assert_eq!(ask("process.list", r#"{"limit":4000000000}"#), Question::List(all));

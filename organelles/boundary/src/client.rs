@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::branches::{Tree, TreeOf};
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::protocol::{
     Done, Failure, Hello, Initialize, Inspected, JSONRPC, List, Listed, PROTOCOL, Request,
@@ -112,6 +113,14 @@ impl Client {
     /// [`ClientError`].
     pub fn inspect(&mut self, id: u64) -> Result<Inspected, ClientError> {
         self.call("process.inspect", &Target { id })
+    }
+
+    /// The tree of supervisors, from a place on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn tree(&mut self, of: &TreeOf) -> Result<Tree, ClientError> {
+        self.call("process.tree", of)
     }
 
     /// From the next tick on its messages wait.

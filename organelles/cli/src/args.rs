@@ -27,7 +27,7 @@ pub(crate) use memory::{
     Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
     Neighbours, Plot, Rebuild, Why,
 };
-pub(crate) use process::{InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy};
+pub(crate) use process::{InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy, Tree};
 pub(crate) use safety::{Halt, Safety, SafetyResume, Sign, Status};
 
 /// The version line: the program's and those of its formats.
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// List the agents of a run that is under way
     Ps(Ps),
+    /// Show the tree of supervisors of a run that is under way
+    Tree(Tree),
     /// Show all about one agent of a run that is under way
     Inspect(InspectAgent),
     /// Let what an agent is sent wait
@@ -239,7 +241,7 @@ impl Args {
         match &self.command {
             Command::Init(_) | Command::Run(_) | Command::Resume(_) | Command::Halt(_) => false,
             Command::Pause(_) | Command::Kill(_) | Command::Restart(_) => false,
-            Command::Ps(_) | Command::Inspect(_) => true,
+            Command::Ps(_) | Command::Tree(_) | Command::Inspect(_) => true,
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
@@ -257,6 +259,7 @@ impl Args {
             Command::Resume(args) => args.json,
             Command::Replay(args) => args.json,
             Command::Ps(args) => args.json,
+            Command::Tree(args) => args.json,
             Command::Inspect(args) => args.aim.json,
             Command::Pause(args) => args.aim.json,
             Command::Kill(args) => args.aim.json,

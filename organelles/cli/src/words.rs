@@ -3,8 +3,8 @@
 use karyon_arrangements::{Arrangement, Bond, Schedule};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, OrderVerb, Output, Record,
-    Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Order, OrderVerb, Output,
+    Record, Target, Verb,
 };
 
 use crate::output::{hex, plain};
@@ -141,6 +141,7 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
                 Decision::Redelivered => "restarted, and the same comes again",
                 Decision::Restarted => "restarted",
                 Decision::Stopped => "not restarted",
+                Decision::LeftToSupervisor => "left to its supervisor",
             };
             format!("{agent} {how} in step {step}, attempt {}: {then}", attempt.saturating_add(1))
         }
@@ -154,7 +155,21 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
         }
         Record::Change { verb, target } => change_words(*verb, *target),
         Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
+        Record::Supervised { agent, measure, .. } => measure_words(&agent.to_string(), *measure),
     }
+}
+
+/// What a supervisor did with an agent.
+pub(crate) fn measure_words(who: &str, measure: Measure) -> String {
+    let done = match measure {
+        Measure::Started => "was started again by",
+        Measure::Asked => "was asked to end by",
+        Measure::Ended => "was ended by",
+        Measure::Killed => "was killed by",
+        Measure::NotStarted => "could not be started by",
+        Measure::Continued => "was started again from its last good state by",
+    };
+    format!("{who} {done} its supervisor")
 }
 
 /// What a user of the machine ordered about an agent.

@@ -153,6 +153,7 @@ impl Rumour {
                 .collect(),
             grant,
             expires: self.expires.iter().map(|(who, tick)| (agent_of(*who), *tick)).collect(),
+            tree: None,
         }
     }
 

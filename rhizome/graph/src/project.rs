@@ -75,7 +75,8 @@ impl Batch<'_, '_> {
             | Record::Crash { .. }
             | Record::DeadLetter { .. }
             | Record::Change { .. }
-            | Record::Order { .. } => {}
+            | Record::Order { .. }
+            | Record::Supervised { .. } => {}
         }
         Ok(())
     }

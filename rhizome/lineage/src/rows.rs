@@ -1,6 +1,6 @@
 //! Which rows a record has, and their keys.
 
-use karyon_log::{Cause, Control, Message, Record};
+use karyon_log::{Cause, Control, Measure, Message, Record};
 use karyon_types::{AgentId, Position, Tick};
 
 /// What ties a record to something that has a serial: `Tie::LeaseGrant` of 3 are the leases that
@@ -190,6 +190,13 @@ impl Rows {
             Record::Crash { agent, step, .. } => {
                 self.crashes.push(step_key(*agent, *step, position));
             }
+            // An end without a step of its own, or a word that it is wanted, is found as a crash.
+            Record::Supervised { agent, step, measure } => match measure {
+                Measure::Asked | Measure::Ended | Measure::Killed => {
+                    self.crashes.push(step_key(*agent, *step, position));
+                }
+                Measure::Started | Measure::NotStarted | Measure::Continued => {}
+            },
             Record::Tick(tick) => {
                 state.tick = Some(*tick);
                 if state.latest < state.tick {

@@ -28,7 +28,7 @@ pub(super) enum Held {
 }
 
 impl Held {
-    fn cause(&self, id: AgentId) -> Cause {
+    pub(super) fn cause(&self, id: AgentId) -> Cause {
         match self {
             Held::Signal(signal) => match signal.bond {
                 Bond::Monitor => Cause::Down(signal.by),
@@ -44,7 +44,7 @@ impl Held {
 
     /// Whether it is for what is left of an agent that ended. A timer that is not armed any more
     /// does not fire.
-    fn survives(&self, left: Left) -> bool {
+    pub(super) fn survives(&self, left: Left) -> bool {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
@@ -55,10 +55,12 @@ impl Held {
 
 #[derive(Default)]
 pub(super) struct Apart {
-    paused: bool,
+    pub(super) paused: bool,
     /// How it was ended: recorded at the beginning of the tick, in its turn.
     ended: Vec<(Fall, ExitReason)>,
-    held: Vec<Held>,
+    /// Its supervisor ended it: what waited for it is lost.
+    pub(super) emptied: bool,
+    pub(super) held: Vec<Held>,
 }
 
 /// What is known of an agent beside its state.
@@ -128,6 +130,9 @@ impl<A: Agent> Scheduler<A> {
         arrivals: &Arrivals<'_>,
     ) {
         let Some(mut apart) = self.apart.remove(&id) else { return };
+        if std::mem::take(&mut apart.emptied) {
+            self.lose_held(id, &mut apart.held);
+        }
         let inputs = arrivals.inputs().map(|item| Held::Input(*item));
         let mut mail = arrivals.mail().cloned().map(Held::Mail);
         apart.held.extend(arrivals.signals.iter().cloned().map(Held::Signal));
@@ -143,7 +148,7 @@ impl<A: Agent> Scheduler<A> {
             for (fall, reason) in apart.ended.drain(..) {
                 self.record_crash(id, CrashKind::Order, fall.decision);
                 let loss = match fall.left {
-                    Left::Nothing => Loss::ReceiverGone,
+                    Left::Nothing | Left::Resting => Loss::ReceiverGone,
                     Left::Anew | Left::LastGood => Loss::MailboxEmptied,
                 };
                 apart.held.retain(|held| {

@@ -13,7 +13,7 @@ use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
 use crate::standing::Wanted;
-use crate::wheel::Key;
+use crate::wheel::{Key, Wheel};
 
 /// The longest time of a timer, ticks: a run of a tick a microsecond takes nine years to it, and no
 /// tick comes near the end of the numbers.
@@ -35,8 +35,10 @@ pub(super) struct Life {
 }
 
 struct Timer {
-    /// Where it lies on the wheel; `None`: it is due in this tick.
+    /// Where it lies on the wheel; `None`: it is due in this tick, or rests.
     key: Option<Key>,
+    /// Of one that rests: when it is due. None if that was in the tick in which it came to rest.
+    rests: Option<u64>,
     every: Option<u64>,
     payload: Payload,
 }
@@ -49,6 +51,33 @@ pub(super) struct Fall {
 }
 
 impl Life {
+    pub(super) fn traps(&self) -> bool {
+        self.traps
+    }
+
+    /// Takes all timers from the wheel.
+    pub(super) fn cancel(&self, wheel: &mut Wheel<(AgentId, TimerId)>) {
+        for key in self.timers.values().filter_map(|timer| timer.key) {
+            wheel.cancel(key);
+        }
+    }
+
+    /// Takes all timers from the wheel until the agent goes on; nobody is linked to it any more.
+    pub(super) fn rest(&mut self, wheel: &mut Wheel<(AgentId, TimerId)>) {
+        self.bonds.retain(|(bond, _)| *bond == Bond::Monitor);
+        for timer in self.timers.values_mut() {
+            timer.rests = timer.key.take().and_then(|key| wheel.cancel(key));
+        }
+    }
+
+    /// The agent goes on behind `now`. What should have fired meanwhile fires in the next tick.
+    pub(super) fn wake(&mut self, wheel: &mut Wheel<(AgentId, TimerId)>, id: AgentId, now: Tick) {
+        for (timer, armed) in &mut self.timers {
+            let due = armed.rests.take().unwrap_or(0).max(now.0 + 1);
+            armed.key = Some(wheel.insert(due, (id, *timer)));
+        }
+    }
+
     fn has_room(&self, what: &Arrangement<'_>) -> bool {
         match what {
             Arrangement::Arm { .. } => self.timers.len() < TIMERS_PER_AGENT,
@@ -159,8 +188,9 @@ impl<A: Agent> Scheduler<A> {
     /// is gone already.
     pub(super) fn fell(&mut self, plan: &Plan<A>, id: AgentId, again: bool) -> Option<Fall> {
         let slot = self.slots.get_mut((id.0 - self.first) as usize)?;
+        let again = again && !plan.supervised;
         let fall = match (again, slot.agent.as_ref()?.kind().restart_from) {
-            (false, _) => Fall { decision: Decision::Stopped, left: Left::Nothing },
+            (false, _) => Fall { decision: plan.stopped(), left: Left::Nothing },
             (true, RestartFrom::Init) => Fall { decision: Decision::Restarted, left: Left::Anew },
             // Between two steps its state is the last good one.
             (true, RestartFrom::LastGood { .. }) => {
@@ -168,7 +198,7 @@ impl<A: Agent> Scheduler<A> {
             }
         };
         match fall.left {
-            Left::Nothing => slot.agent = None,
+            Left::Nothing | Left::Resting => slot.agent = None,
             Left::Anew => slot.agent = Some((plan.init)(id)),
             Left::LastGood => {}
         }
@@ -202,10 +232,9 @@ impl<A: Agent> Scheduler<A> {
         {
             match left {
                 Left::LastGood => life.bonds.retain(|(bond, _)| *bond == Bond::Monitor),
+                Left::Resting => self.rest(by.from),
                 Left::Nothing | Left::Anew => {
-                    for key in life.timers.values().filter_map(|timer| timer.key) {
-                        self.wheel.cancel(key);
-                    }
+                    life.cancel(&mut self.wheel);
                     slot.life = None;
                 }
             }
@@ -267,8 +296,10 @@ impl<A: Agent> Scheduler<A> {
                 let timer = TimerId { step: message.step, output: message.output };
                 let key = Some(self.wheel.insert(tick.0 + ticks, (id, timer)));
                 let every = repeats.then_some(*ticks);
-                life.timers
-                    .insert(timer, Timer { key, every, payload: Payload::from_slice(payload) });
+                life.timers.insert(
+                    timer,
+                    Timer { key, rests: None, every, payload: Payload::from_slice(payload) },
+                );
             }
             Arrangement::Cancel(timer) => {
                 if let Some(key) = life.timers.remove(timer).and_then(|timer| timer.key) {

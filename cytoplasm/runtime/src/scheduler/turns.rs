@@ -13,6 +13,7 @@ use super::{Arrivals, Envelope, Plan, Scheduler, split_front};
 use crate::agent::Agent;
 use crate::bonds::Bonds;
 use crate::schedule::Order;
+use crate::trees::Trees;
 
 /// Stands for "no letter".
 const NONE: u32 = u32::MAX;
@@ -161,13 +162,21 @@ impl Turns {
 
 impl<A: Agent> Scheduler<A> {
     /// Runs a tick turn by turn. Its agents are all that there are.
-    pub(crate) fn run_turns(&mut self, plan: &Plan<A>, tick: Tick, bonds: &mut Bonds) {
+    pub(crate) fn run_turns(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        bonds: &mut Bonds,
+        mut trees: Option<&mut Trees>,
+    ) {
         let mut turns = std::mem::take(&mut self.turns);
         turns.begin(Order::of(&plan.schedule, tick), self.slots.len());
         let timers = self.timers_due(tick);
         let inputs = plan.inputs.released(tick).items;
         timers.iter().for_each(|(agent, _)| turns.call(*agent));
         inputs.iter().for_each(|item| turns.call(item.receiver));
+        // Whoever was told something between the ticks is among them.
+        drop(bonds.fresh());
         bonds.due().for_each(|agent| turns.call(agent));
         self.called_upon().into_iter().for_each(|agent| turns.call(agent));
         let everybody = plan.inputs.everybody(tick);
@@ -194,7 +203,12 @@ impl<A: Agent> Scheduler<A> {
                 outbox.drain(..).for_each(|envelope| turns.deliver(envelope));
             }
             if !self.outcome.bonds.is_empty() {
-                self.outcome.bonds.drain(..).for_each(|change| bonds.apply(change));
+                for change in self.outcome.bonds.drain(..) {
+                    if let Some(trees) = &mut trees {
+                        trees.note(&change);
+                    }
+                    bonds.apply(change);
+                }
                 bonds.fresh().for_each(|agent| turns.call(agent));
             }
         }

@@ -91,6 +91,7 @@ fn as_many_are_answered_between_two_ticks_as_are_little_work() {
         let answered = asker.answers().into_iter().map(|(.., answer)| match answer {
             Answer::Listed(listed) => listed.at.tick,
             Answer::Inspected(found) => found.at.tick,
+            Answer::Tree(shown) => shown.at.tick,
             Answer::Done(at) => at.tick.map(|tick| Tick(tick.0 - 1)),
             Answer::Refused(why) => panic!("{why}"),
         });
@@ -165,7 +166,7 @@ fn an_inspected_agent_shows_its_state_its_lease_and_from_then_on_its_causes() {
     let Answer::Inspected(then) = &answers[1].2 else { panic!("{:?}", answers[1]) };
     let state = |sum| {
         let mut bytes = Vec::new();
-        let puppet = Puppet::<0, 0> { sum, denied: Vec::new(), heard: Vec::new() };
+        let puppet = Puppet::<0, 0> { sum, denied: Vec::new(), heard: Vec::new(), obeys: false };
         karyon_runtime::codec::encode(&puppet, &mut bytes);
         Some(bytes)
     };

@@ -281,7 +281,7 @@ fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
     ticks
 }
 
-fn not_recorded(mut asked: Asked, records: &[u8]) -> Asked {
+pub fn not_recorded(mut asked: Asked, records: &[u8]) -> Asked {
     let ticks = ticks(records);
     for (tick, orders) in (0u64..).zip(&ticks) {
         for done in orders {

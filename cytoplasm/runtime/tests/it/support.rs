@@ -16,6 +16,7 @@ use karyon_runtime::{
     InputSource, Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
     RunConfig, RunError, Schedule, TimerId, codec, run,
 };
+use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,8 @@ pub enum Order {
     Link(u64),
     Unlink(u64),
     Trap(bool),
+    /// From now on it ends when its supervisor asks for it.
+    Obey,
 }
 
 /// Does what it is told; `R` is its restart (0 permanent, 1 transient, 2 temporary), `G` how
@@ -53,6 +56,7 @@ pub struct Puppet<const R: u8, const G: u32> {
     pub denied: Vec<String>,
     /// What it heard of others' ends.
     pub heard: Vec<String>,
+    pub obeys: bool,
 }
 
 impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
@@ -86,6 +90,9 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
             }
             Event::Exit { from, reason } => {
                 self.heard.push(format!("{}: {} exit, {reason}", context.now(), from.0));
+                if self.obeys && from == AgentId(0) {
+                    context.exit_with(reason.clone());
+                }
                 return Ok(());
             }
         };
@@ -107,6 +114,7 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 Order::Link(agent) => context.link(AgentId(agent)),
                 Order::Unlink(agent) => context.unlink(AgentId(agent)),
                 Order::Trap(traps) => context.trap_exit(traps),
+                Order::Obey => self.obeys = true,
             }
         }
         Ok(())
@@ -238,6 +246,7 @@ pub struct Stage {
     pub limits: Limits,
     pub expires: Vec<(AgentId, Tick)>,
     pub changes: Vec<Change>,
+    pub tree: Option<Supervised>,
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
@@ -262,6 +271,7 @@ impl Default for Stage {
             limits: LIMITS,
             expires: Vec::new(),
             changes: Vec::new(),
+            tree: None,
             rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK),
             guard: None,
             desk: None,
@@ -322,6 +332,7 @@ impl Stage {
             },
             expires: self.expires.clone(),
             changes: self.changes.clone(),
+            tree: self.tree.clone(),
         };
         let mut recorder = Some(recorder);
         let outcome = run(config, population, inputs, &mut recorder);

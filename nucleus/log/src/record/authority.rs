@@ -50,6 +50,33 @@ pub enum OrderVerb {
     Restart = 4,
 }
 
+/// What a supervisor did with an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Measure {
+    /// It was started, as it was in the beginning.
+    Started = 1,
+    /// It traps exits, and was asked to end.
+    Asked = 2,
+    /// It was told to end, and did.
+    Ended = 3,
+    /// It was ended without being asked.
+    Killed = 4,
+    /// It could not be started.
+    NotStarted = 5,
+    /// It goes on from its last good state.
+    Continued = 6,
+}
+
+impl Measure {
+    /// The measure with this number.
+    pub fn from_number(number: u8) -> Option<Measure> {
+        use Measure::{Asked, Continued, Ended, Killed, NotStarted, Started};
+        let all = [Started, Asked, Ended, Killed, NotStarted, Continued];
+        all.into_iter().find(|measure| *measure as u8 == number)
+    }
+}
+
 /// Whose authority an order is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {

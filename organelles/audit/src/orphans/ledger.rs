@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use karyon_arrangements::Arrangement;
-use karyon_log::{Cause, Control, Decision, Message, Output, Record};
+use karyon_log::{Cause, Control, Decision, Measure, Message, Output, Record};
 use karyon_types::{AgentId, Position};
 
 use super::{Orphans, Want};
@@ -78,6 +78,12 @@ impl Ledger {
             Record::Crash { agent, step, .. } => {
                 self.ends.insert(Message { from: *agent, step: *step, output: 0 });
             }
+            Record::Supervised { agent, step, measure } => match measure {
+                Measure::Asked | Measure::Ended | Measure::Killed => {
+                    self.ends.insert(Message { from: *agent, step: *step, output: 0 });
+                }
+                Measure::Started | Measure::NotStarted | Measure::Continued => {}
+            },
             // A tick is nobody's doing; a change repeats a principal's order; an order about a
             // process names its user, and gives nobody authority.
             Record::Tick(_)

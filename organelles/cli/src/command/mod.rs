@@ -17,6 +17,7 @@ mod resume;
 mod run;
 mod safety;
 mod summary;
+mod tree;
 mod why;
 
 use crate::args::{Args, Command};
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Resume(args) => resume::execute(&args),
         Command::Replay(args) => replay::execute(&args),
         Command::Ps(args) => ps::execute(&args),
+        Command::Tree(args) => tree::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
         Command::Pause(args) => pause::execute(&args),
         Command::Kill(args) => kill::execute(&args),

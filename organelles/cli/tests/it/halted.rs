@@ -37,6 +37,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("resume", "--data RUN", Acts),
     ("replay", "--verify --data RUN", Acts),
     ("ps", "--data RUN", Asks),
+    ("tree", "--data RUN", Asks),
     ("inspect", "a --data RUN", Asks),
     ("pause", "a --data RUN", Asks),
     ("kill", "1 --data RUN", Asks),

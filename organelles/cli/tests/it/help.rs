@@ -23,6 +23,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["safety", "sign"],
     &["halt"],
     &["ps"],
+    &["tree"],
     &["inspect"],
     &["pause"],
     &["kill"],

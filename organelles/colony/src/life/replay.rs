@@ -203,7 +203,7 @@ fn agent_of(record: &[u8]) -> Option<AgentId> {
         | Record::Step { agent, .. }
         | Record::Crash { agent, .. }
         | Record::DeadLetter { agent, .. } => Some(agent),
-        Record::Order { agent, .. } => Some(agent),
+        Record::Order { agent, .. } | Record::Supervised { agent, .. } => Some(agent),
         Record::Control(_)
         | Record::Schedule(_)
         | Record::Tick(_)

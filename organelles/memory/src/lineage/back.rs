@@ -168,7 +168,8 @@ impl Chain<'_> {
             | Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
-            | Record::Order { .. } => None,
+            | Record::Order { .. }
+            | Record::Supervised { .. } => None,
         };
         let Some((agent, cause)) = cause else { return Ok(()) };
         match self.cause(agent, cause, position)? {
@@ -228,7 +229,8 @@ impl Chain<'_> {
                 | Record::Crash { .. }
                 | Record::DeadLetter { .. }
                 | Record::Change { .. }
-                | Record::Order { .. } => {
+                | Record::Order { .. }
+                | Record::Supervised { .. } => {
                     return Err(JournalError::Changed { position: at }.into());
                 }
             };
@@ -287,6 +289,19 @@ impl Chain<'_> {
         })
     }
 
+    /// Adds what a supervisor did with an agent, if that is what it heard of.
+    fn supervised(&mut self, message: Message) -> Result<bool, LineageError> {
+        let last = self.journal.crashes(message.from, message.step)?.pop();
+        let found = last.map(|last| self.journal.record(last)).transpose()?.flatten();
+        match found.as_ref().and_then(|found| found.record().map(|record| (found, record))) {
+            Some((found, record @ Record::Supervised { .. })) => {
+                self.links.push(link_of(found, record));
+                Ok(true)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
     /// Adds what caused a step of `agent` recorded at `effect`, back to an external input; gives
     /// the fact that the agent which acted on it had recorded by then.
     fn cause(
@@ -318,6 +333,9 @@ impl Chain<'_> {
             let missing =
                 || LineageError::NoCause { agent: message.from, step: message.step, effect };
             let Some(found) = found else {
+                if self.supervised(message)? {
+                    return Ok(None);
+                }
                 // Whoever crashed ended there, too, by what it was to handle.
                 let (before, position) = self.crash(message)?.ok_or_else(missing)?;
                 (agent, cause, effect) = (message.from, before, position);

@@ -383,6 +383,12 @@ impl Tree<'_> {
             | Record::Input { .. }
             | Record::Change { .. }
             | Record::Order { .. } => Ok(()),
+            Record::Supervised { agent, step, .. } => {
+                // Whoever is bound to an agent that its supervisor ended is told of that.
+                let end = Message { from: *agent, step: *step, output: 0 };
+                let told = self.journal.handled(end)?;
+                self.told(parent, told.into_iter()).map(drop)
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, plain};
-use crate::words::{arrangement_words, change_words, control_words, order_words};
+use crate::words::{arrangement_words, change_words, control_words, measure_words, order_words};
 
 impl Teller<'_> {
     pub(super) fn name(&self, agent: AgentId) -> Result<String, CliError> {
@@ -89,6 +89,7 @@ impl Teller<'_> {
                     Decision::Redelivered => "restarted, and the same came again",
                     Decision::Restarted => "restarted",
                     Decision::Stopped => "not restarted",
+                    Decision::LeftToSupervisor => "left to its supervisor",
                 };
                 format!("{who} {how}, and was {then}")
             }
@@ -107,6 +108,7 @@ impl Teller<'_> {
             What::Control(control) => control_words(control),
             What::Changed { verb, target } => change_words(*verb, *target),
             What::Ordered { verb, uid } => order_words(&who, *verb, *uid),
+            What::Supervised { measure } => measure_words(&who, *measure),
         })
     }
 
