@@ -683,15 +683,10 @@ impl Leader {
             return Err(error);
         }
         let plan = ground.plan;
-        let mut released = plan.inputs.released(tick).items.len() as u64;
-        if plan.inputs.everybody(tick).is_some() {
-            let activated =
-                |outcome: &Mutex<TickOutcome>| std::mem::take(&mut lock(outcome).activated);
-            let count = outcomes.iter().map(activated).sum();
-            Record::Input { batch: tick.0, count }.encode(&mut self.framing);
-            (self.framed, released) = (self.framed + 1, released + count);
-        }
+        let activated = schedule::activated(plan, tick, outcomes, &mut self.framing);
+        self.framed += u32::from(activated.is_some());
         self.recorder.append(&self.framing, self.framed)?;
+        let released = plan.inputs.released(tick).items.len() as u64 + activated.unwrap_or(0);
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
         self.held = 0;
         for outcome in outcomes {

@@ -1,12 +1,16 @@
 //! A schedule's place in the log, and the order of turns that it draws.
 
+use std::sync::Mutex;
+
 use karyon_arrangements::{Schedule, Turns};
 use karyon_log::{Record, Records};
 use karyon_types::{AgentId, Tick};
 
 use crate::draws::mix;
+use crate::engine::lock;
 use crate::error::RunError;
 use crate::recorder::{RecordError, Recorder};
+use crate::scheduler::{Plan, TickOutcome};
 
 /// Keeps what is drawn for turns apart from what agents draw.
 const TURNS: u64 = 0x7475_726e_735f_3031;
@@ -59,6 +63,20 @@ pub(crate) fn named(error: RunError, here: &Schedule) -> RunError {
         (None, None) => error,
         (recorded, _) => RunError::Schedule { recorded: recorded.unwrap_or_default(), here: *here },
     }
+}
+
+/// Records how many agents a tick activated because it activates all; `None`: it does not.
+pub(crate) fn activated<A>(
+    plan: &Plan<A>,
+    tick: Tick,
+    outcomes: &[Mutex<TickOutcome>],
+    framing: &mut Vec<u8>,
+) -> Option<u64> {
+    plan.inputs.everybody(tick)?;
+    let activated = |outcome: &Mutex<TickOutcome>| std::mem::take(&mut lock(outcome).activated);
+    let count = outcomes.iter().map(activated).sum();
+    Record::Input { batch: tick.0, count }.encode(framing);
+    Some(count)
 }
 
 #[cfg(test)]

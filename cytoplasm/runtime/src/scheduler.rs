@@ -305,22 +305,6 @@ impl<A: Agent> Scheduler<A> {
         self.inbox.clear();
     }
 
-    /// The first of its agents from `serial` on that did not exit.
-    fn next_living(&self, serial: u64) -> Option<AgentId> {
-        let behind = self.slots.get((serial - self.first) as usize..)?;
-        let place = behind.iter().position(|slot| slot.agent.is_some())?;
-        Some(AgentId(serial + place as u64))
-    }
-
-    /// What activates an agent when all are, unless it exited or is paused.
-    fn activation(&mut self, everybody: Option<u32>, id: AgentId) -> Option<InputItem> {
-        let first = everybody?;
-        let slot = self.slots.get((id.0 - self.first) as usize)?;
-        let is_active = slot.agent.is_some() && (self.apart.is_empty() || !self.is_paused(id));
-        self.outcome.activated += u64::from(is_active);
-        is_active.then(|| InputItem { receiver: id, index: first.wrapping_add(id.0 as u32 - 1) })
-    }
-
     fn run_one(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, arrivals: &Arrivals<'_>) {
         let letters = arrivals.mail().filter(|envelope| envelope.denial.is_none()).count() as u64;
         self.deepest = self.deepest.max(letters);

@@ -247,7 +247,9 @@ fn run_error(error: &RunError) -> CliError {
             }
             (Code::VerificationFailed, None)
         }
-        RunError::Record(RecordError::Committed(_)) => (Code::VerificationFailed, None),
+        RunError::Schedule { .. } | RunError::Record(RecordError::Committed(_)) => {
+            (Code::VerificationFailed, None)
+        }
         // Only a comparison ends so, and whoever asked for one takes it for no error.
         RunError::Record(RecordError::Reached) => (Code::Failure, None),
         RunError::Lease { .. } => (Code::Refused, None),

@@ -12,6 +12,7 @@ use karyon_types::{AgentId, Tick};
 use super::{Arrivals, Envelope, Plan, Scheduler, split_front};
 use crate::agent::Agent;
 use crate::bonds::Bonds;
+use crate::input::InputItem;
 use crate::schedule::Order;
 use crate::trees::Trees;
 
@@ -220,6 +221,22 @@ impl<A: Agent> Scheduler<A> {
         self.outcome.sent = turns.waiting;
         self.outcome.held = self.held();
         self.turns = turns;
+    }
+
+    /// The first of its agents from `serial` on that did not exit.
+    pub(super) fn next_living(&self, serial: u64) -> Option<AgentId> {
+        let behind = self.slots.get((serial - self.first) as usize..)?;
+        let place = behind.iter().position(|slot| slot.agent.is_some())?;
+        Some(AgentId(serial + place as u64))
+    }
+
+    /// What activates an agent when all are, unless it exited or is paused.
+    pub(super) fn activation(&mut self, everybody: Option<u32>, id: AgentId) -> Option<InputItem> {
+        let first = everybody?;
+        let slot = self.slots.get((id.0 - self.first) as usize)?;
+        let is_active = slot.agent.is_some() && (self.apart.is_empty() || !self.is_paused(id));
+        self.outcome.activated += u64::from(is_active);
+        is_active.then(|| InputItem { receiver: id, index: first.wrapping_add(id.0 as u32 - 1) })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use karyon_log::{Record, Records};
 use karyon_runtime::processes::OrderVerb::{Kill, Pause, Resume};
+use karyon_runtime::processes::{Answer, Question, Selection};
 use karyon_runtime::{
     Agent, AgentKind, Chaos, Context, Event, EveryTick, Failure, Limits, Outcome, Restart,
     RestartFrom, RunError, Schedule,
@@ -371,4 +372,29 @@ fn a_timer_fires_behind_what_was_heard_in_its_tick() {
         words[words.len() - 2..],
         ["agent 2 step 1 on 1.0.0 -> 0", "agent 2 step 2 on timer 0.0 -> 0"]
     );
+}
+
+#[test]
+fn what_waits_for_a_turn_is_bounded_and_counted_as_a_mailbox() {
+    let seed = seed_for(2, 1, 0..2);
+    let script = Script::new([(0, 1, vec![Send(2, vec![]), Send(2, vec![]), Send(2, vec![])])]);
+    let of_two = Selection { name: Some("puppet 2".into()), limit: 9, ..Selection::default() };
+    let asker = Asker::new(script.clone(), [(1, Question::List(of_two))]);
+    let desk = Some(asker.desk.clone());
+    let stage = Stage { desk, ..run_of(Schedule::sequential_random(seed)) };
+    let (outcome, _) = stage.play_from::<0, 0>(asker.clone(), recorder(&Disk::default()));
+    outcome.unwrap();
+    match &asker.answers()[0].2 {
+        Answer::Listed(listed) => assert_eq!(listed.processes[0].mailbox, 3),
+        other => panic!("{other:?}"),
+    }
+    let limits = Limits { messages_per_tick: 2, ..LIMITS };
+    for seed in [seed, seed_for(1, 2, 0..2)] {
+        let stage = Stage { limits, ..run_of(Schedule::sequential_random(seed)) };
+        let (outcome, _) = stage.play::<0, 0>(&script, recorder(&Disk::default()));
+        match outcome.map(drop) {
+            Err(RunError::MailboxBound { agent: AgentId(2), bound: 2, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
