@@ -15,6 +15,7 @@ mod hop;
 pub mod projected;
 pub mod remember;
 mod rivals;
+mod spawner;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use criterion::Criterion;
 pub use governed::{Done, Hopper, LogAlone, LogPlace, Quiet, Run, grant};
 pub use hop::{Hop, Ring, shuffled};
 pub use rivals::Ractor;
+pub use spawner::Parent;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -17,16 +17,17 @@ use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;
+use crate::births::{Births, Later};
 use crate::bonds::Bonds;
 use crate::census::Ground;
 use crate::chaos::Chaos;
 use crate::error::RunError;
 use crate::input::{Batch, InputSource};
 use crate::leases::{Change, Leases};
-use crate::orders::{Open, Orders};
+use crate::orders::{NewLife, Open, Orders};
 use crate::processes::Desk;
 use crate::recorder::Recorder;
-use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
+use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
 use crate::services;
 
 /// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
@@ -39,6 +40,23 @@ pub struct Limits {
     /// Bytes of the log that the outputs under one lease may take, as they are encoded; what is
     /// beyond is denied. `u64::MAX`: no bound.
     pub log_bytes_per_lease: u64,
+    /// Agents that agents may bring to life in a run; one more is denied. Bounds memory, also that
+    /// of those that ended: each keeps its place, some 200 bytes, and its lease.
+    pub spawned: u64,
+    /// Agents that may be forked in a run by orders from outside; one more is refused. Bounds
+    /// memory likewise, and twice the state of each: a fork begins again as it began.
+    pub forks: u64,
+}
+
+impl Limits {
+    /// How far the leases of the scenario's agents reach beyond these: to all that may come to
+    /// life, where agents can bring that about.
+    pub(crate) fn reach(&self) -> u64 {
+        match self.spawned {
+            0 => 0,
+            spawned => spawned.saturating_add(self.forks),
+        }
+    }
 }
 
 /// What was counted; each output is counted once.
@@ -96,6 +114,10 @@ pub struct Population<A> {
     pub names: Vec<String>,
     /// Makes an agent as it is born.
     pub init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
+    /// Makes an agent that another one spawns, from the bytes that it was given; `None` and a panic
+    /// both mean that these are no state: the agent ends as it begins. The same bytes make it again
+    /// when it is restarted from init. Without it nobody spawns.
+    pub born: Option<Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>>,
     /// What they may do at most. Their leases reach all agents of the run and nothing else.
     pub grant: Grant,
     /// When an agent's lease ends, should that be before the grant does.
@@ -168,8 +190,11 @@ pub struct Outcome<A> {
     pub ticks: u64,
     /// What was counted.
     pub counts: Counts,
-    /// The agents in the order of their serials; `None` for those that exited.
+    /// The agents in the order of their serials; `None` for those that exited. Behind those of the
+    /// scenario come those that came to life in the run.
     pub agents: Vec<Option<A>>,
+    /// The names of the latter.
+    pub born: Vec<String>,
     /// Their leases, likewise.
     pub leases: Vec<Lease>,
 }
@@ -204,8 +229,13 @@ pub fn run<A: Agent>(
         chaos: config.chaos,
         limits: config.limits,
         agents: population.names.len() as u64,
+        born: population.born,
+        spawned: AtomicU64::new(0),
+        last: AtomicU64::new(population.names.len() as u64),
     };
-    let orders = Orders::new(config.desk, population.names);
+    let layout = Layout::new(plan.agents, schedulers);
+    let births = Births::new(config.limits, layout, population.names);
+    let orders = Orders::new(config.desk, layout);
     let slabs: Vec<_> = (0..schedulers)
         .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &leases.handles)))
         .collect();
@@ -229,7 +259,9 @@ pub fn run<A: Agent>(
             orders,
             framing: Vec::new(),
             framed: 0,
-            bonds: Bonds::default(),
+            bonds: Bonds::new(plan.agents),
+            births,
+            layout,
         }),
         plan,
         slabs,
@@ -257,13 +289,21 @@ pub fn run<A: Agent>(
     let (ending, ticks) = leader
         .result
         .ok_or_else(|| RunError::Runtime("the run ended without a result".into()))??;
-    let (mut counts, mut agents) = (Counts::default(), Vec::new());
+    let (mut counts, mut agents, mut later) = (Counts::default(), Vec::new(), Vec::new());
     for slab in shared.slabs {
         let slab = slab.into_inner().unwrap_or_else(PoisonError::into_inner);
         counts.add(&slab.counts);
-        agents.extend(slab.into_agents());
+        for (id, agent) in slab.into_agents() {
+            match id.0 <= shared.plan.agents {
+                true => agents.push(agent),
+                false => later.push((id, agent)),
+            }
+        }
     }
-    Ok(Outcome { ending, ticks, counts, agents, leases: leader.leases.terms })
+    later.sort_unstable_by_key(|(id, _)| *id);
+    agents.extend(later.into_iter().map(|(_, agent)| agent));
+    let born = leader.births.names.into_iter().skip(shared.plan.agents as usize).collect();
+    Ok(Outcome { ending, ticks, counts, agents, born, leases: leader.leases.terms })
 }
 
 /// While it lives the guardian is told that agents run, however the run ends.
@@ -412,6 +452,8 @@ struct Leader {
     framing: Vec<u8>,
     framed: u32,
     bonds: Bonds,
+    births: Births,
+    layout: Layout,
 }
 
 /// What is left to do behind a tick.
@@ -460,7 +502,7 @@ impl Leader {
             return Ok(self.end(ending));
         }
         let batch = plan.inputs.released(next);
-        let ordered = self.orders.serve(ground, &self.leases.terms, &mut self.recorder, last)?;
+        let ordered = self.serve(ground, last)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
         if idle
             && !ordered
@@ -478,7 +520,7 @@ impl Leader {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
-        let events = left.events + self.frame(next, batch)?;
+        let events = left.events + self.frame(ground, next, batch)?;
         Ok(Some(Next { tick: next, events }))
     }
 
@@ -514,14 +556,22 @@ impl Leader {
             if let Some(ending) = self.is_over()? {
                 break Some(ending);
             }
-            let (last, terms) = (self.current, &self.leases.terms);
-            if self.orders.serve(ground, terms, &mut self.recorder, last)? {
+            if self.serve(ground, self.current)? {
                 break None;
             }
             std::thread::sleep(LOOK_AGAIN);
         };
         self.set_waiting(false);
         Ok(ending)
+    }
+
+    fn serve<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        last: Option<Tick>,
+    ) -> Result<bool, RunError> {
+        let mut life = NewLife { births: &mut self.births, leases: &mut self.leases };
+        self.orders.serve(ground, &mut life, &mut self.recorder, last)
     }
 
     fn set_waiting(&self, is_so: bool) {
@@ -538,11 +588,18 @@ impl Leader {
     }
 
     /// Begins a tick: changes what is to be changed; how many inputs it releases.
-    fn frame(&mut self, tick: Tick, batch: Batch<'_>) -> Result<u64, RunError> {
+    fn frame<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        tick: Tick,
+        batch: Batch<'_>,
+    ) -> Result<u64, RunError> {
         self.framing.clear();
         Record::Tick(tick).encode(&mut self.framing);
         self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
         self.framed += self.orders.frame(&mut self.framing);
+        self.framed += self.births.begin(ground, &mut self.leases, &mut self.framing);
+        self.bonds.last = self.births.names.len() as u64;
         let released = batch.items.len() as u64;
         if released > 0 {
             Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
@@ -560,14 +617,22 @@ impl Leader {
     ) -> Result<Left, RunError> {
         // An error keeps the whole tick out of the log, so that what is recorded does not depend
         // on who came upon it. The first in the order of serials is the one to tell.
-        if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
+        let failed = outcomes.iter().filter_map(|outcome| {
+            let mut outcome = lock(outcome);
+            let later = outcome.pieces.last().map(|piece| piece.agent);
+            outcome.error.take().map(|error| (later, error))
+        });
+        if let Some((_, error)) = failed.min_by_key(|(later, _)| *later) {
             return Err(error);
         }
         self.recorder.append(&self.framing, self.framed)?;
         let released = plan.inputs.released(tick).items.len() as u64;
         let (mut sent, mut restarts, mut crashes, mut timer) = (0, 0, 0, None);
+        let (mut born, mut later) = (0, Vec::new());
         for outcome in outcomes {
             let mut outcome = lock(outcome);
+            later.extend(Later::take(&mut outcome));
+            born = self.births.ask(&mut outcome.births);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             restarts += outcome.restarts;
@@ -577,7 +642,12 @@ impl Leader {
             timer = [timer, outcome.timer].into_iter().flatten().min();
             outcome.bonds.drain(..).for_each(|change| self.bonds.apply(change));
         }
-        let events = sent + self.bonds.deliver(plan.agents, outcomes);
+        if !later.is_empty() {
+            let (records, count, bonds) = Later::in_order(later);
+            self.recorder.append(&records, count)?;
+            bonds.into_iter().for_each(|change| self.bonds.apply(change));
+        }
+        let events = sent + born + self.bonds.deliver(self.layout, outcomes);
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }

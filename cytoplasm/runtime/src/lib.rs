@@ -11,6 +11,7 @@ mod ahead;
 mod annex;
 mod authority;
 mod barrier;
+mod births;
 mod bonds;
 mod census;
 mod chaos;
@@ -35,7 +36,9 @@ mod services;
 mod standing;
 mod wheel;
 
-pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore};
+pub use agent::{
+    Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore, SpawnId,
+};
 pub use annex::Annex;
 pub use authority::Authority;
 pub use barrier::{Barrier, Poisoned};
@@ -47,7 +50,7 @@ pub use engine::{
 };
 pub use error::RunError;
 pub use input::{Batch, InputItem, InputSource};
-pub use karyon_arrangements::{ExitReason, REASON_BYTES_MAX, TimerId};
+pub use karyon_arrangements::{ExitReason, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, TimerId};
 pub use karyon_supervision::{Exit, Intensity, Restart};
 pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};

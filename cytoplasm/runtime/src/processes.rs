@@ -156,6 +156,8 @@ pub enum Answer {
     Inspected(Box<Inspected>),
     /// To [`Question::Order`]: it was carried out and recorded.
     Done(Position),
+    /// To an order to fork, likewise: and who came to life.
+    Forked(Position, AgentId),
     /// To any.
     Refused(Refusal),
 }
@@ -175,6 +177,9 @@ pub enum Refusal {
     /// It is not paused.
     #[error("it is not paused")]
     NotPaused,
+    /// As many came to life as may.
+    #[error("as many agents were forked as may be in a run")]
+    TooMany,
     /// Too many ask at a time.
     #[error("more than {MAX_WAITING} questions wait; ask again")]
     Busy,

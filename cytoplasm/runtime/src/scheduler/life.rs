@@ -8,8 +8,9 @@ use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
 use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
-use super::{Due, Plan, Scheduler};
+use super::{Due, Plan, Scheduler, newborn};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
+use crate::births::Birth;
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
 use crate::standing::Wanted;
@@ -58,7 +59,8 @@ impl Life {
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
-            | Arrangement::Exit(_) => true,
+            | Arrangement::Exit(_)
+            | Arrangement::Spawn { .. } => true,
         }
     }
 }
@@ -167,11 +169,16 @@ impl<A: Agent> Scheduler<A> {
                 Fall { decision: Decision::Restarted, left: Left::LastGood }
             }
         };
-        match fall.left {
-            Left::Nothing => slot.agent = None,
-            Left::Anew => slot.agent = Some((plan.init)(id)),
-            Left::LastGood => {}
-        }
+        slot.agent = match fall.left {
+            Left::Nothing => None,
+            Left::Anew => newborn::anew(plan, &self.origins, id, slot.agent.as_ref()?),
+            Left::LastGood => slot.agent.take(),
+        };
+        let again = slot.agent.is_some();
+        let fall = match again {
+            true => fall,
+            false => Fall { decision: Decision::Stopped, left: Left::Nothing },
+        };
         slot.restarts = slot.restarts.saturating_add(u32::from(again));
         self.counts.restarts += u64::from(again);
         Some(fall)
@@ -210,6 +217,9 @@ impl<A: Agent> Scheduler<A> {
                 }
             }
         }
+        if left == Left::Nothing && !self.origins.is_empty() {
+            self.forget_origin(by.from);
+        }
         self.outcome.bonds.push(BondChange::End { by, reason, left });
     }
 
@@ -233,6 +243,7 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Arm { .. } => (Deed::Arm, Rights::SEND, id),
             Arrangement::Bind(Bond::Monitor, to) => (Deed::Monitor(*to), Rights::SEND, *to),
             Arrangement::Bind(Bond::Link, to) => (Deed::Link(*to), Rights::LINK, *to),
+            Arrangement::Spawn { .. } => (Deed::Spawn, Rights::SPAWN, id),
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -242,7 +253,10 @@ impl<A: Agent> Scheduler<A> {
             }
         };
         let request = Request { agent: id, right, target: target.0, now: tick };
-        let room = slot.life.as_ref().is_none_or(|life| life.has_room(&what));
+        let room = match &what {
+            Arrangement::Spawn { .. } => plan.may_spawn(),
+            other => slot.life.as_ref().is_none_or(|life| life.has_room(other)),
+        };
         let allowed = plan.gate.check(lease, &request);
         let allowed =
             allowed.and_then(|lease| room.then_some(lease).ok_or(Denial::BudgetExhausted));
@@ -261,6 +275,10 @@ impl<A: Agent> Scheduler<A> {
     fn make(&mut self, tick: Tick, message: Message, what: &Arrangement<'_>) {
         let id = message.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return };
+        if let Arrangement::Spawn { name, how } = what {
+            let birth = Birth { by: message, name: (*name).into(), how: (*how).into() };
+            return self.outcome.births.push(birth);
+        }
         let life = slot.life.get_or_insert_default();
         match what {
             Arrangement::Arm { ticks, repeats, payload } => {
@@ -288,7 +306,7 @@ impl<A: Agent> Scheduler<A> {
             }
             Arrangement::TrapExit(traps) => life.traps = *traps,
             // The step's last output: what follows is done when the step is recorded.
-            Arrangement::Exit(_) => {}
+            Arrangement::Exit(_) | Arrangement::Spawn { .. } => {}
         }
     }
 }

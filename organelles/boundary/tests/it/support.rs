@@ -15,7 +15,7 @@ use karyon_guard::{FromGuardian, FromRuntime, Guard, MAX_FRAME_BYTES, Terms};
 use karyon_log::{Cause, Message};
 use karyon_runtime::DataDir;
 use karyon_runtime::processes::{
-    Answer, Desk, Inspected, Listed, Position, Process, Question, Refusal, Status,
+    Answer, Desk, Inspected, Listed, OrderVerb, Position, Process, Question, Refusal, Status,
 };
 use karyon_types::{AgentId, LeaseId, LogId, Tick};
 use rustix::net::{
@@ -95,6 +95,9 @@ pub fn answer(question: Question) -> Answer {
             last: vec![Cause::Message(Message { from: AgentId(2), step: 3, output: 0 })],
         })),
         Question::Order(order) if order.agent.0 == 2 => Answer::Refused(Refusal::AlreadyPaused),
+        Question::Order(order) if order.agent.0 == 1 && order.verb == OrderVerb::Fork => {
+            Answer::Forked(Position { provisional: true, ..AT }, AgentId(3))
+        }
         Question::Order(order) if order.agent.0 == 1 => {
             Answer::Done(Position { provisional: true, ..AT })
         }
