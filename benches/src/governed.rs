@@ -252,6 +252,7 @@ impl<A: Agent> Run<A> {
             population: Population {
                 names: (1..=agents).map(|serial| serial.to_string()).collect(),
                 init: Arc::new(init),
+                born: None,
                 grant: grant(agents),
                 expires: Vec::new(),
                 changes: Vec::new(),
@@ -269,6 +270,8 @@ impl<A: Agent> Run<A> {
                     messages_per_tick: agents,
                     // The product's default: the bytes are counted.
                     log_bytes_per_lease: 64 << 20,
+                    spawned: 0,
+                    forks: 0,
                 },
                 stop: Some(stop),
                 interrupt: Arc::default(),

@@ -15,6 +15,7 @@ mod hop;
 pub mod projected;
 pub mod remember;
 mod rivals;
+mod spawner;
 pub mod sqlite;
 mod stepper;
 
@@ -26,6 +27,7 @@ pub use governed::{Done, Hopper, LogAlone, LogPlace, Quiet, Run, grant};
 pub use hop::{Hop, Ring, shuffled};
 pub use karyon_runtime::Schedule;
 pub use rivals::Ractor;
+pub use spawner::Parent;
 pub use stepper::Stepper;
 
 #[global_allocator]

@@ -39,7 +39,10 @@ impl Agent for Rememberer {
                 payload
             }
             Event::Denied { .. } => return Err(Failure("everything is allowed".into())),
-            Event::Timer { .. } | Event::Down { .. } | Event::Exit { .. } => {
+            Event::Timer { .. }
+            | Event::Down { .. }
+            | Event::Exit { .. }
+            | Event::Spawned { .. } => {
                 return Err(Failure("it arranges nothing".into()));
             }
         };

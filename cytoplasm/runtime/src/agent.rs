@@ -1,10 +1,10 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
-use karyon_arrangements::{Arrangement, Bond, ExitReason, Schedule, TimerId};
+use karyon_arrangements::{Arrangement, Bond, ExitReason, Schedule, TimerId, bounded_name};
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::codec;
@@ -83,6 +83,22 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a ExitReason,
     },
+    /// An agent that it spawned came to life, at the beginning of this tick.
+    Spawned {
+        /// What [`Context::spawn`] gave back.
+        spawn: SpawnId,
+        /// The new agent.
+        child: AgentId,
+    },
+}
+
+/// Names what an agent spawned: the step in which it did, and which of its outputs that was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SpawnId {
+    /// The agent's step, counted from 0.
+    pub step: u64,
+    /// The step's output, counted from 0.
+    pub output: u16,
 }
 
 /// What an agent can be denied.
@@ -98,6 +114,8 @@ pub enum Deed {
     Monitor(AgentId),
     /// To link itself to this agent.
     Link(AgentId),
+    /// To bring an agent to life.
+    Spawn,
 }
 
 /// A step's own word that it failed; handled like a panic, but cheaper.
@@ -130,6 +148,11 @@ pub trait Agent: Serialize + Restore + Send + 'static {
     /// The number of the kind of which `init` makes this agent, as an index into genesis' list:
     /// 0, but for a type that stands for several kinds.
     fn kind_number(_init: &dyn Fn(AgentId) -> Self, _agent: AgentId) -> u32 {
+        0
+    }
+
+    /// The number of the kind that this agent is of: 0, but for a type that stands for several.
+    fn number(&self) -> u32 {
         0
     }
 }
@@ -309,6 +332,17 @@ impl Context<'_> {
     /// Whether the end of whoever it is linked to comes as [`Event::Exit`].
     pub fn trap_exit(&mut self, traps: bool) {
         self.arrange(&Arrangement::TrapExit(traps));
+    }
+
+    /// Brings an agent to life in the next tick, where [`Event::Spawned`] tells its serial.
+    /// [`Population::born`](crate::Population::born) makes its state from `how`; its lease is cut
+    /// from this agent's. The gate is asked for a right of its own. A name that is too long is cut
+    /// to [`SPAWN_NAME_BYTES_MAX`](crate::SPAWN_NAME_BYTES_MAX) bytes; nobody checks that it is the
+    /// only one of its kind.
+    pub fn spawn(&mut self, name: &str, how: &[u8]) -> SpawnId {
+        let id = SpawnId { step: self.step, output: self.wishes.outputs.len() as u16 };
+        self.arrange(&Arrangement::Spawn { name: bounded_name(name), how });
+        id
     }
 
     fn arrange(&mut self, what: &Arrangement<'_>) {

@@ -86,6 +86,10 @@ impl Ahead {
                 Some(Record::Order { verb, agent, uid }) if self.begun => {
                     self.orders.push(Order { verb, agent, uid });
                 }
+                // A fork's beginning lies between orders; that of a spawned agent behind them all.
+                Some(Record::Lease(lease))
+                    if self.begun && lease.cut.is_some_and(|cut| cut.by.is_none()) => {}
+                Some(Record::Spawn { .. }) if self.begun => {}
                 // All else lies behind the orders; what is no record at all the comparison finds.
                 Some(_) | None => {
                     self.more = true;

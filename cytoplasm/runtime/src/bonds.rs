@@ -12,7 +12,7 @@ use karyon_log::Message;
 use karyon_types::AgentId;
 
 use crate::engine::lock;
-use crate::scheduler::{TickOutcome, share};
+use crate::scheduler::{Layout, TickOutcome};
 
 /// What a step did to bonds, or how an agent ended.
 #[derive(Debug)]
@@ -69,6 +69,8 @@ pub(crate) struct Bonds {
     /// By agent: of whose end it is told.
     heeds: Ends,
     gone: BTreeSet<AgentId>,
+    /// Serials behind this one nobody has yet.
+    pub(crate) last: u64,
     /// The signals of the next tick, by receiver.
     due: BTreeMap<AgentId, Vec<Signal>>,
     /// Who was told something since somebody looked.
@@ -76,10 +78,15 @@ pub(crate) struct Bonds {
 }
 
 impl Bonds {
+    /// Of a run whose last agent has this serial.
+    pub(crate) fn new(last: u64) -> Bonds {
+        Bonds { last, ..Bonds::default() }
+    }
+
     pub(crate) fn apply(&mut self, change: BondChange) {
         match change {
             BondChange::Bind { by, to, .. } if by.from == to => {}
-            BondChange::Bind { by, to, bond } if self.gone.contains(&to) => {
+            BondChange::Bind { by, to, bond } if to.0 > self.last || self.gone.contains(&to) => {
                 let reason = ExitReason::NoProcess;
                 self.tell(Signal { to: by.from, who: to, bond, by, reason });
             }
@@ -124,11 +131,10 @@ impl Bonds {
     }
 
     /// Gives the signals of the next tick to the receivers' schedulers.
-    pub(crate) fn deliver(&mut self, agents: u64, outcomes: &[Mutex<TickOutcome>]) {
+    pub(crate) fn deliver(&mut self, layout: Layout, outcomes: &[Mutex<TickOutcome>]) {
         self.fresh.clear();
-        let share = share(agents, outcomes.len());
         for (to, signals) in self.take_due() {
-            if let Some(outcome) = outcomes.get(((to.0 - 1) / share) as usize) {
+            if let Some(outcome) = layout.home(to).and_then(|home| outcomes.get(home)) {
                 lock(outcome).signals.extend(signals);
             }
         }
@@ -227,7 +233,7 @@ mod tests {
 
     #[test]
     fn whoever_is_bound_twice_is_told_of_each_bond_once() {
-        let mut bonds = Bonds::default();
+        let mut bonds = Bonds::new(9);
         bind(&mut bonds, 1, 2, Bond::Monitor);
         bind(&mut bonds, 1, 2, Bond::Monitor);
         bind(&mut bonds, 2, 1, Bond::Link);
@@ -241,7 +247,7 @@ mod tests {
 
     #[test]
     fn who_unbinds_itself_hears_nothing_even_of_an_end_before() {
-        let mut bonds = Bonds::default();
+        let mut bonds = Bonds::new(9);
         bind(&mut bonds, 1, 2, Bond::Monitor);
         bind(&mut bonds, 1, 2, Bond::Link);
         end(&mut bonds, 2, Left::Nothing);
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_began_anew_is_bound_to_nobody_and_what_goes_on_still_monitors() {
-        let mut bonds = Bonds::default();
+        let mut bonds = Bonds::new(9);
         for who in [1, 3] {
             bind(&mut bonds, who, 2, Bond::Monitor);
             bind(&mut bonds, who, 2, Bond::Link);

@@ -21,7 +21,8 @@ use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;
-use crate::bonds::Bonds;
+use crate::births::{Births, Later};
+use crate::bonds::{BondChange, Bonds};
 use crate::census::Ground;
 use crate::chaos::Chaos;
 use crate::error::RunError;
@@ -32,7 +33,7 @@ use crate::pace::Pace;
 use crate::processes::{Desk, MAX_HELD};
 use crate::recorder::Recorder;
 use crate::schedule;
-use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
+use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::tally::{Tallied, Tally};
 use crate::trees::Trees;
@@ -47,6 +48,23 @@ pub struct Limits {
     /// Bytes of the log that the outputs under one lease may take, as they are encoded; what is
     /// beyond is denied. `u64::MAX`: no bound.
     pub log_bytes_per_lease: u64,
+    /// Agents that agents may bring to life in a run; one more is denied. Bounds memory, also that
+    /// of those that ended: each keeps its place, some 200 bytes, and its lease.
+    pub spawned: u64,
+    /// Agents that may be forked in a run by orders from outside; one more is refused. Bounds
+    /// memory likewise, and twice the state of each: a fork begins again as it began.
+    pub forks: u64,
+}
+
+impl Limits {
+    /// How far the leases of the scenario's agents reach beyond these: to all that may come to
+    /// life, where agents can bring that about.
+    pub(crate) fn reach(&self) -> u64 {
+        match self.spawned {
+            0 => 0,
+            spawned => spawned.saturating_add(self.forks),
+        }
+    }
 }
 
 /// What was counted; each output is counted once.
@@ -104,6 +122,10 @@ pub struct Population<A> {
     pub names: Vec<String>,
     /// Makes an agent as it is born.
     pub init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
+    /// Makes an agent that another one spawns, from the bytes that it was given; `None` and a panic
+    /// both mean that these are no state: the agent ends as it begins. The same bytes make it again
+    /// when it is restarted from init. Without it nobody spawns.
+    pub born: Option<Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>>,
     /// What they may do at most. Their leases reach all agents of the run and nothing else.
     pub grant: Grant,
     /// When an agent's lease ends, should that be before the grant does.
@@ -188,8 +210,11 @@ pub struct Outcome<A> {
     pub ticks: u64,
     /// What was counted.
     pub counts: Counts,
-    /// The agents in the order of their serials; `None` for those that exited.
+    /// The agents in the order of their serials; `None` for those that exited. Behind those of the
+    /// scenario come those that came to life in the run.
     pub agents: Vec<Option<A>>,
+    /// The names of the latter.
+    pub born: Vec<String>,
     /// Their leases, likewise.
     pub leases: Vec<Lease>,
 }
@@ -232,8 +257,13 @@ pub fn run<A: Agent>(
         schedule: config.schedule,
         agents: population.names.len() as u64,
         supervised: trees.is_some(),
+        born: population.born,
+        spawned: AtomicU64::new(0),
+        last: AtomicU64::new(population.names.len() as u64),
     };
-    let orders = Orders::new(config.desk, population.names);
+    let layout = Layout::new(plan.agents, schedulers);
+    let births = Births::new(config.limits, layout, population.names);
+    let orders = Orders::new(config.desk, layout);
     let slabs: Vec<_> = (0..schedulers)
         .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &leases.handles)))
         .collect();
@@ -259,8 +289,10 @@ pub fn run<A: Agent>(
             pace: Pace::new(config.rate),
             framing: Vec::new(),
             framed: 0,
-            bonds: Bonds::default(),
+            bonds: Bonds::new(plan.agents),
             trees,
+            births,
+            layout,
         }),
         plan,
         slabs,
@@ -289,13 +321,21 @@ pub fn run<A: Agent>(
         leader.result.ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
     let (ending, ticks) = result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
     tracing::info!(?ending, ticks, "the run ended");
-    let (mut counts, mut agents) = (Counts::default(), Vec::new());
+    let (mut counts, mut agents, mut later) = (Counts::default(), Vec::new(), Vec::new());
     for slab in shared.slabs {
         let slab = slab.into_inner().unwrap_or_else(PoisonError::into_inner);
         counts.add(&slab.counts);
-        agents.extend(slab.into_agents());
+        for (id, agent) in slab.into_agents() {
+            match id.0 <= shared.plan.agents {
+                true => agents.push(agent),
+                false => later.push((id, agent)),
+            }
+        }
     }
-    Ok(Outcome { ending, ticks, counts, agents, leases: leader.leases.terms })
+    later.sort_unstable_by_key(|(id, _)| *id);
+    agents.extend(later.into_iter().map(|(_, agent)| agent));
+    let born = leader.births.names.into_iter().skip(shared.plan.agents as usize).collect();
+    Ok(Outcome { ending, ticks, counts, agents, born, leases: leader.leases.terms })
 }
 
 /// The tree above a population, if it has one that fits.
@@ -469,6 +509,8 @@ struct Leader {
     framed: u32,
     bonds: Bonds,
     trees: Option<Box<Trees>>,
+    births: Births,
+    layout: Layout,
 }
 
 /// What is left to do behind a tick.
@@ -550,12 +592,12 @@ impl Leader {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
+        let everybody = plan.inputs.everybody(next).map_or(0, |_| plan.agents);
+        let events = left.events + everybody + self.frame(ground, next, batch)?;
         if !plan.schedule.is_sequential() {
             // Otherwise they wait for their receivers' turns.
-            self.bonds.deliver(plan.agents, outcomes);
+            self.bonds.deliver(self.layout, outcomes);
         }
-        let everybody = plan.inputs.everybody(next).map_or(0, |_| plan.agents);
-        let events = left.events + everybody + self.frame(next, batch)?;
         self.pace.passed(events, Instant::now());
         Ok(Some(Next { tick: next, events }))
     }
@@ -657,11 +699,18 @@ impl Leader {
     }
 
     /// Begins a tick: changes what is to be changed; how many inputs it releases.
-    fn frame(&mut self, tick: Tick, batch: Batch<'_>) -> Result<u64, RunError> {
+    fn frame<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        tick: Tick,
+        batch: Batch<'_>,
+    ) -> Result<u64, RunError> {
         self.framing.clear();
         Record::Tick(tick).encode(&mut self.framing);
         self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
         self.framed += self.orders.frame(&mut self.framing);
+        self.framed += self.births.begin(ground, &mut self.leases, &mut self.framing);
+        self.bonds.last = self.births.names.len() as u64;
         let released = batch.items.len() as u64;
         if released > 0 {
             Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
@@ -679,7 +728,12 @@ impl Leader {
     ) -> Result<Left, RunError> {
         // An error keeps the whole tick out of the log, so that what is recorded does not depend
         // on who came upon it. The first in the order of serials is the one to tell.
-        if let Some(error) = outcomes.iter().find_map(|outcome| lock(outcome).error.take()) {
+        let failed = outcomes.iter().filter_map(|outcome| {
+            let mut outcome = lock(outcome);
+            let later = outcome.pieces.last().map(|piece| piece.agent);
+            outcome.error.take().map(|error| (later, error))
+        });
+        if let Some((_, error)) = failed.min_by_key(|(later, _)| *later) {
             return Err(error);
         }
         let plan = ground.plan;
@@ -688,9 +742,12 @@ impl Leader {
         self.recorder.append(&self.framing, self.framed)?;
         let released = plan.inputs.released(tick).items.len() as u64 + activated.unwrap_or(0);
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
+        let (mut born, mut later) = (0, Vec::new());
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
+            later.extend(Later::take(&mut outcome));
+            born = self.births.ask(&mut outcome.births);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             passed += std::mem::take(&mut outcome.passed);
@@ -700,11 +757,13 @@ impl Leader {
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
             timer = [timer, outcome.timer].into_iter().flatten().min();
-            for change in outcome.bonds.drain(..) {
-                if let Some(trees) = &mut self.trees {
-                    trees.note(&change);
-                }
-                self.bonds.apply(change);
+            outcome.bonds.drain(..).for_each(|change| self.apply(change));
+        }
+        if !later.is_empty() {
+            let (records, count, bonds) = Later::in_order(later);
+            self.recorder.append(&records, count)?;
+            for change in bonds {
+                self.apply(change);
             }
         }
         if let Some(guard) = &self.guard {
@@ -718,6 +777,13 @@ impl Leader {
         self.supervise(ground, tick)?;
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent + passed, Ordering::Relaxed);
-        Ok(Left { events: sent + self.bonds.waiting(), timer })
+        Ok(Left { events: sent + born + self.bonds.waiting(), timer })
+    }
+
+    fn apply(&mut self, change: BondChange) {
+        if let Some(trees) = &mut self.trees {
+            trees.note(&change);
+        }
+        self.bonds.apply(change);
     }
 }

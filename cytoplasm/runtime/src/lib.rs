@@ -11,6 +11,7 @@ mod ahead;
 mod annex;
 mod authority;
 mod barrier;
+mod births;
 mod bonds;
 mod branches;
 mod census;
@@ -43,7 +44,9 @@ mod trace;
 mod trees;
 mod wheel;
 
-pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore};
+pub use agent::{
+    Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore, SpawnId,
+};
 pub use annex::Annex;
 pub use authority::Authority;
 pub use barrier::{Barrier, Poisoned};
@@ -57,7 +60,9 @@ pub use engine::{
 };
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
-pub use karyon_arrangements::{ExitReason, REASON_BYTES_MAX, Schedule, TimerId, Turns};
+pub use karyon_arrangements::{
+    ExitReason, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+};
 pub use karyon_supervision::{Exit, Intensity, Restart};
 pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};

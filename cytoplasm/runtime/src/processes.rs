@@ -237,6 +237,8 @@ pub enum Answer {
     Tree(Shown),
     /// To [`Question::Order`]: it was carried out and recorded.
     Done(Position),
+    /// To an order to fork, likewise: and who came to life.
+    Forked(Position, AgentId),
     /// To any.
     Refused(Refusal),
 }
@@ -259,6 +261,9 @@ pub enum Refusal {
     /// Its supervisor forgets it when it ends, so it could not be started again.
     #[error("its supervisor does not keep it when it ends; kill it instead")]
     NotKept,
+    /// As many came to life as may.
+    #[error("as many agents were forked as may be in a run")]
+    TooMany,
     /// Too many ask at a time.
     #[error("more than {MAX_WAITING} questions wait; ask again")]
     Busy,

@@ -6,6 +6,7 @@
 
 mod apart;
 mod life;
+mod newborn;
 mod supervised;
 mod turns;
 
@@ -13,6 +14,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use karyon_arrangements::{Arrangement, ExitReason, Schedule, TimerId};
 use karyon_gate::{Gate, Handle, Request, Rights};
@@ -22,6 +24,7 @@ use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
 use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
+use crate::births::{Birth, Piece};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::chaos::Chaos;
 use crate::codec;
@@ -37,6 +40,8 @@ pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
+pub(crate) use self::newborn::{Layout, Newborn};
+use self::newborn::{Origins, Slab};
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
 use self::turns::Turns;
@@ -93,6 +98,10 @@ pub(crate) struct TickOutcome {
     pub(crate) bonds: Vec<BondChange>,
     /// The first tick at which a timer fires; exact if nothing was sent.
     pub(crate) timer: Option<Tick>,
+    /// Whom agents want to bring to life.
+    pub(crate) births: Vec<Birth>,
+    /// Where in all of this the agents behind the scenario's begin, by serial.
+    pub(crate) pieces: Vec<Piece>,
     /// The other way: the leader's signals for the next tick, by receiver.
     pub(crate) signals: Vec<Signal>,
     /// What waits for its paused agents.
@@ -108,16 +117,43 @@ pub(crate) struct Plan<A> {
     pub(crate) chaos: Chaos,
     pub(crate) limits: Limits,
     pub(crate) schedule: Schedule,
-    /// Agents are numbered from 1 to this.
+    /// Agents of the scenario are numbered from 1 to this.
     pub(crate) agents: u64,
-    /// They stand in a tree: what becomes of one that ended is decided behind the tick.
+    /// These stand in a tree: what becomes of one that ended is decided behind the tick.
     pub(crate) supervised: bool,
+    pub(crate) born: Option<Born<A>>,
+    /// How many agents spawned so far; changed between two ticks only, as is the next.
+    pub(crate) spawned: AtomicU64,
+    /// The serial of the agent that came to life last.
+    pub(crate) last: AtomicU64,
+}
+
+/// Makes the state of an agent that was spawned.
+pub(crate) type Born<A> = Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>;
+
+impl<A> Plan<A> {
+    pub(crate) fn set_born(&self, spawned: u64, last: u64) {
+        self.spawned.store(spawned, Ordering::Relaxed);
+        self.last.store(last, Ordering::Relaxed);
+    }
+
+    /// Whether one more may come to life, as far as was known when the tick began.
+    pub(crate) fn may_spawn(&self) -> bool {
+        self.born.is_some() && self.spawned.load(Ordering::Relaxed) < self.limits.spawned
+    }
+
+    /// Whether an agent stands in a tree.
+    pub(crate) fn supervises(&self, id: AgentId) -> bool {
+        self.supervised && id.0 <= self.agents
+    }
 }
 
 pub(crate) struct Scheduler<A> {
     /// The serial of its first agent.
     first: u64,
-    slots: Vec<Slot<A>>,
+    slots: Slab<A>,
+    layout: Layout,
+    origins: Origins,
     /// By scheduler.
     pub(crate) outbox: Vec<Vec<Envelope>>,
     share: u64,
@@ -217,9 +253,12 @@ impl<A: Agent> Scheduler<A> {
                 life: None,
             })
             .collect();
+        let layout = Layout::new(plan.agents, schedulers);
         Scheduler {
             first,
-            slots,
+            slots: Slab::new(layout, first, slots),
+            layout,
+            origins: Origins::new(),
             outbox: (0..schedulers).map(|_| Vec::new()).collect(),
             share,
             inbox: Vec::new(),
@@ -241,9 +280,9 @@ impl<A: Agent> Scheduler<A> {
         }
     }
 
-    /// Its agents in the order of their serials; `None` for those that exited.
-    pub(crate) fn into_agents(self) -> Vec<Option<A>> {
-        self.slots.into_iter().map(|slot| slot.agent).collect()
+    /// Its agents with their serials; `None` for those that exited.
+    pub(crate) fn into_agents(self) -> impl Iterator<Item = (AgentId, Option<A>)> {
+        self.slots.into_all().map(|(id, slot)| (id, slot.agent))
     }
 
     /// Runs all that is due for its agents in `tick`: by receiver; the ends of others first, then
@@ -258,7 +297,10 @@ impl<A: Agent> Scheduler<A> {
         // the order of arrival, since no two places are equal.
         let mut order = std::mem::take(&mut self.order);
         order.extend(inbox.iter().zip(0..).map(|(envelope, place)| (envelope.to, place)));
-        order.sort_unstable();
+        match plan.last.load(Ordering::Relaxed) > plan.agents {
+            false => order.sort_unstable(),
+            true => newborn::by_receiver_and_sender(&mut order, &inbox, plan.agents),
+        }
         let released = plan.inputs.released(tick).items;
         let behind = self.first + self.slots.len() as u64;
         let from = released.partition_point(|item| item.receiver.0 < self.first);
@@ -291,6 +333,9 @@ impl<A: Agent> Scheduler<A> {
                 letters: split_front(&mut mail, |letter| letter.0 == next),
                 inbox: &inbox,
             };
+            if next.0 > plan.agents {
+                self.begin_piece(next);
+            }
             self.run_one(plan, tick, next, &arrivals);
         }
         self.due = all_timers;
@@ -333,6 +378,7 @@ impl<A: Agent> Scheduler<A> {
             emptied = match held {
                 Held::Signal(signal) => self.signal(plan, tick, signal, emptied),
                 Held::Timer(timer) => self.fire(plan, tick, id, *timer, emptied),
+                Held::Birth(by, child) => self.tell_of_birth(plan, tick, (*by, *child), emptied),
                 Held::Input(item) => self.handle_input(plan, tick, id, item, emptied),
                 Held::Mail(envelope) => self.handle_mail(plan, tick, id, envelope, emptied),
             };
@@ -403,6 +449,8 @@ impl<A: Agent> Scheduler<A> {
         emptied: bool,
     ) -> bool {
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
+            // Nobody has that serial yet.
+            self.lose(id, due.cause, Loss::ReceiverGone);
             return emptied;
         };
         let living = slot.agent.as_ref().filter(|_| !emptied && self.outcome.error.is_none());
@@ -440,18 +488,17 @@ impl<A: Agent> Scheduler<A> {
             self.counts.crashes += 1;
             self.outcome.crashes += 1;
             let again = redeliver.is_some_and(|most| attempt < most);
-            let decision = match (kind.restart.restarts_after(Exit::Failure), again) {
+            let mut decision = match (kind.restart.restarts_after(Exit::Failure), again) {
                 // In a tree only its supervisor knows whether it is started again.
-                (_, true) if plan.supervised => Decision::Redelivered,
-                (_, false) if plan.supervised => Decision::LeftToSupervisor,
+                (_, true) if plan.supervises(id) => Decision::Redelivered,
+                (_, false) if plan.supervises(id) => Decision::LeftToSupervisor,
                 (false, _) => Decision::Stopped,
                 (true, true) => Decision::Redelivered,
                 (true, false) => Decision::Restarted,
             };
-            let restarts = matches!(decision, Decision::Redelivered | Decision::Restarted);
             slot.agent = match (decision, redeliver) {
                 (Decision::Stopped, _) | (Decision::LeftToSupervisor, None) => None,
-                (_, None) => Some((plan.init)(id)),
+                (_, None) => newborn::anew(plan, &self.origins, id, agent),
                 (_, Some(_)) => match agent.restore(&self.undo) {
                     Some(last_good) => Some(last_good),
                     None => {
@@ -460,6 +507,11 @@ impl<A: Agent> Scheduler<A> {
                     }
                 },
             };
+            if slot.agent.is_none() && decision == Decision::Restarted {
+                // It could not begin again.
+                decision = Decision::Stopped;
+            }
+            let restarts = matches!(decision, Decision::Redelivered | Decision::Restarted);
             let record = Record::Crash { agent: id, step, attempt, kind: crash, decision };
             record.encode(&mut self.outcome.records);
             trace::crashed(id, tick, attempt, crash, decision);
@@ -590,10 +642,16 @@ impl<A: Agent> Scheduler<A> {
         })
     }
 
+    /// The scheduler of an agent. The gate's scope ends with the last that may come to life.
+    #[inline]
+    fn home(&self, id: AgentId) -> usize {
+        let scheduler = ((id.0 - 1) / self.share) as usize;
+        if scheduler < self.outbox.len() { scheduler } else { self.home_of_later(id) }
+    }
+
     #[inline]
     fn send(&mut self, to: AgentId, message: Message, payload: Payload) {
-        // The gate's scope ends with the last agent, so the scheduler exists.
-        let scheduler = ((to.0 - 1) / self.share) as usize;
+        let scheduler = self.home(to);
         if let Some(outbox) = self.outbox.get_mut(scheduler) {
             outbox.push(Envelope { to, message, denial: None, payload });
             self.outcome.sent += 1;
@@ -602,7 +660,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// Tells the agent in the next tick what it was denied.
     fn tell(&mut self, message: Message, denial: Denial, deed: Deed) {
-        let mine = ((message.from.0 - 1) / self.share) as usize;
+        let mine = self.home(message.from);
         if let Some(outbox) = self.outbox.get_mut(mine) {
             let denial = Some((denial, deed));
             outbox.push(Envelope { to: message.from, message, denial, payload: Payload::new() });
@@ -614,12 +672,12 @@ impl<A: Agent> Scheduler<A> {
     fn exit(&mut self, plan: &Plan<A>, by: Message, reason: ExitReason) -> bool {
         let id = by.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
-        let again = slot
-            .agent
-            .as_ref()
-            .filter(|_| !plan.supervised)
-            .is_some_and(|agent| agent.kind().restart.restarts_after(exit_of(&reason)));
-        slot.agent = again.then(|| (plan.init)(id));
+        let begins = |agent: &&A| {
+            !plan.supervises(id) && agent.kind().restart.restarts_after(exit_of(&reason))
+        };
+        let ended = slot.agent.as_ref().filter(begins);
+        slot.agent = ended.and_then(|agent| newborn::anew(plan, &self.origins, id, agent));
+        let again = slot.agent.is_some();
         slot.restarts = slot.restarts.saturating_add(u32::from(again));
         if again {
             self.counts.restarts += 1;
@@ -635,8 +693,12 @@ impl<A: Agent> Scheduler<A> {
         match cause {
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
-            // The news of a denial, or of an end, and a timer; whence they come is counted.
-            Cause::Denial(_) | Cause::Timer(_) | Cause::Down(_) | Cause::Exit(_) => {}
+            // The news of a denial, of an end, or of a birth, and a timer; whence they come is counted.
+            Cause::Denial(_)
+            | Cause::Timer(_)
+            | Cause::Down(_)
+            | Cause::Exit(_)
+            | Cause::Spawn(_) => {}
         }
     }
 }

@@ -112,7 +112,10 @@ impl Trees {
 
     /// Notes what concerns it of what happened in a tick.
     pub(crate) fn note(&mut self, change: &BondChange) {
-        if let BondChange::End { by, reason, left } = change {
+        // Those that came to life in the run stand in no tree.
+        if let BondChange::End { by, reason, left } = change
+            && by.from.0 <= self.agents
+        {
             self.ended.push((by.from, exit_of(reason)));
             if *left == Left::Resting {
                 let child = ChildId(by.from.0);

@@ -8,7 +8,7 @@ mod step;
 
 use karyon_types::{AgentId, LeaseId, Tick, varint};
 
-pub use self::authority::{LeaseRecord, Measure, OrderVerb, Target, Verb};
+pub use self::authority::{Cut, LeaseRecord, Measure, OrderVerb, Target, Verb};
 pub use self::step::{Cause, Message, Output, StepEncoder};
 use self::step::{cause_kind, read_cause, read_output, write_cause};
 use crate::control::Control;
@@ -31,6 +31,7 @@ mod kind {
     pub(super) const STEP_ON_DOWN: u8 = 28;
     pub(super) const STEP_ON_EXIT: u8 = 29;
     pub(super) const SUPERVISED: u8 = 30;
+    pub(super) const STEP_ON_SPAWN: u8 = 31;
 }
 
 /// How an agent's step failed.
@@ -253,7 +254,8 @@ impl Record<'_> {
             kind::TICK => Record::Tick(Tick(varint::read(b)?)),
             kind::INPUT => Record::Input { batch: varint::read(b)?, count: varint::read(b)? },
             kind::STEP_ON_INPUT..=kind::STEP_ON_DENIAL
-            | kind::STEP_ON_TIMER..=kind::STEP_ON_EXIT => {
+            | kind::STEP_ON_TIMER..=kind::STEP_ON_EXIT
+            | kind::STEP_ON_SPAWN => {
                 let agent = AgentId(varint::read(b)?);
                 let step = varint::read(b)?;
                 let cause = read_cause(b, kind, agent)?;

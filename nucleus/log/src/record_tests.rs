@@ -72,9 +72,11 @@ fn each_kind_comes_back() {
         scope: (1, 1000),
         expires: None,
         log_bytes: None,
+        cut: None,
     };
     let boot =
         Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 2, at_unix_ms: 7, guardian: None };
+    let by = Message { from: AgentId(300), step: 7, output: 2 };
     for record in [
         Record::Control(Box::new(Control::Boot(boot))),
         Record::Control(Box::new(Control::Seal(Seal { ticks: 3, state_root: [7; 32] }))),
@@ -120,17 +122,26 @@ fn each_kind_comes_back() {
             kind: CrashKind::Error,
             decision: Decision::LeftToSupervisor,
         },
+        Record::Order { verb: OrderVerb::Fork, agent: AgentId(1), uid: 7 },
+        Record::DeadLetter { agent: AgentId(5), cause: Cause::Spawn(by), loss: Loss::ReceiverGone },
     ] {
         check(&record);
     }
     // An expiry is an optional last field, so a cut there is another lease; the frame's length
     // is what tells them apart.
     let mut bytes = Vec::new();
-    for (expires, log_bytes) in
-        [(Some(Tick(1200)), None), (Some(Tick(1200)), Some(9)), (None, Some(1 << 20))]
-    {
+    let cut = |by| Some(Cut { from: LeaseId(4), by });
+    for (expires, log_bytes, cut) in [
+        (Some(Tick(1200)), None, None),
+        (Some(Tick(1200)), Some(9), None),
+        (None, Some(1 << 20), None),
+        (None, None, cut(None)),
+        (None, None, cut(Some(by))),
+        (Some(Tick(1200)), None, cut(Some(by))),
+        (None, Some(1 << 20), cut(Some(by))),
+    ] {
         bytes.clear();
-        let lease = Record::Lease(LeaseRecord { expires, log_bytes, ..lease });
+        let lease = Record::Lease(LeaseRecord { expires, log_bytes, cut, ..lease });
         lease.encode(&mut bytes);
         assert_eq!(Records::new(&bytes).next(), Some(Some(lease)));
     }

@@ -121,6 +121,7 @@ pub fn view(record: &Record<'_>) -> Value {
                 OrderVerb::Resume => "resume",
                 OrderVerb::Kill => "kill",
                 OrderVerb::Restart => "restart",
+                OrderVerb::Fork => "fork",
             };
             json!({ "kind": "order", "verb": verb, "agent": agent.0, "uid": uid })
         }
@@ -139,11 +140,17 @@ pub fn view(record: &Record<'_>) -> Value {
 }
 
 fn lease_view(lease: &LeaseRecord) -> Value {
-    json!({
+    let mut view = json!({
         "kind": "lease", "lease": lease.id.0, "owner": lease.owner.0, "grant": lease.grant.0,
         "rights": lease.rights, "scope": [lease.scope.0, lease.scope.1],
         "expires_tick": lease.expires.map(|tick| tick.0), "log_bytes": lease.log_bytes,
-    })
+    });
+    if let (Some(cut), Some(fields)) = (lease.cut, view.as_object_mut()) {
+        let by =
+            cut.by.map(|by| json!({ "agent": by.from.0, "step": by.step, "output": by.output }));
+        fields.insert("cut".into(), json!({ "from": cut.from.0, "by": by }));
+    }
+    view
 }
 
 fn cause_view(cause: Cause) -> Value {
@@ -155,6 +162,9 @@ fn cause_view(cause: Cause) -> Value {
         Cause::Timer(message) => json!({ "timer": parts(message) }),
         Cause::Down(message) => json!({ "down": parts(message) }),
         Cause::Exit(message) => json!({ "exit": parts(message) }),
+        Cause::Spawn(Message { from, step, output }) => json!({
+            "spawn": { "child": Some(from.0).filter(|id| *id > 0), "step": step, "output": output }
+        }),
     }
 }
 
@@ -201,6 +211,9 @@ fn arrangement_view(bytes: &[u8]) -> Value {
         Some(Arrangement::Unbind(bond, agent)) => json!({ "unbind": { bound(bond): agent.0 } }),
         Some(Arrangement::TrapExit(traps)) => json!({ "trap_exit": traps }),
         Some(Arrangement::Exit(reason)) => json!({ "exit": reason.to_string() }),
+        Some(Arrangement::Spawn { name, how }) => {
+            json!({ "spawn": { "name": name, "how": payload_view(how) } })
+        }
         // Of a later version.
         None => json!({ "unknown": payload_view(bytes) }),
     }

@@ -73,7 +73,8 @@ impl Fault {
                 -32601,
                 "unknown_method",
                 format!("there is no method {method:?}"),
-                "there are initialize and process.list, inspect, tree, pause, resume, kill, restart",
+                "there are initialize and process.list, inspect, tree, pause, resume, kill, restart, \
+                 fork",
             ),
             Fault::Params(why) => (
                 -32602,
@@ -135,6 +136,7 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::NotKept => ("not_kept", "kill it; it is not started again"),
         Refusal::AlreadyPaused => ("already_paused", "nothing needs to be done"),
         Refusal::NotPaused => ("not_paused", "nothing needs to be done"),
+        Refusal::TooMany => ("too_many", "a new run begins without forks"),
         Refusal::Busy => ("busy", "ask again"),
         Refusal::Repeating => ("repeating", "ask again when it has caught up with its log"),
         Refusal::NotRunning => ("not_running", "the run has ended, or has not begun yet"),
@@ -263,6 +265,7 @@ impl<'a> Session<'a> {
             "process.resume" => self.order(OrderVerb::Resume, parsed(params)?),
             "process.kill" => self.order(OrderVerb::Kill, parsed(params)?),
             "process.restart" => self.order(OrderVerb::Restart, parsed(params)?),
+            "process.fork" => self.order(OrderVerb::Fork, parsed(params)?),
             other => Err(Fault::Method(quoted(&other))),
         }
     }
@@ -319,7 +322,8 @@ impl<'a> Session<'a> {
     fn order(&self, verb: OrderVerb, Target { id }: Target) -> Result<Box<RawValue>, Fault> {
         let agent = AgentId(id);
         match self.desk.ask(Question::Order(Order { verb, agent, uid: self.uid })) {
-            Answer::Done(at) => result(&Done { at: at.into() }),
+            Answer::Done(at) => result(&Done { at: at.into(), child: None }),
+            Answer::Forked(at, child) => result(&Done { at: at.into(), child: Some(child.0) }),
             other => Err(no_answer(other, Some(agent))),
         }
     }
@@ -336,11 +340,14 @@ fn no_answer(answer: Answer, agent: Option<AgentId>) -> Fault {
             | Refusal::Exited
             | Refusal::NotKept
             | Refusal::AlreadyPaused
-            | Refusal::NotPaused => Fault::Refused(refusal, agent),
+            | Refusal::NotPaused
+            | Refusal::TooMany => Fault::Refused(refusal, agent),
         },
-        Answer::Listed(_) | Answer::Inspected(_) | Answer::Tree(_) | Answer::Done(_) => {
-            Fault::Internal("the run answered another question".into())
-        }
+        Answer::Listed(_)
+        | Answer::Inspected(_)
+        | Answer::Tree(_)
+        | Answer::Done(_)
+        | Answer::Forked(..) => Fault::Internal("the run answered another question".into()),
     }
 }
 
@@ -435,6 +442,7 @@ impl From<karyon_gate::Lease> for Lease {
             (Rights::IMPORT, "import"),
             (Rights::ACT, "act"),
             (Rights::LINK, "link"),
+            (Rights::SPAWN, "spawn"),
         ];
         let held = named.into_iter().filter(|(right, _)| lease.rights.contains(*right));
         Lease {
@@ -463,6 +471,11 @@ impl From<karyon_log::Cause> for Cause {
             }
             karyon_log::Cause::Down(end) => Cause::Down { from: end.from.0, step: end.step },
             karyon_log::Cause::Exit(end) => Cause::Exit { from: end.from.0, step: end.step },
+            karyon_log::Cause::Spawn(answer) => Cause::Spawn {
+                child: Some(answer.from.0).filter(|id| *id > 0),
+                step: answer.step,
+                output: answer.output.into(),
+            },
         }
     }
 }

@@ -171,6 +171,7 @@ fn each_method_asks_what_it_says() {
         ("process.resume", OrderVerb::Resume),
         ("process.kill", OrderVerb::Kill),
         ("process.restart", OrderVerb::Restart),
+        ("process.fork", OrderVerb::Fork),
     ] {
         let order = Order { verb, agent: AgentId(u64::MAX), uid: 1_000 };
         let params = format!("{{\"id\":{}}}", u64::MAX);
@@ -217,6 +218,7 @@ fn every_refusal_has_its_word() {
         (Refusal::Exited, "exited"),
         (Refusal::AlreadyPaused, "already_paused"),
         (Refusal::NotPaused, "not_paused"),
+        (Refusal::TooMany, "too_many"),
         (Refusal::Busy, "busy"),
         (Refusal::Repeating, "repeating"),
         (Refusal::NotRunning, "not_running"),

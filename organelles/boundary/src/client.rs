@@ -155,6 +155,14 @@ impl Client {
         self.call("process.restart", &Target { id })
     }
 
+    /// A second agent begins with its state.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn fork(&mut self, id: u64) -> Result<Done, ClientError> {
+        self.call("process.fork", &Target { id })
+    }
+
     fn call<R: DeserializeOwned>(
         &mut self,
         method: &str,

@@ -27,7 +27,9 @@ pub(crate) use memory::{
     Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
     Neighbours, Plot, Rebuild, Why,
 };
-pub(crate) use process::{InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy, Tree};
+pub(crate) use process::{
+    Fork, InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy, Tree,
+};
 pub(crate) use safety::{Halt, Safety, SafetyResume, Sign, Status};
 
 /// The version line: the program's and those of its formats.
@@ -85,6 +87,8 @@ pub(crate) enum Command {
     Kill(Kill),
     /// End an agent and begin it anew
     Restart(RestartAgent),
+    /// Begin a second agent with the state of one
+    Fork(Fork),
     /// Stop everything that runs in a directory, until a person resumes
     Halt(Halt),
     /// Ask the memory of a run about any moment
@@ -241,6 +245,7 @@ impl Args {
         match &self.command {
             Command::Init(_) | Command::Run(_) | Command::Resume(_) | Command::Halt(_) => false,
             Command::Pause(_) | Command::Kill(_) | Command::Restart(_) => false,
+            Command::Fork(_) => false,
             Command::Ps(_) | Command::Tree(_) | Command::Inspect(_) => true,
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
@@ -264,6 +269,7 @@ impl Args {
             Command::Pause(args) => args.aim.json,
             Command::Kill(args) => args.aim.json,
             Command::Restart(args) => args.aim.json,
+            Command::Fork(args) => args.aim.json,
             Command::Memory(args) => args.json(),
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),

@@ -3,9 +3,10 @@
 use karyon_arrangements::{Arrangement, Bond, Schedule};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Order, OrderVerb, Output,
-    Record, Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, Order, OrderVerb,
+    Output, Record, Target, Verb,
 };
+use karyon_types::AgentId;
 
 use crate::output::{hex, plain};
 
@@ -179,6 +180,7 @@ pub(crate) fn order_words(who: &str, verb: OrderVerb, uid: u32) -> String {
         OrderVerb::Resume => "resumed",
         OrderVerb::Kill => "killed",
         OrderVerb::Restart => "restarted",
+        OrderVerb::Fork => "forked",
     };
     format!("{who} was {done} by order of the user {uid}")
 }
@@ -190,12 +192,14 @@ pub(crate) fn order_verb(verb: OrderVerb) -> &'static str {
         OrderVerb::Resume => "resume",
         OrderVerb::Kill => "kill",
         OrderVerb::Restart => "restart",
+        OrderVerb::Fork => "fork",
     }
 }
 
 fn lease_words(lease: &LeaseRecord) -> String {
     let until = lease.expires.map(|tick| format!(", until {tick}")).unwrap_or_default();
-    format!("{} was opened for {}, from {}{until}", lease.id, lease.owner, lease.grant)
+    let from = lease.cut.map(|cut| format!(" and {}", cut.from)).unwrap_or_default();
+    format!("{} was opened for {}, from {}{from}{until}", lease.id, lease.owner, lease.grant)
 }
 
 fn cause_words(cause: Cause) -> String {
@@ -217,6 +221,13 @@ fn cause_words(cause: Cause) -> String {
         Cause::Exit(message) => {
             format!("the end of {} (step {}), to which it was linked", message.from, message.step)
         }
+        Cause::Spawn(Message { from: AgentId(0), step, output }) => {
+            format!("the news that nobody came to life by its step {step}, output {output}")
+        }
+        Cause::Spawn(message) => format!(
+            "the birth of {} (by its step {}, output {})",
+            message.from, message.step, message.output
+        ),
     }
 }
 
@@ -266,6 +277,7 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         }
         Some(Arrangement::TrapExit(true)) => "trapped exits".into(),
         Some(Arrangement::TrapExit(false)) => "trapped exits no more".into(),
+        Some(Arrangement::Spawn { name, .. }) => format!("spawned {}", plain(name)),
         Some(Arrangement::Exit(reason)) => format!("ended itself: {}", plain(&reason.to_string())),
         None => format!("arranged something that this version does not know, {} bytes", what.len()),
     }

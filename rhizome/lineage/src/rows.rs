@@ -184,9 +184,9 @@ impl Rows {
         match record {
             Record::Step { agent, step, cause, .. } => {
                 self.steps.push(step_key(*agent, *step, position));
-                self.cause(*cause, position);
+                self.cause(*agent, *cause, position);
             }
-            Record::DeadLetter { cause, .. } => self.cause(*cause, position),
+            Record::DeadLetter { agent, cause, .. } => self.cause(*agent, *cause, position),
             Record::Crash { agent, step, .. } => {
                 self.crashes.push(step_key(*agent, *step, position));
             }
@@ -209,6 +209,10 @@ impl Rows {
                 self.tie(Tie::Lease, lease.id.0, position);
                 self.tie(Tie::LeaseOwner, lease.owner.0, position);
                 self.tie(Tie::LeaseGrant, lease.grant.0, position);
+                // Who came to life under it did so by an output.
+                if let Some(by) = lease.cut.and_then(|cut| cut.by) {
+                    self.handled.push(handled_key(by, position));
+                }
             }
             Record::Control(control) => self.control(control, position),
             Record::Order { agent, .. } => self.tie(Tie::OrderAgent, agent.0, position),
@@ -221,8 +225,11 @@ impl Rows {
         self.ties.push(tie_key(tie, serial, position));
     }
 
-    fn cause(&mut self, cause: Cause, position: u64) {
+    fn cause(&mut self, agent: AgentId, cause: Cause, position: u64) {
         match cause {
+            Cause::Spawn(answered) => {
+                self.handled.push(handled_key(Message { from: agent, ..answered }, position));
+            }
             Cause::Input(index) => self.inputs.push(input_key(index, position)),
             Cause::Message(message)
             | Cause::Denial(message)

@@ -7,16 +7,18 @@ use super::Leader;
 use crate::agent::Agent;
 use crate::census::Ground;
 use crate::error::RunError;
+use crate::orders::NewLife;
 use crate::trees::Field;
 
 impl Leader {
     /// Answers those outside, and does what they order.
     pub(super) fn serve<A: Agent>(&mut self, ground: &Ground<'_, A>) -> Result<bool, RunError> {
-        let (last, terms) = (self.current, &self.leases.terms);
+        let last = self.current;
         let now = last.unwrap_or(Tick(0));
         let field = Field { ground, bonds: &mut self.bonds, window: &self.window, now };
         let trees = self.trees.as_deref_mut();
-        self.orders.serve(field, trees, terms, &mut self.recorder, last)
+        let mut life = NewLife { births: &mut self.births, leases: &mut self.leases };
+        self.orders.serve(field, trees, &mut life, &mut self.recorder, last)
     }
 
     /// Lets the tree of supervisors see to what happened in the tick `now`, if there is one.

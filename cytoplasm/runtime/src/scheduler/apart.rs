@@ -9,6 +9,7 @@ use karyon_supervision::Exit;
 use karyon_types::{AgentId, Tick};
 
 use super::life::Fall;
+use super::newborn::birth_cause;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
 use crate::bonds::{Left, Signal};
@@ -25,6 +26,8 @@ pub(super) enum Held {
     Timer(TimerId),
     Input(InputItem),
     Mail(Envelope),
+    /// What came of a wish to spawn, and of which.
+    Birth(Message, Option<AgentId>),
 }
 
 impl Held {
@@ -39,6 +42,7 @@ impl Held {
             }
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
+            Held::Birth(by, child) => birth_cause(*by, *child),
         }
     }
 
@@ -48,26 +52,43 @@ impl Held {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
-            Held::Input(_) | Held::Mail(_) => false,
+            Held::Input(_) | Held::Mail(_) | Held::Birth(..) => false,
         }
     }
+}
+
+/// How an agent ended between two ticks.
+pub(super) struct End {
+    pub(super) crash: CrashKind,
+    pub(super) fall: Fall,
+    pub(super) reason: ExitReason,
 }
 
 #[derive(Default)]
 pub(super) struct Apart {
     pub(super) paused: bool,
     /// How it was ended: recorded at the beginning of the tick, in its turn.
-    ended: Vec<(Fall, ExitReason)>,
+    ended: Vec<End>,
     /// Its supervisor ended it: what waited for it is lost.
     pub(super) emptied: bool,
     pub(super) held: Vec<Held>,
+}
+
+impl Apart {
+    pub(super) fn end(&mut self, end: End) {
+        self.ended.push(end);
+    }
+
+    pub(super) fn hold(&mut self, held: Held) {
+        self.held.push(held);
+    }
 }
 
 /// What is known of an agent beside its state.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) id: AgentId,
-    /// Its kind's name; `None`: it exited.
+    /// Its kind's name; `None`: it exited, and was of the scenario.
     pub(crate) kind: Option<&'static str>,
     pub(crate) status: Status,
     pub(crate) steps: u64,
@@ -102,14 +123,17 @@ impl<A: Agent> Scheduler<A> {
                 (kind.restart.restarts_after(Exit::Failure), ExitReason::Killed)
             }
             (OrderVerb::Restart, _) => (true, ExitReason::Shutdown),
+            // Nothing happens to the agent itself: see `copy`.
+            (OrderVerb::Fork, _) => return Ok(()),
         };
         let fall = self.fell(plan, id, again).ok_or(Refusal::Exited)?;
         // As with OTP: a person who restarts a child does not use up its supervisor's patience.
+        let again = fall.left != Left::Nothing;
         self.outcome.restarts += u64::from(again && verb == OrderVerb::Kill);
         // A pause belongs to the life that was paused.
         let apart = self.apart.entry(id).or_default();
         apart.paused = false;
-        apart.ended.push((fall, reason));
+        apart.end(End { crash: CrashKind::Order, fall, reason });
         Ok(())
     }
 
@@ -145,8 +169,8 @@ impl<A: Agent> Scheduler<A> {
             apart.held.extend(mail);
         } else {
             apart.held.extend(mail);
-            for (fall, reason) in apart.ended.drain(..) {
-                self.record_crash(id, CrashKind::Order, fall.decision);
+            for End { crash, fall, reason } in apart.ended.drain(..) {
+                self.record_crash(id, crash, fall.decision);
                 let loss = match fall.left {
                     Left::Nothing | Left::Resting => Loss::ReceiverGone,
                     Left::Anew | Left::LastGood => Loss::MailboxEmptied,
@@ -186,9 +210,9 @@ impl<A: Agent> Scheduler<A> {
             .map(|(id, _)| *id)
     }
 
-    /// What is known of all its agents, by serial.
+    /// What is known of all its agents, by serial but for those of other schedulers in between.
     pub(crate) fn facts(&self) -> impl Iterator<Item = Facts> {
-        (self.first..).zip(&self.slots).map(|(serial, slot)| self.known(AgentId(serial), slot))
+        self.slots.all().map(|(id, slot)| self.known(id, slot))
     }
 
     /// What is known of one of its agents.
@@ -200,7 +224,10 @@ impl<A: Agent> Scheduler<A> {
         let apart = if self.apart.is_empty() { None } else { self.apart.get(&id) };
         Facts {
             id,
-            kind: slot.agent.as_ref().map(|agent| agent.kind().name),
+            kind: match &slot.agent {
+                Some(agent) => Some(agent.kind().name),
+                None => self.kind_of_later(id),
+            },
             status: match (&slot.agent, apart) {
                 (None, _) => Status::Exited,
                 (Some(_), Some(apart)) if apart.paused => Status::Paused,
@@ -231,7 +258,7 @@ impl<A: Agent> Scheduler<A> {
         last
     }
 
-    fn slot(&self, id: AgentId) -> Option<&super::Slot<A>> {
+    pub(super) fn slot(&self, id: AgentId) -> Option<&super::Slot<A>> {
         self.slots.get(id.0.checked_sub(self.first)? as usize)
     }
 }

@@ -8,8 +8,9 @@ use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
 use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
-use super::{Due, Plan, Scheduler};
+use super::{Due, Plan, Scheduler, newborn};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
+use crate::births::Birth;
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
 use crate::standing::Wanted;
@@ -87,7 +88,8 @@ impl Life {
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
-            | Arrangement::Exit(_) => true,
+            | Arrangement::Exit(_)
+            | Arrangement::Spawn { .. } => true,
         }
     }
 }
@@ -188,20 +190,27 @@ impl<A: Agent> Scheduler<A> {
     /// is gone already.
     pub(super) fn fell(&mut self, plan: &Plan<A>, id: AgentId, again: bool) -> Option<Fall> {
         let slot = self.slots.get_mut((id.0 - self.first) as usize)?;
-        let again = again && !plan.supervised;
+        let again = again && !plan.supervises(id);
         let fall = match (again, slot.agent.as_ref()?.kind().restart_from) {
-            (false, _) => Fall { decision: plan.stopped(), left: Left::Nothing },
+            (false, _) => Fall { decision: plan.stopped(id), left: Left::Nothing },
             (true, RestartFrom::Init) => Fall { decision: Decision::Restarted, left: Left::Anew },
             // Between two steps its state is the last good one.
             (true, RestartFrom::LastGood { .. }) => {
                 Fall { decision: Decision::Restarted, left: Left::LastGood }
             }
         };
-        match fall.left {
-            Left::Nothing | Left::Resting => slot.agent = None,
-            Left::Anew => slot.agent = Some((plan.init)(id)),
-            Left::LastGood => {}
-        }
+        slot.agent = match fall.left {
+            Left::Nothing | Left::Resting => None,
+            Left::Anew => newborn::anew(plan, &self.origins, id, slot.agent.as_ref()?),
+            Left::LastGood => slot.agent.take(),
+        };
+        let begins = slot.agent.is_some();
+        let fall = match again && !begins {
+            // It could not begin again.
+            true => Fall { decision: Decision::Stopped, left: Left::Nothing },
+            false => fall,
+        };
+        let again = begins;
         slot.restarts = slot.restarts.saturating_add(u32::from(again));
         self.counts.restarts += u64::from(again);
         Some(fall)
@@ -239,6 +248,9 @@ impl<A: Agent> Scheduler<A> {
                 }
             }
         }
+        if left == Left::Nothing && !self.origins.is_empty() {
+            self.forget_origin(by.from);
+        }
         self.outcome.bonds.push(BondChange::End { by, reason, left });
     }
 
@@ -262,6 +274,7 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Arm { .. } => (Deed::Arm, Rights::SEND, id),
             Arrangement::Bind(Bond::Monitor, to) => (Deed::Monitor(*to), Rights::SEND, *to),
             Arrangement::Bind(Bond::Link, to) => (Deed::Link(*to), Rights::LINK, *to),
+            Arrangement::Spawn { .. } => (Deed::Spawn, Rights::SPAWN, id),
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -271,7 +284,10 @@ impl<A: Agent> Scheduler<A> {
             }
         };
         let request = Request { agent: id, right, target: target.0, now: tick };
-        let room = slot.life.as_ref().is_none_or(|life| life.has_room(&what));
+        let room = match &what {
+            Arrangement::Spawn { .. } => plan.may_spawn(),
+            other => slot.life.as_ref().is_none_or(|life| life.has_room(other)),
+        };
         let allowed = plan.gate.check(lease, &request);
         let allowed =
             allowed.and_then(|lease| room.then_some(lease).ok_or(Denial::BudgetExhausted));
@@ -290,6 +306,10 @@ impl<A: Agent> Scheduler<A> {
     fn make(&mut self, tick: Tick, message: Message, what: &Arrangement<'_>) {
         let id = message.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return };
+        if let Arrangement::Spawn { name, how } = what {
+            let birth = Birth { by: message, name: (*name).into(), how: (*how).into() };
+            return self.outcome.births.push(birth);
+        }
         let life = slot.life.get_or_insert_default();
         match what {
             Arrangement::Arm { ticks, repeats, payload } => {
@@ -319,7 +339,7 @@ impl<A: Agent> Scheduler<A> {
             }
             Arrangement::TrapExit(traps) => life.traps = *traps,
             // The step's last output: what follows is done when the step is recorded.
-            Arrangement::Exit(_) => {}
+            Arrangement::Exit(_) | Arrangement::Spawn { .. } => {}
         }
     }
 }

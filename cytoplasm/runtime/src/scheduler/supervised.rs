@@ -45,8 +45,8 @@ impl<A> Plan<A> {
     }
 
     /// What is said of an agent that is not started again here.
-    pub(super) fn stopped(&self) -> Decision {
-        if self.supervised { Decision::LeftToSupervisor } else { Decision::Stopped }
+    pub(super) fn stopped(&self, id: AgentId) -> Decision {
+        if self.supervises(id) { Decision::LeftToSupervisor } else { Decision::Stopped }
     }
 }
 

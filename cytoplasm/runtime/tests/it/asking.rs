@@ -166,7 +166,8 @@ fn an_inspected_agent_shows_its_state_its_lease_and_from_then_on_its_causes() {
     let Answer::Inspected(then) = &answers[1].2 else { panic!("{:?}", answers[1]) };
     let state = |sum| {
         let mut bytes = Vec::new();
-        let puppet = Puppet::<0, 0> { sum, denied: Vec::new(), heard: Vec::new(), obeys: false };
+        let puppet =
+            Puppet::<0, 0> { sum, denied: Vec::new(), heard: Vec::new(), ..Puppet::default() };
         karyon_runtime::codec::encode(&puppet, &mut bytes);
         Some(bytes)
     };

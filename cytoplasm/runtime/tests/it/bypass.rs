@@ -56,6 +56,7 @@ fn a_native_agent_can_bypass_the_gate() {
     };
     let smuggler = file.clone();
     let population = Population {
+        born: None,
         names: vec!["smuggler".into()],
         init: Arc::new(move |_| Smuggler { file: smuggler.clone() }),
         grant: Grant {

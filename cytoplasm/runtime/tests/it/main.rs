@@ -5,6 +5,7 @@
 mod asker;
 mod asking;
 mod authority;
+mod births;
 mod bounds;
 mod bypass;
 mod changes;

@@ -1,5 +1,6 @@
 //! Puppets, and a stage for them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicUsize;
@@ -14,7 +15,7 @@ use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
     InputSource, Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
-    RunConfig, RunError, Schedule, TimerId, codec, run,
+    RunConfig, RunError, Schedule, SpawnId, TimerId, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -46,7 +47,15 @@ pub enum Order {
     Trap(bool),
     /// From now on it ends when its supervisor asks for it.
     Obey,
+    /// Bring to life who begins with this sum, and then tell it this. [`NOBODY`] and [`PANIC`] are
+    /// no sums.
+    Spawn(u64, Vec<Order>),
 }
+
+/// No state comes of this.
+pub const NOBODY: u64 = u64::MAX;
+/// A panic comes of this.
+pub const PANIC: u64 = u64::MAX - 1;
 
 /// Does what it is told; `R` is its restart (0 permanent, 1 transient, 2 temporary), `G` how
 /// often a message is given again (0: restarts from init).
@@ -57,6 +66,8 @@ pub struct Puppet<const R: u8, const G: u32> {
     /// What it heard of others' ends.
     pub heard: Vec<String>,
     pub obeys: bool,
+    /// What it has to tell those that are to come to life.
+    pub to_tell: BTreeMap<SpawnId, Vec<Order>>,
 }
 
 impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
@@ -95,6 +106,13 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 }
                 return Ok(());
             }
+            Event::Spawned { spawn, child } => {
+                self.heard.push(format!("{}: {} spawned", context.now(), child.0));
+                if let Some(orders) = self.to_tell.remove(&spawn).filter(|o| !o.is_empty()) {
+                    context.send(child, &encoded(&orders));
+                }
+                return Ok(());
+            }
         };
         for order in codec::decode::<Vec<Order>>(payload).expect("orders") {
             match order {
@@ -115,6 +133,10 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 Order::Unlink(agent) => context.unlink(AgentId(agent)),
                 Order::Trap(traps) => context.trap_exit(traps),
                 Order::Obey => self.obeys = true,
+                Order::Spawn(sum, orders) => {
+                    let spawn = context.spawn("child", &sum.to_le_bytes());
+                    self.to_tell.insert(spawn, orders);
+                }
             }
         }
         Ok(())
@@ -225,6 +247,8 @@ pub fn recorder(disk: &Disk) -> Recorder {
     Recorder::new(writer)
 }
 
+pub type Born<A> = Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + std::marker::Send + Sync>;
+
 /// A recorder that goes on with what lies on this disk.
 pub fn resuming(disk: &Disk) -> Recorder {
     let mut walk = Walk::new(Box::new(disk.clone())).unwrap();
@@ -255,8 +279,13 @@ pub struct Stage {
     pub progress: Arc<Progress>,
 }
 
-pub const LIMITS: Limits =
-    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX };
+pub const LIMITS: Limits = Limits {
+    outputs_per_step: 8,
+    messages_per_tick: 64,
+    log_bytes_per_lease: u64::MAX,
+    spawned: 0,
+    forks: 0,
+};
 
 impl Default for Stage {
     fn default() -> Self {
@@ -272,7 +301,7 @@ impl Default for Stage {
             expires: Vec::new(),
             changes: Vec::new(),
             tree: None,
-            rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK),
+            rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK).and(Rights::SPAWN),
             guard: None,
             desk: None,
             rate: None,
@@ -296,7 +325,12 @@ impl Stage {
         inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
-        self.play_as(|_| Puppet::default(), inputs, recorder)
+        let born = |_: AgentId, how: &[u8]| {
+            let sum = u64::from_le_bytes(how.try_into().ok()?);
+            assert_ne!(sum, PANIC, "as ordered");
+            (sum != NOBODY).then(|| Puppet { sum, ..Puppet::default() })
+        };
+        self.play_with(|_| Puppet::default(), Some(Arc::new(born)), inputs, recorder)
     }
 
     pub fn play_as<A: Agent>(
@@ -305,6 +339,18 @@ impl Stage {
         inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
+        self.play_with(init, None, inputs, recorder)
+    }
+
+    pub fn play_with<A: Agent>(
+        &self,
+        init: impl Fn(AgentId) -> A + Send + Sync + 'static,
+        born: Option<Born<A>>,
+        inputs: Arc<dyn InputSource>,
+        recorder: Recorder,
+    ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
+        let reach =
+            if self.limits.spawned > 0 { self.limits.spawned + self.limits.forks } else { 0 };
         let config = RunConfig {
             schedulers: self.schedulers,
             schedule: self.schedule,
@@ -322,12 +368,13 @@ impl Stage {
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
             init: Arc::new(init),
+            born,
             grant: Grant {
                 id: GrantId(1),
                 principal: PrincipalId(1),
                 reason: ReasonId(1),
                 rights: self.rights,
-                scope: Scope { first: 1, last: self.agents },
+                scope: Scope { first: 1, last: self.agents + reach },
                 expires: None,
             },
             expires: self.expires.clone(),
@@ -391,5 +438,6 @@ fn cause_in_words(cause: Cause) -> String {
         Cause::Timer(m) => format!("timer {}.{}", m.step, m.output),
         Cause::Down(m) => format!("down {}.{}.{}", m.from.0, m.step, m.output),
         Cause::Exit(m) => format!("exit {}.{}.{}", m.from.0, m.step, m.output),
+        Cause::Spawn(m) => format!("spawn {} {}.{}", m.from.0, m.step, m.output),
     }
 }

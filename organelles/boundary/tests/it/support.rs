@@ -15,8 +15,8 @@ use karyon_guard::{FromGuardian, FromRuntime, Guard, MAX_FRAME_BYTES, Terms};
 use karyon_log::{Cause, Message};
 use karyon_runtime::DataDir;
 use karyon_runtime::processes::{
-    Answer, Branch, Desk, Inspected, Intensity, Listed, Position, Process, Question, Refusal,
-    Shown, Stands, Status, Strategy, Upkeep,
+    Answer, Branch, Desk, Inspected, Intensity, Listed, OrderVerb, Position, Process, Question,
+    Refusal, Shown, Stands, Status, Strategy, Upkeep,
 };
 use karyon_types::{AgentId, LeaseId, LogId, Tick};
 use rustix::net::{
@@ -110,6 +110,9 @@ pub fn answer(question: Question) -> Answer {
             Answer::Tree(Shown { at: AT, total: 3, branches: part.collect() })
         }
         Question::Order(order) if order.agent.0 == 2 => Answer::Refused(Refusal::AlreadyPaused),
+        Question::Order(order) if order.agent.0 == 1 && order.verb == OrderVerb::Fork => {
+            Answer::Forked(Position { provisional: true, ..AT }, AgentId(3))
+        }
         Question::Order(order) if order.agent.0 == 1 => {
             Answer::Done(Position { provisional: true, ..AT })
         }

@@ -35,8 +35,13 @@ const NODE_KEY: [u8; 32] = [9; 32];
 /// How long all is left to get under way before the file `ready` says so.
 const SETTLE: Duration = Duration::from_millis(30);
 
-const LIMITS: Limits =
-    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX };
+const LIMITS: Limits = Limits {
+    outputs_per_step: 8,
+    messages_per_tick: 64,
+    log_bytes_per_lease: u64::MAX,
+    spawned: 0,
+    forks: 0,
+};
 
 pub(crate) fn live(folder: &Path, modes: &Modes) -> ExitCode {
     let link = own_link();
@@ -158,6 +163,7 @@ fn population(modes: &Modes, count: u64) -> Population<Pinger> {
     };
     Population {
         names: (1..=count).map(|serial| format!("pinger {serial}")).collect(),
+        born: None,
         init: Arc::new(move |AgentId(serial)| Pinger {
             next: serial % count + 1,
             work,

@@ -143,3 +143,16 @@ pub(crate) struct RestartAgent {
     #[command(flatten)]
     pub(crate) aim: Aim,
 }
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon fork 17 --data runs/rumour-1
+  karyon fork name:1276 --json --data runs/rumour-1
+
+From the next tick on there is a second agent with the state that this one has then, and a number
+and a name of its own: NAME/fork-NUMBER. It may do what the other may and no more. Nothing waits for
+it, it has no timers and is bound to nobody. Restarted, it begins with that state again.")]
+pub(crate) struct Fork {
+    #[command(flatten)]
+    pub(crate) aim: Aim,
+}

@@ -93,6 +93,10 @@ fn handled(cause: Cause) -> String {
         Cause::Exit { from, .. } => {
             format!("heard that agent {from}, to which it is linked, ended")
         }
+        Cause::Spawn { child: Some(child), .. } => format!("heard that agent {child} came to life"),
+        Cause::Spawn { child: None, step, output } => {
+            format!("heard that nobody came to life by output {output} of its step {step}")
+        }
         Cause::Other => "handled something that this program has no word for".into(),
     }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod engram;
+mod fork;
 mod halt;
 mod init;
 mod inspect;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Pause(args) => pause::execute(&args),
         Command::Kill(args) => kill::execute(&args),
         Command::Restart(args) => restart::execute(&args),
+        Command::Fork(args) => fork::execute(&args),
         Command::Memory(args) => guarded(|| memory::execute(&args)),
         Command::Why(args) => guarded(|| why::execute(&args)),
         Command::Engram(args) => engram::execute(&args),

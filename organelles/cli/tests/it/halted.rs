@@ -42,6 +42,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("pause", "a --data RUN", Asks),
     ("kill", "1 --data RUN", Asks),
     ("restart", "1 --data RUN", Asks),
+    ("fork", "1 --data RUN", Asks),
     ("halt", "", Other),
     ("memory count", "contact --data RUN", Reads),
     ("memory get", "a --data RUN", Reads),

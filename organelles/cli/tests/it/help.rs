@@ -28,6 +28,7 @@ const COMMANDS: [&[&str]; 25] = [
     &["pause"],
     &["kill"],
     &["restart"],
+    &["fork"],
 ];
 
 #[test]

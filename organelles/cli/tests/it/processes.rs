@@ -14,13 +14,14 @@ fn hello(data: &Path) -> Option<Hello> {
 }
 
 /// Each command that asks a node, about an agent where it needs one.
-const ASKING: [&[&str]; 6] = [
+const ASKING: [&[&str]; 7] = [
     &["ps"],
     &["inspect", "1"],
     &["pause", "1"],
     &["resume", "1"],
     &["kill", "1"],
     &["restart", "1"],
+    &["fork", "1"],
 ];
 
 #[test]
@@ -272,4 +273,40 @@ fn an_order_outlives_kill_9_and_ctrl_c() {
     let mut held = Held::resume(&place);
     assert_eq!(held.waits().tick, at.tick);
     held.ends();
+}
+
+#[test]
+fn a_fork_in_a_run_that_is_under_way_outlives_a_kill_and_is_replayed() {
+    let place = Place::new();
+    let data = place.path("d");
+    let mut running = place.start_long("d");
+    running.wait_until(|| hello(&data).is_some());
+    let fork = |agent: &str| {
+        let answer = place.karyon(&["fork", agent, "--json", "--data", "d"]).expect(0).json();
+        assert_eq!(answer["done"], "forked");
+        answer["child"].as_u64().unwrap()
+    };
+    let child = fork("id:1");
+    let again = format!("id:{child}");
+    assert_eq!(fork(&again), child + 1, "a fork of a fork");
+    let inspect = |agent: &str| {
+        let args = ["inspect", agent, "--json", "--data", "d"];
+        place.karyon(&args).expect(0).json()
+    };
+    let mut found = inspect(&again);
+    let name = found["process"]["name"].as_str().unwrap().to_owned();
+    assert!(name.ends_with(&format!("/fork-{child}")), "{name}");
+    assert_eq!(inspect(&format!("name:{name}"))["process"]["id"], child);
+    running.wait_until(|| {
+        found = inspect(&again);
+        found["at"]["provisional"] == false
+    });
+    running.kill();
+    place.end_safe_mode("d", "it was killed");
+    let replay = ["replay", "--verify", "--data", "d"];
+    place.karyon(&replay).expect(0);
+    place.karyon(&["resume", "--data", "d", "--schedulers", "2"]).expect(0);
+    place.karyon(&replay).expect(0);
+    place.karyon(&["audit", "orphans", "--data", "d"]).expect(0);
+    assert_eq!(place.verified("d")["state"], "sealed");
 }

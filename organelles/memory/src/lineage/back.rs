@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Control, Message, Record};
+use karyon_log::{Cause, Control, LeaseRecord, Message, OrderVerb, Record};
 use karyon_memory_ops::{Content, Value, Vertex};
 use karyon_types::{AgentId, LeaseId, Position};
 
@@ -162,9 +162,9 @@ impl Chain<'_> {
                 }
             }
             Record::Control(control) => return self.control(*control, position),
+            Record::Spawn { lease, .. } => self.lease_of_birth(lease, position)?,
+            Record::Lease(lease) => self.origin(&lease, position)?,
             Record::Schedule(_)
-            | Record::Lease(_)
-            | Record::Spawn { .. }
             | Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
@@ -176,6 +176,44 @@ impl Chain<'_> {
             Some(fact) => self.fact(fact),
             None => Ok(()),
         }
+    }
+
+    /// Adds the lease under which an agent came to life in the course of a run; what led to it.
+    fn lease_of_birth(
+        &mut self,
+        lease: LeaseId,
+        position: Position,
+    ) -> Result<Option<(AgentId, Cause)>, LineageError> {
+        // It lies right in front of the birth.
+        let Some(before) = position.0.checked_sub(1).map(Position) else { return Ok(None) };
+        let Some(found) = self.journal.record(before)? else { return Ok(None) };
+        match found.record() {
+            Some(Record::Lease(record)) if record.id == lease && record.cut.is_some() => {
+                self.links.push(link_of(&found, Record::Lease(record)));
+                self.origin(&record, before)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What led to a lease that was cut in the course of a run: the output with which its holder
+    /// was spawned; or the order to fork, which is added here.
+    fn origin(
+        &mut self,
+        lease: &LeaseRecord,
+        position: Position,
+    ) -> Result<Option<(AgentId, Cause)>, LineageError> {
+        let Some(cut) = lease.cut else { return Ok(None) };
+        if let Some(by) = cut.by {
+            return Ok(Some((by.from, Cause::Spawn(by))));
+        }
+        let Some(before) = position.0.checked_sub(1).map(Position) else { return Ok(None) };
+        if let Some(found) = self.journal.record(before)?
+            && let Some(order @ Record::Order { verb: OrderVerb::Fork, .. }) = found.record()
+        {
+            self.links.push(link_of(&found, order));
+        }
+        Ok(None)
     }
 
     /// Goes from an effect to what led to it: intent, approval, proposal, the leases down to the
@@ -328,6 +366,7 @@ impl Chain<'_> {
                 | Cause::Timer(message)
                 | Cause::Down(message)
                 | Cause::Exit(message) => message,
+                Cause::Spawn(answered) => Message { from: agent, ..answered },
             };
             let found = self.journal.step(message.from, message.step, effect)?;
             let missing =

@@ -314,7 +314,8 @@ impl Tree<'_> {
             | Cause::Denial(_)
             | Cause::Timer(_)
             | Cause::Down(_)
-            | Cause::Exit(_) => None,
+            | Cause::Exit(_)
+            | Cause::Spawn(_) => None,
         };
         let (mut by, mut seed) = (None, Seed::Leaf);
         if let Some(handled) = handled {
