@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
 
 use karyon_types::{AgentId, Tick};
 
@@ -171,7 +172,8 @@ impl<A: Agent> Scheduler<A> {
         mut trees: Option<&mut Trees>,
     ) {
         let mut turns = std::mem::take(&mut self.turns);
-        turns.begin(Order::of(&plan.schedule, tick), self.slots.len());
+        let agents = plan.last.load(Ordering::Relaxed) as usize;
+        turns.begin(Order::of(&plan.schedule, tick), agents);
         let timers = self.timers_due(tick);
         let inputs = plan.inputs.released(tick).items;
         timers.iter().for_each(|(agent, _)| turns.call(*agent));
@@ -223,17 +225,18 @@ impl<A: Agent> Scheduler<A> {
         self.turns = turns;
     }
 
-    /// The first of its agents from `serial` on that did not exit.
+    /// The first of its agents from `serial` on that did not exit, of the scenario's.
     pub(super) fn next_living(&self, serial: u64) -> Option<AgentId> {
-        let behind = self.slots.get((serial - self.first) as usize..)?;
-        let place = behind.iter().position(|slot| slot.agent.is_some())?;
-        Some(AgentId(serial + place as u64))
+        let lives =
+            |place: &u64| self.slots.get(*place as usize).is_some_and(|slot| slot.agent.is_some());
+        let place = (serial - self.first..self.slots.len() as u64).find(lives)?;
+        Some(AgentId(self.first + place))
     }
 
-    /// What activates an agent when all are, unless it exited or is paused.
+    /// What activates an agent when all of the scenario's are, unless it exited or is paused.
     pub(super) fn activation(&mut self, everybody: Option<u32>, id: AgentId) -> Option<InputItem> {
-        let first = everybody?;
-        let slot = self.slots.get((id.0 - self.first) as usize)?;
+        let (first, place) = (everybody?, (id.0 - self.first) as usize);
+        let slot = self.slots.get(place).filter(|_| place < self.slots.len())?;
         let is_active = slot.agent.is_some() && (self.apart.is_empty() || !self.is_paused(id));
         self.outcome.activated += u64::from(is_active);
         is_active.then(|| InputItem { receiver: id, index: first.wrapping_add(id.0 as u32 - 1) })

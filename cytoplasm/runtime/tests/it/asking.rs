@@ -92,7 +92,7 @@ fn as_many_are_answered_between_two_ticks_as_are_little_work() {
             Answer::Listed(listed) => listed.at.tick,
             Answer::Inspected(found) => found.at.tick,
             Answer::Tree(shown) => shown.at.tick,
-            Answer::Done(at) => at.tick.map(|tick| Tick(tick.0 - 1)),
+            Answer::Done(at) | Answer::Forked(at, _) => at.tick.map(|tick| Tick(tick.0 - 1)),
             Answer::Refused(why) => panic!("{why}"),
         });
         let first = answered.filter(|tick| *tick == Some(Tick(2))).count();

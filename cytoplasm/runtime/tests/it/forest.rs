@@ -417,6 +417,7 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
                     model.paused.remove(&agent.0);
                 }
                 OrderVerb::Restart => model.ask_for_restart(agent.0),
+                OrderVerb::Fork => panic!("nobody forks here"),
             }
             assert!(model.log.is_empty(), "{} {:?}", ticked.tick, model.log);
         }
