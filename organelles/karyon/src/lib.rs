@@ -1,0 +1,1 @@
+//! Agents that are governed: a typed way to write them, run them and test them.
