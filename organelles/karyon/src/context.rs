@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use karyon_memory_ops::Write;
+use karyon_memory_ops::{Content, Entity, Time, Valid, Value, Vertex, Write};
 use karyon_runtime::{ExitReason, TimerId};
 use karyon_types::Tick;
 use serde::Serialize;
@@ -149,6 +149,26 @@ impl<A: Agent> Context<'_, A> {
         write.encode(&mut bytes).map_err(failure)?;
         self.inner.remember(&bytes);
         Ok(())
+    }
+
+    /// Remembers a fact about itself, as it is from this tick on (a tick counts as a unit of valid
+    /// time): `ctx.remember_fact("balance", [("amount", Value::Int(5))])`. One output.
+    ///
+    /// # Errors
+    /// See [`Context::remember`].
+    pub fn remember_fact(
+        &mut self,
+        predicate: &str,
+        properties: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result {
+        let now = i64::try_from(self.now().0).ok().and_then(|tick| Time::new(tick, 0));
+        let now = now.ok_or_else(|| failure("a tick that is no time"))?;
+        let subject = Vertex::Agent(self.inner.me());
+        self.remember(&Write {
+            entity: Entity::Fact { subject, predicate: predicate.into() },
+            valid: Valid::since(now),
+            content: Content::with(properties),
+        })
     }
 
     /// The agent of this name, if there is one and it is of kind `B`: `whereis::<Counter>("c")`.
