@@ -18,7 +18,7 @@ enum Message {
 impl Agent for Clock {
     type Message = Message;
     // Its timers outlive its crashes.
-    const KIND: Kind = Kind::new("clock").keeps_its_state(3);
+    const KIND: Kind = Kind::new("clock").keeps_its_state(50);
 
     fn init(&mut self, ctx: &mut Context<'_, Self>) -> Result {
         self.ticking = Some(ctx.interval(10, Message::Tick));

@@ -5,7 +5,7 @@ use karyon_identity::RandomError;
 use karyon_keys::KeyError;
 use karyon_log::LogError;
 use karyon_log_writer::LogFailed;
-use karyon_runtime::{NodeError, KINDS_MAX};
+use karyon_runtime::{KINDS_MAX, NodeError};
 use karyon_statements::GrantError;
 
 /// Why a run cannot be run, or failed.
@@ -36,7 +36,9 @@ pub enum RunError {
     #[error("there is no agent {0} in this run; agents are of one run only")]
     NoAgent(u64),
     /// A state does not come back from its own encoding: a mistake in its type.
-    #[error("the state of {0:?} cannot be read back from its own encoding: look at its serde attributes")]
+    #[error(
+        "the state of {0:?} cannot be read back from its own encoding: look at its serde attributes"
+    )]
     State(String),
     /// The probability of chaos.
     #[error("the probability that a step crashes lies in [0, 1), and {0} does not")]
@@ -66,6 +68,8 @@ pub enum RunError {
     #[error("the run is recorded, but its memory cannot be built: {0}")]
     Memory(#[from] GraphError),
     /// The data directory holds another run.
-    #[error("the directory holds another run: its {0} differs; resume and replay take the same agents, inputs and settings as the run that began it")]
+    #[error(
+        "the directory holds another run: its {0} differs; resume and replay take the same agents, inputs and settings as the run that began it"
+    )]
     OtherRun(&'static str),
 }

@@ -18,11 +18,11 @@ pub struct Outcome {
     pub counts: Counts,
     /// The root of the final state: equal for equal runs, with any number of threads, and whether
     /// they crashed on the way or not if all kinds keep their state. On a data directory what holds
-    /// in the memory is part of it; in memory it is not. All zeroes for a run that is not
-    /// complete.
+    /// in the run's memory is part of it; of a run in memory ([`Run::test`](crate::Run::test)) only
+    /// the agents are, so the two are not to be compared. All zeroes for a run that is not complete.
     pub state_root: Hash,
     /// The hash of all its records, without what frames them: equal for runs that did the same,
-    /// step by step.
+    /// step by step, on a data directory or in memory.
     pub records_root: Hash,
     /// How many records the log holds.
     pub records: u64,

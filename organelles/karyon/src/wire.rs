@@ -23,9 +23,8 @@ pub(crate) fn message<M: Serialize>(message: &M) -> Payload {
 
 /// Reads a message.
 pub(crate) fn read<M: DeserializeOwned>(payload: &[u8]) -> Result<M> {
-    codec::decode(payload).ok_or_else(|| {
-        failure(format_args!("a message that is no {}", std::any::type_name::<M>()))
-    })
+    codec::decode(payload)
+        .ok_or_else(|| failure(format_args!("a message that is no {}", std::any::type_name::<M>())))
 }
 
 /// An answer as it travels.

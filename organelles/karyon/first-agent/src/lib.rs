@@ -22,7 +22,7 @@ pub enum Message {
 
 impl Agent for Account {
     type Message = Message;
-    const KIND: Kind = Kind::new("account").keeps_its_state(3);
+    const KIND: Kind = Kind::new("account").keeps_its_state(50);
 
     fn handle(&mut self, _from: Pid, message: Message, ctx: &mut Context<'_, Self>) -> Result {
         match message {
@@ -52,7 +52,7 @@ pub struct Customer {
 
 impl Agent for Customer {
     type Message = i64;
-    const KIND: Kind = Kind::new("customer").keeps_its_state(3);
+    const KIND: Kind = Kind::new("customer").keeps_its_state(50);
 
     fn handle(&mut self, _from: Pid, amount: i64, ctx: &mut Context<'_, Self>) -> Result {
         let question = |reply| Message::Withdraw(amount, reply);

@@ -120,7 +120,10 @@ impl Data {
     }
 
     /// What is known of the log from elsewhere, and where its newest checkpoint is kept.
-    fn known(&self, log: karyon_types::LogId) -> Result<(Vec<Checkpoint>, Option<PathBuf>), RunError> {
+    fn known(
+        &self,
+        log: karyon_types::LogId,
+    ) -> Result<(Vec<Checkpoint>, Option<PathBuf>), RunError> {
         let Signs::Here { keys, .. } = &self.signs else { return Ok((Vec::new(), None)) };
         let checkpoints = key_directory(keys)?.checkpoints();
         let known = checkpoints.load(log, &[self.signer()?])?;

@@ -86,8 +86,7 @@ impl Run {
         };
         let dir = dir.map_err(NodeError::from)?;
         let schedulers = self.settings.schedulers;
-        let (node, report) =
-            Node::resume(dir, key, schedulers, VERSION, &self.versions(), &known)?;
+        let (node, report) = Node::resume(dir, key, schedulers, VERSION, &self.versions(), &known)?;
         self.live(node, self.granted(&report), witness)
     }
 

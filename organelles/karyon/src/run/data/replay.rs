@@ -4,8 +4,8 @@ use karyon_graph::Graph;
 use karyon_log::{Lane, Walk};
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
-    Compared, DataDir, Divergence, Ending, NodeError, RecordError, Recorder, RunConfig, RunError as Failed,
-    watch_stop,
+    Compared, DataDir, Divergence, Ending, NodeError, RecordError, Recorder, RunConfig,
+    RunError as Failed, watch_stop,
 };
 use karyon_safety::permit_start;
 use karyon_types::Hash;
