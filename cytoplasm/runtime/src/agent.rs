@@ -61,6 +61,8 @@ pub enum Event<'a> {
         deed: Deed,
         /// Why not.
         denial: Denial,
+        /// In which of its steps it wanted that, and as which output.
+        output: TimerId,
     },
     /// A timer of its own fired.
     Timer {
@@ -217,6 +219,11 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The same way out, for a shorter time: for whoever wraps it.
+    pub fn reborrow(&mut self) -> Context<'_> {
+        Context { wishes: &mut *self.wishes, ..*self }
+    }
+
     /// The agent that is running.
     pub fn me(&self) -> AgentId {
         self.me

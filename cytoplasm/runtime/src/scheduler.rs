@@ -434,7 +434,10 @@ impl<A: Agent> Scheduler<A> {
     ) -> bool {
         let event = match envelope.denial {
             None => Event::Message { from: envelope.message.from, payload: &envelope.payload },
-            Some((denial, deed)) => Event::Denied { deed, denial },
+            Some((denial, deed)) => {
+                let Message { step, output, .. } = envelope.message;
+                Event::Denied { deed, denial, output: TimerId { step, output } }
+            }
         };
         self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
     }

@@ -1,7 +1,7 @@
 //! The rules of the house, as tests: which way imports run, which outside crates may reach the
 //! kernel, how large it may become. Each rule is also tested against something that breaks it.
 //!
-//! `cargo test -p karyon --test house -- --nocapture` prints the sizes.
+//! `cargo test -p karyon-cli --test house -- --nocapture` prints the sizes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot look must fail")]
 
