@@ -15,10 +15,11 @@ use karyon_types::AgentId;
 use crate::agent::Agent;
 use crate::bonds::BondChange;
 use crate::census::Ground;
-use crate::engine::{Limits, lock};
+use crate::engine::lock;
 use crate::leases::Leases;
 use crate::processes::Refusal;
 use crate::scheduler::{Layout, Newborn, TickOutcome};
+use crate::terms::Limits;
 
 /// What a step asked for.
 #[derive(Debug)]

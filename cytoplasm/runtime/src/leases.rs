@@ -16,10 +16,10 @@ use karyon_types::{AgentId, LeaseId, Tick};
 
 use self::line::Line;
 use crate::agent::Agent;
-use crate::engine::{Limits, Population};
 use crate::error::RunError;
 use crate::panics;
 use crate::recorder::Recorder;
+use crate::terms::{Limits, Population};
 
 /// A change of somebody's authority: in force from the beginning of this tick.
 pub type Change = (Tick, Verb, Target);

@@ -40,6 +40,7 @@ mod scheduler;
 mod services;
 mod standing;
 mod tally;
+mod terms;
 mod trace;
 mod trees;
 mod wheel;
@@ -55,9 +56,7 @@ pub use clock::Clock;
 pub use committed::{Compared, Divergence, run_records_up_to};
 pub use datadir::{DataDir, DataDirError};
 pub use draws::{below, exponential, unit};
-pub use engine::{
-    Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK, run,
-};
+pub use engine::run;
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
 pub use karyon_arrangements::{
@@ -72,4 +71,5 @@ pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use tally::{Tallied, Tally};
+pub use terms::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK};
 pub use trees::{ROOT, TreeError};

@@ -8,7 +8,7 @@ use karyon_types::Hasher;
 
 use crate::agent::Agent;
 use crate::codec;
-use crate::engine::Outcome;
+use crate::terms::Outcome;
 
 /// Adds the agents and their lease terms to `hasher`.
 ///

@@ -4,44 +4,43 @@
 //! behind the other, is in the order of serials for any number of them; and so that what arrives
 //! from them is ordered by sender already.
 
+mod admit;
 mod apart;
+mod attempt;
 mod life;
 mod newborn;
+mod plan;
 mod supervised;
 mod turns;
 
-use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use karyon_arrangements::{Arrangement, ExitReason, Schedule, TimerId};
-use karyon_gate::{Gate, Handle, Request, Rights};
-use karyon_log::limits::RECORD_BYTES_MAX;
-use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
+use karyon_arrangements::{ExitReason, TimerId};
+use karyon_gate::Handle;
+use karyon_log::{Cause, Decision, Loss, Message, Record, StepEncoder};
 use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
-use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
+use crate::agent::{Agent, Context, Deed, Event, Payload, RestartFrom, Wishes};
 use crate::births::{Birth, Piece};
 use crate::bonds::{BondChange, Left, Signal};
-use crate::chaos::Chaos;
 use crate::codec;
-use crate::engine::{Counts, Limits};
 use crate::error::RunError;
-use crate::input::{InputItem, InputSource};
-use crate::panics;
-use crate::standing::{Standing, Wanted};
+use crate::input::InputItem;
+use crate::standing::Standing;
+use crate::terms::Counts;
 use crate::trace;
 use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
+use self::attempt::attempt_step;
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
 pub(crate) use self::newborn::{Layout, Newborn};
 use self::newborn::{Origins, Slab};
+pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
 use self::turns::Turns;
@@ -107,45 +106,6 @@ pub(crate) struct TickOutcome {
     /// What waits for its paused agents.
     pub(crate) held: u64,
     pub(crate) error: Option<RunError>,
-}
-
-/// What all schedulers share and none changes.
-pub(crate) struct Plan<A> {
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) inputs: Arc<dyn InputSource>,
-    pub(crate) init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
-    pub(crate) chaos: Chaos,
-    pub(crate) limits: Limits,
-    pub(crate) schedule: Schedule,
-    /// Agents of the scenario are numbered from 1 to this.
-    pub(crate) agents: u64,
-    /// These stand in a tree: what becomes of one that ended is decided behind the tick.
-    pub(crate) supervised: bool,
-    pub(crate) born: Option<Born<A>>,
-    /// How many agents spawned so far; changed between two ticks only, as is the next.
-    pub(crate) spawned: AtomicU64,
-    /// The serial of the agent that came to life last.
-    pub(crate) last: AtomicU64,
-}
-
-/// Makes the state of an agent that was spawned.
-pub(crate) type Born<A> = Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>;
-
-impl<A> Plan<A> {
-    pub(crate) fn set_born(&self, spawned: u64, last: u64) {
-        self.spawned.store(spawned, Ordering::Relaxed);
-        self.last.store(last, Ordering::Relaxed);
-    }
-
-    /// Whether one more may come to life, as far as was known when the tick began.
-    pub(crate) fn may_spawn(&self) -> bool {
-        self.born.is_some() && self.spawned.load(Ordering::Relaxed) < self.limits.spawned
-    }
-
-    /// Whether an agent stands in a tree.
-    pub(crate) fn supervises(&self, id: AgentId) -> bool {
-        self.supervised && id.0 <= self.agents
-    }
 }
 
 pub(crate) struct Scheduler<A> {
@@ -542,135 +502,6 @@ impl<A: Agent> Scheduler<A> {
         }
     }
 
-    /// Admits what a good step wants, and records the step. Returns whether the mailbox is gone.
-    fn admit(
-        &mut self,
-        plan: &Plan<A>,
-        tick: Tick,
-        id: AgentId,
-        step: u64,
-        cause: Cause,
-        lease: Option<Handle>,
-    ) -> bool {
-        let limits = plan.limits;
-        let wished = self.wishes.count;
-        if wished > limits.outputs_per_step {
-            let bound = limits.outputs_per_step;
-            self.outcome.error = Some(RunError::OutputBound { agent: id, tick, bound });
-            return false;
-        }
-        self.encoder.begin(id, step, cause, wished as usize);
-        let mut outputs = std::mem::take(&mut self.wishes.outputs);
-        let mut memory = std::mem::take(&mut self.wishes.memory);
-        let mut begin = 0;
-        for (index, wish) in outputs.drain(..).enumerate() {
-            let message = Message { from: id, step, output: index as u16 };
-            let (right, target) = match &wish {
-                Wish::Send(to, _) => (Rights::SEND, to.0),
-                // An agent remembers under its own name.
-                Wish::Remember { .. } => (Rights::REMEMBER, id.0),
-                Wish::Arrange { end } => {
-                    let what = memory.get(begin..*end).unwrap_or_default();
-                    self.arrange(plan, tick, message, lease, what);
-                    begin = *end;
-                    continue;
-                }
-            };
-            let request = Request { agent: id, right, target, now: tick };
-            let decision = plan.gate.check(lease, &request);
-            let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { break };
-            let mut record = |wanted: Wanted<'_>| {
-                slot.standing.record(
-                    &mut self.encoder,
-                    decision,
-                    limits.log_bytes_per_lease,
-                    wanted,
-                )
-            };
-            match wish {
-                Wish::Send(to, payload) => {
-                    let deed = Deed::Send(to);
-                    let decision = record(Wanted { deed, bytes: &payload });
-                    self.counts.sent += 1;
-                    match decision {
-                        Ok(_) => self.send(to, message, payload),
-                        Err(denial) => {
-                            self.counts.denied += 1;
-                            self.tell(message, denial, deed);
-                        }
-                    }
-                }
-                Wish::Remember { end } => {
-                    let deed = Deed::Remember;
-                    let bytes = memory.get(begin..end).unwrap_or_default();
-                    begin = end;
-                    match record(Wanted { deed, bytes }) {
-                        Ok(_) => self.counts.remembered += 1,
-                        Err(denial) => {
-                            self.counts.forgone += 1;
-                            self.tell(message, denial, deed);
-                        }
-                    }
-                }
-                Wish::Arrange { .. } => {}
-            }
-        }
-        // Their space is used again by the next step.
-        memory.clear();
-        self.wishes.outputs = outputs;
-        self.wishes.memory = memory;
-        let exit = self.wishes.exit.take();
-        match &exit {
-            None => {}
-            Some(ExitReason::Normal) => self.encoder.output(&Output::Exit),
-            Some(reason) => {
-                let mut what = Vec::new();
-                Arrangement::Exit(reason.clone()).encode(&mut what);
-                self.encoder.output(&Output::Arranged { lease: None, what: &what });
-            }
-        }
-        if self.encoder.len() > RECORD_BYTES_MAX {
-            self.outcome.error = Some(RunError::RecordBound { agent: id, tick });
-            return false;
-        }
-        self.encoder.finish(&mut self.outcome.records);
-        self.outcome.count += 1;
-        self.counts.steps += 1;
-        if let Cause::Message(_) = cause {
-            self.counts.delivered += 1;
-        }
-        exit.is_some_and(|reason| {
-            let by = Message { from: id, step, output: wished.saturating_sub(1) as u16 };
-            self.exit(plan, by, reason)
-        })
-    }
-
-    /// The scheduler of an agent. The gate's scope ends with the last that may come to life.
-    #[inline]
-    fn home(&self, id: AgentId) -> usize {
-        let scheduler = ((id.0 - 1) / self.share) as usize;
-        if scheduler < self.outbox.len() { scheduler } else { self.home_of_later(id) }
-    }
-
-    #[inline]
-    fn send(&mut self, to: AgentId, message: Message, payload: Payload) {
-        let scheduler = self.home(to);
-        if let Some(outbox) = self.outbox.get_mut(scheduler) {
-            outbox.push(Envelope { to, message, denial: None, payload });
-            self.outcome.sent += 1;
-        }
-    }
-
-    /// Tells the agent in the next tick what it was denied.
-    fn tell(&mut self, message: Message, denial: Denial, deed: Deed) {
-        let mine = self.home(message.from);
-        if let Some(outbox) = self.outbox.get_mut(mine) {
-            let denial = Some((denial, deed));
-            outbox.push(Envelope { to: message.from, message, denial, payload: Payload::new() });
-            self.outcome.sent += 1;
-        }
-    }
-
     /// An agent ended itself. Returns whether its mailbox is gone because it began anew.
     fn exit(&mut self, plan: &Plan<A>, by: Message, reason: ExitReason) -> bool {
         let id = by.from;
@@ -703,47 +534,5 @@ impl<A: Agent> Scheduler<A> {
             | Cause::Exit(_)
             | Cause::Spawn(_) => {}
         }
-    }
-}
-
-/// What chaos throws: no message, no hook.
-struct ChaosStrikes;
-
-/// Runs a step; how it failed, if it did. What the agent and the context hold then is void.
-fn attempt_step<A: Agent>(
-    agent: &mut A,
-    event: Event<'_>,
-    context: &mut Context<'_>,
-    chaos: bool,
-) -> Result<(), (CrashKind, ExitReason)> {
-    let quiet = panics::quiet();
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let outcome = agent.handle(event, context);
-        if chaos && outcome.is_ok() {
-            // After the step changed its state and made its outputs: the hardest moment. A step
-            // that failed by itself did, with chaos and without: others may hear why.
-            resume_unwind(Box::new(ChaosStrikes));
-        }
-        outcome
-    }));
-    drop(quiet);
-    classify(outcome)
-}
-
-#[inline]
-fn classify(
-    outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>,
-) -> Result<(), (CrashKind, ExitReason)> {
-    match outcome {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(failure)) => {
-            panics::note(&failure.0);
-            Err((CrashKind::Error, ExitReason::failure(&failure.0)))
-        }
-        Err(thrown) if thrown.is::<ChaosStrikes>() => {
-            Err((CrashKind::Chaos, ExitReason::failure("chaos")))
-        }
-        // What a panic says may name lines and addresses: no other agent may rest on it.
-        Err(_) => Err((CrashKind::Panic, ExitReason::failure("panic"))),
     }
 }

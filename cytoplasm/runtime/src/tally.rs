@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::engine::Counts;
+use crate::terms::Counts;
 
 /// What was counted up to the end of a tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
