@@ -44,11 +44,16 @@ fn staged(tree: Supervised) -> Stage {
     Stage { tree: Some(tree), ..Stage::default() }
 }
 
+/// Tick, agent, and what its supervisor did.
+type Did = (u64, u64, Measure);
+/// The agents, or why the run failed.
+type Outcome<A> = Result<Vec<Option<A>>, String>;
+
 /// What supervisors did, by tick; and whether the run ended well.
 fn measures<const R: u8, const G: u32>(
     stage: &Stage,
     script: &Script,
-) -> (Vec<(u64, u64, Measure)>, Result<Vec<Option<Puppet<R, G>>>, String>) {
+) -> (Vec<Did>, Outcome<Puppet<R, G>>) {
     let mut first = None;
     for schedulers in [1, 2, 4] {
         let disk = Disk::default();
@@ -63,7 +68,7 @@ fn measures<const R: u8, const G: u32>(
     first.unwrap()
 }
 
-fn measures_of(records: &[u8]) -> Vec<(u64, u64, Measure)> {
+fn measures_of(records: &[u8]) -> Vec<Did> {
     let mut tick = 0;
     let found = Records::new(records).filter_map(|record| match record.unwrap() {
         Record::Tick(Tick(begun)) => {
@@ -76,7 +81,7 @@ fn measures_of(records: &[u8]) -> Vec<(u64, u64, Measure)> {
     found.collect()
 }
 
-fn done(tree: Supervised, script: &Script) -> Vec<(u64, u64, Measure)> {
+fn done(tree: Supervised, script: &Script) -> Vec<Did> {
     measures::<0, 0>(&staged(tree), script).0
 }
 

@@ -11,9 +11,7 @@ use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, plain};
-use crate::words::{
-    arrangement_words, change_words, control_words, measure_words, order_words,
-};
+use crate::words::{arrangement_words, change_words, control_words, measure_words, order_words};
 
 impl Teller<'_> {
     pub(super) fn name(&self, agent: AgentId) -> Result<String, CliError> {
