@@ -71,6 +71,8 @@ impl<A: Agent> Walk<'_, '_, '_, A> {
             if spec.id.0 > self.names.len() as u64 {
                 self.below(tree, spec.id, Some(id), depth + 1);
             } else {
+                let waits = supervisor.is_some_and(|machine| machine.is_to_start(spec.id));
+                let state = if waits { ChildState::Restarting } else { state };
                 self.agent(spec.id.0, id, depth + 1, state);
             }
         }

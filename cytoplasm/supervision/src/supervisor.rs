@@ -147,6 +147,24 @@ impl Supervisor {
         self.children.get(child).map(|child| child.spec)
     }
 
+    /// Whether a child is started again as soon as its siblings have stopped.
+    pub fn is_to_start(&self, child: ChildId) -> bool {
+        match (self.phase, self.children.get(child)) {
+            (Phase::Stopping { from, then: Then::Start, .. }, Some(child)) => {
+                child.place >= from && child.state == ChildState::Stopped
+            }
+            (
+                Phase::New
+                | Phase::Idle
+                | Phase::Starting { .. }
+                | Phase::Stopping { .. }
+                | Phase::StoppingAll { .. }
+                | Phase::Ended,
+                Some(_) | None,
+            ) => false,
+        }
+    }
+
     /// The restarts that still count at `now`.
     pub fn restarts(&self, now: Tick) -> u64 {
         self.window.recent(now)

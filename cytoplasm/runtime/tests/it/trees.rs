@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use karyon_log::{Measure, Record, Records};
-use karyon_runtime::processes::OrderVerb;
+use karyon_runtime::processes::{Answer, OrderVerb, Question, Stands};
 use karyon_runtime::{ExitReason, Intensity, Restart, RunError, TreeError};
 use karyon_supervision::{
     AutoShutdown, ChildId, ChildSpec, Flags, Shutdown, Spec, Strategy, Supervised,
@@ -44,11 +44,16 @@ fn staged(tree: Supervised) -> Stage {
     Stage { tree: Some(tree), ..Stage::default() }
 }
 
+/// Tick, agent, and what its supervisor did.
+type Did = (u64, u64, Measure);
+/// The agents, or why the run failed.
+type Outcome<A> = Result<Vec<Option<A>>, String>;
+
 /// What supervisors did, by tick; and whether the run ended well.
 fn measures<const R: u8, const G: u32>(
     stage: &Stage,
     script: &Script,
-) -> (Vec<(u64, u64, Measure)>, Result<Vec<Option<Puppet<R, G>>>, String>) {
+) -> (Vec<Did>, Outcome<Puppet<R, G>>) {
     let mut first = None;
     for schedulers in [1, 2, 4] {
         let disk = Disk::default();
@@ -63,7 +68,7 @@ fn measures<const R: u8, const G: u32>(
     first.unwrap()
 }
 
-fn measures_of(records: &[u8]) -> Vec<(u64, u64, Measure)> {
+fn measures_of(records: &[u8]) -> Vec<Did> {
     let mut tick = 0;
     let found = Records::new(records).filter_map(|record| match record.unwrap() {
         Record::Tick(Tick(begun)) => {
@@ -76,7 +81,7 @@ fn measures_of(records: &[u8]) -> Vec<(u64, u64, Measure)> {
     found.collect()
 }
 
-fn done(tree: Supervised, script: &Script) -> Vec<(u64, u64, Measure)> {
+fn done(tree: Supervised, script: &Script) -> Vec<Did> {
     measures::<0, 0>(&staged(tree), script).0
 }
 
@@ -372,6 +377,95 @@ fn a_start_that_fails_is_tried_again_and_counts() {
             assert_eq!(did[3..], [4, 3, 1].map(|id| (2, id, Ended)));
             assert!(matches!(outcome, Err(RunError::RootGaveUp { .. })));
         }
+    }
+}
+
+#[test]
+fn of_very_many_starts_that_fail_the_rest_is_tried_a_tick_later() {
+    let intensity = Intensity { restarts: u64::MAX, period_ticks: 1 };
+    let mut tree = four(Strategy::OneForOne);
+    tree.flags.intensity = intensity;
+    let starts = Arc::new(AtomicU64::new(0));
+    let init = move |id: AgentId| {
+        let nth = if id.0 == 2 { starts.fetch_add(1, Relaxed) } else { 0 };
+        assert!(!(1..1_500).contains(&nth), "no start");
+        Puppet::<0, 0>::default()
+    };
+    let disk = Disk::default();
+    let inputs = Arc::new(Script::new([(1, 2, vec![Fail])]));
+    let (outcome, recorder) = staged(tree).play_as(init, inputs, recorder(&disk));
+    recorder.unwrap().close().unwrap();
+    outcome.map(drop).unwrap();
+    let did = measures_of(&records(&disk).unwrap());
+    assert_eq!(did.len(), 1_500);
+    assert_eq!(did.iter().filter(|(tick, ..)| *tick == 2).count(), 1_001);
+    assert_eq!(did.last(), Some(&(3, 2, Started)));
+}
+
+#[test]
+fn somebody_who_asks_sees_the_tree_and_what_each_does() {
+    let mut inner = four(Strategy::RestForOne);
+    inner.children.remove(0);
+    let restart = Restart::Temporary;
+    inner.children[1] = Spec::Worker(ChildSpec { restart, ..worker(3) });
+    let tree = Supervised {
+        flags: flags(Strategy::OneForAll),
+        children: vec![Spec::Worker(worker(1)), above(10, inner)],
+    };
+    let script = Script::new([(0, 4, vec![Trap(true)]), (1, 2, vec![Fail]), (9, 1, vec![Add(1)])]);
+    let all = |tick| (tick, Question::Tree { offset: 0, limit: 99 });
+    let part = (9, Question::Tree { offset: 1, limit: 1 });
+    let asked = [all(0), (2, order(OrderVerb::Pause, 1)), all(3), all(6), part];
+    for (tree, flat) in [(Some(tree), false), (None, true)] {
+        let asker = Asker::new(script.clone(), asked.clone());
+        let desk = Some(asker.desk.clone());
+        let stage = Stage { tree, desk, ..Stage::default() };
+        let stage = Stage { interrupt: Arc::default(), progress: Arc::default(), ..stage };
+        // Nobody resumes the first: the run waits until it is interrupted.
+        let waits = {
+            let (progress, interrupt) = (stage.progress.clone(), stage.interrupt.clone());
+            std::thread::spawn(move || {
+                while !progress.waiting.load(Relaxed) {
+                    std::thread::yield_now();
+                }
+                interrupt.store(2, Relaxed);
+            })
+        };
+        let (outcome, _) = stage.play_from::<0, 0>(asker.clone(), recorder(&Disk::default()));
+        waits.join().unwrap();
+        outcome.map(drop).unwrap();
+        let shown = asker.answers().into_iter().filter_map(|(.., answer)| match answer {
+            Answer::Tree(shown) => {
+                let places = shown.branches.iter().map(|branch| {
+                    let words = match &branch.stands {
+                        Stands::Supervisor { restarts, intensity, children, .. } => {
+                            format!("{restarts} of {}, {children}", intensity.restarts)
+                        }
+                        Stands::SupervisorAtRest => "at rest".into(),
+                        Stands::Agent { upkeep, restarts, .. } => format!("{upkeep:?} {restarts}"),
+                    };
+                    format!("{}{}: {words}", " ".repeat(branch.depth as usize), branch.id)
+                });
+                Some((shown.total, places.collect::<Vec<_>>()))
+            }
+            _ => None,
+        });
+        let shown: Vec<_> = shown.collect();
+        assert_eq!(shown.len(), 4);
+        if flat {
+            let all = ["0: 1 of 1000, 4", " 1: Paused 0", " 2: Running 1", " 3: Running 0"];
+            assert_eq!(shown[1].1[..4], all);
+            assert_eq!(shown[3], (5, vec![" 1: Paused 0".to_owned()]));
+            continue;
+        }
+        let first = ["0: 0 of 3, 2", " 1: Running 0", " 10: 0 of 3, 3", "  2: Running 0"];
+        assert_eq!(shown[0].1[..4], first);
+        let asked = ["  2: Waiting 0", "  3: Running 0", "  4: Stopping 0"];
+        assert_eq!(shown[1].1[..3], ["0: 0 of 3, 2", " 1: Paused 0", " 10: 1 of 3, 3"]);
+        assert_eq!(shown[1].1[3..], asked);
+        let then = [" 10: 1 of 3, 2", "  2: Running 1", "  4: Running 1"];
+        assert_eq!(shown[2].1[2..], then, "the third was temporary");
+        assert_eq!(shown[3], (5, vec![" 1: Paused 0".to_owned()]));
     }
 }
 

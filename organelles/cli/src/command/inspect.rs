@@ -55,7 +55,7 @@ fn lines(found: &Inspected) -> Vec<String> {
     });
     lines.push("What it has done".into());
     lines.push(format!("  {} steps, {} of log", thousands(process.steps), size(process.log_bytes)));
-    lines.extend(last.iter().map(|cause| format!("  {}", handled(*cause))));
+    lines.extend(last.iter().map(|cause| format!("  {}", handled(process.id, *cause))));
     if last.is_empty() {
         lines.push("  what it handles is remembered from now on: ask again".into());
     }
@@ -77,7 +77,7 @@ fn lines(found: &Inspected) -> Vec<String> {
     lines.iter().map(|line| plain(line)).collect()
 }
 
-fn handled(cause: Cause) -> String {
+fn handled(who: u64, cause: Cause) -> String {
     match cause {
         Cause::Input { input } => format!("handled input {input}"),
         Cause::Message { from, step, output } => {
@@ -90,6 +90,9 @@ fn handled(cause: Cause) -> String {
             format!("woke by the timer of its step {step}, output {output}")
         }
         Cause::Down { from, .. } => format!("heard that agent {from}, which it monitors, ended"),
+        Cause::Exit { from, .. } if from == who => {
+            "heard that whom it linked itself to was gone, or that it is to end".into()
+        }
         Cause::Exit { from, .. } => {
             format!("heard that agent {from}, to which it is linked, ended")
         }
