@@ -50,7 +50,9 @@ fn main() -> std::result::Result<(), RunError> {
     assert_eq!(outcome.state(slow).map(|slow| slow.handled), Some(8));
 
     // The ninth does not.
-    run.input(1, slow, 0).input(1, senders[0], 8).input(1, senders[1], 1);
+    for (sender, count) in senders.iter().zip([8, 1]) {
+        run.input(1, *sender, count);
+    }
     let error = run.test().err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.starts_with("agent 1 got more than 8 messages in one tick"), "{error}");
     Ok(())

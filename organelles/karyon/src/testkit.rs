@@ -76,7 +76,7 @@ impl Random {
     /// A number from 0 to `end`, without `end`; 0 if that is 0. (Not exactly even: by less than
     /// `end` in 2^64.)
     pub fn below(&mut self, end: u64) -> u64 {
-        (u128::from(self.next_u64()) * u128::from(end) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(end)) >> 64) as u64
     }
 
     /// One of them; `None` if there is none.

@@ -32,13 +32,13 @@ fn each_mistake_is_named() {
         run.agent("a", server());
     };
     assert!(matches!(error(twice), RunError::TwoAgents(name) if name == "a"));
-    assert!(matches!(error(|run| drop(run.agent("", server()))), RunError::Name(_)));
+    assert!(matches!(error(|run| _ = run.agent("", server())), RunError::Name(_)));
     let kinds = |run: &mut Run| {
         run.agent("a", server());
         run.agent("b", Impostor);
     };
     assert!(matches!(error(kinds), RunError::TwoKinds("server")));
-    let nobody = |run: &mut Run| drop(run.reserve::<Server>("a"));
+    let nobody = |run: &mut Run| _ = run.reserve::<Server>("a");
     assert!(matches!(error(nobody), RunError::NobodyThere(name) if name == "a"));
     let somebody = |run: &mut Run| {
         let a = run.agent("a", server());
@@ -52,6 +52,6 @@ fn each_mistake_is_named() {
     };
     assert!(matches!(error(groups), RunError::TwoGroups("all")));
     assert!(matches!(error(|run| run.group(GROUP, [Pid(9).of()])), RunError::NoAgent(9)));
-    assert!(matches!(error(|run| drop(run.revoke(Pid(1), 0))), RunError::NoAgent(1)));
-    assert!(matches!(error(|run| drop(run.chaos(1.0))), RunError::Chaos(1.0)));
+    assert!(matches!(error(|run| _ = run.revoke(Pid(1), 0)), RunError::NoAgent(1)));
+    assert!(matches!(error(|run| _ = run.chaos(1.0)), RunError::Chaos(1.0)));
 }

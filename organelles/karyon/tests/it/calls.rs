@@ -38,6 +38,7 @@ fn a_call_that_is_not_answered_in_time_is_over_and_a_late_answer_is_dropped() {
     );
     assert_eq!(outcome.state(server).unwrap().handled, 3, "the answer was given");
     assert_eq!(outcome.counts.sent, 3, "two questions and an answer");
+    assert_eq!(outcome.counts.crashes, 0, "nobody is told of it");
 }
 
 #[test]
