@@ -1,6 +1,6 @@
 //! Claim: turns one after the other cost what one scheduler costs and a draw, a sorted turn and a
-//! mailbox more; stages cost nothing; to activate all agents each tick is cheaper than that each
-//! keeps a timer.
+//! mailbox more; stages cost nothing; where agents take turns, to activate all each tick is cheaper
+//! than that each keeps a timer.
 //!
 //! Workload "hops": each of 1,000 agents begins a chain that hops from agent to pseudo-random
 //! other agent (see `karyon_benches::Ring`); the same messages in each schedule. All at once each
