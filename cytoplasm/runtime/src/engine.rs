@@ -9,13 +9,13 @@ mod waiting;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use karyon_guard::Guard;
 use karyon_log::Record;
 use karyon_safety::StopFile;
 use karyon_supervision::{Intensity, RestartWindow};
-use karyon_types::{AgentId, Tick};
+use karyon_types::Tick;
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;

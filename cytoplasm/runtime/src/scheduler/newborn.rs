@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use karyon_arrangements::ExitReason;
+use karyon_arrangements::{ExitReason, TimerId};
 use karyon_gate::Handle;
 use karyon_log::{Cause, CrashKind, Decision, Message};
 use karyon_types::{AgentId, Denial, Tick};
@@ -256,7 +256,11 @@ impl<A: Agent> Scheduler<A> {
         let spawn = SpawnId { step: by.step, output: by.output };
         let event = match child {
             Some(child) => Event::Spawned { spawn, child },
-            None => Event::Denied { deed: Deed::Spawn, denial: Denial::BudgetExhausted },
+            None => Event::Denied {
+                output: TimerId { step: by.step, output: by.output },
+                deed: Deed::Spawn,
+                denial: Denial::BudgetExhausted,
+            },
         };
         let due = Due { cause: birth_cause(by, child), event };
         self.handle(plan, tick, by.from, &due, emptied)
