@@ -46,7 +46,7 @@ pub use chaos::Chaos;
 pub use committed::{Compared, Divergence, run_records_up_to};
 pub use datadir::{DataDir, DataDirError};
 pub use engine::{
-    Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK, run,
+    Born, Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK, run,
 };
 pub use error::RunError;
 pub use input::{Batch, InputItem, InputSource};

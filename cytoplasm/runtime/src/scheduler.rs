@@ -26,7 +26,7 @@ use crate::births::{Birth, Piece};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::chaos::Chaos;
 use crate::codec;
-use crate::engine::{Counts, Limits};
+use crate::engine::{Born, Counts, Limits};
 use crate::error::RunError;
 use crate::input::{InputItem, InputSource};
 use crate::panics;
@@ -112,9 +112,6 @@ pub(crate) struct Plan<A> {
     /// The serial of the agent that came to life last.
     pub(crate) last: AtomicU64,
 }
-
-/// Makes the state of an agent that was spawned.
-pub(crate) type Born<A> = Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>;
 
 impl<A> Plan<A> {
     pub(crate) fn set_born(&self, spawned: u64, last: u64) {
