@@ -71,5 +71,7 @@ pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use tally::{Tallied, Tally};
-pub use terms::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK};
+pub use terms::{
+    Born, Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
+};
 pub use trees::{ROOT, TreeError};

@@ -94,6 +94,9 @@ impl Counts {
     }
 }
 
+/// Makes the state of an agent that is spawned, from the bytes that it was given.
+pub type Born<A> = Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>;
+
 /// The agents of a run: numbered from 1.
 pub struct Population<A> {
     /// Their names, in the order of their serials.
@@ -103,7 +106,7 @@ pub struct Population<A> {
     /// Makes an agent that another one spawns, from the bytes that it was given; `None` and a panic
     /// both mean that these are no state: the agent ends as it begins. The same bytes make it again
     /// when it is restarted from init. Without it nobody spawns.
-    pub born: Option<Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>>,
+    pub born: Option<Born<A>>,
     /// What they may do at most. Their leases reach all agents of the run and nothing else.
     pub grant: Grant,
     /// When an agent's lease ends, should that be before the grant does.

@@ -55,7 +55,8 @@ impl Leases {
         self.line.changed.entry(serial).or_default().push((verb, target));
         let serials = self.line.from(serial).into_iter();
         let handles = serials.filter_map(|serial| self.handle(serial));
-        handles.fold(true, |done, handle| set_one(&self.gate, handle, verb, target) && done)
+        // All of them, also behind one that is not there.
+        handles.filter(|handle| !set_one(&self.gate, *handle, verb, target)).count() == 0
     }
 
     fn handle(&self, serial: u64) -> Option<Handle> {

@@ -9,7 +9,7 @@ use karyon_types::AgentId;
 
 use crate::chaos::Chaos;
 use crate::input::InputSource;
-use crate::terms::Limits;
+use crate::terms::{Born, Limits};
 
 /// What all schedulers share and none changes.
 pub(crate) struct Plan<A> {
@@ -29,9 +29,6 @@ pub(crate) struct Plan<A> {
     /// The serial of the agent that came to life last.
     pub(crate) last: AtomicU64,
 }
-
-/// Makes the state of an agent that was spawned.
-pub(crate) type Born<A> = Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + Send + Sync>;
 
 impl<A> Plan<A> {
     pub(crate) fn set_born(&self, spawned: u64, last: u64) {

@@ -45,8 +45,10 @@ fn ask<const R: u8, const G: u32>(
     (outcome, records(&disk).unwrap(), answers)
 }
 
-/// The leases that were cut in the course of the run: whose, from which, and by which output.
-fn cuts(records: &[u8]) -> Vec<(u64, u64, Option<(u64, u64, u16)>)> {
+/// A lease that was cut in the course of the run: whose, from which, and by which output.
+type OneCut = (u64, u64, Option<(u64, u64, u16)>);
+
+fn cuts(records: &[u8]) -> Vec<OneCut> {
     let cut = |record| match record {
         Some(Record::Lease(lease)) => {
             let by = |cut: karyon_log::Cut| cut.by.map(|by| (by.from.0, by.step, by.output));
