@@ -34,6 +34,19 @@ pub struct Limits {
     pub forks: u64,
 }
 
+impl Default for Limits {
+    /// What suits a test: 64 outputs, 1,024 messages, any bytes, and nobody comes to life.
+    fn default() -> Limits {
+        Limits {
+            outputs_per_step: 64,
+            messages_per_tick: 1_024,
+            log_bytes_per_lease: u64::MAX,
+            spawned: 0,
+            forks: 0,
+        }
+    }
+}
+
 impl Limits {
     /// How far the leases of the scenario's agents reach beyond these: to all that may come to
     /// life, where agents can bring that about.

@@ -40,7 +40,7 @@ fn main() -> std::result::Result<(), RunError> {
     let mut run = Run::new("mailbox");
     let slow = run.agent("slow", Slow::default());
     let senders = run.agents("sender", 4, |_, _| Sender { to: slow });
-    run.limits(Limits { outputs_per_step: 8, messages_per_tick: 8, log_bytes_per_lease: u64::MAX });
+    run.limits(Limits { messages_per_tick: 8, ..Limits::default() });
 
     // Eight at once fit.
     for sender in &senders {

@@ -52,7 +52,7 @@ pub use karyon_keys::KeyDirectory;
 pub use karyon_memory_ops as memory;
 pub use karyon_runtime::{
     Authority, Compared, Counts, Deed, Divergence, Ending, ExitReason, Failure, Intensity, Limits,
-    TimerId,
+    Schedule, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;

@@ -185,6 +185,8 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
                 agent.denied(deed, denial, ctx)
             }
         },
+        // Nobody spawns with this library yet.
+        Event::Spawned { .. } => Ok(()),
         Event::Down { who, reason } => down(agent, who.into(), reason, ctx),
         Event::Exit { from, reason } => agent.exit(from.into(), reason, ctx),
     }

@@ -425,7 +425,7 @@ fn somebody_who_asks_sees_the_tree_and_what_each_does() {
         let waits = {
             let (progress, interrupt) = (stage.progress.clone(), stage.interrupt.clone());
             std::thread::spawn(move || {
-                while !progress.waiting.load(Relaxed) {
+                while progress.waiting.load(Relaxed) == 0 {
                     std::thread::yield_now();
                 }
                 interrupt.store(2, Relaxed);

@@ -26,6 +26,8 @@ impl Run {
             progress: Arc::new(Progress::default()),
             guard: None,
             desk: None,
+            rate: None,
+            schedule: settings.schedule,
         }
     }
 
@@ -45,6 +47,8 @@ impl Run {
         Population {
             names: self.names(),
             init: Arc::new(self.births()),
+            born: None,
+            tree: None,
             grant,
             expires: self.settings.expires.clone(),
             changes: self.settings.changes.clone(),

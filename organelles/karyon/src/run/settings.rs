@@ -2,7 +2,7 @@
 
 use karyon_gate::Rights;
 use karyon_log::{Target, Verb};
-use karyon_runtime::{Change, Intensity, Limits};
+use karyon_runtime::{Change, Intensity, Limits, Schedule};
 use karyon_types::{AgentId, LeaseId, Tick};
 
 use super::Run;
@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) chaos: f64,
     pub(crate) intensity: Intensity,
     pub(crate) limits: Limits,
+    pub(crate) schedule: Schedule,
     pub(crate) rights: Rights,
     pub(crate) expires: Vec<(AgentId, Tick)>,
     pub(crate) changes: Vec<Change>,
@@ -29,11 +30,8 @@ impl Default for Settings {
             seed: 1,
             chaos: 0.0,
             intensity: Intensity { restarts: 1_000, period_ticks: 10 },
-            limits: Limits {
-                outputs_per_step: 64,
-                messages_per_tick: 1_024,
-                log_bytes_per_lease: u64::MAX,
-            },
+            limits: Limits::default(),
+            schedule: Schedule::default(),
             rights: Rights::SEND.and(Rights::REMEMBER),
             expires: Vec::new(),
             changes: Vec::new(),
@@ -74,6 +72,13 @@ impl Run {
     /// `period_ticks`. 1,000 within 10, if it is not said.
     pub fn intensity(&mut self, restarts: u64, period_ticks: u64) -> &mut Run {
         self.settings.intensity = Intensity { restarts, period_ticks };
+        self
+    }
+
+    /// In which order agents act within a tick; all at once, if it is not said. The order is
+    /// recorded, and a run that is resumed or replayed must have the same.
+    pub fn schedule(&mut self, schedule: Schedule) -> &mut Run {
+        self.settings.schedule = schedule;
         self
     }
 

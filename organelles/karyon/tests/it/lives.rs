@@ -64,11 +64,7 @@ fn what_ran_on_a_data_directory_is_repeated_and_another_run_is_refused() {
     more_inputs.put(name, Server::default());
     assert!(matches!(more_inputs.resume(&data), Err(RunError::Node(_) | RunError::OtherRun(_))));
     let mut other = recorded();
-    other.limits(karyon::Limits {
-        outputs_per_step: 63,
-        messages_per_tick: 9,
-        log_bytes_per_lease: 1 << 20,
-    });
+    other.limits(karyon::Limits { outputs_per_step: 63, ..karyon::Limits::default() });
     assert!(matches!(other.resume(&data), Err(RunError::OtherRun(_))));
     assert!(run.replay(&data).unwrap().is_confirmed(), "nothing was harmed");
 }

@@ -13,7 +13,7 @@ use karyon_metrics::Run;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Chaos, Context, Counts, Event, Failure, InputItem, InputSource,
     Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom, RunConfig,
-    run,
+    Schedule, run,
 };
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 
@@ -100,6 +100,8 @@ fn play(
             outputs_per_step: 8,
             messages_per_tick: 64,
             log_bytes_per_lease: u64::MAX,
+            spawned: 0,
+            forks: 0,
         },
         stop: None,
         interrupt: Arc::default(),
@@ -107,10 +109,13 @@ fn play(
         guard: None,
         desk: None,
         rate: None,
+        schedule: Schedule::default(),
     };
     let population = Population {
         names: (1..=AGENTS).map(|n| format!("neighbour {n}")).collect(),
         init: Arc::new(|_| Neighbour),
+        born: None,
+        tree: None,
         grant: Grant {
             id: GrantId(1),
             principal: PrincipalId(1),
