@@ -134,7 +134,7 @@ pub(crate) struct Init {
   karyon run rumour
   karyon run rumour --contacts messages.txt --source 9
   karyon run my-scenario.toml --seed 7 --chaos 0.01 --data runs/chaos --json
-  karyon run rumour --rate 5000                  (half a minute: time to try karyon ps)
+  karyon run rumour --rate 5000                  (a minute: time to try karyon ps)
 
 Stop it with Ctrl-C (`karyon resume` goes on), or for good with `touch DIR/safety/STOP`.")]
 pub(crate) struct Run {
