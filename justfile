@@ -37,6 +37,10 @@ kill-test *arguments:
 stop-test *arguments:
     scripts/stop_resume.sh {{arguments}}
 
+# A long run on a slow disk, disturbed from outside; minutes, 30 if none are given
+soak *minutes:
+    scripts/soak.sh {{minutes}}
+
 # Simulated crashes at random moments; the seed is printed
 crash-test crashes="100000" seed="1":
     KARYON_CRASHES={{crashes}} KARYON_SEED={{seed}} cargo test --release -p karyon-verify -- --ignored simulated_crashes --nocapture
