@@ -6,12 +6,15 @@ use karyon_gate::{Lease, Rights, Scope};
 use karyon_log::{Cause, CrashKind, Output, Record, Records, Target, Verb};
 use karyon_runtime::processes::OrderVerb::{Fork, Kill, Pause, Restart, Resume};
 use karyon_runtime::processes::{Answer, Question, Refusal, Selection, Status};
-use karyon_runtime::{Chaos, ExitReason, Limits, Outcome, RunError};
+use karyon_runtime::{Chaos, ExitReason, Intensity, Limits, Outcome, RunError};
+use karyon_supervision::{Flags, Strategy as Restarts, Supervised};
 use karyon_types::{AgentId, LeaseId, Tick};
 use proptest::prelude::*;
 
 use crate::asker::{Asker, order};
+use crate::schedules::schedules;
 use crate::support::*;
+use crate::trees::{flags, supervised};
 use Order::{Add, After, Every, Exit, Fail, Link, Monitor, Panic, Remember, Say, Send, Spawn};
 
 /// A hundred may be spawned.
@@ -363,6 +366,20 @@ fn families() -> impl Strategy<Value = Script> {
     prop::collection::vec((0u64..5, 1u64..8, family(4)), 1..10).prop_map(Script::new)
 }
 
+/// Nobody above the scenario's agents, or one supervisor that never gives up.
+fn above() -> impl Strategy<Value = Option<Supervised>> {
+    let strategy = prop::sample::select(vec![
+        Restarts::OneForOne,
+        Restarts::OneForAll,
+        Restarts::RestForOne,
+        Restarts::Dynamic,
+    ]);
+    prop::option::of(strategy.prop_map(|strategy| {
+        let intensity = Intensity { restarts: u64::MAX, period_ticks: 1 };
+        supervised(7, Flags { intensity, ..flags(strategy) })
+    }))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -370,13 +387,16 @@ proptest! {
     fn families_are_the_same_for_any_number_of_schedulers(
         script in families(),
         seed: u64,
+        schedule in schedules(),
+        tree in above(),
         spawned in 1u64..30,
         budget in prop_oneof![Just(u64::MAX), 50u64..400],
     ) {
         let limits = Limits { spawned, log_bytes_per_lease: budget, ..SPAWNING };
         for probability in [0.0, 0.2] {
             let chaos = Chaos::new(seed, probability);
-            let stage = Stage { agents: 7, chaos, limits, ..Stage::default() };
+            let tree = tree.clone();
+            let stage = Stage { agents: 7, chaos, limits, schedule, tree, ..Stage::default() };
             let (one, records) = Stage { schedulers: 1, ..stage.clone() }.complete::<0, 3>(&script);
             for (schedulers, small_tick) in [(2, 0), (3, 5), (4, 0), (16, 0)] {
                 let stage = Stage { schedulers, small_tick, ..stage.clone() };

@@ -31,8 +31,13 @@ fn worker(id: u64) -> ChildSpec {
 }
 
 fn four(strategy: Strategy) -> Supervised {
-    let children = (1..=4).map(|id| Spec::Worker(worker(id))).collect();
-    Supervised { flags: flags(strategy), children }
+    supervised(4, flags(strategy))
+}
+
+/// One supervisor above so many agents.
+pub fn supervised(agents: u64, flags: Flags) -> Supervised {
+    let children = (1..=agents).map(|id| Spec::Worker(worker(id))).collect();
+    Supervised { flags, children }
 }
 
 fn above(id: u64, below: Supervised) -> Spec {
