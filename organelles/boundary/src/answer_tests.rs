@@ -289,7 +289,7 @@ fn an_agent_is_shown_with_what_it_may_and_did() {
     let mut later = expected;
     let read: crate::Inspected = serde_json::from_value(later.clone()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), later);
-    later["last"][0] = json!({ "what": "timer", "id": 3 });
+    later["last"][0] = json!({ "what": "telegram", "id": 3 });
     later["process"]["more"] = json!(1);
     let read: crate::Inspected = serde_json::from_value(later).unwrap();
     assert_eq!(read.last[0], Cause::Other);

@@ -41,7 +41,10 @@ impl FromStr for Levels {
         let mut levels = Levels { some: false, targets: Targets::new() };
         for part in text.split(',') {
             let (target, level) = part.split_once('=').unwrap_or((OURS, part));
-            let level: LevelFilter = level.parse().map_err(|_| {
+            // The library takes an empty word for a level.
+            let known = Some(level).filter(|level| !level.is_empty());
+            let known = known.and_then(|level| level.parse::<LevelFilter>().ok());
+            let level = known.ok_or_else(|| {
                 format!("{level:?} is no level: use off, error, warn, info, debug or trace")
             })?;
             if !target.starts_with(OURS) {
