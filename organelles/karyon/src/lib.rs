@@ -38,6 +38,7 @@ mod inputs;
 mod member;
 mod outcome;
 mod run;
+mod spawn;
 pub mod testkit;
 mod wire;
 
@@ -50,10 +51,13 @@ pub use karyon_gate::Rights;
 pub use karyon_keys::KeyDirectory;
 /// What an agent writes when it remembers.
 pub use karyon_memory_ops as memory;
+/// What can be ordered about an agent, and why it is not done.
+pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
     Authority, Compared, Counts, Deed, Divergence, Ending, ExitReason, Failure, Intensity, Limits,
     Schedule, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
-pub use run::{Data, Replayed, Run};
+pub use run::{AutoShutdown, Child, Data, Refused, Replayed, Run, Supervisor};
+pub use spawn::{Spawn, Spawned};

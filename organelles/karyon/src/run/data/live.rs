@@ -44,7 +44,7 @@ impl Run {
             key.public_key(),
             self.digest(),
             &self.resource(),
-            self.settings.rights,
+            self.rights_in_all(),
         )?;
         let grant = self.grant(authority.signed.terms.expires_tick.map(Tick));
         let beginning = Beginning {
@@ -145,9 +145,9 @@ impl Run {
             ..self.config()
         };
         let ended = self.go(config, grant, &mut node.recorder);
-        let outcome = match ended {
-            Ok(outcome) => outcome,
-            Err(error) => return Err(failed(node, error.into())),
+        let (outcome, refused) = match ended {
+            Ok(ended) => ended,
+            Err(error) => return Err(failed(node, error)),
         };
         let path = node.dir().path().to_path_buf();
         let state_root = match outcome.ending {
@@ -169,16 +169,8 @@ impl Run {
                 root
             }
         };
-        let (records, records_root) = read_back(Walk::open(&datadir::log_folder(&path))?)?;
-        Ok(Outcome {
-            ending: outcome.ending,
-            ticks: outcome.ticks,
-            counts: outcome.counts,
-            state_root,
-            records_root,
-            records,
-            agents: outcome.agents,
-        })
+        let records = read_back(Walk::open(&datadir::log_folder(&path))?)?;
+        Ok(self.left(outcome, refused, state_root, records))
     }
 
     /// The memory, and the root of the final state. It is built from the committed log and nothing

@@ -1,0 +1,143 @@
+//! Orders as somebody outside gives them, at ticks that are known before.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use karyon_runtime::processes::{Answer, Desk, Order, OrderVerb, Question, Refusal};
+use karyon_runtime::{Batch, InputSource};
+use karyon_types::{AgentId, Tick};
+
+use super::Run;
+use crate::address::Pid;
+use crate::error::RunError;
+use crate::inputs::Inputs;
+
+/// Who gives them, as recorded: no user did, they are part of the run. The kernel, too, names a
+/// user so whom it does not know.
+const NO_USER: u32 = 65_534;
+
+/// An order of a run: when, to whom, what.
+pub(super) type Due = (u64, Pid, OrderVerb);
+
+/// An order that was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// For which tick it was given.
+    pub tick: u64,
+    /// To whom.
+    pub agent: Pid,
+    /// What.
+    pub order: OrderVerb,
+    /// Why not.
+    pub why: Refusal,
+}
+
+impl Run {
+    /// Orders something about an agent, as `karyon pause|resume|kill|restart|fork` does while a run
+    /// runs: in force from the beginning of this tick, and recorded. Orders of one tick are carried
+    /// out in the order in which they are given here. An agent that is not there yet is named by
+    /// its number; what is refused stands in [`Outcome::refused`](crate::Outcome::refused).
+    ///
+    /// `Order::Fork` makes a second agent that begins with the state of this one, under the name
+    /// `NAME/fork-NUMBER` ([`Agent::forked`](crate::Agent::forked)). The number is the next, in
+    /// front of whoever is spawned in that tick. Where nobody may spawn, leases reach nobody but
+    /// those who were there when the run began: a fork is sent nothing then, not even by itself.
+    /// Its lease is cut from that of the other.
+    ///
+    /// Whoever is paused has to be resumed, killed or restarted by a later order: a run waits for
+    /// ever for who is not.
+    pub fn order(&mut self, tick: u64, agent: impl Into<Pid>, order: OrderVerb) -> &mut Run {
+        let agent = agent.into();
+        if agent == Pid::OUTSIDE {
+            self.wrong(|| RunError::NoAgent(0));
+        }
+        self.orders.push((tick, agent, order));
+        self
+    }
+
+    /// How many agents are forked by them.
+    pub(super) fn forks(&self) -> u64 {
+        self.orders.iter().filter(|(_, _, order)| *order == OrderVerb::Fork).count() as u64
+    }
+
+    /// Whether whoever is paused is let go again.
+    pub(super) fn check_orders(&self) -> Result<(), RunError> {
+        let mut paused = BTreeMap::new();
+        let mut orders = self.orders.clone();
+        orders.sort_by_key(|(tick, _, _)| *tick);
+        for (_, agent, order) in orders {
+            match order {
+                OrderVerb::Pause => _ = paused.insert(agent, ()),
+                OrderVerb::Resume | OrderVerb::Kill | OrderVerb::Restart => {
+                    paused.remove(&agent);
+                }
+                OrderVerb::Fork => {}
+            }
+        }
+        match paused.first_key_value() {
+            Some((agent, ())) => Err(RunError::PausedForGood(agent.0)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The inputs of a run, and beside them its orders: put on the desk when the run looks for the
+/// inputs of a tick, they are carried out before that tick begins.
+pub(super) struct Ordered {
+    inputs: Inputs,
+    desk: Arc<Desk>,
+    ends: u64,
+    orders: Mutex<BTreeMap<u64, Vec<(Pid, OrderVerb)>>>,
+    put: Mutex<Vec<(Due, Result<Receiver<Answer>, Refusal>)>>,
+}
+
+impl Ordered {
+    pub(super) fn new(inputs: Inputs, desk: Arc<Desk>, orders: &[Due]) -> Ordered {
+        let mut by_tick = BTreeMap::<u64, Vec<_>>::new();
+        for (tick, agent, order) in orders {
+            by_tick.entry(*tick).or_default().push((*agent, *order));
+        }
+        let ends = by_tick.last_key_value().map_or(0, |(tick, _)| tick + 1);
+        Ordered { inputs, desk, ends, orders: Mutex::new(by_tick), put: Mutex::default() }
+    }
+
+    /// What was not carried out; a run that is repeated takes what it repeats from its log.
+    pub(super) fn refused(&self) -> Vec<Refused> {
+        let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = put.drain(..).filter_map(|((tick, agent, order), answer)| {
+            let answer = answer.map(|answer| answer.try_recv());
+            let why = match answer {
+                Err(Refusal::Repeating) | Ok(Ok(Answer::Refused(Refusal::Repeating))) => {
+                    return None;
+                }
+                Err(why) | Ok(Ok(Answer::Refused(why))) => why,
+                Ok(Ok(_)) => return None,
+                Ok(Err(_)) => Refusal::NotRunning,
+            };
+            Some(Refused { tick, agent, order, why })
+        });
+        refused.collect()
+    }
+}
+
+impl InputSource for Ordered {
+    fn released(&self, tick: Tick) -> Batch<'_> {
+        let due = self.orders.lock().unwrap_or_else(PoisonError::into_inner).remove(&tick.0);
+        for (agent, verb) in due.into_iter().flatten() {
+            let order = Order { verb, agent: AgentId(agent.0), uid: NO_USER };
+            let answer = self.desk.put(Question::Order(order));
+            let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+            put.push(((tick.0, agent, verb), answer));
+        }
+        self.inputs.released(tick)
+    }
+
+    fn payload(&self, index: u32, out: &mut Vec<u8>) {
+        self.inputs.payload(index, out);
+    }
+
+    fn ends(&self) -> Tick {
+        self.inputs.ends().max(Tick(self.ends))
+    }
+}
