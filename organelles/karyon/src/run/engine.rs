@@ -10,7 +10,7 @@ use karyon_runtime::{
 use karyon_types::{GrantId, Hash, Hasher, PrincipalId, ReasonId, Tick};
 
 use super::Run;
-use super::orders::{Ordered, Refused};
+use super::orders::{Due, Ordered, Refused};
 use crate::error::RunError;
 use crate::inputs::Inputs;
 use crate::member::Member;
@@ -83,16 +83,17 @@ impl Run {
         self.places.iter().map(|place| place.name.clone()).collect()
     }
 
-    /// Runs it with this recorder; the orders that were refused.
+    /// Runs it with this recorder, giving these orders; those that were refused.
     pub(super) fn go(
         &self,
         mut config: RunConfig,
         grant: Grant,
+        orders: &[Due],
         recorder: &mut Option<Recorder>,
     ) -> Result<(karyon_runtime::Outcome<Member>, Vec<Refused>), RunError> {
         let inputs = Inputs::new(self.places.len() as u64, &self.inputs);
         let desk = config.desk.get_or_insert_default();
-        let inputs = Arc::new(Ordered::new(inputs, Arc::clone(desk), &self.orders));
+        let inputs = Arc::new(Ordered::new(inputs, Arc::clone(desk), &self.orders, orders));
         let source = Arc::clone(&inputs);
         let outcome = karyon_runtime::run(config, self.population(grant)?, source, recorder)?;
         Ok((outcome, inputs.refused()))

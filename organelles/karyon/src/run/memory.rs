@@ -28,7 +28,8 @@ impl Run {
         self.check()?;
         let disk = Disk::default();
         let mut recorder = Some(recorder(&disk)?);
-        let (outcome, refused) = self.go(self.config(), self.grant(None), &mut recorder)?;
+        let (outcome, refused) =
+            self.go(self.config(), self.grant(None), &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }

@@ -1,9 +1,11 @@
 //! Orders as somebody outside gives them, at ticks that are known before.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use karyon_log::{Lane, LogError, Record, Records, Walk};
 use karyon_runtime::processes::{Answer, Desk, Order, OrderVerb, Question, Refusal};
 use karyon_runtime::{Batch, InputSource};
 use karyon_types::{AgentId, Tick};
@@ -19,6 +21,9 @@ const NO_USER: u32 = 65_534;
 
 /// An order of a run: when, to whom, what.
 pub(super) type Due = (u64, Pid, OrderVerb);
+
+/// One that was put, and where its answer will be.
+type Put = (Due, Result<Receiver<Answer>, Refusal>);
 
 /// An order that was not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +87,62 @@ impl Run {
     }
 }
 
+/// The orders that are left to give behind what a log holds.
+pub(super) fn left_behind(orders: &[Due], mut walk: Walk) -> Result<Vec<Due>, LogError> {
+    let mut last = Last::default();
+    while let Some(blocks) = walk.next_group()? {
+        let ticks = blocks.iter().filter(|block| block.header.lane == Lane::Ticks);
+        ticks.for_each(|block| last.pass(&block.body));
+    }
+    Ok(last.left_of(orders))
+}
+
+/// The last tick of a log, and which orders of a run are recorded in it.
+#[derive(Default)]
+struct Last {
+    tick: Option<u64>,
+    recorded: Vec<(Pid, OrderVerb)>,
+}
+
+impl Last {
+    fn pass(&mut self, records: &[u8]) {
+        for record in Records::new(records) {
+            match record {
+                Some(Record::Tick(begun)) => {
+                    self.tick = Some(begun.0);
+                    self.recorded.clear();
+                }
+                Some(Record::Order { verb, agent, uid: NO_USER }) => {
+                    self.recorded.push((agent.into(), verb));
+                }
+                // What is no record is found where the run is repeated.
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// Up to the last one that is recorded all were given, whether they were carried out or not.
+    fn left_of(&self, orders: &[Due]) -> Vec<Due> {
+        let mut recorded = self.recorded.iter().peekable();
+        let mut given = 0;
+        let of_the_last = orders.iter().filter(|(tick, ..)| Some(*tick) == self.tick);
+        for (number, (_, agent, order)) in (1..).zip(of_the_last) {
+            if recorded.next_if_eq(&&(*agent, *order)).is_some() {
+                given = number;
+            }
+        }
+        let is_left = |(tick, ..): &&Due| match Some(*tick).cmp(&self.tick) {
+            Ordering::Less => false,
+            Ordering::Equal if given > 0 => {
+                given -= 1;
+                false
+            }
+            Ordering::Equal | Ordering::Greater => true,
+        };
+        orders.iter().filter(is_left).copied().collect()
+    }
+}
+
 /// The inputs of a run, and beside them its orders: put on the desk when the run looks for the
 /// inputs of a tick, they are carried out before that tick begins.
 pub(super) struct Ordered {
@@ -89,16 +150,18 @@ pub(super) struct Ordered {
     desk: Arc<Desk>,
     ends: u64,
     orders: Mutex<BTreeMap<u64, Vec<(Pid, OrderVerb)>>>,
-    put: Mutex<Vec<(Due, Result<Receiver<Answer>, Refusal>)>>,
+    put: Mutex<Vec<Put>>,
 }
 
 impl Ordered {
-    pub(super) fn new(inputs: Inputs, desk: Arc<Desk>, orders: &[Due]) -> Ordered {
+    /// Gives `orders`, those of `all` that no log holds yet.
+    pub(super) fn new(inputs: Inputs, desk: Arc<Desk>, all: &[Due], orders: &[Due]) -> Ordered {
         let mut by_tick = BTreeMap::<u64, Vec<_>>::new();
         for (tick, agent, order) in orders {
             by_tick.entry(*tick).or_default().push((*agent, *order));
         }
-        let ends = by_tick.last_key_value().map_or(0, |(tick, _)| tick + 1);
+        // What was given before keeps a run from its end likewise, when it is repeated.
+        let ends = all.iter().map(|(tick, ..)| tick + 1).max().unwrap_or(0);
         Ordered { inputs, desk, ends, orders: Mutex::new(by_tick), put: Mutex::default() }
     }
 
@@ -139,5 +202,37 @@ impl InputSource for Ordered {
 
     fn ends(&self) -> Tick {
         self.inputs.ends().max(Tick(self.ends))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use OrderVerb::{Fork, Kill, Pause, Resume};
+
+    #[test]
+    fn behind_a_log_that_was_cut_no_order_is_given_twice() {
+        let orders = [(3, Fork), (5, Resume), (5, Pause), (5, Fork), (5, Fork), (7, Kill)];
+        let orders = orders.map(|(tick, order)| (tick, Pid(1), order));
+        let left = |recorded: &[Record<'_>]| {
+            let mut bytes = Vec::new();
+            recorded.iter().for_each(|record| record.encode(&mut bytes));
+            let mut last = Last::default();
+            last.pass(&bytes);
+            last.left_of(&orders)
+        };
+        let tick = |tick| Record::Tick(Tick(tick));
+        let order = |verb, uid| Record::Order { verb, agent: AgentId(1), uid };
+        assert_eq!(left(&[]), orders);
+        assert_eq!(left(&[tick(3)]), orders, "what was given is not recorded yet");
+        assert_eq!(left(&[tick(3), order(Fork, 0)]), orders, "a user's");
+        assert_eq!(left(&[tick(3), order(Fork, NO_USER)]), orders[1..]);
+        assert_eq!(left(&[tick(3), order(Fork, NO_USER), tick(4)]), orders[1..]);
+        // The first of tick 5 was refused.
+        assert_eq!(left(&[tick(5), order(Pause, NO_USER)]), orders[3..]);
+        let (pause, fork) = (order(Pause, NO_USER), order(Fork, NO_USER));
+        assert_eq!(left(&[tick(5), pause.clone(), fork.clone()]), orders[4..]);
+        assert_eq!(left(&[tick(5), pause, fork.clone(), fork]), orders[5..]);
+        assert_eq!(left(&[tick(8)]), []);
     }
 }

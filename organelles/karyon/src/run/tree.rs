@@ -155,14 +155,15 @@ impl Supervisor {
         self
     }
 
-    /// As a child of the one above: started again only if it gave up.
+    /// As a child of the one above: not started again by itself. A supervisor that gives up ends by
+    /// `shutdown`, as in OTP, which is no failure; where others begin anew, it does with them.
     #[must_use]
     pub fn transient(mut self) -> Supervisor {
         self.restart = Restart::Transient;
         self
     }
 
-    /// As a child of the one above: never started again.
+    /// As a child of the one above: never started again, and forgotten when it ends.
     #[must_use]
     pub fn temporary(mut self) -> Supervisor {
         self.restart = Restart::Temporary;

@@ -73,7 +73,7 @@ impl Run {
             None => Recorder::comparing(walk, records),
         });
         let config = RunConfig { stop: Some(watch_stop(&data.path)?), ..self.config() };
-        let outcome = self.go(config, self.granted(&report), &mut recorder);
+        let outcome = self.go(config, self.granted(&report), &[], &mut recorder);
         let compared = recorder.as_ref().map(Recorder::compared).unwrap_or_default();
         match outcome {
             Ok((outcome, _)) => self.ended(data, &report, &outcome, compared),
