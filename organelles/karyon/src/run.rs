@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use karyon_runtime::{Born, Restart, codec};
+use karyon_types::varint;
 
 pub use self::data::{Data, Replayed};
 pub use self::orders::Refused;
@@ -23,7 +24,6 @@ use crate::error::RunError;
 use crate::inputs::Input;
 use crate::member::{Member, Read, read};
 use crate::wire;
-use karyon_types::varint;
 
 /// The longest name of an agent, bytes: as names are in the log.
 const NAME_BYTES_MAX: usize = 256;

@@ -259,32 +259,30 @@ impl Run {
         }
         let mut children = Vec::with_capacity(supervisor.children.len());
         for child in &supervisor.children {
-            let (significant, restart, who) = match child {
+            let (restart, significant, who, spec) = match child {
                 Below::Agent(agent, how) => {
                     let how = how.unwrap_or_else(|| self.as_its_kind_says(*agent));
-                    (how.significant, how.restart, format!("{:?}", self.name_of(*agent)))
+                    let Child { restart, shutdown, significant } = how;
+                    let id = ChildId(agent.0);
+                    let spec = ChildSpec { id, arguments: 0, restart, shutdown, significant };
+                    let who = format!("{:?}", self.name_of(*agent));
+                    (restart, significant, who, Spec::Worker(spec))
                 }
-                Below::Supervisor(below) => (below.significant, below.restart, self.who(below)),
+                Below::Supervisor(supervisor) => {
+                    let id = ChildId(*next);
+                    *next += 1;
+                    let Supervisor { restart, significant, .. } = *supervisor;
+                    let below = Arc::new(self.below(supervisor, next)?);
+                    let spec = Spec::Supervisor { id, restart, significant, below };
+                    (restart, significant, self.who(supervisor), spec)
+                }
             };
             match (significant, flags.auto_shutdown, restart) {
                 (true, AutoShutdown::Never, _) => return Err(RunError::InsignificantEnd(who)),
                 (true, _, Restart::Permanent) => return Err(RunError::SignificantPermanent(who)),
                 (true, _, Restart::Transient | Restart::Temporary) | (false, _, _) => {}
             }
-            children.push(match child {
-                Below::Agent(agent, how) => {
-                    let how = how.unwrap_or_else(|| self.as_its_kind_says(*agent));
-                    let Child { restart, shutdown, significant } = how;
-                    let id = ChildId(agent.0);
-                    Spec::Worker(ChildSpec { id, arguments: 0, restart, shutdown, significant })
-                }
-                Below::Supervisor(supervisor) => {
-                    let id = ChildId(*next);
-                    *next += 1;
-                    let below = Arc::new(self.below(supervisor, next)?);
-                    Spec::Supervisor { id, restart, significant, below }
-                }
-            });
+            children.push(spec);
         }
         Ok(Supervised { flags, children })
     }

@@ -53,6 +53,9 @@ impl Agent for Part {
     }
 }
 
+/// A tree over these.
+type Written = fn(&[AgentRef<Part>]) -> Supervisor;
+
 fn parts(count: u64) -> (Run, Vec<AgentRef<Part>>) {
     let mut run = Run::new("parts");
     let parts = run.agents("part", count, |_, _| Part::default());
@@ -146,7 +149,7 @@ fn significant_children_end_their_supervisor_and_one_that_gives_up_is_told_above
 
 #[test]
 fn a_tree_that_cannot_be_is_refused_and_the_agent_named() {
-    let error = |tree: fn(&[AgentRef<Part>]) -> Supervisor| {
+    let error = |tree: Written| {
         let (mut run, parts) = parts(3);
         run.supervise(tree(&parts));
         run.test().err().expect("it is wrong").to_string()
@@ -180,7 +183,7 @@ fn a_tree_that_cannot_be_is_refused_and_the_agent_named() {
 fn another_tree_is_another_run() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&folder);
-    let with = |tree: fn(&[AgentRef<Part>]) -> Supervisor| {
+    let with = |tree: Written| {
         let (mut run, parts) = parts(4);
         run.supervise(tree(&parts)).input(1, parts[1], Word::Break);
         run
@@ -194,7 +197,7 @@ fn another_tree_is_another_run() {
     assert_eq!(run.resume(&data).unwrap().state_root, outcome.state_root);
     // Who is not named stands where it would have been named.
     assert_eq!(with(|_| Supervisor::rest_for_one()).digest(), run.digest());
-    let others: [fn(&[AgentRef<Part>]) -> Supervisor; 6] = [
+    let others: [Written; 6] = [
         |_| Supervisor::one_for_all(),
         |_| Supervisor::rest_for_one().intensity(4, 5),
         |parts| Supervisor::rest_for_one().child(parts[1]),
