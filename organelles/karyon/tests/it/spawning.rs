@@ -2,7 +2,7 @@
 
 use karyon::{
     Agent, AgentRef, Answer, Call, Context, Deed, Denial, ExitReason, Kind, Outcome, Pid, ReplyTo,
-    Result, Rights, Run, Spawn, Spawned, failure,
+    Result, Rights, Run, Spawn, Spawned, Supervisor, failure,
 };
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +199,25 @@ fn a_family_on_a_data_directory_is_repeated_and_another_one_refused() {
     assert_eq!(heard(&again, parent), ["2: agent 2", "8: 70, [3]"]);
     run.may_spawn::<Child>(1);
     assert!(matches!(run.replay(&data), Err(karyon::RunError::OtherRun(_))));
+}
+
+#[test]
+fn who_is_spawned_below_a_tree_stands_in_none() {
+    let (mut run, parent) = family();
+    // The tree bears nothing, and is not asked.
+    run.supervise(Supervisor::one_for_all().intensity(0, 9).child(parent));
+    run.input(3, parent, Do::Break(1)).order(9, Pid(2), karyon::Order::Kill);
+    let mut whole = None;
+    for schedulers in [1, 2, 4] {
+        let outcome = run.schedulers(schedulers).test().unwrap();
+        assert_eq!(outcome.counts.restarts, 2);
+        let told = ["2: agent 2", "6: agent 2 down, failure: broken", "8: 70, [7]"];
+        assert_eq!(heard(&outcome, parent), told);
+        let roots = (outcome.records_root, outcome.state_root);
+        assert_eq!(*whole.get_or_insert(roots), roots);
+    }
+    run.intensity(1, 9);
+    assert!(run.test().is_err(), "their one supervisor gives up");
 }
 
 #[test]
