@@ -22,7 +22,7 @@ impl Pid {
     /// The same agent, as one of this kind. Nobody checks it: a message that it cannot read fails
     /// its step.
     pub fn of<A: Agent>(self) -> AgentRef<A> {
-        AgentRef { pid: self, of: PhantomData }
+        AgentRef::new(self)
     }
 
     pub(crate) fn id(self) -> AgentId {
@@ -53,6 +53,10 @@ pub struct AgentRef<A> {
 }
 
 impl<A> AgentRef<A> {
+    pub(crate) fn new(pid: Pid) -> AgentRef<A> {
+        AgentRef { pid, of: PhantomData }
+    }
+
     /// Its number.
     pub fn pid(self) -> Pid {
         self.pid

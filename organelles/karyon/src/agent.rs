@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::address::Pid;
 use crate::call::Answer;
 use crate::context::Context;
+use crate::spawn::Spawned;
 
 /// What a step gives back: `Ok(())`, or why it failed.
 pub type Result<T = ()> = std::result::Result<T, Failure>;
@@ -121,7 +122,8 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     /// again as it began begins with it, too, but only when the next thing reaches it, in front of
     /// that and in the same step (a mailbox was emptied, and nobody else speaks for it). One that
     /// lives by its timers alone, and has to outlive crashes, is of a kind that
-    /// [`keeps_its_state`](Kind::keeps_its_state).
+    /// [`keeps_its_state`](Kind::keeps_its_state). To one that was spawned it happens in the tick
+    /// behind the one in which its parent hears of it, in front of whatever that sends.
     ///
     /// # Errors
     /// As of all that follow: a [`Failure`] crashes the agent, like a panic.
@@ -177,6 +179,29 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     /// See [`Agent::init`].
     fn denied(&mut self, deed: Deed, denial: Denial, ctx: &mut Context<'_, Self>) -> Result {
         let _ = (deed, denial, ctx);
+        Ok(())
+    }
+
+    /// An agent that it spawned is there: in the next tick, in front of all else. Which one it is,
+    /// and so its type, is found out by the [`Spawn`](crate::Spawn) that the agent kept. Left out:
+    /// it goes on.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn spawned(&mut self, child: Spawned, ctx: &mut Context<'_, Self>) -> Result {
+        let _ = (child, ctx);
+        Ok(())
+    }
+
+    /// Somebody outside forked `from`, and this is the second one: its state is that of the other,
+    /// but it has none of its timers, monitors and links, and its calls ended
+    /// ([`CallError::Forked`](crate::CallError::Forked)). Comes in front of the first thing that
+    /// reaches it, and in the same step. Left out: it goes on.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn forked(&mut self, from: Pid, ctx: &mut Context<'_, Self>) -> Result {
+        let _ = (from, ctx);
         Ok(())
     }
 

@@ -11,10 +11,11 @@ use crate::address::Pid;
 /// Outputs of a call, in this order: its timer, which names it, the question, the monitor.
 pub(crate) const CALL_OUTPUTS: u16 = 3;
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Book {
-    /// Whether its init was called.
-    pub(crate) begun: bool,
+    /// As whom it began; [`Pid::OUTSIDE`]: its init was not called yet. Another than itself: it was
+    /// forked from that one, and was not told yet.
+    pub(crate) begun: Pid,
     /// Calls under way, and whom they ask.
     waits: BTreeMap<TimerId, Pid>,
     /// Whom the agent itself monitors; the library monitors whom it calls.
@@ -33,7 +34,21 @@ pub(crate) enum Denied {
     Own,
 }
 
+impl Default for Book {
+    fn default() -> Book {
+        let (waits, watched) = (BTreeMap::new(), BTreeSet::new());
+        Book { begun: Pid::OUTSIDE, waits, watched, denied: None }
+    }
+}
+
 impl Book {
+    /// Forgets what was another agent's; the calls that this one waited for.
+    pub(crate) fn forget(&mut self) -> Vec<TimerId> {
+        self.watched.clear();
+        self.denied = None;
+        std::mem::take(&mut self.waits).into_keys().collect()
+    }
+
     pub(crate) fn wait(&mut self, call: TimerId, to: Pid) {
         self.waits.insert(call, to);
     }

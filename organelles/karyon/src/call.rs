@@ -105,6 +105,9 @@ pub enum CallError {
     /// The gate denied the question.
     #[error("denied: {}", .0.code())]
     Denied(Denial),
+    /// It is the call of the agent that this one was forked from, and that one hears of it.
+    #[error("it was the call of the agent that this one was forked from")]
+    Forked,
     /// The answer is not what the call asks for: somebody made a [`ReplyTo`] by hand.
     #[error("the answer cannot be read")]
     Unreadable,

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 
 use karyon_memory_ops::{Content, Entity, Time, Valid, Value, Vertex, Write};
-use karyon_runtime::{ExitReason, TimerId};
-use karyon_types::Tick;
+use karyon_runtime::{ExitReason, TimerId, codec};
+use karyon_types::{Tick, varint};
 use serde::Serialize;
 
 use crate::address::{AgentRef, Group, Pid};
@@ -12,6 +12,7 @@ use crate::agent::{Agent, Result, failure};
 use crate::book::Book;
 use crate::call::{Call, ReplyTo};
 use crate::directory::Directory;
+use crate::spawn::Spawn;
 use crate::wire;
 
 /// The only way out of an agent of kind `A`.
@@ -137,6 +138,31 @@ impl<A: Agent> Context<'_, A> {
     /// Ends this agent when the step returns. Of several reasons in one step the last holds.
     pub fn exit_with(&mut self, reason: ExitReason) {
         self.ends = Some(reason);
+    }
+
+    /// Brings an agent to life: `start_child`, with a state rather than arguments. It is there from
+    /// the next tick on, where [`Agent::spawned`] tells who it is, and begins with `state`, also
+    /// when it begins anew. Its name is cut to 256 bytes, nobody checks that it is the only one of
+    /// that name, and [`Context::whereis`] does not know it.
+    ///
+    /// It may do what its parent may and no more, stands in no supervision tree (one supervisor,
+    /// `one_for_one`, starts it again as its kind says), and does not end with its parent unless
+    /// one of them links itself to the other. Two outputs, one of them when it is told. One that is
+    /// denied comes to [`Agent::denied`], also where as many came to life as may.
+    ///
+    /// # Errors
+    /// The run does not say [`Run::may_spawn`](crate::Run::may_spawn) of this kind.
+    pub fn spawn<B: Agent>(&mut self, name: &str, state: B) -> Result<Spawn<B>> {
+        let kind = B::KIND.0.name;
+        let Some(number) = self.directory.spawns.get(kind) else {
+            return Err(failure(format_args!(
+                "agents of kind {kind:?} are not to be spawned in this run; call `Run::may_spawn`"
+            )));
+        };
+        let mut how = Vec::with_capacity(64);
+        varint::write(&mut how, u64::from(*number));
+        codec::encode(&state, &mut how);
+        Ok(Spawn::new(self.inner.spawn(name, &how)))
     }
 
     /// Writes a memory: recorded with this step, and part of the run's temporal graph. Takes the

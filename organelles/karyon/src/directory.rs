@@ -11,6 +11,8 @@ pub(crate) struct Directory {
     pub(crate) names: BTreeMap<String, (Pid, &'static str)>,
     /// In the order in which they were named, each with the name of its kind.
     pub(crate) groups: BTreeMap<&'static str, (Vec<Pid>, &'static str)>,
+    /// Kinds that may be spawned, by name, with their numbers.
+    pub(crate) spawns: BTreeMap<&'static str, u32>,
 }
 
 impl Directory {

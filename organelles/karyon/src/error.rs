@@ -35,6 +35,24 @@ pub enum RunError {
     /// There is no such agent.
     #[error("there is no agent {0} in this run; agents are of one run only")]
     NoAgent(u64),
+    /// Two trees.
+    #[error("the run has a tree of supervisors already; name all in one `Run::supervise`")]
+    TwoTrees,
+    /// An agent stands in the tree twice.
+    #[error("{0:?} stands in the tree of supervisors twice; give it one place")]
+    SupervisedTwice(String),
+    /// A period without ticks.
+    #[error("{0} has an intensity within 0 ticks; a period has 1 at least")]
+    NoPeriod(String),
+    /// A significant child that never ends for good.
+    #[error("{0} is significant and permanent; make it transient or temporary")]
+    SignificantPermanent(String),
+    /// A significant child whose supervisor does not mind.
+    #[error("{0} is significant, and its supervisor's `auto_shutdown` is `Never`; set that, too")]
+    InsignificantEnd(String),
+    /// An order to pause, and none that ends it.
+    #[error("agent {0} is paused and never resumed; order that, too, or the run waits for ever")]
+    PausedForGood(u64),
     /// A state does not come back from its own encoding: a mistake in its type.
     #[error(
         "the state of {0:?} cannot be read back from its own encoding: look at its serde attributes"

@@ -5,7 +5,8 @@
 //! enum of messages and a builder. `docs/first-agent.md` is an hour's walk through all of it.
 //!
 //! - [`Agent`]: a state, its messages, and what happens to it.
-//! - [`Context`]: the only way out: cast, call, reply, timers, monitors, links, groups, memories.
+//! - [`Context`]: the only way out: cast, call, reply, timers, monitors, links, groups, memories,
+//!   new agents.
 //! - [`Run`]: who is in a run, what it is told, and how it is run: in memory ([`Run::test`]) or on
 //!   a data directory ([`Run::begin`], [`Run::resume`], [`Run::replay`]).
 //! - [`testkit`]: random inputs and crashes against a property, and the shortest script that fails.
@@ -20,12 +21,18 @@
 //! | `Process.send_after`, `:timer.send_interval` | [`Context::after`], [`Context::interval`]; in ticks |
 //! | `Process.monitor`, `{:DOWN, …}` | [`Context::monitor`], [`Agent::down`] |
 //! | `Process.link`, `trap_exit` | [`Context::link`], [`Context::trap_exit`], [`Agent::exit`] |
-//! | child spec: `restart:` | [`Kind`] |
+//! | child spec: `restart:`, `shutdown:`, `significant:` | [`Kind`], or [`Child`] in a tree |
+//! | `Supervisor.start_link(children, strategy: …)` | [`Run::supervise`] with a [`Supervisor`] |
+//! | `DynamicSupervisor.start_child` | [`Context::spawn`], [`Agent::spawned`]; declared by [`Run::may_spawn`] |
 //! | `Process.whereis`, `:pg` | [`Context::whereis`], [`Group`]: fixed when the run begins |
+//! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
+//! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
 //!
-//! Not here yet: agents and names that come while the run goes on, supervision trees, forks. What
-//! is promised of a step, and what is not, is in `docs/semantics.md`.
+//! Not here yet: names and groups that change while the run goes on, places in a supervision tree for
+//! agents that come then, and the socket at which `karyon ps` and `karyon fork` ask: a run of this
+//! library takes its orders from [`Run::order`]. What is promised of a step, and what is not, is in
+//! `docs/semantics.md`.
 
 mod address;
 mod agent;
@@ -38,6 +45,7 @@ mod inputs;
 mod member;
 mod outcome;
 mod run;
+mod spawn;
 pub mod testkit;
 mod wire;
 
@@ -50,10 +58,13 @@ pub use karyon_gate::Rights;
 pub use karyon_keys::KeyDirectory;
 /// What an agent writes when it remembers.
 pub use karyon_memory_ops as memory;
+/// What can be ordered about an agent, and why it is not done.
+pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
     Authority, Compared, Counts, Deed, Divergence, Ending, ExitReason, Failure, Intensity, Limits,
     Schedule, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
-pub use run::{Data, Replayed, Run};
+pub use run::{AutoShutdown, Child, Data, Refused, Replayed, Run, Supervisor};
+pub use spawn::{Spawn, Spawned};

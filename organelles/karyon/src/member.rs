@@ -17,6 +17,7 @@ use crate::book::{Book, Denied};
 use crate::call::{Answer, CallError};
 use crate::context::Context;
 use crate::directory::Directory;
+use crate::spawn::Spawned;
 use crate::wire;
 
 /// An agent of a run. Its encoding: the number of its kind, what the library remembers for it, and
@@ -92,6 +93,10 @@ impl karyon_runtime::Agent for Member {
     fn kind_number(init: &dyn Fn(AgentId) -> Self, agent: AgentId) -> u32 {
         init(agent).number
     }
+
+    fn number(&self) -> u32 {
+        self.number
+    }
 }
 
 impl Serialize for Member {
@@ -125,10 +130,7 @@ impl<A: Agent> Hosted for Host<A> {
     ) -> Result {
         let Host(agent) = self;
         let mut ctx = Context { inner, book, directory, ends: None, agent: PhantomData };
-        if !ctx.book.begun {
-            ctx.book.begun = true;
-            agent.init(&mut ctx)?;
-        }
+        begin(agent, &mut ctx)?;
         if ctx.ends.is_none() {
             happen(agent, event, &mut ctx)?;
         }
@@ -152,13 +154,31 @@ impl<A: Agent> Hosted for Host<A> {
     }
 }
 
+/// The first step of an agent, or of a fork.
+fn begin<A: Agent>(agent: &mut A, ctx: &mut Context<'_, A>) -> Result {
+    let me = ctx.me().pid();
+    if ctx.book.begun == me {
+        return Ok(());
+    }
+    let before = std::mem::replace(&mut ctx.book.begun, me);
+    if before == Pid::OUTSIDE {
+        return agent.init(ctx);
+    }
+    for call in ctx.book.forget() {
+        agent.answered(Answer { call, said: Err(CallError::Forked) }, ctx)?;
+    }
+    agent.forked(before, ctx)
+}
+
 fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -> Result {
     if !matches!(event, Event::Denied { .. }) {
         ctx.book.something_else_came();
     }
     match event {
         // It began, and that was all.
-        Event::Input { payload: [wire::MARK] } => Ok(()),
+        Event::Input { payload: [wire::MARK] } | Event::Message { payload: [wire::MARK], .. } => {
+            Ok(())
+        }
         Event::Input { payload } => agent.input(wire::read(payload)?, ctx),
         Event::Message { payload: [wire::MARK, answer @ ..], .. } => {
             match wire::read_answer(answer) {
@@ -185,8 +205,11 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
                 agent.denied(deed, denial, ctx)
             }
         },
-        // Nobody spawns with this library yet.
-        Event::Spawned { .. } => Ok(()),
+        Event::Spawned { spawn, child } => {
+            // So that its init is called; in front of what the agent sends it.
+            ctx.inner.send(child, &[wire::MARK]);
+            agent.spawned(Spawned { spawn, child: child.into() }, ctx)
+        }
         Event::Down { who, reason } => down(agent, who.into(), reason, ctx),
         Event::Exit { from, reason } => agent.exit(from.into(), reason, ctx),
     }

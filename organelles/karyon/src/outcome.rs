@@ -3,9 +3,10 @@
 use karyon_runtime::{Counts, Ending};
 use karyon_types::Hash;
 
-use crate::address::AgentRef;
+use crate::address::{AgentRef, Pid};
 use crate::agent::Agent;
 use crate::member::Member;
+use crate::run::Refused;
 
 /// What is left of a run.
 pub struct Outcome {
@@ -26,7 +27,12 @@ pub struct Outcome {
     pub records_root: Hash,
     /// How many records the log holds.
     pub records: u64,
+    /// Orders that were not carried out ([`Run::order`](crate::Run::order)). Those that a resumed run
+    /// repeated are not among them.
+    pub refused: Vec<Refused>,
     pub(crate) agents: Vec<Option<Member>>,
+    /// The names of the last of them, those that came to life in the run.
+    pub(crate) born: Vec<String>,
 }
 
 impl Outcome {
@@ -34,6 +40,14 @@ impl Outcome {
     pub fn state<A: Agent>(&self, agent: AgentRef<A>) -> Option<&A> {
         let at = (agent.pid().0 as usize).checked_sub(1)?;
         self.agents.get(at)?.as_ref()?.state()
+    }
+
+    /// Who came to life while the run went on, spawned or forked, with their names, in the order of
+    /// their numbers; those that ended, too. The state of one that is of kind `B`:
+    /// `outcome.state(pid.of::<B>())`.
+    pub fn born(&self) -> impl Iterator<Item = (Pid, &str)> {
+        let before = self.agents.len().saturating_sub(self.born.len()) as u64;
+        (before + 1..).map(Pid).zip(self.born.iter().map(String::as_str))
     }
 
     /// Whether an agent is still there.

@@ -3,15 +3,20 @@
 mod data;
 mod engine;
 mod memory;
+mod orders;
 mod settings;
+mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use karyon_runtime::codec;
+use karyon_runtime::{Born, Restart, codec};
+use karyon_types::varint;
 
 pub use self::data::{Data, Replayed};
+pub use self::orders::Refused;
 pub(crate) use self::settings::Settings;
+pub use self::tree::{AutoShutdown, Child, Supervisor};
 use crate::address::{AgentRef, Group, Pid};
 use crate::agent::Agent;
 use crate::directory::Directory;
@@ -29,6 +34,7 @@ struct Known {
     name: &'static str,
     version: u32,
     type_name: &'static str,
+    restart: Restart,
     read: Read,
 }
 
@@ -57,6 +63,10 @@ pub struct Run {
     groups: BTreeMap<&'static str, (Vec<Pid>, &'static str)>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) settings: Settings,
+    tree: Option<Supervisor>,
+    orders: Vec<orders::Due>,
+    /// Kinds that agents may spawn, by number.
+    spawns: BTreeSet<usize>,
     /// The first thing that is wrong with it.
     fault: Option<Arc<dyn Fn() -> RunError + Send + Sync>>,
 }
@@ -72,13 +82,16 @@ impl Run {
             groups: BTreeMap::new(),
             inputs: Vec::new(),
             settings: Settings::default(),
+            tree: None,
+            orders: Vec::new(),
+            spawns: BTreeSet::new(),
             fault: None,
         }
     }
 
     /// Adds an agent, with a name of 1 to 256 bytes that no other has, and the state with which it
-    /// begins (and begins anew). All agents of a run are there when it begins, supervised by one
-    /// `one_for_one` supervisor.
+    /// begins (and begins anew). These agents are there when the run begins, supervised by one
+    /// `one_for_one` supervisor, or as [`Run::supervise`] says.
     pub fn agent<A: Agent>(&mut self, name: impl Into<String>, state: A) -> AgentRef<A> {
         let agent = self.reserve(name);
         self.put(agent, state);
@@ -161,6 +174,17 @@ impl Run {
         self
     }
 
+    /// Lets agents bring agents of this kind to life ([`Context::spawn`](crate::Context::spawn)), and
+    /// `most` more agents come to life in the run, of all kinds together: what is said of several
+    /// kinds is added up, and to [`Limits::spawned`](crate::Limits). Adds `Rights::SPAWN` to what
+    /// the principal grants, and lets leases reach whoever comes.
+    pub fn may_spawn<B: Agent>(&mut self, most: u64) -> &mut Run {
+        let kind = self.kind::<B>();
+        self.spawns.insert(kind);
+        self.settings.spawned = self.settings.spawned.saturating_add(most);
+        self
+    }
+
     /// The name of an agent; empty, if it is of another run.
     pub fn name_of(&self, agent: impl Into<Pid>) -> &str {
         let place = (agent.into().0 as usize).checked_sub(1).and_then(|at| self.places.get(at));
@@ -183,7 +207,8 @@ impl Run {
         if self.kinds.len() >= karyon_runtime::KINDS_MAX {
             self.wrong(|| RunError::TooManyKinds);
         }
-        self.kinds.push(Known { name, version, type_name, read: read::<A> });
+        let restart = A::KIND.0.restart;
+        self.kinds.push(Known { name, version, type_name, restart, read: read::<A> });
         self.kinds.len() - 1
     }
 
@@ -197,6 +222,8 @@ impl Run {
             return Err(fault());
         }
         self.settings.check()?;
+        self.supervised()?;
+        self.check_orders()?;
         match self.places.iter().find(|place| place.state.is_none()) {
             Some(place) => Err(RunError::NobodyThere(place.name.clone())),
             None => Ok(()),
@@ -209,12 +236,31 @@ impl Run {
             let kind = self.kinds.get(place.kind).map_or("", |known| known.name);
             directory.names.insert(place.name.clone(), (Pid(serial), kind));
         }
+        for number in &self.spawns {
+            if let Some(known) = self.kinds.get(*number) {
+                directory.spawns.insert(known.name, *number as u32);
+            }
+        }
         directory
     }
 
+    /// Makes agents that others spawn, from the number of their kind and their state.
+    fn born(&self, directory: Arc<Directory>) -> Option<Born<Member>> {
+        let kinds = self.kinds.clone();
+        (!self.spawns.is_empty()).then(|| -> Born<Member> {
+            Arc::new(move |_, mut how| {
+                let number = varint::read(&mut how)?.try_into().ok()?;
+                let agent = (kinds.get(number as usize)?.read)(how)?;
+                Some(Member::new(number, agent, Arc::clone(&directory)))
+            })
+        })
+    }
+
     /// Makes agents as they are born: once for each at the beginning, and for whoever begins anew.
-    fn births(&self) -> impl Fn(karyon_types::AgentId) -> Member + Send + Sync + use<> {
-        let directory = Arc::new(self.directory());
+    fn births(
+        &self,
+        directory: Arc<Directory>,
+    ) -> impl Fn(karyon_types::AgentId) -> Member + Send + Sync + use<> {
         let (places, kinds) = (self.places.clone(), self.kinds.clone());
         move |id| {
             let place = (id.0 as usize).checked_sub(1).and_then(|at| places.get(at));

@@ -1,8 +1,8 @@
 //! What payloads look like.
 //!
 //! A message is its MessagePack and nothing else. What the library itself sends begins with 0xC1,
-//! the one byte that MessagePack never uses: alone it starts an agent (an input) or ends a call (a
-//! timer); followed by two varints, step and output of the call, and MessagePack, it is an answer.
+//! the one byte that MessagePack never uses: alone it starts an agent (an input, or a message from the
+//! one that spawned it) or ends a call (a timer); followed by two varints, step and output of the call, and MessagePack, it is an answer.
 
 use karyon_runtime::{Payload, TimerId, codec};
 use karyon_types::varint;

@@ -15,6 +15,7 @@ use karyon_types::{Hash, Hasher};
 
 pub use self::replay::Replayed;
 use super::Run;
+use super::tree::add;
 use crate::error::RunError;
 use crate::inputs::Inputs;
 
@@ -109,7 +110,7 @@ impl Data {
             principal_key: key.public_key(),
             node_key,
             reason: reason.clone(),
-            rights: run.settings.rights.0,
+            rights: run.rights_in_all().0,
             resource: run.resource(),
             scenario: run.digest(),
             expires_tick: None,
@@ -145,7 +146,8 @@ impl Run {
     }
 
     /// The digest of the whole run, which a principal's grant names: agents with their kinds,
-    /// versions and first states, groups, inputs, and all settings but the number of threads.
+    /// versions and first states, groups, the tree of supervisors, inputs, orders, and all settings
+    /// but the number of threads.
     pub fn digest(&self) -> Hash {
         let mut hasher = Hasher::for_domain("karyon run terms v1");
         hasher.field(self.description().as_bytes()).field(&Inputs::file(&self.inputs));
@@ -167,10 +169,22 @@ impl Run {
                 hasher.update(&member.0.to_le_bytes());
             }
         }
+        if let Ok(Some(tree)) = &self.supervised() {
+            hasher.field(b"tree");
+            add(tree, &mut hasher);
+        }
         let (name, agents, population) = (&self.name, self.places.len(), hasher.finish());
         let settings = &self.settings;
-        let (limits, intensity) = (&settings.limits, &settings.intensity);
-        let (seed, chaos, rights) = (settings.seed, settings.chaos, settings.rights.0);
+        let (limits, intensity) = (self.limits_in_all(), &settings.intensity);
+        let (seed, chaos, rights) = (settings.seed, settings.chaos, self.rights_in_all().0);
+        let spawns: Vec<_> =
+            self.spawns.iter().filter_map(|number| self.kinds.get(*number)).collect();
+        let spawns: Vec<_> = spawns.iter().map(|known| known.name).collect();
+        let orders: Vec<_> = self
+            .orders
+            .iter()
+            .map(|(tick, agent, order)| format!("{tick}: {order:?} {}", agent.0))
+            .collect();
         let expires: Vec<_> =
             settings.expires.iter().map(|(agent, tick)| [agent.0, tick.0]).collect();
         let changes: Vec<_> = settings
@@ -181,15 +195,17 @@ impl Run {
         format!(
             "run = {name:?}\nagents = {agents}\npopulation = \"{population}\"\nseed = {seed}\n\
              chaos = {chaos:?}\nrights = {rights}\nlease_ends = {expires:?}\n\
-             changes = {changes:?}\n\n\
+             changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n\n\
              [supervision]\nintensity = {}\nperiod_ticks = {}\n\n\
              [limits]\noutputs_per_step = {}\nmessages_per_tick = {}\n\
-             log_bytes_per_lease = \"{}\"\n",
+             log_bytes_per_lease = \"{}\"\nspawned = {}\nforks = {}\n",
             intensity.restarts,
             intensity.period_ticks,
             limits.outputs_per_step,
             limits.messages_per_tick,
             limits.log_bytes_per_lease,
+            limits.spawned,
+            limits.forks,
         )
     }
 }

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use karyon_gate::{Grant, Scope};
-use karyon_runtime::{Chaos, Population, Progress, Recorder, RunConfig, SMALL_TICK, add_state};
-use karyon_types::{GrantId, Hasher, PrincipalId, ReasonId, Tick};
+use karyon_gate::{Grant, Rights, Scope};
+use karyon_runtime::{
+    Chaos, Limits, Population, Progress, Recorder, RunConfig, SMALL_TICK, add_state,
+};
+use karyon_types::{GrantId, Hash, Hasher, PrincipalId, ReasonId, Tick};
 
 use super::Run;
+use super::orders::{Due, Ordered, Refused};
+use crate::error::RunError;
 use crate::inputs::Inputs;
 use crate::member::Member;
+use crate::outcome::Outcome;
 
 impl Run {
     /// How it is run, here or again; nothing guards it and nobody looks for STOP yet.
@@ -20,7 +25,7 @@ impl Run {
             small_tick: SMALL_TICK,
             chaos: Chaos::new(settings.seed, settings.chaos),
             intensity: settings.intensity,
-            limits: settings.limits,
+            limits: self.limits_in_all(),
             stop: None,
             interrupt: Arc::new(AtomicUsize::new(0)),
             progress: Arc::new(Progress::default()),
@@ -33,41 +38,86 @@ impl Run {
 
     /// Its one grant, in the serials of its log.
     pub(super) fn grant(&self, expires: Option<Tick>) -> Grant {
+        let Limits { spawned, forks, .. } = self.limits_in_all();
+        // Where nobody may spawn, leases reach those who are there when it begins.
+        let reach = if spawned == 0 { 0 } else { spawned.saturating_add(forks) };
         Grant {
             id: GrantId(1),
             principal: PrincipalId(1),
             reason: ReasonId(1),
-            rights: self.settings.rights,
-            scope: Scope { first: 1, last: self.places.len() as u64 },
+            rights: self.rights_in_all(),
+            scope: Scope { first: 1, last: (self.places.len() as u64).saturating_add(reach) },
             expires,
         }
     }
 
-    pub(super) fn population(&self, grant: Grant) -> Population<Member> {
-        Population {
+    /// With what was added for those that come to life.
+    pub(super) fn limits_in_all(&self) -> Limits {
+        let (limits, forks) = (self.settings.limits, self.forks());
+        Limits {
+            spawned: limits.spawned.saturating_add(self.settings.spawned),
+            forks: limits.forks.saturating_add(forks),
+            ..limits
+        }
+    }
+
+    pub(super) fn rights_in_all(&self) -> Rights {
+        let rights = self.settings.rights;
+        if self.spawns.is_empty() { rights } else { rights.and(Rights::SPAWN) }
+    }
+
+    fn population(&self, grant: Grant) -> Result<Population<Member>, RunError> {
+        let directory = Arc::new(self.directory());
+        Ok(Population {
             names: self.names(),
-            init: Arc::new(self.births()),
-            born: None,
-            tree: None,
+            init: Arc::new(self.births(Arc::clone(&directory))),
+            born: self.born(directory),
+            tree: self.supervised()?,
             grant,
             expires: self.settings.expires.clone(),
             changes: self.settings.changes.clone(),
-        }
+        })
     }
 
     pub(super) fn names(&self) -> Vec<String> {
         self.places.iter().map(|place| place.name.clone()).collect()
     }
 
-    /// Runs it with this recorder.
+    /// Runs it with this recorder, giving these orders; those that were refused.
     pub(super) fn go(
         &self,
-        config: RunConfig,
+        mut config: RunConfig,
         grant: Grant,
+        orders: &[Due],
         recorder: &mut Option<Recorder>,
-    ) -> Result<karyon_runtime::Outcome<Member>, karyon_runtime::RunError> {
-        let inputs = Arc::new(Inputs::new(self.places.len() as u64, &self.inputs));
-        karyon_runtime::run(config, self.population(grant), inputs, recorder)
+    ) -> Result<(karyon_runtime::Outcome<Member>, Vec<Refused>), RunError> {
+        let inputs = Inputs::new(self.places.len() as u64, &self.inputs);
+        let desk = config.desk.get_or_insert_default();
+        let inputs = Arc::new(Ordered::new(inputs, Arc::clone(desk), &self.orders, orders));
+        let source = Arc::clone(&inputs);
+        let outcome = karyon_runtime::run(config, self.population(grant)?, source, recorder)?;
+        Ok((outcome, inputs.refused()))
+    }
+
+    /// What is left of it.
+    pub(super) fn left(
+        &self,
+        outcome: karyon_runtime::Outcome<Member>,
+        refused: Vec<Refused>,
+        state_root: Hash,
+        (records, records_root): (u64, Hash),
+    ) -> Outcome {
+        Outcome {
+            ending: outcome.ending,
+            ticks: outcome.ticks,
+            counts: outcome.counts,
+            state_root,
+            records_root,
+            records,
+            refused,
+            agents: outcome.agents,
+            born: outcome.born,
+        }
     }
 
     /// What the root of the final state is computed from, as far as the agents make it.

@@ -28,20 +28,14 @@ impl Run {
         self.check()?;
         let disk = Disk::default();
         let mut recorder = Some(recorder(&disk)?);
-        let outcome = self.go(self.config(), self.grant(None), &mut recorder)?;
+        let (outcome, refused) =
+            self.go(self.config(), self.grant(None), &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }
         let (records, records_root) = read_back(Walk::new(Box::new(disk))?)?;
-        Ok(Outcome {
-            ending: outcome.ending,
-            ticks: outcome.ticks,
-            counts: outcome.counts,
-            state_root: self.add_state(&outcome).finish(),
-            records_root,
-            records,
-            agents: outcome.agents,
-        })
+        let state_root = self.add_state(&outcome).finish();
+        Ok(self.left(outcome, refused, state_root, (records, records_root)))
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) chaos: f64,
     pub(crate) intensity: Intensity,
     pub(crate) limits: Limits,
+    /// Agents that may come to life, beside [`Limits::spawned`] and [`Limits::forks`].
+    pub(crate) spawned: u64,
     pub(crate) schedule: Schedule,
     pub(crate) rights: Rights,
     pub(crate) expires: Vec<(AgentId, Tick)>,
@@ -31,6 +33,7 @@ impl Default for Settings {
             chaos: 0.0,
             intensity: Intensity { restarts: 1_000, period_ticks: 10 },
             limits: Limits::default(),
+            spawned: 0,
             schedule: Schedule::default(),
             rights: Rights::SEND.and(Rights::REMEMBER),
             expires: Vec::new(),
@@ -68,7 +71,7 @@ impl Run {
         self
     }
 
-    /// When the supervisor gives up, and with it the run: more than `restarts` within
+    /// When the one supervisor of a run without a tree gives up, and with it the run: more than `restarts` within
     /// `period_ticks`. 1,000 within 10, if it is not said.
     pub fn intensity(&mut self, restarts: u64, period_ticks: u64) -> &mut Run {
         self.settings.intensity = Intensity { restarts, period_ticks };
@@ -84,14 +87,15 @@ impl Run {
 
     /// Bounds: outputs of a step (64, if it is not said), messages for one agent in one tick
     /// (1,024), bytes of the log for what one agent puts out (no bound). To pass one of the first
-    /// two ends the run; what is beyond the third is denied.
+    /// two ends the run; what is beyond the third is denied. And how many agents may come to life:
+    /// see [`Run::may_spawn`] and [`Run::order`].
     pub fn limits(&mut self, limits: Limits) -> &mut Run {
         self.settings.limits = limits;
         self
     }
 
     /// What the principal grants, and so each lease holds: to send and to remember, if it is not
-    /// said. To link takes `Rights::LINK`.
+    /// said. To link takes `Rights::LINK`; to spawn comes with [`Run::may_spawn`].
     pub fn rights(&mut self, rights: Rights) -> &mut Run {
         self.settings.rights = rights;
         self

@@ -6,5 +6,8 @@ mod builder;
 mod calls;
 mod documents;
 mod lives;
+mod orders;
 mod shrinking;
+mod spawning;
 mod support;
+mod trees;

@@ -5,6 +5,11 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
+pub fn data(folder: &tempfile::TempDir) -> karyon::Data {
+    karyon::Data::new(folder.path().join("run"), "ada", "a test")
+        .keys(karyon::KeyDirectory::at(folder.path().join("keys")))
+}
+
 /// Answers, or not.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Server {

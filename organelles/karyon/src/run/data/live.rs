@@ -20,6 +20,7 @@ use crate::member::Member;
 use crate::outcome::Outcome;
 use crate::run::Run;
 use crate::run::memory::read_back;
+use crate::run::orders::{Due, left_behind};
 
 /// The version of Karyon, as recorded.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,7 +45,7 @@ impl Run {
             key.public_key(),
             self.digest(),
             &self.resource(),
-            self.settings.rights,
+            self.rights_in_all(),
         )?;
         let grant = self.grant(authority.signed.terms.expires_tick.map(Tick));
         let beginning = Beginning {
@@ -66,7 +67,7 @@ impl Run {
         let dir = dir.map_err(NodeError::from)?;
         let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
         let (_, witness) = data.known(node.log())?;
-        self.live(node, grant, witness)
+        self.live(node, grant, &self.orders, witness)
     }
 
     /// Goes on with a run that was ended before it was complete: it is repeated from its beginning,
@@ -85,9 +86,11 @@ impl Run {
             None => DataDir::open(&data.path),
         };
         let dir = dir.map_err(NodeError::from)?;
+        let walk = Walk::open(&datadir::log_folder(&data.path))?;
+        let orders = left_behind(&self.orders, walk)?;
         let schedulers = self.settings.schedulers;
         let (node, report) = Node::resume(dir, key, schedulers, VERSION, &self.versions(), &known)?;
-        self.live(node, self.granted(&report), witness)
+        self.live(node, self.granted(&report), &orders, witness)
     }
 
     /// What the log in a directory holds, if it verifies and is of this run.
@@ -130,6 +133,7 @@ impl Run {
         &self,
         mut node: Node,
         grant: Grant,
+        orders: &[Due],
         witness: Option<PathBuf>,
     ) -> Result<Outcome, RunError> {
         if let Some(witness) = witness {
@@ -144,10 +148,10 @@ impl Run {
             guard: node.dir().guard().cloned(),
             ..self.config()
         };
-        let ended = self.go(config, grant, &mut node.recorder);
-        let outcome = match ended {
-            Ok(outcome) => outcome,
-            Err(error) => return Err(failed(node, error.into())),
+        let ended = self.go(config, grant, orders, &mut node.recorder);
+        let (outcome, refused) = match ended {
+            Ok(ended) => ended,
+            Err(error) => return Err(failed(node, error)),
         };
         let path = node.dir().path().to_path_buf();
         let state_root = match outcome.ending {
@@ -169,16 +173,8 @@ impl Run {
                 root
             }
         };
-        let (records, records_root) = read_back(Walk::open(&datadir::log_folder(&path))?)?;
-        Ok(Outcome {
-            ending: outcome.ending,
-            ticks: outcome.ticks,
-            counts: outcome.counts,
-            state_root,
-            records_root,
-            records,
-            agents: outcome.agents,
-        })
+        let records = read_back(Walk::open(&datadir::log_folder(&path))?)?;
+        Ok(self.left(outcome, refused, state_root, records))
     }
 
     /// The memory, and the root of the final state. It is built from the committed log and nothing

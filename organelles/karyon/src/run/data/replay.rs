@@ -73,18 +73,20 @@ impl Run {
             None => Recorder::comparing(walk, records),
         });
         let config = RunConfig { stop: Some(watch_stop(&data.path)?), ..self.config() };
-        let outcome = self.go(config, self.granted(&report), &mut recorder);
+        let outcome = self.go(config, self.granted(&report), &[], &mut recorder);
         let compared = recorder.as_ref().map(Recorder::compared).unwrap_or_default();
         match outcome {
-            Ok(outcome) => self.ended(data, &report, &outcome, compared),
-            Err(Failed::Record(RecordError::Reached)) => {
+            Ok((outcome, _)) => self.ended(data, &report, &outcome, compared),
+            Err(RunError::Run(Failed::Record(RecordError::Reached))) => {
                 Ok(Replayed::Confirmed { compared, state_root: None })
             }
-            Err(Failed::Record(RecordError::Diverged(first))) => Ok(Replayed::Diverged(first)),
+            Err(RunError::Run(Failed::Record(RecordError::Diverged(first)))) => {
+                Ok(Replayed::Diverged(first))
+            }
             // A run that fails before its log ends departs from it there.
             Err(error) => match recorder.map(|mut recorder| recorder.check_complete()) {
                 Some(Err(RecordError::Diverged(first))) => Ok(Replayed::Diverged(first)),
-                Some(Ok(()) | Err(_)) | None => Err(error.into()),
+                Some(Ok(()) | Err(_)) | None => Err(error),
             },
         }
     }
