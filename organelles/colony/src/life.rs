@@ -148,6 +148,7 @@ pub struct Completed {
 }
 
 /// A new life, of which the beginning is recorded.
+#[must_use = "it lives only by `live`"]
 pub struct Begun {
     node: Node,
     /// Principal, reason and grant, as they are recorded.

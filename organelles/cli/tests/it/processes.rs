@@ -180,9 +180,9 @@ impl<'a> Held<'a> {
 /// The orders in the record, in words.
 fn orders(place: &Place) -> Vec<String> {
     let out = place.karyon(&["audit", "export", "--data", "d", "--out", "-"]).expect(0).out;
-    let lines = out.lines().filter(|line| line.contains("\"order\""));
-    let lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    lines.map(|line| line.to_string()).collect()
+    let lines = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let orders = lines.filter(|line| line["view"]["kind"] == "order");
+    orders.map(|line| line.to_string()).collect()
 }
 
 #[test]
@@ -279,8 +279,11 @@ fn an_order_outlives_kill_9_and_ctrl_c() {
 fn a_fork_in_a_run_that_is_under_way_outlives_a_kill_and_is_replayed() {
     let place = Place::new();
     let data = place.path("d");
-    let mut running = place.start_long("d");
-    running.wait_until(|| hello(&data).is_some());
+    // At a pace, so that it does not end before it was asked.
+    let run = ["run", "rumour", "--contacts", long_contacts(), "--rate", "2000", "--data", "d"];
+    let mut running = place.start(&run);
+    let answers = |mut client: Client| client.list(&List::default()).is_ok();
+    running.wait_until(|| Client::connect(&data, "test", PATIENCE).is_ok_and(answers));
     let fork = |agent: &str| {
         let answer = place.karyon(&["fork", agent, "--json", "--data", "d"]).expect(0).json();
         assert_eq!(answer["done"], "forked");

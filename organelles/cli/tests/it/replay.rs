@@ -11,6 +11,7 @@ use karyon_keys::KeyDirectory;
 use karyon_log::{Control, DiskFolder, End, Output, Record, Records, Walk, origin};
 use karyon_log_writer::{Block, Writer, WriterOptions};
 use karyon_statements::Checkpoint;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::safe_mode::tree;
@@ -289,7 +290,7 @@ fn a_signal_ends_it_at_once_and_leaves_nothing() {
     running.signal("INT");
     running.end().expect(130);
     let was = tree(&place.path("d"));
-    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let mut command = place.command();
         command.args(REPLAY).stdout(Stdio::null());
         let mut replay = command.spawn().unwrap();
@@ -299,10 +300,8 @@ fn a_signal_ends_it_at_once_and_leaves_nothing() {
         while !has_open(Path::new(&opened), &log) {
             assert!(replay.try_wait().unwrap().is_none(), "it ended before it was looked at");
         }
-        let sent = std::process::Command::new("kill")
-            .args(["-s", signal, &replay.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        // By no program: while one starts the replay could end.
+        kill_process(Pid::from_child(&replay), signal).unwrap();
         assert_eq!(replay.wait().unwrap().signal(), Some(number));
         assert_eq!(tree(&place.path("d")), was);
     }

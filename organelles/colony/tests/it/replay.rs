@@ -65,7 +65,8 @@ fn life(text: &str, settings: &Settings) -> TempDir {
     let principal_key = principal.public_key();
     let authority = Authority { signed: terms.sign(&principal).unwrap(), principal_key };
     let dir = DataDir::create(&folder.path().join("d")).unwrap();
-    begin(dir, key(), "rumour", &scenario, &rumour, &authority, settings).unwrap();
+    let begun = begin(dir, key(), "rumour", &scenario, &rumour, &authority, settings).unwrap();
+    begun.live(&scenario, &rumour, settings).unwrap();
     folder
 }
 
