@@ -20,6 +20,21 @@ pub struct TimerId {
     pub output: u16,
 }
 
+/// How much a message matters when its receiver's mailbox is full. In this order messages of one
+/// tick are admitted and handled.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Lane {
+    /// Refused last.
+    Critical,
+    /// As all messages are.
+    #[default]
+    Normal,
+    /// Refused first.
+    Speculative,
+}
+
 /// How one agent is bound to another's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bond {
@@ -51,6 +66,9 @@ pub enum Arrangement<'a> {
     TrapExit(bool),
     /// The agent ended itself for another reason than that it is done.
     Exit(ExitReason),
+    /// In which lane the message goes that is the step's next output; one without goes in the
+    /// normal lane.
+    Lane(Lane),
 }
 
 mod number {
@@ -64,6 +82,9 @@ mod number {
     pub(super) const TRAP: u8 = 8;
     pub(super) const UNTRAP: u8 = 9;
     pub(super) const EXIT: u8 = 10;
+    pub(super) const CRITICAL: u8 = 20;
+    pub(super) const NORMAL: u8 = 21;
+    pub(super) const SPECULATIVE: u8 = 22;
 }
 
 impl<'a> Arrangement<'a> {
@@ -94,6 +115,9 @@ impl<'a> Arrangement<'a> {
                 out.push(number::EXIT);
                 reason.encode(out);
             }
+            Arrangement::Lane(Lane::Critical) => out.push(number::CRITICAL),
+            Arrangement::Lane(Lane::Normal) => out.push(number::NORMAL),
+            Arrangement::Lane(Lane::Speculative) => out.push(number::SPECULATIVE),
         }
     }
 
@@ -119,6 +143,9 @@ impl<'a> Arrangement<'a> {
             number::TRAP => Arrangement::TrapExit(true),
             number::UNTRAP => Arrangement::TrapExit(false),
             number::EXIT => Arrangement::Exit(ExitReason::decode(std::mem::take(b))?),
+            number::CRITICAL => Arrangement::Lane(Lane::Critical),
+            number::NORMAL => Arrangement::Lane(Lane::Normal),
+            number::SPECULATIVE => Arrangement::Lane(Lane::Speculative),
             _ => return None,
         };
         b.is_empty().then_some(read)
@@ -187,6 +214,10 @@ mod tests {
         assert_eq!(bytes(Arrangement::TrapExit(false)), b"\x09");
         assert_eq!(bytes(Arrangement::Exit(ExitReason::Shutdown)), b"\x0a\x02");
         assert_eq!(bytes(Arrangement::Exit(ExitReason::failure("no"))), b"\x0a\x05no");
+        for (lane, number) in [(Lane::Critical, 20), (Lane::Normal, 21), (Lane::Speculative, 22)] {
+            assert_eq!(bytes(Arrangement::Lane(lane)), [number]);
+            check(&Arrangement::Lane(lane));
+        }
         assert_eq!(Arrangement::decode(b"\x01\x00go"), None, "no ticks");
         assert_eq!(Arrangement::decode(b"\x08\x00"), None, "something behind it");
     }

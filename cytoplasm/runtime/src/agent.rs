@@ -1,6 +1,6 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
-use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
+use karyon_arrangements::{Arrangement, Bond, ExitReason, Lane, TimerId};
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 use crate::codec;
+use crate::pressure::Refused;
 use crate::scheduler::TIMER_TICKS_MAX;
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
@@ -60,6 +61,13 @@ pub enum Event<'a> {
         deed: Deed,
         /// Why not.
         denial: Denial,
+    },
+    /// A message of its own was refused: the mailbox of its receiver was too full for it.
+    Refused {
+        /// Whose mailbox.
+        to: AgentId,
+        /// Why.
+        why: Refused,
     },
     /// A timer of its own fired.
     Timer {
@@ -149,6 +157,8 @@ impl<T: DeserializeOwned> Restore for T {
 /// One output that a step wants.
 pub(crate) enum Wish {
     Send(AgentId, Payload),
+    /// The lane of the message that follows.
+    Lane(Lane),
     /// Of [`Wishes::memory`], what lies before this end and behind the one before.
     Remember {
         end: usize,
@@ -209,6 +219,19 @@ impl Context<'_> {
         if self.wishes.count <= self.bound {
             self.wishes.outputs.push(Wish::Send(to, Payload::from_slice(payload)));
         }
+    }
+
+    /// As [`Context::send`], in a lane: what is speculative is refused first, and safety-critical
+    /// messages, for which a right of their own is needed, last. They are handled in this order.
+    /// In another lane than the normal one it takes two outputs of the step.
+    pub fn send_in(&mut self, lane: Lane, to: AgentId, payload: &[u8]) {
+        if lane != Lane::Normal {
+            self.wishes.count += 1;
+            if self.wishes.count <= self.bound {
+                self.wishes.outputs.push(Wish::Lane(lane));
+            }
+        }
+        self.send(to, payload);
     }
 
     /// Writes a memory, if the gate allows it: recorded with this step, and part of the memory

@@ -4,6 +4,7 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,12 +25,15 @@ use crate::error::RunError;
 use crate::input::{Batch, InputSource};
 use crate::leases::{Change, Leases};
 use crate::orders::{Open, Orders};
+use crate::pressure::Shed;
 use crate::processes::Desk;
 use crate::recorder::Recorder;
 use crate::scheduler::{Envelope, Plan, Scheduler, TickOutcome};
 use crate::services;
+use crate::watchdog::{Dismissed, Watch};
+use crate::watching::Watched;
 
-/// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
+/// Bounds of a run in tick mode. Passing one of the first two ends the run, unless it sheds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Outputs of one step; at most 65,536, which is what a message's identity has room for.
@@ -39,6 +43,8 @@ pub struct Limits {
     /// Bytes of the log that the outputs under one lease may take, as they are encoded; what is
     /// beyond is denied. `u64::MAX`: no bound.
     pub log_bytes_per_lease: u64,
+    /// What is refused rather than that the run ends; `None`: nothing is.
+    pub shed: Option<Shed>,
 }
 
 /// What was counted; each output is counted once.
@@ -56,8 +62,10 @@ pub struct Counts {
     pub remembered: u64,
     /// Memories that the gate denied.
     pub forgone: u64,
-    /// Messages refused under pressure: none in tick mode.
+    /// Messages refused under pressure.
     pub refused: u64,
+    /// Of these, speculative ones.
+    pub refused_speculative: u64,
     /// Messages that nobody handled.
     pub dead_lettered: u64,
     /// External inputs that nobody handled.
@@ -81,6 +89,7 @@ impl Counts {
         self.remembered += other.remembered;
         self.forgone += other.forgone;
         self.refused += other.refused;
+        self.refused_speculative += other.refused_speculative;
         self.dead_lettered += other.dead_lettered;
         self.inputs_lost += other.inputs_lost;
         self.crashes += other.crashes;
@@ -131,6 +140,8 @@ pub struct RunConfig {
     pub guard: Option<Arc<Guard>>,
     /// Where the run is asked about its agents, and takes orders about them.
     pub desk: Option<Arc<Desk>>,
+    /// How steps are watched; `None`: one that does not return ends nothing but the run.
+    pub watch: Option<Watch>,
 }
 
 /// How far a run has come.
@@ -142,6 +153,8 @@ pub struct Progress {
     pub inputs: AtomicU64,
     /// Messages on their way so far.
     pub messages: AtomicU64,
+    /// Messages refused so far, because a mailbox was full.
+    pub refused: AtomicU64,
     /// All that is left to do waits for paused agents, and so the run for orders.
     pub waiting: AtomicBool,
 }
@@ -172,6 +185,8 @@ pub struct Outcome<A> {
     pub agents: Vec<Option<A>>,
     /// Their leases, likewise.
     pub leases: Vec<Lease>,
+    /// How many were lost with a step that did not return.
+    pub lost: u64,
 }
 
 /// Runs a population to its end.
@@ -205,6 +220,10 @@ pub fn run<A: Agent>(
         limits: config.limits,
         agents: population.names.len() as u64,
     };
+    let names = match config.watch {
+        Some(_) => population.names.clone(),
+        None => Vec::new(),
+    };
     let orders = Orders::new(config.desk, population.names);
     let slabs: Vec<_> = (0..schedulers)
         .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &leases.handles)))
@@ -215,7 +234,9 @@ pub fn run<A: Agent>(
         next: AtomicU64::new(0),
         outcomes: (0..schedulers).map(|_| Mutex::default()).collect(),
         links: (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect(),
-        leader: Mutex::new(Leader {
+        names,
+        watched: config.watch.map(|watch| Watched::new(watch, schedulers)),
+        leader: Mutex::new(Some(Leader {
             recorder: owned,
             stop: config.stop,
             interrupt: config.interrupt,
@@ -230,27 +251,33 @@ pub fn run<A: Agent>(
             framing: Vec::new(),
             framed: 0,
             bonds: Bonds::default(),
-        }),
+            losing: Vec::new(),
+            lost: BTreeSet::new(),
+        })),
         plan,
         slabs,
     });
     let jobs = (0..schedulers)
         .map(|number| {
             let shared = Arc::clone(&shared);
-            let job = move || shared.work(number);
+            let job = move || shared.serve(number);
             (format!("scheduler {number}"), Box::new(job) as services::Job)
         })
         .collect();
+    let watchdog = shared.watchdog(stepping.guard.clone())?;
     let failed = {
         let shared = Arc::clone(&shared);
         services::supervise(jobs, move || shared.barrier.poison())
     };
+    drop(watchdog);
     if let Err(failure) = failed {
         return Err(RunError::Runtime(failure));
     }
-    let shared = Arc::try_unwrap(shared)
-        .map_err(|_| RunError::Runtime("a scheduler outlived its supervisor".into()))?;
-    let leader = shared.leader.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // What is left behind is what a thread that was given up still holds.
+    let leader = lock(&shared.leader)
+        .take()
+        .ok_or_else(|| RunError::Runtime("the run ended without its leader".into()))?;
+    let lost = leader.lost.len() as u64;
     // Nobody is answered any more, and whoever waits shall not wait for the rest.
     drop((desk, leader.orders));
     *recorder = Some(leader.recorder);
@@ -258,12 +285,12 @@ pub fn run<A: Agent>(
         .result
         .ok_or_else(|| RunError::Runtime("the run ended without a result".into()))??;
     let (mut counts, mut agents) = (Counts::default(), Vec::new());
-    for slab in shared.slabs {
-        let slab = slab.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for slab in &shared.slabs {
+        let slab = std::mem::replace(&mut *lock(slab), Scheduler::nobody());
         counts.add(&slab.counts);
         agents.extend(slab.into_agents());
     }
-    Ok(Outcome { ending, ticks, counts, agents, leases: leader.leases.terms })
+    Ok(Outcome { ending, ticks, counts, agents, leases: leader.leases.terms, lost })
 }
 
 /// While it lives the guardian is told that agents run, however the run ends.
@@ -297,9 +324,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// The tick that stands for "no more".
 const STOP: u64 = u64::MAX;
 
-struct Shared<A> {
-    plan: Plan<A>,
-    barrier: Barrier,
+pub(crate) struct Shared<A> {
+    pub(crate) plan: Plan<A>,
+    pub(crate) barrier: Barrier,
     small_tick: u64,
     /// What all do next: a tick, or [`STOP`].
     next: AtomicU64,
@@ -307,7 +334,11 @@ struct Shared<A> {
     /// Messages by (parity of the tick, sender's scheduler, receiver's scheduler): one side
     /// fills those of its tick while the other empties those of the tick before.
     links: Vec<Mutex<Vec<Envelope>>>,
-    leader: Mutex<Leader>,
+    pub(crate) watched: Option<Watched>,
+    /// The agents' names, by serial, for the watchdog.
+    pub(crate) names: Vec<String>,
+    /// `None`: the run has ended.
+    leader: Mutex<Option<Leader>>,
     slabs: Vec<Mutex<Scheduler<A>>>,
 }
 
@@ -317,45 +348,116 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl<A: Agent> Shared<A> {
-    /// A scheduler's life.
-    fn work(&self, number: usize) {
-        while self.barrier.wait(|| self.lead()).is_ok() {
-            let tick = self.next.load(Ordering::Acquire);
-            if tick == STOP {
-                break;
-            }
-            self.run_share(number, tick);
+    /// A scheduler's thread, for as long as the run goes on.
+    fn serve(self: Arc<Self>, number: usize) {
+        match &self.watched {
+            Some(watched) => watched.host(&self, number),
+            None => drop(self.work(number)),
         }
     }
 
-    /// Runs one scheduler's share of a tick.
-    fn run_share(&self, number: usize, tick: u64) {
-        let (Some(slab), Some(outcome)) = (self.slabs.get(number), self.outcomes.get(number))
-        else {
-            return self.barrier.poison();
-        };
-        let schedulers = self.slabs.len();
-        let link = |tick: u64, from: usize, to: usize| {
-            let parity = (tick % 2) as usize;
-            self.links.get((parity * schedulers + from) * schedulers + to)
-        };
-        let mut scheduler = lock(slab);
-        for from in 0..schedulers {
-            if let Some(link) = tick.checked_sub(1).and_then(|last| link(last, from, number)) {
-                scheduler.inbox.append(&mut lock(link));
+    /// A scheduler's life.
+    fn work(&self, number: usize) -> Result<(), Dismissed> {
+        while self.barrier.wait_unless(|| self.lead(number, None))?.is_ok() {
+            if !self.run_next(number)? {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// The life of a scheduler whose thread was dismissed, from where that was: in its own share,
+    /// or behind a share that it ran while it led.
+    pub(crate) fn take_over(&self, number: usize, leading: Option<(u64, usize)>) -> Result<(), Dismissed> {
+        if let Some(behind) = leading {
+            self.lead(number, Some(behind))?;
+            self.barrier.release();
+            if !self.run_next(number)? {
+                return Ok(());
+            }
+        }
+        self.work(number)
+    }
+
+    /// Runs its share of what is next; `false`: the run is over.
+    fn run_next(&self, number: usize) -> Result<bool, Dismissed> {
+        match self.next.load(Ordering::Acquire) {
+            STOP => Ok(false),
+            tick => self.run_share(number, tick, None).map(|()| true),
+        }
+    }
+
+    /// Runs one scheduler's share of a tick; `leading`: who does so between two ticks.
+    fn run_share(
+        &self,
+        number: usize,
+        tick: u64,
+        leading: Option<usize>,
+    ) -> Result<(), Dismissed> {
+        let (Some(slab), Some(outcome)) = (self.slabs.get(number), self.outcomes.get(number))
+        else {
+            self.barrier.poison();
+            return Ok(());
+        };
+        let Some((watched, share)) = self.watched.as_ref().and_then(|w| Some((w, w.share(number)?)))
+        else {
+            let mut scheduler = lock(slab);
+            self.collect(&mut scheduler, number, tick);
+            std::mem::swap(&mut scheduler.signals, &mut lock(outcome).signals);
+            let inbox = std::mem::take(&mut scheduler.inbox);
+            scheduler.run_tick(&self.plan, Tick(tick), &inbox);
+            self.give(&mut scheduler, number, tick, inbox);
+            return Ok(());
+        };
+        // Its thread alone has the scheduler, so that nobody has to wait for it.
+        let mut scheduler = std::mem::replace(&mut *lock(slab), Scheduler::nobody());
+        self.collect(&mut scheduler, number, tick);
         std::mem::swap(&mut scheduler.signals, &mut lock(outcome).signals);
-        scheduler.run_tick(&self.plan, Tick(tick));
+        let inbox = Arc::new(std::mem::take(&mut scheduler.inbox));
+        share.begin(tick, watched.due(&mut scheduler, share, leading, &inbox));
+        scheduler.run_tick(&self.plan, Tick(tick), &inbox);
+        share.end(tick)?;
+        let inbox = Arc::try_unwrap(inbox).unwrap_or_default();
+        self.give(&mut scheduler, number, tick, inbox);
+        *lock(slab) = scheduler;
+        Ok(())
+    }
+
+    fn link(&self, tick: u64, from: usize, to: usize) -> Option<&Mutex<Vec<Envelope>>> {
+        let schedulers = self.slabs.len();
+        let parity = (tick % 2) as usize;
+        self.links.get((parity * schedulers + from) * schedulers + to)
+    }
+
+    /// Gathers what was sent in the tick before.
+    fn collect(&self, scheduler: &mut Scheduler<A>, number: usize, tick: u64) {
+        let Some(last) = tick.checked_sub(1) else { return };
+        for link in (0..self.slabs.len()).filter_map(|from| self.link(last, from, number)) {
+            scheduler.inbox.append(&mut lock(link));
+        }
+    }
+
+    /// Hands over what came of a share.
+    fn give(
+        &self,
+        scheduler: &mut Scheduler<A>,
+        number: usize,
+        tick: u64,
+        mut inbox: Vec<Envelope>,
+    ) {
+        inbox.clear();
+        scheduler.inbox = inbox;
         for (to, outbox) in scheduler.outbox.iter_mut().enumerate() {
             if !outbox.is_empty()
-                && let Some(link) = link(tick, number, to)
+                && let Some(link) = self.link(tick, number, to)
             {
                 std::mem::swap(&mut *lock(link), outbox);
             }
         }
         // Both sides keep their buffers: the leader cleared the one that comes back.
-        std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
+        if let Some(outcome) = self.outcomes.get(number) {
+            std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
+        }
     }
 
     fn ground(&self) -> Ground<'_, A> {
@@ -363,27 +465,52 @@ impl<A: Agent> Shared<A> {
     }
 
     /// The serial part. Small ticks are run here, all shares of them, while the others wait:
-    /// cheaper than waking them.
-    fn lead(&self) {
-        let mut leader = lock(&self.leader);
+    /// cheaper than waking them. `rest`: the shares of a tick that are left, from this one on.
+    fn lead(&self, number: usize, mut rest: Option<(u64, usize)>) -> Result<(), Dismissed> {
         loop {
-            let next = match leader.between_ticks(&self.ground(), &self.outcomes) {
-                Ok(next) => next,
-                Err(error) => {
+            if let Some((tick, first)) = rest.take() {
+                for share in first..self.slabs.len() {
+                    self.run_share(share, tick, Some(number))?;
+                }
+            }
+            // Nobody else leads; it is free while shares run, should one of them never end.
+            let mut leader = lock(&self.leader);
+            let Some(leader) = leader.as_mut() else { return Ok(()) };
+            let next = self
+                .bury(leader)
+                .and_then(|()| leader.between_ticks(&self.ground(), &self.outcomes))
+                .unwrap_or_else(|error| {
                     leader.result = Some(Err(error));
                     None
-                }
-            };
+                });
             match next {
-                Some(next) if next.events < self.small_tick => {
-                    (0..self.slabs.len()).for_each(|number| self.run_share(number, next.tick.0));
-                }
+                Some(next) if next.events < self.small_tick => rest = Some((next.tick.0, 0)),
                 next => {
                     let tick = next.map_or(STOP, |next| next.tick.0);
-                    return self.next.store(tick, Ordering::Release);
+                    self.next.store(tick, Ordering::Release);
+                    return Ok(());
                 }
             }
         }
+    }
+
+    /// Declares the agents of each void share lost: they did nothing in the tick that just ran.
+    fn bury(&self, leader: &mut Leader) -> Result<(), RunError> {
+        let (Some(watched), Some(tick)) = (&self.watched, leader.current) else { return Ok(()) };
+        for (number, due) in watched.void() {
+            let (mut grave, first, last) =
+                Scheduler::grave(&self.plan, number, self.slabs.len(), &due, &leader.bonds);
+            leader.lose(first, last);
+            if leader.lost.len() as u64 >= self.plan.agents {
+                return Err(watched.nobody_left());
+            }
+            grave.run_tick(&self.plan, tick, &due.inbox);
+            self.give(&mut grave, number, tick.0, Vec::new());
+            if let Some(slab) = self.slabs.get(number) {
+                *lock(slab) = grave;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -412,6 +539,10 @@ struct Leader {
     framing: Vec<u8>,
     framed: u32,
     bonds: Bonds,
+    /// First and last of those who are lost in the current tick.
+    losing: Vec<(AgentId, AgentId)>,
+    /// All who were lost.
+    lost: BTreeSet<AgentId>,
 }
 
 /// What is left to do behind a tick.
@@ -479,6 +610,11 @@ impl Leader {
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
         }
         let events = left.events + self.frame(next, batch)?;
+        // As it is recorded, in a run that is repeated.
+        for (first, last) in std::mem::take(&mut self.orders.lost) {
+            ground.slabs.iter().for_each(|slab| lock(slab).lose_agents(first, last, &self.bonds));
+            self.lose(first, last);
+        }
         Ok(Some(Next { tick: next, events }))
     }
 
@@ -551,6 +687,14 @@ impl Leader {
         Ok(released)
     }
 
+    /// From this tick on these agents take no step.
+    fn lose(&mut self, first: AgentId, last: AgentId) {
+        Record::Lost { first, last }.encode(&mut self.framing);
+        self.framed += 1;
+        self.losing.push((first, last));
+        self.lost.extend((first.0..=last.0).map(AgentId).filter(|id| !self.bonds.is_gone(*id)));
+    }
+
     /// Brings a tick's records into the log, and signals on their way; what is left to do.
     fn finish_tick<A>(
         &mut self,
@@ -564,12 +708,15 @@ impl Leader {
             return Err(error);
         }
         self.recorder.append(&self.framing, self.framed)?;
+        // They ended before anything else happened in the tick.
+        self.losing.drain(..).for_each(|(first, last)| self.bonds.lose(first, last));
         let released = plan.inputs.released(tick).items.len() as u64;
-        let (mut sent, mut restarts, mut crashes, mut timer) = (0, 0, 0, None);
+        let (mut sent, mut refused, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
+            refused += std::mem::take(&mut outcome.refused);
             restarts += outcome.restarts;
             crashes += std::mem::take(&mut outcome.crashes);
             outcome.records.clear();
@@ -587,6 +734,9 @@ impl Leader {
         }
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent, Ordering::Relaxed);
+        if refused > 0 {
+            self.progress.refused.fetch_add(refused, Ordering::Relaxed);
+        }
         Ok(Left { events, timer })
     }
 }

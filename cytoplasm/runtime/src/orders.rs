@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use karyon_gate::Lease;
 use karyon_log::Record;
-use karyon_types::Tick;
+use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::census::{Census, Ground};
@@ -53,11 +53,13 @@ pub(crate) struct Orders {
     count: u32,
     /// Who ordered it.
     asked: Vec<Asked>,
+    /// First and last of those who are lost in the tick that comes next, as it is recorded.
+    pub(crate) lost: Vec<(AgentId, AgentId)>,
 }
 
 impl Orders {
     pub(crate) fn new(desk: Option<Arc<Desk>>, names: Vec<String>) -> Orders {
-        Orders { desk, names, records: Vec::new(), count: 0, asked: Vec::new() }
+        Orders { desk, names, records: Vec::new(), count: 0, asked: Vec::new(), lost: Vec::new() }
     }
 
     /// Answers what waits; whether the tick that comes next has to run, whatever else is due.
@@ -70,6 +72,7 @@ impl Orders {
     ) -> Result<bool, RunError> {
         let ahead = recorder.ahead()?;
         let repeats = ahead.more || !ahead.orders.is_empty();
+        self.lost = ahead.lost;
         for order in ahead.orders {
             // One that cannot be carried out is not recorded, and so found by the comparison.
             if carry_out(ground, order).is_ok() {

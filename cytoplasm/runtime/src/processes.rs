@@ -30,6 +30,8 @@ pub enum Status {
     Paused,
     /// It ended, and was not started again.
     Exited,
+    /// It shared a scheduler with an agent that did not come back from a step.
+    Lost,
 }
 
 /// One agent.

@@ -6,13 +6,14 @@
 
 mod apart;
 mod life;
+mod mailbox;
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use karyon_arrangements::{Arrangement, ExitReason, TimerId};
+use karyon_arrangements::{Arrangement, ExitReason, Lane, TimerId};
 use karyon_gate::{Gate, Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
@@ -27,29 +28,56 @@ use crate::engine::{Counts, Limits};
 use crate::error::RunError;
 use crate::input::{InputItem, InputSource};
 use crate::panics;
+use crate::pressure::{self, Refused};
 use crate::standing::{Standing, Wanted};
+use crate::watchdog::Pulse;
 use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
+use self::mailbox::Letter;
 
 /// A message on its way.
 #[derive(Clone)]
 pub(crate) struct Envelope {
     pub(crate) to: AgentId,
     message: Message,
-    /// The news that what the sender wanted was denied; `to` is the sender then.
-    denial: Option<(Denial, Deed)>,
+    what: What,
     payload: Payload,
+}
+
+/// What an envelope brings. The news of what became of a wish goes to whoever had it.
+#[derive(Clone, Copy)]
+enum What {
+    Message(Lane),
+    Denied(Denial, Deed),
+    /// By the one to whom it was sent.
+    Refused(AgentId, Refused),
 }
 
 impl Envelope {
     fn cause(&self) -> Cause {
-        match self.denial {
-            None => Cause::Message(self.message),
-            Some(_) => Cause::Denial(self.message),
+        match self.what {
+            What::Message(_) => Cause::Message(self.message),
+            What::Denied(..) | What::Refused(..) => Cause::Denial(self.message),
+        }
+    }
+
+    /// In which lane it waits.
+    fn lane(&self) -> Lane {
+        match self.what {
+            What::Message(lane) => lane,
+            What::Denied(..) | What::Refused(..) => Lane::Normal,
+        }
+    }
+
+    /// Its lane, if it counts against the mailbox's bound.
+    fn counted(&self) -> Option<Lane> {
+        match self.what {
+            What::Message(lane) => Some(lane),
+            What::Denied(..) | What::Refused(..) => None,
         }
     }
 }
@@ -77,6 +105,7 @@ pub(crate) struct TickOutcome {
     pub(crate) count: u32,
     /// Messages that it sent to be delivered in the next tick.
     pub(crate) sent: u64,
+    pub(crate) refused: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
     /// Who was bound to whom, and who ended, in the order in which it happened.
@@ -111,8 +140,8 @@ pub(crate) struct Scheduler<A> {
     pub(crate) signals: Vec<Signal>,
     wheel: Wheel<(AgentId, TimerId)>,
     due: Vec<(AgentId, TimerId)>,
-    /// Receiver and place in the inbox, sorted.
-    order: Vec<(AgentId, u32)>,
+    /// Receiver and place, sorted.
+    order: Vec<Letter>,
     pub(crate) outcome: TickOutcome,
     pub(crate) counts: Counts,
     encoder: StepEncoder,
@@ -121,6 +150,10 @@ pub(crate) struct Scheduler<A> {
     input: Vec<u8>,
     apart: BTreeMap<AgentId, Apart>,
     watched: Watched,
+    /// Of its agents, those that were lost.
+    lost: BTreeSet<AgentId>,
+    /// Where it says what it runs, if somebody watches.
+    pub(crate) pulse: Option<Arc<Pulse>>,
 }
 
 /// One event, ready to be handled.
@@ -134,8 +167,7 @@ struct Arrivals<'a> {
     signals: &'a [Signal],
     timers: &'a [(AgentId, TimerId)],
     inputs: &'a [InputItem],
-    /// Places in the inbox.
-    letters: &'a [(AgentId, u32)],
+    letters: &'a [Letter],
     inbox: &'a [Envelope],
 }
 
@@ -145,7 +177,7 @@ impl<'a> Arrivals<'a> {
 
     fn mail(&self) -> impl Iterator<Item = &'a Envelope> + use<'a> {
         let inbox = self.inbox;
-        self.letters.iter().filter_map(move |(_, place)| inbox.get(*place as usize))
+        self.letters.iter().filter_map(move |letter| inbox.get(mailbox::place(letter)))
     }
 }
 
@@ -169,12 +201,27 @@ impl<A: Agent> Scheduler<A> {
         schedulers: usize,
         leases: &[Option<Handle>],
     ) -> Scheduler<A> {
+        Scheduler::with(plan, number, schedulers, |id| Some((plan.init)(id)), leases)
+    }
+
+    /// A scheduler of nobody, for the while in which another holds the place.
+    pub(crate) fn nobody() -> Scheduler<A> {
+        Scheduler::of(1, Vec::new(), 0, 1)
+    }
+
+    fn with(
+        plan: &Plan<A>,
+        number: usize,
+        schedulers: usize,
+        agent: impl Fn(AgentId) -> Option<A>,
+        leases: &[Option<Handle>],
+    ) -> Scheduler<A> {
         let share = share(plan.agents, schedulers);
         let first = 1 + number as u64 * share;
         let last = plan.agents.min(first + share - 1);
         let slots = (first..=last)
             .map(|serial| Slot {
-                agent: Some((plan.init)(AgentId(serial))),
+                agent: agent(AgentId(serial)),
                 steps: 0,
                 lease: leases.get(serial as usize - 1).copied().flatten(),
                 restarts: 0,
@@ -182,6 +229,10 @@ impl<A: Agent> Scheduler<A> {
                 life: None,
             })
             .collect();
+        Scheduler::of(first, slots, schedulers, share)
+    }
+
+    fn of(first: u64, slots: Vec<Slot<A>>, schedulers: usize, share: u64) -> Scheduler<A> {
         Scheduler {
             first,
             slots,
@@ -200,6 +251,8 @@ impl<A: Agent> Scheduler<A> {
             input: Vec::new(),
             apart: BTreeMap::new(),
             watched: Watched::new(),
+            lost: BTreeSet::new(),
+            pulse: None,
         }
     }
 
@@ -209,17 +262,16 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// Runs all that is due for its agents in `tick`: by receiver; the ends of others first, then
-    /// timers, then external inputs, then by sender, sender's step and output. The inbox is ordered
-    /// by sender already.
-    pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick) {
+    /// timers, then external inputs, then by lane, sender, sender's step and output. The inbox is
+    /// ordered by sender already.
+    pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick, inbox: &[Envelope]) {
         let all_timers = self.timers_due(tick);
         let all_signals = std::mem::take(&mut self.signals);
         let (mut timers, mut signals) = (all_timers.as_slice(), all_signals.as_slice());
-        let inbox = std::mem::take(&mut self.inbox);
         // What is sorted is 16 bytes a message rather than the message. Equal receivers stay in
         // the order of arrival, since no two places are equal.
         let mut order = std::mem::take(&mut self.order);
-        order.extend(inbox.iter().zip(0..).map(|(envelope, place)| (envelope.to, place)));
+        order.extend(inbox.iter().zip(0..).map(|(envelope, place)| mailbox::letter(envelope, place)));
         order.sort_unstable();
         let released = plan.inputs.released(tick).items;
         let behind = self.first + self.slots.len() as u64;
@@ -244,7 +296,7 @@ impl<A: Agent> Scheduler<A> {
                 timers: split_front(&mut timers, |timer| timer.0 == next),
                 inputs: split_front(&mut inputs, |item| item.receiver == next),
                 letters: split_front(&mut mail, |letter| letter.0 == next),
-                inbox: &inbox,
+                inbox,
             };
             if self.apart.is_empty() || !self.apart.contains_key(&next) {
                 self.run_agent(plan, tick, next, &[], &arrivals);
@@ -259,8 +311,6 @@ impl<A: Agent> Scheduler<A> {
         self.outcome.timer = self.wheel.soonest(self.outcome.sent == 0).map(Tick);
         order.clear();
         self.order = order;
-        self.inbox = inbox;
-        self.inbox.clear();
     }
 
     /// Runs what waited for an agent, then what arrives.
@@ -272,16 +322,21 @@ impl<A: Agent> Scheduler<A> {
         held: &[Held],
         arrivals: &Arrivals<'_>,
     ) {
-        let is_message = |envelope: &Envelope| envelope.denial.is_none();
-        let letters = arrivals.mail().filter(|envelope| is_message(envelope)).count()
-            + held.iter().filter(|held| matches!(held, Held::Mail(e) if is_message(e))).count();
-        if letters as u64 > plan.limits.messages_per_tick {
-            self.outcome.error = Some(RunError::MailboxBound {
-                agent: id,
-                tick,
-                bound: plan.limits.messages_per_tick,
-            });
-            return;
+        let letters = held.iter().filter(|held| held.is_message()).count()
+            + arrivals.mail().filter(|envelope| envelope.counted().is_some()).count();
+        let bound = plan.limits.messages_per_tick;
+        let (kept, admitted);
+        let mut arrivals = arrivals;
+        if letters as u64 > pressure::begins(&plan.limits) {
+            if plan.limits.shed.is_none() {
+                self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
+                return;
+            }
+            // What waited was admitted when it came, and then nothing comes with it.
+            let Some(letters) = self.admit_mail(plan, tick, id, 0, arrivals) else { return };
+            kept = letters;
+            admitted = Arrivals { letters: &kept, ..*arrivals };
+            arrivals = &admitted;
         }
         let mut emptied = false;
         for held in held {
@@ -333,9 +388,12 @@ impl<A: Agent> Scheduler<A> {
         envelope: &Envelope,
         emptied: bool,
     ) -> bool {
-        let event = match envelope.denial {
-            None => Event::Message { from: envelope.message.from, payload: &envelope.payload },
-            Some((denial, deed)) => Event::Denied { deed, denial },
+        let event = match envelope.what {
+            What::Message(_) => {
+                Event::Message { from: envelope.message.from, payload: &envelope.payload }
+            }
+            What::Denied(denial, deed) => Event::Denied { deed, denial },
+            What::Refused(to, why) => Event::Refused { to, why },
         };
         self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
     }
@@ -376,7 +434,14 @@ impl<A: Agent> Scheduler<A> {
             let (step, wishes) = (slot.steps, &mut self.wishes);
             let mut context = Context { me: id, step, now: tick, wishes, bound };
             let chaos = plan.chaos.kills(id, tick, due.cause, attempt);
-            let Err((crash, reason)) = attempt_step(agent, due.event, &mut context, chaos) else {
+            if let Some(pulse) = &self.pulse {
+                pulse.begin(id, due.cause);
+            }
+            let outcome = attempt_step(agent, due.event, &mut context, chaos);
+            if let Some(pulse) = &self.pulse {
+                pulse.end();
+            }
+            let Err((crash, reason)) = outcome else {
                 slot.steps += 1;
                 let lease = slot.lease;
                 return self.admit(plan, tick, id, step, due.cause, lease);
@@ -447,10 +512,16 @@ impl<A: Agent> Scheduler<A> {
         let mut outputs = std::mem::take(&mut self.wishes.outputs);
         let mut memory = std::mem::take(&mut self.wishes.memory);
         let mut begin = 0;
+        let mut lane = Lane::Normal;
         for (index, wish) in outputs.drain(..).enumerate() {
             let message = Message { from: id, step, output: index as u16 };
             let (right, target) = match &wish {
-                Wish::Send(to, _) => (Rights::SEND, to.0),
+                Wish::Send(to, _) => (mailbox::right(lane), to.0),
+                Wish::Lane(next) => {
+                    lane = *next;
+                    self.enter_lane(id, lane);
+                    continue;
+                }
                 // An agent remembers under its own name.
                 Wish::Remember { .. } => (Rights::REMEMBER, id.0),
                 Wish::Arrange { end } => {
@@ -477,9 +548,10 @@ impl<A: Agent> Scheduler<A> {
                     let decision = record(Wanted { deed, bytes: &payload });
                     self.counts.sent += 1;
                     match decision {
-                        Ok(_) => self.send(to, message, payload),
+                        Ok(_) => self.send(to, message, std::mem::take(&mut lane), payload),
                         Err(denial) => {
                             self.counts.denied += 1;
+                            lane = Lane::Normal;
                             self.tell(message, denial, deed);
                         }
                     }
@@ -496,7 +568,7 @@ impl<A: Agent> Scheduler<A> {
                         }
                     }
                 }
-                Wish::Arrange { .. } => {}
+                Wish::Arrange { .. } | Wish::Lane(_) => {}
             }
         }
         // Their space is used again by the next step.
@@ -530,11 +602,11 @@ impl<A: Agent> Scheduler<A> {
     }
 
     #[inline]
-    fn send(&mut self, to: AgentId, message: Message, payload: Payload) {
+    fn send(&mut self, to: AgentId, message: Message, lane: Lane, payload: Payload) {
         // The gate's scope ends with the last agent, so the scheduler exists.
         let scheduler = ((to.0 - 1) / self.share) as usize;
         if let Some(outbox) = self.outbox.get_mut(scheduler) {
-            outbox.push(Envelope { to, message, denial: None, payload });
+            outbox.push(Envelope { to, message, what: What::Message(lane), payload });
             self.outcome.sent += 1;
         }
     }
@@ -543,8 +615,8 @@ impl<A: Agent> Scheduler<A> {
     fn tell(&mut self, message: Message, denial: Denial, deed: Deed) {
         let mine = ((message.from.0 - 1) / self.share) as usize;
         if let Some(outbox) = self.outbox.get_mut(mine) {
-            let denial = Some((denial, deed));
-            outbox.push(Envelope { to: message.from, message, denial, payload: Payload::new() });
+            let (to, what) = (message.from, What::Denied(denial, deed));
+            outbox.push(Envelope { to, message, what, payload: Payload::new() });
             self.outcome.sent += 1;
         }
     }
@@ -571,6 +643,7 @@ impl<A: Agent> Scheduler<A> {
         Record::DeadLetter { agent, cause, loss }.encode(&mut self.outcome.records);
         self.outcome.count += 1;
         match cause {
+            Cause::Message(_) if loss == Loss::Refused => {}
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
             // The news of a denial, or of an end, and a timer; whence they come is counted.

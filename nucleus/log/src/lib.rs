@@ -47,7 +47,7 @@ pub use folder::{
 };
 pub use group::SegmentReader;
 pub use record::{
-    Cause, CrashKind, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record, Records,
+    Cause, CrashKind, Decision, LOST_STEP, LeaseRecord, Loss, Message, OrderVerb, Output, Record, Records,
     StepEncoder, Target, Verb,
 };
 pub use segment::{SegmentHeader, origin};

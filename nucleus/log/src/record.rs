@@ -14,7 +14,11 @@ use self::step::{cause_kind, read_cause, read_output, write_cause};
 use crate::control::Control;
 use crate::limits::RECORD_BYTES_MAX;
 
+/// The step in which the agents of a [`Record::Lost`] ended: none has this number.
+pub const LOST_STEP: u64 = u64::MAX;
+
 mod kind {
+    pub(super) const LOST: u8 = 15;
     pub(super) const LEASE: u8 = 16;
     pub(super) const SPAWN: u8 = 17;
     pub(super) const TICK: u8 = 18;
@@ -69,6 +73,8 @@ pub enum Loss {
     ReceiverGone = 2,
     /// Its receiver was restarted with an empty mailbox.
     MailboxEmptied = 3,
+    /// Its receiver's mailbox had no room for it.
+    Refused = 4,
 }
 
 /// Any record.
@@ -147,6 +153,13 @@ pub enum Record<'a> {
         /// The user, as the kernel names them: no principal.
         uid: u32,
     },
+    /// From this tick on these agents take no step: one of them did not come back from its own.
+    Lost {
+        /// The first of them.
+        first: AgentId,
+        /// The last of them.
+        last: AgentId,
+    },
 }
 
 impl Record<'_> {
@@ -208,6 +221,11 @@ impl Record<'_> {
                 varint::write(&mut body, agent.0);
                 varint::write(&mut body, u64::from(*uid));
             }
+            Record::Lost { first, last } => {
+                body.push(kind::LOST);
+                varint::write(&mut body, first.0);
+                varint::write(&mut body, last.0);
+            }
         }
         frame(out, &body);
     }
@@ -263,6 +281,7 @@ impl Record<'_> {
                     1 => Loss::Poison,
                     2 => Loss::ReceiverGone,
                     3 => Loss::MailboxEmptied,
+                    4 => Loss::Refused,
                     _ => return None,
                 };
                 Record::DeadLetter { agent, cause, loss }
@@ -275,6 +294,10 @@ impl Record<'_> {
                 verb: OrderVerb::from_number(byte(b)?)?,
                 agent: AgentId(varint::read(b)?),
                 uid: varint::read(b)?.try_into().ok()?,
+            },
+            kind::LOST => Record::Lost {
+                first: AgentId(varint::read(b)?),
+                last: AgentId(varint::read(b)?),
             },
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };

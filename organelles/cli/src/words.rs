@@ -1,6 +1,6 @@
 //! Records in words: what `why` and `audit` say of them.
 
-use karyon_arrangements::{Arrangement, Bond};
+use karyon_arrangements::{Arrangement, Bond, Lane};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, OrderVerb, Output, Record,
@@ -141,11 +141,15 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
                 Loss::Poison => "it killed its receiver too often",
                 Loss::ReceiverGone => "its receiver was gone",
                 Loss::MailboxEmptied => "its receiver was restarted with an empty mailbox",
+                Loss::Refused => "its receiver's mailbox was too full for it",
             };
             format!("{} for {agent} was never handled: {why}", cause_words(*cause))
         }
         Record::Change { verb, target } => change_words(*verb, *target),
         Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
+        Record::Lost { first, last } => {
+            format!("{first} to {last} were lost: one of them did not come back from its step")
+        }
     }
 }
 
@@ -241,6 +245,11 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         Some(Arrangement::Unbind(Bond::Link, agent)) => {
             format!("was linked to {agent} no more")
         }
+        Some(Arrangement::Lane(lane)) => match lane {
+            Lane::Critical => "chose the safety-critical lane for what follows".into(),
+            Lane::Normal => "chose the normal lane for what follows".into(),
+            Lane::Speculative => "chose the speculative lane for what follows".into(),
+        },
         Some(Arrangement::TrapExit(true)) => "trapped exits".into(),
         Some(Arrangement::TrapExit(false)) => "trapped exits no more".into(),
         Some(Arrangement::Exit(reason)) => format!("ended itself: {}", plain(&reason.to_string())),

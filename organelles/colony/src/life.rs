@@ -345,6 +345,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         progress: Arc::clone(&settings.progress),
         guard: None,
         desk: None,
+        watch: None,
     }
 }
 

@@ -205,7 +205,7 @@ impl Rows {
             }
             Record::Control(control) => self.control(control, position),
             Record::Order { agent, .. } => self.tie(Tie::OrderAgent, agent.0, position),
-            Record::Input { .. } | Record::Change { .. } => {}
+            Record::Input { .. } | Record::Change { .. } | Record::Lost { .. } => {}
         }
         state.position += 1;
     }

@@ -11,10 +11,11 @@ use karyon_types::{AgentId, Tick};
 use super::life::Fall;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
-use crate::bonds::{Left, Signal};
+use crate::bonds::{Bonds, Left, Signal};
 use crate::error::RunError;
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
+use crate::watchdog::Due;
 
 /// Agents of one scheduler whose last causes are remembered; one more, and that of the lowest
 /// serial is forgotten. Some 300 bytes each.
@@ -41,6 +42,10 @@ impl Held {
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
         }
+    }
+
+    pub(super) fn is_message(&self) -> bool {
+        matches!(self, Held::Mail(envelope) if envelope.counted().is_some())
     }
 
     /// Whether it counts against the mailbox's bound. The others have their place since their
@@ -138,6 +143,15 @@ impl<A: Agent> Scheduler<A> {
         arrivals: &Arrivals<'_>,
     ) {
         let Some(mut apart) = self.apart.remove(&id) else { return };
+        let ordinary = apart.held.iter().filter(|held| held.is_ordinary()).count() as u64;
+        let kept;
+        let mut admitted = arrivals.letters;
+        if plan.limits.shed.is_some() {
+            let Some(letters) = self.admit_mail(plan, tick, id, ordinary, arrivals) else { return };
+            kept = letters;
+            admitted = &kept;
+        }
+        let arrivals = &Arrivals { letters: admitted, ..*arrivals };
         let inputs = arrivals.inputs.iter().map(|item| Held::Input(*item));
         apart.held.extend(arrivals.signals.iter().cloned().map(Held::Signal));
         apart.held.extend(arrivals.timers.iter().map(|(_, timer)| Held::Timer(*timer)));
@@ -168,6 +182,7 @@ impl<A: Agent> Scheduler<A> {
             return self.run_agent(plan, tick, id, &apart.held, &Arrivals::NONE);
         }
         let bound = plan.limits.messages_per_tick;
+        let bound = bound.saturating_add(plan.limits.shed.map_or(0, |shed| shed.critical));
         let ordinary = || apart.held.iter().filter(|held| held.is_ordinary()).count() as u64;
         if apart.held.len() as u64 > bound && ordinary() > bound {
             self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
@@ -178,6 +193,56 @@ impl<A: Agent> Scheduler<A> {
     /// What waits for paused agents.
     pub(crate) fn held(&self) -> usize {
         self.apart.values().map(|apart| apart.held.len()).sum()
+    }
+
+    /// Messages and inputs that wait for paused agents.
+    pub(crate) fn waiting(&self) -> (u64, u64) {
+        let held = || self.apart.values().flat_map(|apart| &apart.held);
+        let inputs = held().filter(|held| matches!(held, Held::Input(_))).count();
+        (held().filter(|held| held.is_message()).count() as u64, inputs as u64)
+    }
+
+    /// Those from `first` to `last` that it has are lost: none of them takes a step any more, and
+    /// what waited for them goes to the dead letters, without a record for each.
+    pub(crate) fn lose_agents(&mut self, first: AgentId, last: AgentId, bonds: &Bonds) {
+        let (mut messages, mut inputs) = (0, 0);
+        let mine = self.first..self.first + self.slots.len() as u64;
+        for id in (first.0.max(mine.start)..=last.0.min(mine.end.saturating_sub(1))).map(AgentId) {
+            let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { continue };
+            slot.agent = None;
+            slot.bury(&mut self.wheel);
+            if let Some(apart) = self.apart.remove(&id) {
+                let is_input = |held: &&Held| matches!(held, Held::Input(_));
+                inputs += apart.held.iter().filter(is_input).count() as u64;
+                messages += apart.held.iter().filter(|held| held.is_message()).count() as u64;
+            }
+            if !bonds.is_gone(id) {
+                self.lost.insert(id);
+            }
+        }
+        self.counts.dead_lettered += messages;
+        self.counts.inputs_lost += inputs;
+    }
+
+    /// What is left of a share of a tick that is void: nobody, as it would be without the agents
+    /// from the beginning of the tick on.
+    pub(crate) fn grave(
+        plan: &Plan<A>,
+        number: usize,
+        schedulers: usize,
+        due: &Due,
+        bonds: &Bonds,
+    ) -> (Scheduler<A>, AgentId, AgentId) {
+        let mut grave = Scheduler::with(plan, number, schedulers, |_| None, &[]);
+        let first = AgentId(grave.first);
+        let last = AgentId(grave.first + (grave.slots.len() as u64).saturating_sub(1));
+        grave.counts = due.counts;
+        grave.counts.dead_lettered += due.held.0;
+        grave.counts.inputs_lost += due.held.1;
+        grave.outcome.restarts = due.restarts;
+        grave.signals.clone_from(&due.signals);
+        grave.lose_agents(first, last, bonds);
+        (grave, first, last)
     }
 
     /// What is known of all its agents, by serial.
@@ -196,6 +261,7 @@ impl<A: Agent> Scheduler<A> {
             id,
             kind: slot.agent.as_ref().map(|agent| agent.kind().name),
             status: match (&slot.agent, apart) {
+                (None, _) if self.lost.contains(&id) => Status::Lost,
                 (None, _) => Status::Exited,
                 (Some(_), Some(apart)) if apart.paused => Status::Paused,
                 (Some(_), _) => Status::Running,

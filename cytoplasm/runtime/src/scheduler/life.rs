@@ -8,12 +8,12 @@ use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
 use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
-use super::{Due, Plan, Scheduler};
+use super::{Due, Plan, Scheduler, Slot};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
 use crate::standing::Wanted;
-use crate::wheel::Key;
+use crate::wheel::{Key, Wheel};
 
 /// The longest time of a timer, ticks: a run of a tick a microsecond takes nine years to it, and no
 /// tick comes near the end of the numbers.
@@ -58,7 +58,17 @@ impl Life {
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
-            | Arrangement::Exit(_) => true,
+            | Arrangement::Exit(_)
+            | Arrangement::Lane(_) => true,
+        }
+    }
+}
+
+impl<A> Slot<A> {
+    /// What it arranged is void.
+    pub(super) fn bury(&mut self, wheel: &mut Wheel<(AgentId, TimerId)>) {
+        if let Some(life) = self.life.take() {
+            life.timers.values().filter_map(|timer| timer.key).for_each(|key| wheel.cancel(key));
         }
     }
 }
@@ -203,10 +213,7 @@ impl<A: Agent> Scheduler<A> {
             match left {
                 Left::LastGood => life.bonds.retain(|(bond, _)| *bond == Bond::Monitor),
                 Left::Nothing | Left::Anew => {
-                    for key in life.timers.values().filter_map(|timer| timer.key) {
-                        self.wheel.cancel(key);
-                    }
-                    slot.life = None;
+                    slot.bury(&mut self.wheel);
                 }
             }
         }
@@ -236,7 +243,8 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
-            | Arrangement::Exit(_) => {
+            | Arrangement::Exit(_)
+            | Arrangement::Lane(_) => {
                 slot.standing.record_free(&mut self.encoder, bytes);
                 return self.make(tick, message, &what);
             }
@@ -289,6 +297,8 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::TrapExit(traps) => life.traps = *traps,
             // The step's last output: what follows is done when the step is recorded.
             Arrangement::Exit(_) => {}
+            // It is about a message, and no wish of this kind.
+            Arrangement::Lane(_) => {}
         }
     }
 }

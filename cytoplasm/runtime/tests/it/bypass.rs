@@ -51,6 +51,7 @@ fn a_native_agent_can_bypass_the_gate() {
         progress: Arc::new(Progress::default()),
         guard: None,
         desk: None,
+        watch: None,
     };
     let smuggler = file.clone();
     let population = Population {

@@ -42,14 +42,14 @@ fn stage() -> Stage {
     Stage { agents: 6, changes, limits, ..Stage::default() }
 }
 
-fn end_of(disk: &Disk) -> Result<End, LogError> {
+pub fn end_of(disk: &Disk) -> Result<End, LogError> {
     let mut walk = Walk::new(Box::new(disk.clone()))?;
     while walk.next_group()?.is_some() {}
     Ok(walk.into_end())
 }
 
 /// A log that holds these records, in blocks of `per_block` records.
-fn log_of(records: &[u8], per_block: usize) -> Disk {
+pub fn log_of(records: &[u8], per_block: usize) -> Disk {
     let disk = Disk::default();
     recorder(&disk).close().unwrap();
     let writer =

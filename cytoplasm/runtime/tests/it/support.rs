@@ -1,8 +1,9 @@
 //! Puppets, and a stage for them.
 
 use std::io;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_guard::Guard;
@@ -12,8 +13,8 @@ use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
-    InputSource, Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
-    RunConfig, RunError, TimerId, codec, run,
+    InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
+    RunConfig, RunError, TimerId, Watch, codec, run,
 };
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,15 @@ pub enum Order {
     Send(u64, Vec<Order>),
     /// Send this text to this agent.
     Say(u64, String),
+    /// Likewise, in a lane.
+    SayIn(Lane, u64, String),
+    SendIn(Lane, u64, Vec<Order>),
     Remember(String),
     /// Add to its sum.
     Add(u64),
     Panic,
+    /// Not to come back before somebody says so: see [`Released`].
+    Hang(usize),
     Fail,
     Exit,
     ExitWith(ExitReason),
@@ -79,6 +85,10 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 self.denied.push(denial.code().into());
                 return Ok(());
             }
+            Event::Refused { to, why } => {
+                self.denied.push(format!("{} by {}", why.code(), to.0));
+                return Ok(());
+            }
             Event::Down { who, reason } => {
                 self.heard.push(format!("{}: {} down, {reason}", context.now(), who.0));
                 return Ok(());
@@ -92,8 +102,19 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
             match order {
                 Order::Send(to, orders) => context.send(AgentId(to), &encoded(&orders)),
                 Order::Say(to, text) => context.send(AgentId(to), text.as_bytes()),
+                Order::SayIn(lane, to, text) => {
+                    context.send_in(lane, AgentId(to), text.as_bytes());
+                }
+                Order::SendIn(lane, to, orders) => {
+                    context.send_in(lane, AgentId(to), &encoded(&orders));
+                }
                 Order::Remember(text) => context.remember(text.as_bytes()),
                 Order::Add(n) => self.sum += n,
+                Order::Hang(which) => {
+                    while !HANGING[which].load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
                 Order::Panic => panic!("as ordered"),
                 Order::Fail => return Err(Failure("as ordered".into())),
                 Order::Exit => context.exit(),
@@ -109,6 +130,18 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
             }
         }
         Ok(())
+    }
+}
+
+/// Steps that do not come back, by test; `true`: they may.
+static HANGING: [AtomicBool; 16] = [const { AtomicBool::new(false) }; 16];
+
+/// When this is dropped, those who hang come back, so that their threads end.
+pub struct Released(pub usize);
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        HANGING[self.0].store(true, Ordering::Relaxed);
     }
 }
 
@@ -230,12 +263,13 @@ pub struct Stage {
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
+    pub watch: Option<Watch>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
 }
 
 pub const LIMITS: Limits =
-    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX };
+    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX, shed: None };
 
 impl Default for Stage {
     fn default() -> Self {
@@ -252,6 +286,7 @@ impl Default for Stage {
             rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK),
             guard: None,
             desk: None,
+            watch: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
         }
@@ -292,6 +327,7 @@ impl Stage {
             progress: self.progress.clone(),
             guard: self.guard.clone(),
             desk: self.desk.clone(),
+            watch: self.watch.clone(),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use karyon_arrangements::Arrangement;
-use karyon_log::{Cause, Control, Decision, Message, Output, Record};
+use karyon_log::{Cause, Control, Decision, LOST_STEP, Loss, Message, Output, Record};
 use karyon_types::{AgentId, Position};
 
 use super::{Orphans, Want};
@@ -42,6 +42,8 @@ pub(super) struct Ledger {
     binds: HashSet<Message>,
     /// Agents' ends: the output with which they ended, or the first of the step that they failed in.
     ends: HashSet<Message>,
+    /// First and last of those that were lost together.
+    lost: Vec<(AgentId, AgentId)>,
     released: u64,
     inputs: HashSet<u32>,
     proposals: HashMap<u64, Proposed>,
@@ -70,8 +72,12 @@ impl Ledger {
                     self.output(position, message, output, orphans);
                 }
             }
-            Record::DeadLetter { agent, cause, .. } => {
+            Record::DeadLetter { agent, cause, loss } => {
                 let founded = self.take(*agent, *cause);
+                // Its sender is told, as of a denial.
+                if let (Loss::Refused, Cause::Message(message)) = (loss, cause) {
+                    self.denials.insert(*message);
+                }
                 orphans.judge(position, founded, || format!("something for {agent} was lost"));
             }
             Record::Crash { decision: Decision::Redelivered, .. } => {}
@@ -81,6 +87,7 @@ impl Ledger {
             // A tick is nobody's doing; a change repeats a principal's order; an order about a
             // process names its user, and gives nobody authority.
             Record::Tick(_) | Record::Change { .. } | Record::Order { .. } => {}
+            Record::Lost { first, last } => self.lost.push((*first, *last)),
         }
     }
 
@@ -128,7 +135,12 @@ impl Ledger {
             Some(Arrangement::Arm { .. }) => self.timers.insert(message),
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
             Some(Arrangement::Exit(_)) => self.ends.insert(message),
-            Some(Arrangement::Cancel(_) | Arrangement::Unbind(..) | Arrangement::TrapExit(_))
+            Some(
+                Arrangement::Cancel(_)
+                | Arrangement::Unbind(..)
+                | Arrangement::TrapExit(_)
+                | Arrangement::Lane(_),
+            )
             | None => false,
         };
     }
@@ -147,7 +159,11 @@ impl Ledger {
             // An interval fires again and again, and one end is told to many.
             Cause::Timer(message) => self.timers.contains(&message),
             Cause::Down(message) | Cause::Exit(message) => {
-                self.ends.contains(&message)
+                let is_lost = |(first, last): &(AgentId, AgentId)| {
+                    (*first..=*last).contains(&message.from)
+                };
+                message.step == LOST_STEP && self.lost.iter().any(is_lost)
+                    || self.ends.contains(&message)
                     || self.binds.contains(&message) && message.from == agent
             }
             Cause::Input(index) => {

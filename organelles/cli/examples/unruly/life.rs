@@ -36,7 +36,7 @@ const NODE_KEY: [u8; 32] = [9; 32];
 const SETTLE: Duration = Duration::from_millis(30);
 
 const LIMITS: Limits =
-    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX };
+    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX, shed: None };
 
 pub(crate) fn live(folder: &Path, modes: &Modes) -> ExitCode {
     let link = own_link();
@@ -123,6 +123,7 @@ fn run_node(
         progress,
         guard: node.dir().guard().cloned(),
         desk: None,
+        watch: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);
     let idle = modes.has("idle");

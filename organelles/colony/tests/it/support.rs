@@ -95,6 +95,7 @@ fn run_on(
         progress: Arc::new(Progress::default()),
         guard: None,
         desk: None,
+        watch: None,
     };
     let grant = Grant {
         id: GrantId(1),

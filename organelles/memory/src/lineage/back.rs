@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Control, Message, Record};
+use karyon_log::{Cause, Control, LOST_STEP, Message, Record};
 use karyon_memory_ops::{Content, Value, Vertex};
 use karyon_types::{AgentId, LeaseId, Position};
 
@@ -167,7 +167,8 @@ impl Chain<'_> {
             | Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
-            | Record::Order { .. } => None,
+            | Record::Order { .. }
+            | Record::Lost { .. } => None,
         };
         let Some((agent, cause)) = cause else { return Ok(()) };
         match self.cause(agent, cause, position)? {
@@ -226,7 +227,8 @@ impl Chain<'_> {
                 | Record::Crash { .. }
                 | Record::DeadLetter { .. }
                 | Record::Change { .. }
-                | Record::Order { .. } => {
+                | Record::Order { .. }
+                | Record::Lost { .. } => {
                     return Err(JournalError::Changed { position: at }.into());
                 }
             };
@@ -312,6 +314,10 @@ impl Chain<'_> {
                 | Cause::Down(message)
                 | Cause::Exit(message) => message,
             };
+            // Nothing led to it but a step that did not come back.
+            if message.step == LOST_STEP {
+                return Ok(None);
+            }
             let found = self.journal.step(message.from, message.step, effect)?;
             let missing =
                 || LineageError::NoCause { agent: message.from, step: message.step, effect };

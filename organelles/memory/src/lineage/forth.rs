@@ -381,7 +381,8 @@ impl Tree<'_> {
             Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
-            | Record::Order { .. } => Ok(()),
+            | Record::Order { .. }
+            | Record::Lost { .. } => Ok(()),
         }
     }
 

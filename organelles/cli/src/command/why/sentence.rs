@@ -159,5 +159,6 @@ pub(super) fn lost(loss: Loss) -> &'static str {
         Loss::Poison => "it killed its receiver too often",
         Loss::ReceiverGone => "its receiver was gone",
         Loss::MailboxEmptied => "its receiver was restarted with an empty mailbox",
+        Loss::Refused => "its receiver's mailbox was too full for it",
     }
 }
