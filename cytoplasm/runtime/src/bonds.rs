@@ -101,7 +101,9 @@ impl Bonds {
 
     /// Agents are lost: as if they were killed. Those who had ended before did so for themselves.
     pub(crate) fn lose(&mut self, first: AgentId, last: AgentId) {
-        for id in (first.0..=last.0).map(AgentId).filter(|id| !self.gone.contains(id)).collect::<Vec<_>>() {
+        for id in
+            (first.0..=last.0).map(AgentId).filter(|id| !self.gone.contains(id)).collect::<Vec<_>>()
+        {
             let by = Message { from: id, step: LOST_STEP, output: 0 };
             self.end(by, &ExitReason::Killed, Left::Nothing);
         }

@@ -368,7 +368,11 @@ impl<A: Agent> Shared<A> {
 
     /// The life of a scheduler whose thread was dismissed, from where that was: in its own share,
     /// or behind a share that it ran while it led.
-    pub(crate) fn take_over(&self, number: usize, leading: Option<(u64, usize)>) -> Result<(), Dismissed> {
+    pub(crate) fn take_over(
+        &self,
+        number: usize,
+        leading: Option<(u64, usize)>,
+    ) -> Result<(), Dismissed> {
         if let Some(behind) = leading {
             self.lead(number, Some(behind))?;
             self.barrier.release();
@@ -388,18 +392,14 @@ impl<A: Agent> Shared<A> {
     }
 
     /// Runs one scheduler's share of a tick; `leading`: who does so between two ticks.
-    fn run_share(
-        &self,
-        number: usize,
-        tick: u64,
-        leading: Option<usize>,
-    ) -> Result<(), Dismissed> {
+    fn run_share(&self, number: usize, tick: u64, leading: Option<usize>) -> Result<(), Dismissed> {
         let (Some(slab), Some(outcome)) = (self.slabs.get(number), self.outcomes.get(number))
         else {
             self.barrier.poison();
             return Ok(());
         };
-        let Some((watched, share)) = self.watched.as_ref().and_then(|w| Some((w, w.share(number)?)))
+        let Some((watched, share)) =
+            self.watched.as_ref().and_then(|w| Some((w, w.share(number)?)))
         else {
             let mut scheduler = lock(slab);
             self.collect(&mut scheduler, number, tick);

@@ -59,5 +59,5 @@ pub use panics::first_crash;
 pub use pressure::{Refused, Shed};
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
-pub use watchdog::{STEP_LIMIT, Stuck, Watch};
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
+pub use watchdog::{STEP_LIMIT, Stuck, Watch};

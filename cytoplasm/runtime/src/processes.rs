@@ -208,6 +208,8 @@ struct Waiting {
     asked: VecDeque<Asked>,
     /// Whether somebody answers.
     open: bool,
+    /// Questions that found no place.
+    refused: u64,
 }
 
 /// Where questions are put, and answered between two ticks.
@@ -238,10 +240,16 @@ impl Desk {
             return Err(Refusal::NotRunning);
         }
         if waiting.asked.len() >= MAX_WAITING {
+            waiting.refused += 1;
             return Err(Refusal::Busy);
         }
         waiting.asked.push_back(Asked { question, answer });
         Ok(answered)
+    }
+
+    /// Questions so far that were refused because too many waited.
+    pub fn refused(&self) -> u64 {
+        self.lock().refused
     }
 
     /// From now on somebody answers.
@@ -321,6 +329,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(desk.ask(QUESTION), Answer::Refused(Refusal::Busy));
+        assert_eq!(desk.refused(), 1);
         while desk.answer_next(|_| UNKNOWN) {}
         assert!(askers.into_iter().all(|asker| asker.join().unwrap() == UNKNOWN));
     }

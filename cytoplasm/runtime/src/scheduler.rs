@@ -271,7 +271,9 @@ impl<A: Agent> Scheduler<A> {
         // What is sorted is 16 bytes a message rather than the message. Equal receivers stay in
         // the order of arrival, since no two places are equal.
         let mut order = std::mem::take(&mut self.order);
-        order.extend(inbox.iter().zip(0..).map(|(envelope, place)| mailbox::letter(envelope, place)));
+        order.extend(
+            inbox.iter().zip(0..).map(|(envelope, place)| mailbox::letter(envelope, place)),
+        );
         order.sort_unstable();
         let released = plan.inputs.released(tick).items;
         let behind = self.first + self.slots.len() as u64;

@@ -17,8 +17,9 @@ use crate::bonds::Signal;
 use crate::engine::{Counts, lock};
 use crate::scheduler::Envelope;
 
-/// The usual [`Watch::limit`]: far longer than a step takes, and shorter than a person waits.
-pub const STEP_LIMIT: Duration = Duration::from_secs(30);
+/// The usual [`Watch::limit`]: far longer than a step takes, and a third of what the guardian
+/// bears without a tick (`stalled_step_s`), so that two in one tick are given up before it halts.
+pub const STEP_LIMIT: Duration = Duration::from_secs(10);
 
 /// How steps are watched.
 #[derive(Clone)]

@@ -295,10 +295,9 @@ impl Record<'_> {
                 agent: AgentId(varint::read(b)?),
                 uid: varint::read(b)?.try_into().ok()?,
             },
-            kind::LOST => Record::Lost {
-                first: AgentId(varint::read(b)?),
-                last: AgentId(varint::read(b)?),
-            },
+            kind::LOST => {
+                Record::Lost { first: AgentId(varint::read(b)?), last: AgentId(varint::read(b)?) }
+            }
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };
         b.is_empty().then_some(record)

@@ -6,6 +6,7 @@ use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, OrderVerb, Output, Record,
     Target, Verb,
 };
+use karyon_types::AgentId;
 
 use crate::output::{hex, plain};
 
@@ -147,10 +148,13 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
         }
         Record::Change { verb, target } => change_words(*verb, *target),
         Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
-        Record::Lost { first, last } => {
-            format!("{first} to {last} were lost: one of them did not come back from its step")
-        }
+        Record::Lost { first, last } => lost_words(*first, *last),
     }
+}
+
+/// Which agents a step that did not return took along.
+pub(crate) fn lost_words(first: AgentId, last: AgentId) -> String {
+    format!("{first} to {last} were lost: one of them did not come back from its step")
 }
 
 /// What a user of the machine ordered about an agent.

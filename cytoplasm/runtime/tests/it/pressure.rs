@@ -134,9 +134,10 @@ fn the_safety_critical_lane_needs_a_right_of_its_own() {
 fn a_paused_agent_refuses_what_it_has_no_room_for() {
     // One normal message a tick while it is paused, and a safety-critical one at the end.
     let lane = |tick| if tick == 6 { Critical } else { Normal };
-    let script = Script::new(
-        (0..7u32).map(|tick| (u64::from(tick), 2, vec![SendIn(lane(tick), 1, vec![Add(10u64.pow(tick))])])),
-    );
+    let script =
+        Script::new((0..7u32).map(|tick| {
+            (u64::from(tick), 2, vec![SendIn(lane(tick), 1, vec![Add(10u64.pow(tick))])])
+        }));
     let asker = Asker::new(script, vec![(0, order(Pause, 1)), (8, order(Resume, 1))]);
     let stage = Stage { desk: Some(asker.desk.clone()), ..stage(SHED) };
     let (outcome, _) = stage.play_from::<0, 0>(asker.clone(), recorder(&Disk::default()));
@@ -149,10 +150,12 @@ fn a_paused_agent_refuses_what_it_has_no_room_for() {
 fn any_number_of_schedulers_refuses_the_same() {
     // Everybody sends everybody in all lanes, at once, in three ticks.
     let orders = |from: u64| {
-        let lane = |to: u64| [Critical, Normal, Speculative, Speculative][((from + to) % 4) as usize];
+        let lane =
+            |to: u64| [Critical, Normal, Speculative, Speculative][((from + to) % 4) as usize];
         (1..=10).map(|to| SendIn(lane(to), to, vec![Add(1)])).collect::<Vec<_>>()
     };
-    let script = Script::new((0..3).flat_map(|tick| (1..=10).map(move |from| (tick, from, orders(from)))));
+    let script =
+        Script::new((0..3).flat_map(|tick| (1..=10).map(move |from| (tick, from, orders(from)))));
     let play = |schedulers, small_tick, chaos| {
         let chaos = karyon_runtime::Chaos::new(7, chaos);
         let stage = stage(SHED);
@@ -165,7 +168,9 @@ fn any_number_of_schedulers_refuses_the_same() {
         let (counts, agents, records) = play(1, 0, chaos);
         assert!(counts.refused > counts.refused_speculative && counts.refused_speculative > 0);
         for (schedulers, small_tick) in [(2, 0), (4, 0), (3, 1000)] {
-            assert!(play(schedulers, small_tick, chaos) == (counts, agents.clone(), records.clone()));
+            assert!(
+                play(schedulers, small_tick, chaos) == (counts, agents.clone(), records.clone())
+            );
         }
     }
 }

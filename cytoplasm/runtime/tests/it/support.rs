@@ -13,8 +13,8 @@ use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
-    InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
-    RunConfig, RunError, TimerId, Watch, codec, run,
+    InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder, Restart,
+    RestartFrom, RunConfig, RunError, TimerId, Watch, codec, run,
 };
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
@@ -268,8 +268,12 @@ pub struct Stage {
     pub progress: Arc<Progress>,
 }
 
-pub const LIMITS: Limits =
-    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX, shed: None };
+pub const LIMITS: Limits = Limits {
+    outputs_per_step: 8,
+    messages_per_tick: 64,
+    log_bytes_per_lease: u64::MAX,
+    shed: None,
+};
 
 impl Default for Stage {
     fn default() -> Self {

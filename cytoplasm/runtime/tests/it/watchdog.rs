@@ -8,13 +8,13 @@ use karyon_log::{Cause, Message, Record, Records};
 use karyon_log_writer::Writer;
 use karyon_runtime::processes::OrderVerb::{Kill, Pause};
 use karyon_runtime::processes::{Answer, Question, Selection, Status};
-use karyon_runtime::{Chaos, Outcome, Recorder, RunError, Stuck, Watch};
+use karyon_runtime::{Outcome, Recorder, RunError, Stuck, Watch};
 use karyon_types::{AgentId, Tick};
 
 use crate::asker::{Asker, order};
 use crate::repeating::{end_of, log_of};
 use crate::support::*;
-use Order::{Add, After, Every, Hang, Link, Monitor, Send, Trap};
+use Order::{Add, After, Hang, Link, Monitor, Send, Trap};
 
 /// Long enough for any step of these tests on a busy machine, short enough to wait for.
 const LIMIT: Duration = Duration::from_millis(400);
@@ -24,14 +24,15 @@ fn script(hang: usize, who: &[u64]) -> Script {
     let all = || (1..=8).map(|to| Send(to, vec![Add(1)])).collect::<Vec<_>>();
     let greetings = (0..6).flat_map(|tick| (1..=8).map(move |from| (tick, from, all())));
     let lives = [
-        (0, 1, vec![Trap(true), Link(3), Monitor(4), Every(3, vec![Add(1)])]),
+        (0, 1, vec![Trap(true), Link(3), Monitor(4), After(3, vec![Add(1)])]),
         (0, 8, vec![Monitor(1), Link(4), After(9, vec![Add(1)])]),
-        (0, 3, vec![Every(2, vec![Add(1)]), Monitor(5)]),
+        (0, 3, vec![After(7, vec![Add(1)]), Monitor(5)]),
         // On the same tick as it is lost in, whoever binds itself hears of it.
         (2, 7, vec![Monitor(3)]),
         (2, 1, vec![Monitor(3)]),
     ];
-    let hangs = who.iter().map(|who| (1, 6, vec![Send(*who, vec![Hang(hang)])])).collect::<Vec<_>>();
+    let hangs =
+        who.iter().map(|who| (1, 6, vec![Send(*who, vec![Hang(hang)])])).collect::<Vec<_>>();
     Script::new(greetings.chain(lives).chain(hangs))
 }
 
@@ -49,7 +50,7 @@ fn watched(schedulers: usize, small_tick: u64) -> (Stage, Arc<Mutex<Vec<Stuck>>>
 
 fn stage() -> Stage {
     let limits = karyon_runtime::Limits { outputs_per_step: 20, ..LIMITS };
-    Stage { agents: 8, limits, chaos: Chaos::new(3, 0.02), ..Stage::default() }
+    Stage { agents: 8, limits, ..Stage::default() }
 }
 
 fn adds_up(outcome: &Outcome<Puppet<0, 0>>) {
@@ -200,7 +201,10 @@ fn what_waited_for_paused_agents_is_counted_and_orders_of_the_lost_tick_are_repe
     let (stage, _told) = watched(4, 0);
     let list = Selection { limit: 9, ..Selection::default() };
     let asked = questions().into_iter().chain([(4, Question::List(list))]);
-    let asker = Asker::new(script(7, &[3]), asked.chain([(5, order(karyon_runtime::processes::OrderVerb::Resume, 1))]));
+    let asker = Asker::new(
+        script(7, &[3]),
+        asked.chain([(5, order(karyon_runtime::processes::OrderVerb::Resume, 1))]),
+    );
     let disk = Disk::default();
     let stage = Stage { desk: Some(asker.desk.clone()), ..stage };
     let (outcome, recorder) = stage.play_from::<0, 0>(asker.clone(), recorder(&disk));

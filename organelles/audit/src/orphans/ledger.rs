@@ -159,9 +159,8 @@ impl Ledger {
             // An interval fires again and again, and one end is told to many.
             Cause::Timer(message) => self.timers.contains(&message),
             Cause::Down(message) | Cause::Exit(message) => {
-                let is_lost = |(first, last): &(AgentId, AgentId)| {
-                    (*first..=*last).contains(&message.from)
-                };
+                let is_lost =
+                    |(first, last): &(AgentId, AgentId)| (*first..=*last).contains(&message.from);
                 message.step == LOST_STEP && self.lost.iter().any(is_lost)
                     || self.ends.contains(&message)
                     || self.binds.contains(&message) && message.from == agent

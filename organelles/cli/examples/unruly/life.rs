@@ -35,8 +35,12 @@ const NODE_KEY: [u8; 32] = [9; 32];
 /// How long all is left to get under way before the file `ready` says so.
 const SETTLE: Duration = Duration::from_millis(30);
 
-const LIMITS: Limits =
-    Limits { outputs_per_step: 8, messages_per_tick: 64, log_bytes_per_lease: u64::MAX, shed: None };
+const LIMITS: Limits = Limits {
+    outputs_per_step: 8,
+    messages_per_tick: 64,
+    log_bytes_per_lease: u64::MAX,
+    shed: None,
+};
 
 pub(crate) fn live(folder: &Path, modes: &Modes) -> ExitCode {
     let link = own_link();

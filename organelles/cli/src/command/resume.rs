@@ -70,6 +70,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         known: node.known.clone(),
         witness: None,
         desk: Some(Arc::default()),
+        watch: Some(summary::watch()),
     };
     let begun = Instant::now();
     let opened = life::open(node.dir()?, Arc::clone(&node.key), &settings)?;
@@ -93,6 +94,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     let life = opened.live(&settings);
     drop(asked);
     drop(bar);
+    summary::note_refusals(&settings);
     let (life, rumour) = life?;
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data, begun };
     summary::show(life, &about, args.json)

@@ -11,7 +11,7 @@ use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, plain};
-use crate::words::{arrangement_words, change_words, control_words, order_words};
+use crate::words::{arrangement_words, change_words, control_words, lost_words, order_words};
 
 impl Teller<'_> {
     pub(super) fn name(&self, agent: AgentId) -> Result<String, CliError> {
@@ -105,6 +105,7 @@ impl Teller<'_> {
             What::Released { count } => format!("{count} inputs were released"),
             What::Control(control) => control_words(control),
             What::Changed { verb, target } => change_words(*verb, *target),
+            What::Quarantined { first, last } => lost_words(*first, *last),
             What::Ordered { verb, uid } => order_words(&who, *verb, *uid),
         })
     }
