@@ -74,7 +74,8 @@ impl Batch<'_, '_> {
             | Record::Crash { .. }
             | Record::DeadLetter { .. }
             | Record::Change { .. }
-            | Record::Order { .. } => {}
+            | Record::Order { .. }
+            | Record::Lost { .. } => {}
         }
         Ok(())
     }
