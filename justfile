@@ -19,7 +19,7 @@ lint:
 
 # Import arrows, forbidden crates, lines of code of the kernel
 house:
-    cargo test -p karyon --test house -- --nocapture
+    cargo test -p karyon-cli --test house -- --nocapture
 
 # The measured claims, at full size; with a name, only those
 bench *filter:

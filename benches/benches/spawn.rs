@@ -6,8 +6,12 @@
 //! this includes the schedulers' threads, one empty tick, and waiting until the log holds every
 //! record; for ractor its runtime is there already.
 //! Means: the cost of an agent in a population that is made at once.
-//! Does not mean: the cost of one more agent in a running population: Karyon 0.1.0 has no such
-//! thing. ractor makes an actor at any time, from anywhere, and supervises it alone.
+//! Does not mean: the cost of one more agent in a running population. ractor makes an actor at any
+//! time, from anywhere, and supervises it alone; the like of that is "karyon in a run".
+//!
+//! "karyon in a run": one agent brings 10,000 others to life in one step and hears of each. Counted
+//! is all of that: the step with its 10,000 outputs through the gate, a lease and a birth in the
+//! log, 10,000 steps in which the parent hears of them. The states are empty.
 
 use criterion::{BatchSize, BenchmarkId, SamplingMode, Throughput};
 use karyon_benches::{LogPlace, Ractor, Ring, Run, size};
@@ -25,6 +29,13 @@ fn main() {
         group.bench_function(BenchmarkId::new("karyon memory", threads), |bencher| {
             bencher.iter_batched(
                 || Run::idle(agents, 1, threads, SMALL_TICK, memory, FOLDER),
+                Run::go,
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function(BenchmarkId::new("karyon in a run", threads), |bencher| {
+            bencher.iter_batched(
+                || Run::spawning(agents, threads, memory, FOLDER),
                 Run::go,
                 BatchSize::PerIteration,
             );

@@ -252,13 +252,16 @@ impl<A: Agent> Run<A> {
             population: Population {
                 names: (1..=agents).map(|serial| serial.to_string()).collect(),
                 init: Arc::new(init),
+                born: None,
                 grant: grant(agents),
                 expires: Vec::new(),
                 changes: Vec::new(),
+                tree: None,
             },
             inputs,
             config: RunConfig {
                 schedulers,
+                schedule: Default::default(),
                 small_tick: SMALL_TICK,
                 chaos: Chaos::new(0, 0.0),
                 intensity: Intensity { restarts: 0, period_ticks: 1 },
@@ -268,6 +271,8 @@ impl<A: Agent> Run<A> {
                     // The product's default: the bytes are counted.
                     log_bytes_per_lease: 64 << 20,
                     shed: None,
+                    spawned: 0,
+                    forks: 0,
                 },
                 stop: Some(stop),
                 interrupt: Arc::default(),
@@ -275,6 +280,7 @@ impl<A: Agent> Run<A> {
                 guard: None,
                 desk: None,
                 watch: None,
+                rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),
             folder,

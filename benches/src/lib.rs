@@ -15,7 +15,9 @@ mod hop;
 pub mod projected;
 pub mod remember;
 mod rivals;
+mod spawner;
 pub mod sqlite;
+mod stepper;
 
 use std::time::Duration;
 
@@ -23,7 +25,10 @@ use criterion::Criterion;
 
 pub use governed::{Done, Hopper, LogAlone, LogPlace, Quiet, Run, grant};
 pub use hop::{Hop, Ring, shuffled};
+pub use karyon_runtime::Schedule;
 pub use rivals::Ractor;
+pub use spawner::Parent;
+pub use stepper::Stepper;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

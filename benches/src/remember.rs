@@ -40,7 +40,10 @@ impl Agent for Rememberer {
             }
             Event::Denied { .. } => return Err(Failure("everything is allowed".into())),
             Event::Refused { .. } => return Err(Failure("nothing is shed".into())),
-            Event::Timer { .. } | Event::Down { .. } | Event::Exit { .. } => {
+            Event::Timer { .. }
+            | Event::Down { .. }
+            | Event::Exit { .. }
+            | Event::Spawned { .. } => {
                 return Err(Failure("it arranges nothing".into()));
             }
         };

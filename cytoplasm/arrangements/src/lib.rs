@@ -5,11 +5,13 @@
 //! carries them out and for whoever reads the log. Each arrangement has one encoding.
 
 mod reason;
+mod schedule;
 
 use karyon_types::{AgentId, varint};
 use serde::{Deserialize, Serialize};
 
 pub use reason::{ExitReason, REASON_BYTES_MAX};
+pub use schedule::{Schedule, Turns};
 
 /// Names a timer of an agent: the step that armed it, and which of its outputs that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +35,15 @@ pub enum Lane {
     Normal,
     /// Refused first.
     Speculative,
+}
+
+/// The longest name of an agent that comes to life in a run, bytes: what is longer is cut. It stands
+/// in a record, and in each answer that lists the agent.
+pub const SPAWN_NAME_BYTES_MAX: usize = 256;
+
+/// A name, cut between two characters where it is too long.
+pub fn bounded_name(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(SPAWN_NAME_BYTES_MAX)).unwrap_or_default()
 }
 
 /// How one agent is bound to another's life.
@@ -66,6 +77,13 @@ pub enum Arrangement<'a> {
     TrapExit(bool),
     /// The agent ended itself for another reason than that it is done.
     Exit(ExitReason),
+    /// An agent is to come to life.
+    Spawn {
+        /// Its name.
+        name: &'a str,
+        /// What its state is made from.
+        how: &'a [u8],
+    },
     /// In which lane the message goes that is the step's next output; one without goes in the
     /// normal lane.
     Lane(Lane),
@@ -82,6 +100,7 @@ mod number {
     pub(super) const TRAP: u8 = 8;
     pub(super) const UNTRAP: u8 = 9;
     pub(super) const EXIT: u8 = 10;
+    pub(super) const SPAWN: u8 = 16;
     pub(super) const CRITICAL: u8 = 20;
     pub(super) const NORMAL: u8 = 21;
     pub(super) const SPECULATIVE: u8 = 22;
@@ -115,6 +134,12 @@ impl<'a> Arrangement<'a> {
                 out.push(number::EXIT);
                 reason.encode(out);
             }
+            Arrangement::Spawn { name, how } => {
+                out.push(number::SPAWN);
+                varint::write(out, name.len() as u64);
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(how);
+            }
             Arrangement::Lane(Lane::Critical) => out.push(number::CRITICAL),
             Arrangement::Lane(Lane::Normal) => out.push(number::NORMAL),
             Arrangement::Lane(Lane::Speculative) => out.push(number::SPECULATIVE),
@@ -143,6 +168,11 @@ impl<'a> Arrangement<'a> {
             number::TRAP => Arrangement::TrapExit(true),
             number::UNTRAP => Arrangement::TrapExit(false),
             number::EXIT => Arrangement::Exit(ExitReason::decode(std::mem::take(b))?),
+            number::SPAWN => {
+                let len = varint::read(b)?.try_into().ok()?;
+                let (name, how) = std::mem::take(b).split_at_checked(len)?;
+                Arrangement::Spawn { name: std::str::from_utf8(name).ok()?, how }
+            }
             number::CRITICAL => Arrangement::Lane(Lane::Critical),
             number::NORMAL => Arrangement::Lane(Lane::Normal),
             number::SPECULATIVE => Arrangement::Lane(Lane::Speculative),
@@ -172,6 +202,7 @@ mod tests {
             check(&Arrangement::Arm { ticks, repeats, payload: &payload });
             check(&Arrangement::Cancel(TimerId { step, output }));
             check(&Arrangement::TrapExit(repeats));
+            check(&Arrangement::Spawn { name: &words, how: &payload });
             for bond in [Bond::Monitor, Bond::Link] {
                 check(&Arrangement::Bind(bond, AgentId(agent)));
                 check(&Arrangement::Unbind(bond, AgentId(agent)));
@@ -218,6 +249,8 @@ mod tests {
             assert_eq!(bytes(Arrangement::Lane(lane)), [number]);
             check(&Arrangement::Lane(lane));
         }
+        assert_eq!(bytes(Arrangement::Spawn { name: "Zoë", how: b"go" }), b"\x10\x04Zo\xc3\xabgo");
+        assert_eq!(Arrangement::decode(b"\x10\x03go"), None, "a name that ends too soon");
         assert_eq!(Arrangement::decode(b"\x01\x00go"), None, "no ticks");
         assert_eq!(Arrangement::decode(b"\x08\x00"), None, "something behind it");
     }

@@ -17,6 +17,7 @@
 
 mod append;
 mod block;
+mod commit_times;
 mod committer;
 mod folder;
 pub mod limits;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use append::{write_segment, write_segment_in};
 pub use block::Block;
+pub use commit_times::CommitTimes;
 pub use folder::Folder;
 pub use status::{LogFailed, WriterStatus};
 pub use storage::{FileStorage, MemoryStorage, Storage};

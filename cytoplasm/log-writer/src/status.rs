@@ -3,8 +3,11 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use karyon_log::{End, LogError, Tree};
+
+use crate::commit_times::{CommitTimes, Stopwatch};
 
 /// Why nothing more is written. The first failure stays the answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -28,6 +31,11 @@ pub struct WriterStatus {
     records: AtomicU64,
     bytes: AtomicU64,
     commits: AtomicU64,
+    /// Records in blocks that were handed over and are not durable.
+    waiting: AtomicU64,
+    /// Records that are gathered for the next block.
+    gathered: AtomicU64,
+    commit_times: Stopwatch,
     tree: Mutex<Tree>,
     failed: OnceLock<LogFailed>,
     hashing_failed: OnceLock<String>,
@@ -49,6 +57,21 @@ impl WriterStatus {
         self.commits.load(Ordering::Acquire)
     }
 
+    /// Records that were made and are not durable yet: what a crash of the machine would lose.
+    pub fn lag(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed) + self.gathered.load(Ordering::Relaxed)
+    }
+
+    /// How long commits took since this start, each from its first byte to the end of fdatasync.
+    pub fn commit_times(&self) -> CommitTimes {
+        self.commit_times.read()
+    }
+
+    /// Tells how many records are gathered for the next block.
+    pub fn gathers(&self, records: u32) {
+        self.gathered.store(u64::from(records), Ordering::Relaxed);
+    }
+
     /// The size and the root of the tree of what is durable: what a checkpoint may say.
     pub fn durable(&self) -> (u64, [u8; 32]) {
         let tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -63,6 +86,15 @@ impl WriterStatus {
     /// Why record hashes could not be made. The log goes on without; the next start makes them.
     pub fn hashing_failure(&self) -> Option<&str> {
         self.hashing_failed.get().map(String::as_str)
+    }
+
+    pub(crate) fn waits(&self, records: u32) {
+        self.waiting.fetch_add(u64::from(records), Ordering::Relaxed);
+    }
+
+    pub(crate) fn committed(&self, records: u64, took: Duration) {
+        self.waiting.fetch_sub(records, Ordering::Relaxed);
+        self.commit_times.took(took);
     }
 
     pub(crate) fn publish(&self, end: &End) {

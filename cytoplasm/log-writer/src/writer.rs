@@ -116,6 +116,7 @@ impl Writer {
         if self.is_over(&queue) {
             return Err(self.failure());
         }
+        self.status.waits(block.count);
         queue.bytes += block.body.len();
         queue.blocks.push(block);
         queue.appended += 1;
@@ -301,13 +302,18 @@ impl Task {
         let mut gathers_until = Instant::now() + self.linger;
         while let Some(blocks) = self.shared.next(gathers_until) {
             let count = blocks.len() as u64;
+            let records = blocks.iter().map(|block| u64::from(block.count)).sum();
+            let begun = Instant::now();
+            let _commit = tracing::debug_span!("commit", blocks = count, records).entered();
             if let Err(error) = self.committer.commit(blocks) {
                 self.committer.status().fail(&error);
+                tracing::error!(%error, "the log cannot be written");
                 if is_full(error.kind()) {
                     self.hear_last_words();
                 }
                 return self.committer.end().clone();
             }
+            self.committer.status().committed(records, begun.elapsed());
             self.shared.lock().durable += count;
             self.shared.done.notify_all();
             gathers_until = Instant::now() + self.linger;

@@ -1,13 +1,14 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
-use karyon_arrangements::{Arrangement, Bond, ExitReason, Lane, TimerId};
+use karyon_arrangements::{Arrangement, Bond, ExitReason, Lane, Schedule, TimerId, bounded_name};
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::codec;
+use crate::draws;
 use crate::pressure::Refused;
 use crate::scheduler::TIMER_TICKS_MAX;
 
@@ -61,6 +62,8 @@ pub enum Event<'a> {
         deed: Deed,
         /// Why not.
         denial: Denial,
+        /// In which of its steps it wanted that, and as which output.
+        output: TimerId,
     },
     /// A message of its own was refused: the mailbox of its receiver was too full for it.
     Refused {
@@ -68,6 +71,8 @@ pub enum Event<'a> {
         to: AgentId,
         /// Why.
         why: Refused,
+        /// In which of its steps it sent that, and as which output.
+        output: TimerId,
     },
     /// A timer of its own fired.
     Timer {
@@ -90,6 +95,22 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a ExitReason,
     },
+    /// An agent that it spawned came to life, at the beginning of this tick.
+    Spawned {
+        /// What [`Context::spawn`] gave back.
+        spawn: SpawnId,
+        /// The new agent.
+        child: AgentId,
+    },
+}
+
+/// Names what an agent spawned: the step in which it did, and which of its outputs that was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SpawnId {
+    /// The agent's step, counted from 0.
+    pub step: u64,
+    /// The step's output, counted from 0.
+    pub output: u16,
 }
 
 /// What an agent can be denied.
@@ -105,6 +126,8 @@ pub enum Deed {
     Monitor(AgentId),
     /// To link itself to this agent.
     Link(AgentId),
+    /// To bring an agent to life.
+    Spawn,
 }
 
 /// A step's own word that it failed; handled like a panic, but cheaper.
@@ -114,7 +137,7 @@ pub struct Failure(pub String);
 
 /// A deterministic step over a state of its own.
 ///
-/// A step does no I/O, reads no clock, draws no randomness and holds no order of a hash map in
+/// A step does no I/O, reads no clock, draws randomness from [`Context::random`] alone and holds no order of a hash map in
 /// its state: given the same state and event it does the same. The state is encoded as
 /// MessagePack; two equal states must encode to equal bytes, so a state holds no map with a
 /// random order, and no NaN.
@@ -137,6 +160,11 @@ pub trait Agent: Serialize + Restore + Send + 'static {
     /// The number of the kind of which `init` makes this agent, as an index into genesis' list:
     /// 0, but for a type that stands for several kinds.
     fn kind_number(_init: &dyn Fn(AgentId) -> Self, _agent: AgentId) -> u32 {
+        0
+    }
+
+    /// The number of the kind that this agent is of: 0, but for a type that stands for several.
+    fn number(&self) -> u32 {
         0
     }
 }
@@ -197,9 +225,17 @@ pub struct Context<'a> {
     pub(crate) now: Tick,
     pub(crate) wishes: &'a mut Wishes,
     pub(crate) bound: u64,
+    pub(crate) schedule: &'a Schedule,
+    /// What the step drew so far.
+    pub(crate) drawn: u64,
 }
 
 impl Context<'_> {
+    /// The same way out, for a shorter time: for whoever wraps it.
+    pub fn reborrow(&mut self) -> Context<'_> {
+        Context { wishes: &mut *self.wishes, ..*self }
+    }
+
     /// The agent that is running.
     pub fn me(&self) -> AgentId {
         self.me
@@ -210,8 +246,28 @@ impl Context<'_> {
         self.now
     }
 
-    /// Sends `payload` to `to`, if the gate allows it. It arrives in the next tick; a denial
-    /// arrives there as [`Event::Denied`].
+    /// The stage of the model's step that this tick is, counted from 0; always 0 without stages.
+    pub fn stage(&self) -> u32 {
+        self.schedule.stage(self.now)
+    }
+
+    /// The model's step that this tick belongs to: the tick itself without stages.
+    pub fn round(&self) -> u64 {
+        self.schedule.round(self.now)
+    }
+
+    /// 64 random bits, drawn from the run's seed, the agent, its step and how often this step drew
+    /// before: so they are the same for any number of schedulers, when a step is given again and
+    /// when a run is repeated. For numbers see [`crate::below`], [`crate::unit`] and
+    /// [`crate::exponential`].
+    pub fn random(&mut self) -> u64 {
+        self.drawn += 1;
+        draws::draw(self.schedule.seed(), self.me, self.step, self.drawn)
+    }
+
+    /// Sends `payload` to `to`, if the gate allows it. It arrives in the next tick (in this one, if
+    /// agents take turns and that of `to` is still to come); a denial arrives in the next tick as
+    /// [`Event::Denied`].
     #[inline]
     pub fn send(&mut self, to: AgentId, payload: &[u8]) {
         self.wishes.count += 1;
@@ -308,6 +364,17 @@ impl Context<'_> {
     /// Whether the end of whoever it is linked to comes as [`Event::Exit`].
     pub fn trap_exit(&mut self, traps: bool) {
         self.arrange(&Arrangement::TrapExit(traps));
+    }
+
+    /// Brings an agent to life in the next tick, where [`Event::Spawned`] tells its serial.
+    /// [`Population::born`](crate::Population::born) makes its state from `how`; its lease is cut
+    /// from this agent's. The gate is asked for a right of its own. A name that is too long is cut
+    /// to [`SPAWN_NAME_BYTES_MAX`](crate::SPAWN_NAME_BYTES_MAX) bytes; nobody checks that it is the
+    /// only one of its kind.
+    pub fn spawn(&mut self, name: &str, how: &[u8]) -> SpawnId {
+        let id = SpawnId { step: self.step, output: self.wishes.outputs.len() as u16 };
+        self.arrange(&Arrangement::Spawn { name: bounded_name(name), how });
+        id
     }
 
     fn arrange(&mut self, what: &Arrangement<'_>) {

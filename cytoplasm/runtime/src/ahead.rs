@@ -88,7 +88,7 @@ impl Ahead {
         for record in Records::new(bytes) {
             match record {
                 Some(Record::Tick(_)) if !self.begun => self.begun = true,
-                Some(Record::Change { .. }) if self.begun => {}
+                Some(Record::Change { .. } | Record::Supervised { .. }) if self.begun => {}
                 Some(Record::Order { verb, agent, uid }) if self.begun => {
                     self.orders.push(Order { verb, agent, uid });
                 }
@@ -97,6 +97,11 @@ impl Ahead {
                     self.lost.push((first, last));
                     self.more = true;
                 }
+                // A fork's beginning lies between orders; that of a spawned agent behind them all.
+                Some(Record::Lease(lease)) if self.begun && lease.cut.is_some() => {
+                    self.more |= lease.cut.is_some_and(|cut| cut.by.is_some());
+                }
+                Some(Record::Spawn { .. }) if self.begun => {}
                 // All else lies behind; what is no record at all the comparison finds.
                 Some(_) | None => {
                     (self.more, self.read) = (true, true);

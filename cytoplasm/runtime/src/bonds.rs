@@ -12,7 +12,7 @@ use karyon_log::{LOST_STEP, Message};
 use karyon_types::AgentId;
 
 use crate::engine::lock;
-use crate::scheduler::{TickOutcome, share};
+use crate::scheduler::{Layout, TickOutcome};
 
 /// What a step did to bonds, or how an agent ended.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(crate) enum Left {
     Anew,
     /// It goes on from its last good state: it still monitors whom it monitored.
     LastGood,
+    /// As nothing; but should its supervisor start it again at once, it goes on as `LastGood`.
+    Resting,
 }
 
 /// The news of an end.
@@ -67,15 +69,24 @@ pub(crate) struct Bonds {
     /// By agent: of whose end it is told.
     heeds: Ends,
     gone: BTreeSet<AgentId>,
+    /// Serials behind this one nobody has yet.
+    pub(crate) last: u64,
     /// The signals of the next tick, by receiver.
     due: BTreeMap<AgentId, Vec<Signal>>,
+    /// Who was told something since somebody looked.
+    fresh: Vec<AgentId>,
 }
 
 impl Bonds {
+    /// Of a run whose last agent has this serial.
+    pub(crate) fn new(last: u64) -> Bonds {
+        Bonds { last, ..Bonds::default() }
+    }
+
     pub(crate) fn apply(&mut self, change: BondChange) {
         match change {
             BondChange::Bind { by, to, .. } if by.from == to => {}
-            BondChange::Bind { by, to, bond } if self.gone.contains(&to) => {
+            BondChange::Bind { by, to, bond } if to.0 > self.last || self.gone.contains(&to) => {
                 let reason = ExitReason::NoProcess;
                 self.tell(Signal { to: by.from, who: to, bond, by, reason });
             }
@@ -119,31 +130,39 @@ impl Bonds {
         std::mem::take(&mut self.due)
     }
 
-    /// Gives the signals of the next tick to the receivers' schedulers; how many.
-    pub(crate) fn deliver(&mut self, agents: u64, outcomes: &[Mutex<TickOutcome>]) -> u64 {
-        let share = share(agents, outcomes.len());
-        let mut count = 0;
+    /// Who was told something since the last time that this was asked.
+    pub(crate) fn fresh(&mut self) -> std::vec::Drain<'_, AgentId> {
+        self.fresh.drain(..)
+    }
+
+    /// Those who are to be told something.
+    pub(crate) fn due(&self) -> impl Iterator<Item = AgentId> {
+        self.due.keys().copied()
+    }
+
+    /// What an agent is to be told.
+    pub(crate) fn take_due_of(&mut self, agent: AgentId) -> Option<Vec<Signal>> {
+        if self.due.is_empty() { None } else { self.due.remove(&agent) }
+    }
+
+    /// Gives the signals of the next tick to the receivers' schedulers.
+    pub(crate) fn deliver(&mut self, layout: Layout, outcomes: &[Mutex<TickOutcome>]) {
+        self.fresh.clear();
         for (to, signals) in self.take_due() {
-            count += signals.len() as u64;
-            if let Some(outcome) = outcomes.get(((to.0 - 1) / share) as usize) {
+            if let Some(outcome) = layout.home(to).and_then(|home| outcomes.get(home)) {
                 lock(outcome).signals.extend(signals);
             }
         }
-        count
     }
 
     fn end(&mut self, by: Message, reason: &ExitReason, left: Left) {
         let who = by.from;
         match left {
-            Left::LastGood => {}
+            Left::LastGood | Left::Resting => {}
             Left::Nothing | Left::Anew => {
                 // What was on its way to it was for the one that ended.
                 self.due.remove(&who);
-                for (other, bond) in self.heeds.get(&who).cloned().unwrap_or_default() {
-                    if bond == Bond::Monitor {
-                        self.unbind(who, other, bond);
-                    }
-                }
+                self.forget_monitors(who);
             }
         }
         for (to, bond) in self.told.remove(&who).unwrap_or_default() {
@@ -153,12 +172,36 @@ impl Bonds {
             }
             self.tell(Signal { to, who, bond, by, reason: reason.clone() });
         }
-        if left == Left::Nothing {
+        if matches!(left, Left::Nothing | Left::Resting) {
             self.gone.insert(who);
         }
     }
 
-    fn tell(&mut self, signal: Signal) {
+    /// An agent that was gone is there again; it `goes_on` from its last good state or begins.
+    pub(crate) fn began(&mut self, who: AgentId, goes_on: bool) {
+        self.gone.remove(&who);
+        if !goes_on {
+            self.due.remove(&who);
+            self.forget_monitors(who);
+        }
+    }
+
+    /// An agent hears of no end any more.
+    pub(crate) fn forget_monitors(&mut self, who: AgentId) {
+        for (other, bond) in self.heeds.get(&who).cloned().unwrap_or_default() {
+            if bond == Bond::Monitor {
+                self.unbind(who, other, bond);
+            }
+        }
+    }
+
+    /// How many signals are due in the next tick.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.due.values().map(|signals| signals.len() as u64).sum()
+    }
+
+    pub(crate) fn tell(&mut self, signal: Signal) {
+        self.fresh.push(signal.to);
         self.due.entry(signal.to).or_default().push(signal);
     }
 
@@ -205,7 +248,7 @@ mod tests {
 
     #[test]
     fn whoever_is_bound_twice_is_told_of_each_bond_once() {
-        let mut bonds = Bonds::default();
+        let mut bonds = Bonds::new(9);
         bind(&mut bonds, 1, 2, Bond::Monitor);
         bind(&mut bonds, 1, 2, Bond::Monitor);
         bind(&mut bonds, 2, 1, Bond::Link);
@@ -219,7 +262,7 @@ mod tests {
 
     #[test]
     fn who_unbinds_itself_hears_nothing_even_of_an_end_before() {
-        let mut bonds = Bonds::default();
+        let mut bonds = Bonds::new(9);
         bind(&mut bonds, 1, 2, Bond::Monitor);
         bind(&mut bonds, 1, 2, Bond::Link);
         end(&mut bonds, 2, Left::Nothing);
@@ -232,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_began_anew_is_bound_to_nobody_and_what_goes_on_still_monitors() {
-        let mut bonds = Bonds::default();
+        let mut bonds = Bonds::new(9);
         for who in [1, 3] {
             bind(&mut bonds, who, 2, Bond::Monitor);
             bind(&mut bonds, who, 2, Bond::Link);

@@ -102,7 +102,9 @@ impl<'a, A: Agent> Census<'a, A> {
         Process {
             id: facts.id,
             name: name_of(self.names, facts.id).to_owned(),
-            kind: facts.kind.unwrap_or_else(|| (self.plan.init)(facts.id).kind().name),
+            kind: facts.kind.unwrap_or_else(|| {
+                self.plan.begin(facts.id).map_or(A::KIND.name, |agent| agent.kind().name)
+            }),
             status: facts.status,
             steps: facts.steps,
             mailbox: self.mailbox(&facts),

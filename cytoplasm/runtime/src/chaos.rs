@@ -6,6 +6,8 @@
 use karyon_log::Cause;
 use karyon_types::{AgentId, Tick};
 
+use crate::draws::{mix, unit};
+
 /// Which steps die.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chaos {
@@ -33,37 +35,20 @@ impl Chaos {
             Cause::Timer(m) => (3, tick.0, m.step, m.output),
             Cause::Down(m) => (4, m.from.0, m.step, m.output),
             Cause::Exit(m) => (5, m.from.0, m.step, m.output),
+            Cause::Spawn(m) => (6, m.from.0, m.step, m.output),
         };
         let mut draw = mix(self.seed);
         for key in [kind, agent.0, from, step, u64::from(output) << 32 | u64::from(attempt)] {
             draw = mix(draw ^ mix(key));
         }
-        // The upper 53 bits as a number in [0, 1).
-        ((draw >> 11) as f64) * (1.0 / (1u64 << 53) as f64) < self.probability
+        unit(draw) < self.probability
     }
-}
-
-/// The output function of SplitMix64 on the next state. Source: Steele, Lea, Flood, "Fast
-/// splittable pseudorandom number generators", OOPSLA 2014.
-fn mix(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use karyon_log::Message;
-
-    #[test]
-    fn the_generator_is_the_published_one() {
-        // First outputs of SplitMix64 seeded with 1234567.
-        let first = mix(1_234_567);
-        let second = mix(1_234_567u64.wrapping_add(0x9e37_79b9_7f4a_7c15));
-        assert_eq!((first, second), (6_457_827_717_110_365_317, 3_203_168_211_198_807_973));
-    }
 
     #[test]
     fn kills_about_as_often_as_it_says_and_always_the_same() {

@@ -112,8 +112,9 @@ impl Shared {
             }
             drop(state);
             // One that cannot be written is tried again; the last one tells why.
-            if self.write(size, root).is_ok() {
-                written = size;
+            match self.write(size, root) {
+                Ok(()) => written = size,
+                Err(error) => tracing::warn!(%error, size, "a checkpoint cannot be written"),
             }
             state = self.lock();
         }
@@ -127,6 +128,7 @@ impl Shared {
         for file in [Some(&self.file), witness.as_ref()].into_iter().flatten() {
             replace_whole(file, note.as_bytes())?;
         }
+        tracing::debug!(size, "a checkpoint is written");
         match &self.guard {
             Some(guard) => Ok(guard.checkpoint(&self.log.to_string(), &note)?),
             None => Ok(()),

@@ -1,5 +1,6 @@
 //! Why a run fails.
 
+use karyon_arrangements::Schedule;
 use karyon_gate::{Full, OpenError};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Target, Verb};
@@ -9,6 +10,7 @@ use karyon_types::{AgentId, Tick};
 
 use crate::leases::ChangeError;
 use crate::recorder::RecordError;
+use crate::trees::TreeError;
 use crate::watchdog::Stuck;
 
 /// Why a run failed.
@@ -62,6 +64,37 @@ pub enum RunError {
         /// What it would have borne.
         intensity: Intensity,
     },
+    /// The log is of a run whose agents take turns in another way.
+    #[error(
+        "the log is of a run with another schedule ({recorded}) than this one ({here}); go on with the one that is recorded"
+    )]
+    Schedule {
+        /// What is recorded.
+        recorded: Schedule,
+        /// What the run was to have.
+        here: Schedule,
+    },
+    /// The tree of supervisors cannot be, or does not fit the run's agents.
+    #[error("the tree of supervisors: {0}")]
+    Tree(#[from] TreeError),
+    /// An agent could not be started, before the first tick.
+    #[error(
+        "{agent} could not be started: making it panicked; its supervisor did not begin, nor did those above it"
+    )]
+    NotStarted {
+        /// Which agent.
+        agent: AgentId,
+    },
+    /// The supervisor above all others gave up, and has stopped all agents.
+    #[error("the root supervisor gave up at {tick}: more than {} restarts within {} ticks{}", intensity.restarts, intensity.period_ticks, last_failed(*agent))]
+    RootGaveUp {
+        /// When all were stopped.
+        tick: Tick,
+        /// What it would have borne.
+        intensity: Intensity,
+        /// The agent that failed last.
+        agent: Option<AgentId>,
+    },
     /// A record could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -94,6 +127,10 @@ pub enum RunError {
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
     Runtime(String),
+}
+
+fn last_failed(agent: Option<AgentId>) -> String {
+    agent.map_or_else(String::new, |agent| format!("; the last that failed below it was {agent}"))
 }
 
 impl From<LogFailed> for RunError {

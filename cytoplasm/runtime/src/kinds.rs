@@ -141,6 +141,10 @@ impl Agent for AnyAgent {
     fn kind_number(init: &dyn Fn(AgentId) -> Self, agent: AgentId) -> u32 {
         init(agent).number
     }
+
+    fn number(&self) -> u32 {
+        self.number
+    }
 }
 
 impl Restore for AnyAgent {

@@ -5,17 +5,21 @@
 //! tick: so it is in force for all steps of the tick and for none before, for any number of
 //! schedulers, and a resumed run makes it again at the same place.
 
+mod line;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use karyon_gate::{Chain, Gate, Handle, Lease, Scope, Stop};
+use karyon_gate::{Chain, Gate, Grant, Handle, Lease, Scope, Stop};
 use karyon_log::{LeaseRecord, Record, Target, Verb};
 use karyon_types::{AgentId, LeaseId, Tick};
 
+use self::line::Line;
 use crate::agent::Agent;
-use crate::engine::{Limits, Population};
 use crate::error::RunError;
+use crate::panics;
 use crate::recorder::Recorder;
+use crate::terms::{Limits, Population};
 
 /// A change of somebody's authority: in force from the beginning of this tick.
 pub type Change = (Tick, Verb, Target);
@@ -43,6 +47,8 @@ pub(crate) struct Leases {
     changes: Vec<Change>,
     /// How many of them took place.
     done: usize,
+    grant: Grant,
+    line: Line,
 }
 
 impl Leases {
@@ -52,8 +58,8 @@ impl Leases {
         limits: Limits,
         recorder: &mut Recorder,
     ) -> Result<Leases, RunError> {
-        let changes = in_order(population)?;
-        let last = population.names.len() as u64;
+        let changes = in_order(population, limits)?;
+        let last = (population.names.len() as u64).saturating_add(limits.reach());
         let gate = Gate::default();
         let chain = gate.new_chain()?;
         let (mut terms, mut handles) = (Vec::new(), Vec::new());
@@ -88,25 +94,36 @@ impl Leases {
                 scope: (lease.scope.first, lease.scope.last),
                 expires: lease.expires,
                 log_bytes: (bytes != u64::MAX).then_some(bytes),
+                cut: None,
             })
             .encode(&mut records);
-            let kind = A::kind_number(&*population.init, agent);
+            let kind = panics::caught(|| A::kind_number(&*population.init, agent))
+                .ok_or(RunError::NotStarted { agent })?;
             Record::Spawn { agent, kind, lease: lease.id, name }.encode(&mut records);
             recorder.append(&records, 2)?;
             terms.push(lease);
             handles.push(Some(handle));
         }
-        Ok(Leases { gate: Arc::new(gate), terms, handles, chain, changes, done: 0 })
+        Ok(Leases {
+            gate: Arc::new(gate),
+            terms,
+            handles,
+            chain,
+            changes,
+            done: 0,
+            grant: population.grant.clone(),
+            line: Line::default(),
+        })
     }
 
     /// Makes the changes that are due in `tick`, and appends their records; how many.
     pub(crate) fn change(&mut self, tick: Tick, records: &mut Vec<u8>) -> Result<u32, RunError> {
         let mut count = 0;
-        while let Some((_, verb, target)) = self.changes.get(self.done).filter(|c| c.0 <= tick) {
-            if !self.set(*verb, *target) {
+        while let Some(&(_, verb, target)) = self.changes.get(self.done).filter(|c| c.0 <= tick) {
+            if !self.set(verb, target) {
                 return Err(RunError::Runtime(format!("no lease to {verb:?}: {target:?}")));
             }
-            Record::Change { verb: *verb, target: *target }.encode(records);
+            Record::Change { verb, target }.encode(records);
             self.done += 1;
             count += 1;
         }
@@ -114,8 +131,8 @@ impl Leases {
     }
 
     /// Sets what the gate looks at. `false`: there is no such lease.
-    fn set(&self, verb: Verb, target: Target) -> bool {
-        let gate = &self.gate;
+    fn set(&mut self, verb: Verb, target: Target) -> bool {
+        let gate = Arc::clone(&self.gate);
         let stop = |stop: Stop| {
             match verb {
                 Verb::Suspend => gate.suspend(stop),
@@ -124,31 +141,35 @@ impl Leases {
             }
             true
         };
-        let handle = |serial: u64| self.handles.get(serial as usize - 1).copied().flatten();
         match target {
             Target::Principal(_) => stop(self.chain.principal),
             Target::Reason(_) => stop(self.chain.reason),
             Target::Grant(_) => stop(self.chain.line),
-            // An agent has one lease.
-            Target::Agent(AgentId(serial)) => handle(serial).is_some_and(|handle| match verb {
-                Verb::Suspend => gate.suspend_agent(&[handle]),
-                Verb::Resume => gate.resume_agent(&[handle]),
-                Verb::Revoke => gate.revoke_lease(handle),
-            }),
-            Target::Lease(LeaseId(serial)) => handle(serial).is_some_and(|handle| match verb {
-                Verb::Suspend => gate.suspend_lease(handle),
-                Verb::Resume => gate.resume_lease(handle),
-                Verb::Revoke => gate.revoke_lease(handle),
-            }),
+            Target::Agent(AgentId(serial)) | Target::Lease(LeaseId(serial)) => {
+                self.set_line(serial, verb, target)
+            }
         }
     }
 }
 
+/// Sets what the gate looks at of one lease. An agent has one lease.
+fn set_one(gate: &Gate, handle: Handle, verb: Verb, target: Target) -> bool {
+    match (verb, target) {
+        (Verb::Suspend, Target::Agent(_)) => gate.suspend_agent(&[handle]),
+        (Verb::Resume, Target::Agent(_)) => gate.resume_agent(&[handle]),
+        (Verb::Suspend, _) => gate.suspend_lease(handle),
+        (Verb::Resume, _) => gate.resume_lease(handle),
+        (Verb::Revoke, _) => gate.revoke_lease(handle),
+    }
+}
+
 /// The changes by tick, if each of them can be made.
-fn in_order<A>(population: &Population<A>) -> Result<Vec<Change>, RunError> {
+fn in_order<A>(population: &Population<A>, limits: Limits) -> Result<Vec<Change>, RunError> {
     let mut changes = population.changes.clone();
     changes.sort_by_key(|change| change.0);
-    let serials = 1..=population.names.len() as u64;
+    // Whoever may come to life has a serial that is known before.
+    let later = limits.spawned.saturating_add(limits.forks);
+    let serials = 1..=(population.names.len() as u64).saturating_add(later);
     let grant = &population.grant;
     let mut suspended = BTreeMap::new();
     for (tick, verb, target) in &changes {

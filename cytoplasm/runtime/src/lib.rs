@@ -11,13 +11,17 @@ mod ahead;
 mod annex;
 mod authority;
 mod barrier;
+mod births;
 mod bonds;
+mod branches;
 mod census;
 mod chaos;
 mod checkpoints;
+mod clock;
 pub mod codec;
 mod committed;
 pub mod datadir;
+mod draws;
 mod engine;
 mod error;
 mod input;
@@ -26,31 +30,41 @@ mod kinds;
 mod leases;
 mod node;
 mod orders;
+mod pace;
 mod panics;
 mod pressure;
 pub mod processes;
 mod recorder;
 mod root;
+mod schedule;
 mod scheduler;
 mod services;
 mod standing;
+mod tally;
+mod terms;
+mod trace;
+mod trees;
 mod watchdog;
 mod watching;
 mod wheel;
 
-pub use agent::{Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore};
+pub use agent::{
+    Agent, AgentKind, Context, Deed, Event, Failure, Payload, RestartFrom, Restore, SpawnId,
+};
 pub use annex::Annex;
 pub use authority::Authority;
 pub use barrier::{Barrier, Poisoned};
 pub use chaos::Chaos;
+pub use clock::Clock;
 pub use committed::{Compared, Divergence, run_records_up_to};
 pub use datadir::{DataDir, DataDirError};
-pub use engine::{
-    Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK, run,
-};
+pub use draws::{below, exponential, unit};
+pub use engine::run;
 pub use error::RunError;
-pub use input::{Batch, InputItem, InputSource};
-pub use karyon_arrangements::{ExitReason, Lane, REASON_BYTES_MAX, TimerId};
+pub use input::{Batch, EveryTick, InputItem, InputSource};
+pub use karyon_arrangements::{
+    ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+};
 pub use karyon_supervision::{Exit, Intensity, Restart};
 pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};
@@ -60,4 +74,9 @@ pub use pressure::{Refused, Shed};
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
+pub use tally::{Tallied, Tally};
+pub use terms::{
+    Born, Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
+};
+pub use trees::{ROOT, TreeError};
 pub use watchdog::{STEP_LIMIT, Stuck, Watch};

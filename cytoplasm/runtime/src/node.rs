@@ -182,6 +182,7 @@ impl Node {
             .and_then(|writer| first_words(Recorder::new(writer), &records))
             .map_err(|error| keeper.halted(error))?;
         forget_resumes(&keeper, pending)?;
+        tracing::info!(%log, schedulers, "a log begins");
         Node::begin(dir, header, key, keeper, recorder)
     }
 
@@ -199,6 +200,7 @@ impl Node {
         kinds: &[(String, u32)],
         known: &[Checkpoint],
     ) -> Result<(Node, Report), NodeError> {
+        let _resume = tracing::info_span!("resume", schedulers).entered();
         let trust = Trust { node_key: Some(key.public_key()), known: known.to_vec() };
         let report = verified_run(dir.path(), karyon, kinds, &trust)?;
         let log = dir.log_folder();
@@ -210,6 +212,11 @@ impl Node {
         let header = SegmentHeader { log: report.log, node_key: report.node_key };
         let end = report.end.clone();
         let walk = Walk::open(&log).map_err(VerifyError::Log)?;
+        let (log, cut_bytes) = (report.log, end.tail_bytes);
+        tracing::info!(%log, boot, records = end.records, sealed = end.sealed, "a log is verified");
+        if cut_bytes > 0 {
+            tracing::warn!(cut_bytes, "what was never committed is cut");
+        }
         if end.sealed {
             let recorder = Recorder::resuming(None, walk, &end);
             let sealed = report.seal().map(|seal| (end, seal.clone()));
@@ -296,6 +303,7 @@ impl Node {
             }
             None => {
                 self.record(&[Control::Seal(seal)])?;
+                tracing::info!("the log is sealed");
                 self.close()?
             }
         };
@@ -312,6 +320,7 @@ impl Node {
         let end = match self.sealed.take() {
             Some((end, _)) => end,
             None => {
+                tracing::info!(tick, signal, "the run is interrupted");
                 self.record(&[Control::Interrupted(Interrupted { tick, signal })])?;
                 self.close()?
             }
@@ -345,6 +354,7 @@ impl Node {
     /// [`NodeError::Marker`], [`NodeError::Guardian`]; the marker says `running` then, which is
     /// safe mode too.
     pub fn halt(self, reason: &str) -> Result<(), NodeError> {
+        tracing::warn!(reason, "the node halts");
         let outcome = self.keeper.halt(reason);
         // The log's thread may still be writing what was queued: the directory stays locked until
         // the process is gone.
@@ -391,6 +401,7 @@ impl Node {
     /// full disk has room for a record. Gives back what is to be told.
     pub fn give_up(&mut self, failed: impl Into<NodeError>) -> NodeError {
         let failed = failed.into();
+        tracing::error!(error = %failed, "the node gives up");
         let reason = failed.to_string();
         let halt = Control::Halt(Halt { reason, at_unix_ms: wall_ms() });
         match self.recorder.take().map_or(Ok(()), |recorder| recorder.last_words(halt)) {

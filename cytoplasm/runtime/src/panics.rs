@@ -1,7 +1,7 @@
 //! Keeps the panics of agents quiet: thousands may crash, and each is in the log.
 
 use std::cell::Cell;
-use std::panic::{self, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Mutex, Once, PoisonError};
 
 thread_local! {
@@ -27,6 +27,14 @@ impl Drop for Quiet {
     fn drop(&mut self) {
         IN_STEP.set(false);
     }
+}
+
+/// Makes an agent, quietly if that panics; `None` then.
+pub(crate) fn caught<T>(make: impl FnOnce() -> T) -> Option<T> {
+    let quiet = quiet();
+    let made = panic::catch_unwind(AssertUnwindSafe(make));
+    drop(quiet);
+    made.ok()
 }
 
 /// Keeps `words` if nothing was kept yet. At most one lock a thread.

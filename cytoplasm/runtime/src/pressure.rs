@@ -2,7 +2,7 @@
 
 use karyon_arrangements::Lane;
 
-use crate::engine::Limits;
+use crate::terms::Limits;
 
 /// What a run sheds. A mailbox holds [`Limits::messages_per_tick`]; in each tick what is
 /// safety-critical is admitted first, then what is normal, then what is speculative.

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use karyon_gate::Lease;
 use karyon_log::Cause;
 pub use karyon_log::OrderVerb;
+pub use karyon_supervision::{Intensity, Strategy};
 use karyon_types::{AgentId, Tick};
 
 /// Questions that wait at a time; one more is refused. Each asker waits for one, so more are only
@@ -18,6 +19,10 @@ use karyon_types::{AgentId, Tick};
 pub const MAX_WAITING: usize = 256;
 /// Processes in one answer, at most: an answer is made while all agents wait.
 pub const MAX_LISTED: u32 = 1_000;
+/// What waits for paused agents, all of them together: messages, news of denials and inputs, of
+/// some 100 bytes each beside their payload. Once so much waits the run waits too: for an order,
+/// each of which lets one tick pass.
+pub const MAX_HELD: u64 = 1 << 18;
 /// Causes of steps that are remembered of each agent that was ever inspected.
 pub const LAST_CAUSES: usize = 8;
 
@@ -127,6 +132,72 @@ pub struct Inspected {
     pub last: Vec<Cause>,
 }
 
+/// What a supervisor's child does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// It handles what it is sent.
+    Running,
+    /// What it is sent waits until somebody resumes it.
+    Paused,
+    /// It was asked to end, and has not yet.
+    Stopping,
+    /// It is to be started, when its supervisor comes to it.
+    Waiting,
+    /// It ended, and is not started again.
+    Exited,
+}
+
+/// Who stands at a place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// A supervisor that runs.
+    Supervisor {
+        /// Whom a restart concerns.
+        strategy: Strategy,
+        /// Restarts within its period.
+        restarts: u64,
+        /// How many it bears.
+        intensity: Intensity,
+        /// Children that it has.
+        children: u64,
+    },
+    /// A supervisor that does not run, and nobody below it.
+    SupervisorAtRest,
+    /// An agent.
+    Agent {
+        /// Its name.
+        name: String,
+        /// What it does.
+        upkeep: Upkeep,
+        /// How often it was started again.
+        restarts: u64,
+    },
+}
+
+/// A place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// An agent's serial or a supervisor's number; 0: the root.
+    pub id: u64,
+    /// The supervisor above it; `None`: the root.
+    pub above: Option<u64>,
+    /// Supervisors above it.
+    pub depth: u32,
+    /// Who stands there.
+    pub stands: Stands,
+}
+
+/// The tree of supervisors: each before those below it, children in the order of their starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Of when.
+    pub at: Position,
+    /// All places that there are.
+    pub total: u64,
+    /// At most the limit.
+    pub branches: Vec<Branch>,
+}
+
 /// An order from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -145,6 +216,14 @@ pub enum Question {
     List(Selection),
     /// All about one.
     Inspect(AgentId),
+    /// The tree of supervisors: how many places are left out at the beginning, and how many are
+    /// wanted, never more than [`MAX_LISTED`].
+    Tree {
+        /// So many are left out.
+        offset: u64,
+        /// At most so many.
+        limit: u32,
+    },
     /// To do something.
     Order(Order),
 }
@@ -156,8 +235,12 @@ pub enum Answer {
     Listed(Listed),
     /// To [`Question::Inspect`].
     Inspected(Box<Inspected>),
+    /// To [`Question::Tree`].
+    Tree(Shown),
     /// To [`Question::Order`]: it was carried out and recorded.
     Done(Position),
+    /// To an order to fork, likewise: and who came to life.
+    Forked(Position, AgentId),
     /// To any.
     Refused(Refusal),
 }
@@ -177,6 +260,12 @@ pub enum Refusal {
     /// It is not paused.
     #[error("it is not paused")]
     NotPaused,
+    /// Its supervisor forgets it when it ends, so it could not be started again.
+    #[error("its supervisor does not keep it when it ends; kill it instead")]
+    NotKept,
+    /// As many came to life as may.
+    #[error("as many agents were forked as may be in a run")]
+    TooMany,
     /// Too many ask at a time.
     #[error("more than {MAX_WAITING} questions wait; ask again")]
     Busy,
@@ -269,13 +358,6 @@ impl Desk {
         self.lock().asked.pop_front()
     }
 
-    /// Answers the question that has waited longest. `false`: there is none.
-    pub fn answer_next(&self, answer: impl FnOnce(Question) -> Answer) -> bool {
-        let Some(Asked { question, answer: asker }) = self.take() else { return false };
-        drop(asker.send(answer(question)));
-        true
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -290,6 +372,10 @@ mod tests {
     const UNKNOWN: Answer = Answer::Refused(Refusal::Unknown);
     const NOT_RUNNING: Answer = Answer::Refused(Refusal::NotRunning);
 
+    fn answer_next(desk: &Desk) -> bool {
+        desk.take().map(|asked| asked.answer(UNKNOWN)).is_some()
+    }
+
     #[test]
     fn nobody_is_asked_before_the_run_and_behind_it() {
         let desk = Arc::new(Desk::default());
@@ -299,7 +385,7 @@ mod tests {
             let desk = Arc::clone(&desk);
             std::thread::spawn(move || desk.ask(QUESTION))
         };
-        while !desk.answer_next(|_| UNKNOWN) {
+        while !answer_next(&desk) {
             std::thread::yield_now();
         }
         assert_eq!(asker.join().unwrap(), UNKNOWN);
@@ -330,7 +416,7 @@ mod tests {
         }
         assert_eq!(desk.ask(QUESTION), Answer::Refused(Refusal::Busy));
         assert_eq!(desk.refused(), 1);
-        while desk.answer_next(|_| UNKNOWN) {}
+        while answer_next(&desk) {}
         assert!(askers.into_iter().all(|asker| asker.join().unwrap() == UNKNOWN));
     }
 }

@@ -171,7 +171,15 @@ impl Recorder {
         if self.open_count > 0 && self.opened.elapsed() >= SEAL_AFTER {
             self.seal()?;
         }
+        self.tell_gathered();
         Ok(())
+    }
+
+    /// How much is not even handed over yet, for whoever looks from outside.
+    fn tell_gathered(&self) {
+        if let Some(writer) = &self.writer {
+            writer.status().gathers(self.open_count);
+        }
     }
 
     /// A tick that is larger than a block may be: cut between records.
@@ -212,6 +220,7 @@ impl Recorder {
         }
         let body = std::mem::replace(&mut self.open, Vec::with_capacity(BLOCK_BYTES));
         let count = std::mem::take(&mut self.open_count);
+        self.tell_gathered();
         self.hand_over(Block { lane: Lane::Ticks, count, body, wall_ms: wall_ms(), seals: false })
     }
 

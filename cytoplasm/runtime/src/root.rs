@@ -8,16 +8,20 @@ use karyon_types::Hasher;
 
 use crate::agent::Agent;
 use crate::codec;
-use crate::engine::Outcome;
+use crate::terms::Outcome;
 
 /// Adds the agents and their lease terms to `hasher`.
+///
+/// `names` are those of the scenario's agents; who came to life in the run follows.
 ///
 /// A run that is complete has no undelivered message; another kind of ending has no root.
 pub fn add_state<A: Agent>(outcome: &Outcome<A>, names: &[String], hasher: &mut Hasher) {
     hasher.field(A::KIND.name.as_bytes());
     hasher.update(&(outcome.agents.len() as u64).to_le_bytes());
     let mut state = Vec::new();
-    for (serial, (agent, name)) in (1u64..).zip(outcome.agents.iter().zip(names)) {
+    for (serial, (agent, name)) in
+        (1u64..).zip(outcome.agents.iter().zip(names.iter().chain(&outcome.born)))
+    {
         hasher.update(&serial.to_le_bytes()).field(name.as_bytes());
         match agent {
             None => hasher.update(&[0]),

@@ -4,40 +4,52 @@
 //! behind the other, is in the order of serials for any number of them; and so that what arrives
 //! from them is ordered by sender already.
 
+mod admit;
 mod apart;
+mod attempt;
 mod life;
 mod mailbox;
+mod newborn;
+mod plan;
+mod quarantine;
+mod supervised;
+mod turns;
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use karyon_arrangements::{Arrangement, ExitReason, Lane, TimerId};
-use karyon_gate::{Gate, Handle, Request, Rights};
-use karyon_log::limits::RECORD_BYTES_MAX;
-use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record, StepEncoder};
+use karyon_arrangements::{ExitReason, Lane, TimerId};
+use karyon_gate::Handle;
+use karyon_log::{Cause, Decision, Loss, Message, Record, StepEncoder};
 use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
-use crate::agent::{Agent, Context, Deed, Event, Failure, Payload, RestartFrom, Wish, Wishes};
+use crate::agent::{Agent, Context, Deed, Event, Payload, RestartFrom, Wishes};
+use crate::births::{Birth, Piece};
 use crate::bonds::{BondChange, Left, Signal};
-use crate::chaos::Chaos;
 use crate::codec;
-use crate::engine::{Counts, Limits};
 use crate::error::RunError;
-use crate::input::{InputItem, InputSource};
-use crate::panics;
+use crate::input::InputItem;
 use crate::pressure::{self, Refused};
-use crate::standing::{Standing, Wanted};
+use crate::standing::Standing;
+use crate::terms::Counts;
+use crate::trace;
 use crate::watchdog::Pulse;
 use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
+use self::attempt::attempt_step;
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
 use self::mailbox::Letter;
+pub(crate) use self::newborn::{Kind, Layout, Newborn};
+use self::newborn::{Origins, Slab};
+pub(crate) use self::plan::Plan;
+use self::supervised::Parked;
+pub(crate) use self::supervised::{Stopped, Verdict};
+use self::turns::Turns;
 
 /// A message on its way.
 #[derive(Clone)]
@@ -63,6 +75,11 @@ impl Envelope {
             What::Message(_) => Cause::Message(self.message),
             What::Denied(..) | What::Refused(..) => Cause::Denial(self.message),
         }
+    }
+
+    /// With which output it came about.
+    fn output(&self) -> TimerId {
+        TimerId { step: self.message.step, output: self.message.output }
     }
 
     /// In which lane it waits.
@@ -97,6 +114,12 @@ struct Slot<A> {
     life: Option<Box<Life>>,
 }
 
+impl<A> Slot<A> {
+    fn new(agent: Option<A>, lease: Option<Handle>, standing: Standing) -> Slot<A> {
+        Slot { agent, steps: 0, lease, restarts: 0, standing, life: None }
+    }
+}
+
 /// What a scheduler did in one tick.
 #[derive(Default)]
 pub(crate) struct TickOutcome {
@@ -106,32 +129,33 @@ pub(crate) struct TickOutcome {
     /// Messages that it sent to be delivered in the next tick.
     pub(crate) sent: u64,
     pub(crate) refused: u64,
+    /// Messages that were sent and delivered in this tick.
+    pub(crate) passed: u64,
+    /// Agents that were activated because all are.
+    pub(crate) activated: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
     /// Who was bound to whom, and who ended, in the order in which it happened.
     pub(crate) bonds: Vec<BondChange>,
     /// The first tick at which a timer fires; exact if nothing was sent.
     pub(crate) timer: Option<Tick>,
+    /// Whom agents want to bring to life.
+    pub(crate) births: Vec<Birth>,
+    /// Where in all of this the agents behind the scenario's begin, by serial.
+    pub(crate) pieces: Vec<Piece>,
     /// The other way: the leader's signals for the next tick, by receiver.
     pub(crate) signals: Vec<Signal>,
+    /// What waits for its paused agents.
+    pub(crate) held: u64,
     pub(crate) error: Option<RunError>,
-}
-
-/// What all schedulers share and none changes.
-pub(crate) struct Plan<A> {
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) inputs: Arc<dyn InputSource>,
-    pub(crate) init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
-    pub(crate) chaos: Chaos,
-    pub(crate) limits: Limits,
-    /// Agents are numbered from 1 to this.
-    pub(crate) agents: u64,
 }
 
 pub(crate) struct Scheduler<A> {
     /// The serial of its first agent.
     first: u64,
-    slots: Vec<Slot<A>>,
+    slots: Slab<A>,
+    layout: Layout,
+    origins: Origins,
     /// By scheduler.
     pub(crate) outbox: Vec<Vec<Envelope>>,
     share: u64,
@@ -144,12 +168,18 @@ pub(crate) struct Scheduler<A> {
     order: Vec<Letter>,
     pub(crate) outcome: TickOutcome,
     pub(crate) counts: Counts,
+    /// The most messages that one agent was handed in a tick, since somebody looked.
+    pub(crate) deepest: u64,
     encoder: StepEncoder,
     wishes: Wishes,
     undo: Vec<u8>,
     input: Vec<u8>,
     apart: BTreeMap<AgentId, Apart>,
     watched: Watched,
+    /// Of use only where agents take turns.
+    turns: Turns,
+    /// Those that failed, as they were after their last good step.
+    parked: BTreeMap<AgentId, Parked<A>>,
     /// Of its agents, those that were lost.
     lost: BTreeSet<AgentId>,
     /// Where it says what it runs, if somebody watches.
@@ -167,13 +197,27 @@ struct Arrivals<'a> {
     signals: &'a [Signal],
     timers: &'a [(AgentId, TimerId)],
     inputs: &'a [InputItem],
+    /// The input that all agents get.
+    activation: Option<InputItem>,
+    /// Places in the inbox.
     letters: &'a [Letter],
     inbox: &'a [Envelope],
 }
 
 impl<'a> Arrivals<'a> {
-    const NONE: Arrivals<'static> =
-        Arrivals { signals: &[], timers: &[], inputs: &[], letters: &[], inbox: &[] };
+    const NONE: Arrivals<'static> = Arrivals {
+        signals: &[],
+        timers: &[],
+        inputs: &[],
+        activation: None,
+        letters: &[],
+        inbox: &[],
+    };
+
+    /// Those released, and then that of all agents.
+    fn inputs(&self) -> impl Iterator<Item = &InputItem> {
+        self.inputs.iter().chain(&self.activation)
+    }
 
     fn mail(&self) -> impl Iterator<Item = &'a Envelope> + use<'a> {
         let inbox = self.inbox;
@@ -201,41 +245,31 @@ impl<A: Agent> Scheduler<A> {
         schedulers: usize,
         leases: &[Option<Handle>],
     ) -> Scheduler<A> {
-        Scheduler::with(plan, number, schedulers, |id| Some((plan.init)(id)), leases)
+        let mut scheduler = Scheduler::empty(plan, number, schedulers);
+        let own = plan.agents.saturating_sub(scheduler.first - 1).min(scheduler.share);
+        scheduler.slots.make_room(own as usize);
+        for id in scheduler.layout.serials(number, plan.agents) {
+            // In a tree they are started one after the other.
+            let agent = (!plan.supervised).then(|| (plan.init)(id));
+            let lease = leases.get(id.0 as usize - 1).copied().flatten();
+            scheduler.slots.push(id, Slot::new(agent, lease, Standing::default()));
+        }
+        scheduler
     }
 
-    /// A scheduler of nobody, for the while in which another holds the place.
-    pub(crate) fn nobody() -> Scheduler<A> {
-        Scheduler::of(1, Vec::new(), 0, 1)
-    }
-
-    fn with(
-        plan: &Plan<A>,
-        number: usize,
-        schedulers: usize,
-        agent: impl Fn(AgentId) -> Option<A>,
-        leases: &[Option<Handle>],
-    ) -> Scheduler<A> {
+    /// A scheduler that has no agents yet.
+    fn empty(plan: &Plan<A>, number: usize, schedulers: usize) -> Scheduler<A> {
         let share = share(plan.agents, schedulers);
-        let first = 1 + number as u64 * share;
-        let last = plan.agents.min(first + share - 1);
-        let slots = (first..=last)
-            .map(|serial| Slot {
-                agent: agent(AgentId(serial)),
-                steps: 0,
-                lease: leases.get(serial as usize - 1).copied().flatten(),
-                restarts: 0,
-                standing: Standing::default(),
-                life: None,
-            })
-            .collect();
-        Scheduler::of(first, slots, schedulers, share)
+        let layout = Layout::new(plan.agents, schedulers);
+        Scheduler::of(1 + number as u64 * share, layout, schedulers, share)
     }
 
-    fn of(first: u64, slots: Vec<Slot<A>>, schedulers: usize, share: u64) -> Scheduler<A> {
+    fn of(first: u64, layout: Layout, schedulers: usize, share: u64) -> Scheduler<A> {
         Scheduler {
             first,
-            slots,
+            slots: Slab::new(layout, first),
+            layout,
+            origins: Origins::new(),
             outbox: (0..schedulers).map(|_| Vec::new()).collect(),
             share,
             inbox: Vec::new(),
@@ -245,20 +279,23 @@ impl<A: Agent> Scheduler<A> {
             order: Vec::new(),
             outcome: TickOutcome::default(),
             counts: Counts::default(),
+            deepest: 0,
             encoder: StepEncoder::default(),
             wishes: Wishes::default(),
             undo: Vec::new(),
             input: Vec::new(),
             apart: BTreeMap::new(),
             watched: Watched::new(),
+            turns: Turns::default(),
+            parked: BTreeMap::new(),
             lost: BTreeSet::new(),
             pulse: None,
         }
     }
 
-    /// Its agents in the order of their serials; `None` for those that exited.
-    pub(crate) fn into_agents(self) -> Vec<Option<A>> {
-        self.slots.into_iter().map(|slot| slot.agent).collect()
+    /// Its agents with their serials; `None` for those that exited.
+    pub(crate) fn into_agents(self) -> impl Iterator<Item = (AgentId, Option<A>)> {
+        self.slots.into_all().map(|(id, slot)| (id, slot.agent))
     }
 
     /// Runs all that is due for its agents in `tick`: by receiver; the ends of others first, then
@@ -274,7 +311,10 @@ impl<A: Agent> Scheduler<A> {
         order.extend(
             inbox.iter().zip(0..).map(|(envelope, place)| mailbox::letter(envelope, place)),
         );
-        order.sort_unstable();
+        match plan.last.load(Ordering::Relaxed) > plan.agents {
+            false => order.sort_unstable(),
+            true => newborn::by_receiver_and_sender(&mut order, inbox, plan.agents),
+        }
         let released = plan.inputs.released(tick).items;
         let behind = self.first + self.slots.len() as u64;
         let from = released.partition_point(|item| item.receiver.0 < self.first);
@@ -283,6 +323,8 @@ impl<A: Agent> Scheduler<A> {
         let mut mail = order.as_slice();
         let called = self.called_upon();
         let mut called = called.as_slice();
+        let everybody = plan.inputs.everybody(tick);
+        let mut living = everybody.and_then(|_| self.next_living(self.first));
         while self.outcome.error.is_none() {
             let first = [
                 inputs.first().map(|item| item.receiver),
@@ -290,29 +332,56 @@ impl<A: Agent> Scheduler<A> {
                 timers.first().map(|(to, _)| *to),
                 signals.first().map(|signal| signal.to),
                 called.first().copied(),
+                living,
             ];
             let Some(next) = first.into_iter().flatten().min() else { break };
             called = called.strip_prefix(&[next]).unwrap_or(called);
+            if living == Some(next) {
+                living = self.next_living(next.0 + 1);
+            }
             let arrivals = Arrivals {
                 signals: split_front(&mut signals, |signal| signal.to == next),
                 timers: split_front(&mut timers, |timer| timer.0 == next),
                 inputs: split_front(&mut inputs, |item| item.receiver == next),
+                activation: self.activation(everybody, next),
                 letters: split_front(&mut mail, |letter| letter.0 == next),
                 inbox,
             };
-            if self.apart.is_empty() || !self.apart.contains_key(&next) {
-                self.run_agent(plan, tick, next, &[], &arrivals);
-            } else {
-                self.run_apart(plan, tick, next, &arrivals);
+            if next.0 > plan.agents {
+                self.begin_piece(next);
             }
+            self.run_one(plan, tick, next, &arrivals);
         }
         self.due = all_timers;
         self.due.clear();
         self.signals = all_signals;
         self.signals.clear();
         self.outcome.timer = self.wheel.soonest(self.outcome.sent == 0).map(Tick);
+        self.outcome.held = self.held();
         order.clear();
         self.order = order;
+    }
+
+    fn run_one(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, arrivals: &Arrivals<'_>) {
+        let letters =
+            arrivals.mail().filter(|envelope| envelope.counted().is_some()).count() as u64;
+        self.deepest = self.deepest.max(letters);
+        let is_apart = !self.apart.is_empty() && self.apart.contains_key(&id);
+        // In a run that sheds nothing, what was held was counted in the ticks in which it came.
+        let sheds = plan.limits.shed.is_some();
+        let held = if is_apart && sheds { self.held_messages(id) } else { 0 };
+        let (kept, admitted);
+        let mut arrivals = arrivals;
+        if letters + held > pressure::begins(&plan.limits) {
+            let Some(letters) = self.admit_mail(plan, tick, id, held, arrivals) else { return };
+            kept = letters;
+            admitted = Arrivals { letters: &kept, ..*arrivals };
+            arrivals = &admitted;
+        }
+        match is_apart {
+            false => self.run_agent(plan, tick, id, &[], arrivals),
+            true => self.run_apart(plan, tick, id, arrivals),
+        }
     }
 
     /// Runs what waited for an agent, then what arrives.
@@ -324,27 +393,12 @@ impl<A: Agent> Scheduler<A> {
         held: &[Held],
         arrivals: &Arrivals<'_>,
     ) {
-        let letters = held.iter().filter(|held| held.is_message()).count()
-            + arrivals.mail().filter(|envelope| envelope.counted().is_some()).count();
-        let bound = plan.limits.messages_per_tick;
-        let (kept, admitted);
-        let mut arrivals = arrivals;
-        if letters as u64 > pressure::begins(&plan.limits) {
-            if plan.limits.shed.is_none() {
-                self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
-                return;
-            }
-            // What waited was admitted when it came, and then nothing comes with it.
-            let Some(letters) = self.admit_mail(plan, tick, id, 0, arrivals) else { return };
-            kept = letters;
-            admitted = Arrivals { letters: &kept, ..*arrivals };
-            arrivals = &admitted;
-        }
         let mut emptied = false;
         for held in held {
             emptied = match held {
                 Held::Signal(signal) => self.signal(plan, tick, signal, emptied),
                 Held::Timer(timer) => self.fire(plan, tick, id, *timer, emptied),
+                Held::Birth(by, child) => self.tell_of_birth(plan, tick, (*by, *child), emptied),
                 Held::Input(item) => self.handle_input(plan, tick, id, item, emptied),
                 Held::Mail(envelope) => self.handle_mail(plan, tick, id, envelope, emptied),
             };
@@ -352,14 +406,22 @@ impl<A: Agent> Scheduler<A> {
         for signal in arrivals.signals {
             emptied = self.signal(plan, tick, signal, emptied);
         }
+        let hears_first = plan.schedule.hears_first();
+        if hears_first {
+            for envelope in arrivals.mail() {
+                emptied = self.handle_mail(plan, tick, id, envelope, emptied);
+            }
+        }
         for (_, timer) in arrivals.timers {
             emptied = self.fire(plan, tick, id, *timer, emptied);
         }
-        for item in arrivals.inputs {
+        for item in arrivals.inputs() {
             emptied = self.handle_input(plan, tick, id, item, emptied);
         }
-        for envelope in arrivals.mail() {
-            emptied = self.handle_mail(plan, tick, id, envelope, emptied);
+        if !hears_first {
+            for envelope in arrivals.mail() {
+                emptied = self.handle_mail(plan, tick, id, envelope, emptied);
+            }
         }
     }
 
@@ -394,8 +456,8 @@ impl<A: Agent> Scheduler<A> {
             What::Message(_) => {
                 Event::Message { from: envelope.message.from, payload: &envelope.payload }
             }
-            What::Denied(denial, deed) => Event::Denied { deed, denial },
-            What::Refused(to, why) => Event::Refused { to, why },
+            What::Denied(denial, deed) => Event::Denied { deed, denial, output: envelope.output() },
+            What::Refused(to, why) => Event::Refused { to, why, output: envelope.output() },
         };
         self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
     }
@@ -410,6 +472,8 @@ impl<A: Agent> Scheduler<A> {
         emptied: bool,
     ) -> bool {
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
+            // Nobody has that serial yet.
+            self.lose(id, due.cause, Loss::ReceiverGone);
             return emptied;
         };
         let living = slot.agent.as_ref().filter(|_| !emptied && self.outcome.error.is_none());
@@ -434,7 +498,9 @@ impl<A: Agent> Scheduler<A> {
             self.wishes.clear();
             let bound = plan.limits.outputs_per_step;
             let (step, wishes) = (slot.steps, &mut self.wishes);
-            let mut context = Context { me: id, step, now: tick, wishes, bound };
+            let schedule = &plan.schedule;
+            let mut context =
+                Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0 };
             let chaos = plan.chaos.kills(id, tick, due.cause, attempt);
             if let Some(pulse) = &self.pulse {
                 pulse.begin(id, due.cause);
@@ -451,16 +517,18 @@ impl<A: Agent> Scheduler<A> {
             // The step failed: nothing of it is left but the record that it did.
             self.counts.crashes += 1;
             self.outcome.crashes += 1;
-            let restarts = kind.restart.restarts_after(Exit::Failure);
             let again = redeliver.is_some_and(|most| attempt < most);
-            let decision = match (restarts, again) {
+            let mut decision = match (kind.restart.restarts_after(Exit::Failure), again) {
+                // In a tree only its supervisor knows whether it is started again.
+                (_, true) if plan.supervises(id) => Decision::Redelivered,
+                (_, false) if plan.supervises(id) => Decision::LeftToSupervisor,
                 (false, _) => Decision::Stopped,
                 (true, true) => Decision::Redelivered,
                 (true, false) => Decision::Restarted,
             };
             slot.agent = match (decision, redeliver) {
-                (Decision::Stopped, _) => None,
-                (_, None) => Some((plan.init)(id)),
+                (Decision::Stopped, _) | (Decision::LeftToSupervisor, None) => None,
+                (_, None) => newborn::anew(plan, &self.origins, id, agent),
                 (_, Some(_)) => match agent.restore(&self.undo) {
                     Some(last_good) => Some(last_good),
                     None => {
@@ -469,8 +537,14 @@ impl<A: Agent> Scheduler<A> {
                     }
                 },
             };
+            if slot.agent.is_none() && decision == Decision::Restarted {
+                // It could not begin again.
+                decision = Decision::Stopped;
+            }
+            let restarts = matches!(decision, Decision::Redelivered | Decision::Restarted);
             let record = Record::Crash { agent: id, step, attempt, kind: crash, decision };
             record.encode(&mut self.outcome.records);
+            trace::crashed(id, tick, attempt, crash, decision);
             self.outcome.count += 1;
             if restarts {
                 slot.restarts = slot.restarts.saturating_add(1);
@@ -483,143 +557,15 @@ impl<A: Agent> Scheduler<A> {
             }
             slot.steps += 1;
             self.lose(id, due.cause, Loss::Poison);
-            let left = match (restarts, redeliver) {
-                (false, _) => Left::Nothing,
-                (true, None) => Left::Anew,
-                (true, Some(_)) => Left::LastGood,
+            let left = match (decision, redeliver) {
+                (Decision::LeftToSupervisor, Some(_)) => Left::Resting,
+                (Decision::Stopped | Decision::LeftToSupervisor, _) => Left::Nothing,
+                (_, None) => Left::Anew,
+                (_, Some(_)) => Left::LastGood,
             };
+            self.park(id, left);
             self.end(Message { from: id, step, output: 0 }, reason, left);
             return left == Left::Anew;
-        }
-    }
-
-    /// Admits what a good step wants, and records the step. Returns whether the mailbox is gone.
-    fn admit(
-        &mut self,
-        plan: &Plan<A>,
-        tick: Tick,
-        id: AgentId,
-        step: u64,
-        cause: Cause,
-        lease: Option<Handle>,
-    ) -> bool {
-        let limits = plan.limits;
-        let wished = self.wishes.count;
-        if wished > limits.outputs_per_step {
-            let bound = limits.outputs_per_step;
-            self.outcome.error = Some(RunError::OutputBound { agent: id, tick, bound });
-            return false;
-        }
-        self.encoder.begin(id, step, cause, wished as usize);
-        let mut outputs = std::mem::take(&mut self.wishes.outputs);
-        let mut memory = std::mem::take(&mut self.wishes.memory);
-        let mut begin = 0;
-        let mut lane = Lane::Normal;
-        for (index, wish) in outputs.drain(..).enumerate() {
-            let message = Message { from: id, step, output: index as u16 };
-            let (right, target) = match &wish {
-                Wish::Send(to, _) => (mailbox::right(lane), to.0),
-                Wish::Lane(next) => {
-                    lane = *next;
-                    self.enter_lane(id, lane);
-                    continue;
-                }
-                // An agent remembers under its own name.
-                Wish::Remember { .. } => (Rights::REMEMBER, id.0),
-                Wish::Arrange { end } => {
-                    let what = memory.get(begin..*end).unwrap_or_default();
-                    self.arrange(plan, tick, message, lease, what);
-                    begin = *end;
-                    continue;
-                }
-            };
-            let request = Request { agent: id, right, target, now: tick };
-            let decision = plan.gate.check(lease, &request);
-            let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { break };
-            let mut record = |wanted: Wanted<'_>| {
-                slot.standing.record(
-                    &mut self.encoder,
-                    decision,
-                    limits.log_bytes_per_lease,
-                    wanted,
-                )
-            };
-            match wish {
-                Wish::Send(to, payload) => {
-                    let deed = Deed::Send(to);
-                    let decision = record(Wanted { deed, bytes: &payload });
-                    self.counts.sent += 1;
-                    match decision {
-                        Ok(_) => self.send(to, message, std::mem::take(&mut lane), payload),
-                        Err(denial) => {
-                            self.counts.denied += 1;
-                            lane = Lane::Normal;
-                            self.tell(message, denial, deed);
-                        }
-                    }
-                }
-                Wish::Remember { end } => {
-                    let deed = Deed::Remember;
-                    let bytes = memory.get(begin..end).unwrap_or_default();
-                    begin = end;
-                    match record(Wanted { deed, bytes }) {
-                        Ok(_) => self.counts.remembered += 1,
-                        Err(denial) => {
-                            self.counts.forgone += 1;
-                            self.tell(message, denial, deed);
-                        }
-                    }
-                }
-                Wish::Arrange { .. } | Wish::Lane(_) => {}
-            }
-        }
-        // Their space is used again by the next step.
-        memory.clear();
-        self.wishes.outputs = outputs;
-        self.wishes.memory = memory;
-        let exit = self.wishes.exit.take();
-        match &exit {
-            None => {}
-            Some(ExitReason::Normal) => self.encoder.output(&Output::Exit),
-            Some(reason) => {
-                let mut what = Vec::new();
-                Arrangement::Exit(reason.clone()).encode(&mut what);
-                self.encoder.output(&Output::Arranged { lease: None, what: &what });
-            }
-        }
-        if self.encoder.len() > RECORD_BYTES_MAX {
-            self.outcome.error = Some(RunError::RecordBound { agent: id, tick });
-            return false;
-        }
-        self.encoder.finish(&mut self.outcome.records);
-        self.outcome.count += 1;
-        self.counts.steps += 1;
-        if let Cause::Message(_) = cause {
-            self.counts.delivered += 1;
-        }
-        exit.is_some_and(|reason| {
-            let by = Message { from: id, step, output: wished.saturating_sub(1) as u16 };
-            self.exit(plan, by, reason)
-        })
-    }
-
-    #[inline]
-    fn send(&mut self, to: AgentId, message: Message, lane: Lane, payload: Payload) {
-        // The gate's scope ends with the last agent, so the scheduler exists.
-        let scheduler = ((to.0 - 1) / self.share) as usize;
-        if let Some(outbox) = self.outbox.get_mut(scheduler) {
-            outbox.push(Envelope { to, message, what: What::Message(lane), payload });
-            self.outcome.sent += 1;
-        }
-    }
-
-    /// Tells the agent in the next tick what it was denied.
-    fn tell(&mut self, message: Message, denial: Denial, deed: Deed) {
-        let mine = ((message.from.0 - 1) / self.share) as usize;
-        if let Some(outbox) = self.outbox.get_mut(mine) {
-            let (to, what) = (message.from, What::Denied(denial, deed));
-            outbox.push(Envelope { to, message, what, payload: Payload::new() });
-            self.outcome.sent += 1;
         }
     }
 
@@ -627,11 +573,12 @@ impl<A: Agent> Scheduler<A> {
     fn exit(&mut self, plan: &Plan<A>, by: Message, reason: ExitReason) -> bool {
         let id = by.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
-        let again = slot
-            .agent
-            .as_ref()
-            .is_some_and(|agent| agent.kind().restart.restarts_after(exit_of(&reason)));
-        slot.agent = again.then(|| (plan.init)(id));
+        let begins = |agent: &&A| {
+            !plan.supervises(id) && agent.kind().restart.restarts_after(exit_of(&reason))
+        };
+        let ended = slot.agent.as_ref().filter(begins);
+        slot.agent = ended.and_then(|agent| newborn::anew(plan, &self.origins, id, agent));
+        let again = slot.agent.is_some();
         slot.restarts = slot.restarts.saturating_add(u32::from(again));
         if again {
             self.counts.restarts += 1;
@@ -648,50 +595,12 @@ impl<A: Agent> Scheduler<A> {
             Cause::Message(_) if loss == Loss::Refused => {}
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
-            // The news of a denial, or of an end, and a timer; whence they come is counted.
-            Cause::Denial(_) | Cause::Timer(_) | Cause::Down(_) | Cause::Exit(_) => {}
+            // The news of a denial, of an end, or of a birth, and a timer; whence they come is counted.
+            Cause::Denial(_)
+            | Cause::Timer(_)
+            | Cause::Down(_)
+            | Cause::Exit(_)
+            | Cause::Spawn(_) => {}
         }
-    }
-}
-
-/// What chaos throws: no message, no hook.
-struct ChaosStrikes;
-
-/// Runs a step; how it failed, if it did. What the agent and the context hold then is void.
-fn attempt_step<A: Agent>(
-    agent: &mut A,
-    event: Event<'_>,
-    context: &mut Context<'_>,
-    chaos: bool,
-) -> Result<(), (CrashKind, ExitReason)> {
-    let quiet = panics::quiet();
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let outcome = agent.handle(event, context);
-        if chaos && outcome.is_ok() {
-            // After the step changed its state and made its outputs: the hardest moment. A step
-            // that failed by itself did, with chaos and without: others may hear why.
-            resume_unwind(Box::new(ChaosStrikes));
-        }
-        outcome
-    }));
-    drop(quiet);
-    classify(outcome)
-}
-
-#[inline]
-fn classify(
-    outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>,
-) -> Result<(), (CrashKind, ExitReason)> {
-    match outcome {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(failure)) => {
-            panics::note(&failure.0);
-            Err((CrashKind::Error, ExitReason::failure(&failure.0)))
-        }
-        Err(thrown) if thrown.is::<ChaosStrikes>() => {
-            Err((CrashKind::Chaos, ExitReason::failure("chaos")))
-        }
-        // What a panic says may name lines and addresses: no other agent may rest on it.
-        Err(_) => Err((CrashKind::Panic, ExitReason::failure("panic"))),
     }
 }

@@ -86,6 +86,7 @@ impl RootState {
         while let Some(event) = next.take() {
             self.supervisor.decide(NOW, event, &mut actions)?;
             for action in actions.drain(..) {
+                tracing::debug!(?action, "the root supervisor decides");
                 match action {
                     // One start at a time: what came of it is the only event that follows.
                     Action::Start { child, .. } => next = Some(self.start(myself, child).await),

@@ -32,10 +32,10 @@ impl<'a> Wanted<'a> {
             (Deed::Send(to), Err(denial)) => Output::Denied { denial, to, payload },
             (Deed::Remember, Ok(lease)) => Output::Remembered { lease, write: payload },
             (Deed::Remember, Err(denial)) => Output::Forgone { denial, write: payload },
-            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_), Ok(lease)) => {
+            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn, Ok(lease)) => {
                 Output::Arranged { lease: Some(lease), what: payload }
             }
-            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_), Err(denial)) => {
+            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn, Err(denial)) => {
                 Output::Unarranged { denial, what: payload }
             }
         }
@@ -43,6 +43,11 @@ impl<'a> Wanted<'a> {
 }
 
 impl Standing {
+    /// That of a lease under which so many bytes count as used already.
+    pub(crate) fn having_used(log_bytes: u64) -> Standing {
+        Standing { log_bytes, row: None }
+    }
+
     pub(crate) fn log_bytes(&self) -> u64 {
         self.log_bytes
     }

@@ -14,8 +14,9 @@ use karyon_log::{Cause, Message};
 use karyon_types::{AgentId, Tick};
 
 use crate::bonds::Signal;
-use crate::engine::{Counts, lock};
+use crate::engine::lock;
 use crate::scheduler::Envelope;
+use crate::terms::Counts;
 
 /// The usual [`Watch::limit`]: far longer than a step takes, and a third of what the guardian
 /// bears without a tick (`stalled_step_s`), so that two in one tick are given up before it halts.
@@ -29,6 +30,9 @@ pub struct Watch {
     /// Hears of each such step, once.
     pub told: Arc<dyn Fn(&Stuck) + Send + Sync>,
 }
+
+/// Ranges of lost agents that a sentence names: as many as one reads.
+const RANGES_SHOWN: usize = 3;
 
 /// A step that did not return.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +49,13 @@ pub struct Stuck {
     pub tick: Tick,
     /// How long it was watched without coming back.
     pub after: Duration,
-    /// The first of the agents that are lost with it.
-    pub first: AgentId,
-    /// The last of them.
-    pub last: AgentId,
+    /// The agents that are lost with it: first and last of each range.
+    pub lost: Vec<(AgentId, AgentId)>,
 }
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stuck { agent, name, kind, tick, first, last, .. } = self;
+        let Stuck { agent, name, kind, tick, .. } = self;
         let (what, message) = match self.cause {
             Cause::Input(index) => (format!("input {index}"), None),
             Cause::Message(message) => ("message".to_owned(), Some(message)),
@@ -62,13 +64,25 @@ impl fmt::Display for Stuck {
             Cause::Down(message) | Cause::Exit(message) => {
                 ("news of the end of".to_owned(), Some(message))
             }
+            Cause::Spawn(message) => ("news of its wish to spawn".to_owned(), Some(message)),
         };
         write!(f, "{agent} ({name}, a {kind}) has not come back for {:?}", self.after)?;
         write!(f, " from its step on {what}")?;
         if let Some(Message { from, step, output }) = message {
             write!(f, " {}.{step}.{output}", from.0)?;
         }
-        write!(f, ", {tick}; {first} to {last} are lost")
+        write!(f, ", {tick}; lost: ")?;
+        for (place, (first, last)) in self.lost.iter().take(RANGES_SHOWN).enumerate() {
+            let comma = if place > 0 { ", " } else { "" };
+            match first == last {
+                true => write!(f, "{comma}{first}")?,
+                false => write!(f, "{comma}{first} to {last}")?,
+            }
+        }
+        match self.lost.len().saturating_sub(RANGES_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more ranges"),
+        }
     }
 }
 
@@ -97,6 +111,7 @@ impl Pulse {
             Cause::Timer(message) => (3, message),
             Cause::Down(message) => (4, message),
             Cause::Exit(message) => (5, message),
+            Cause::Spawn(message) => (6, message),
         };
         self.kind.store(kind << 16 | u64::from(message.output), Ordering::Relaxed);
         self.from.store(message.from.0, Ordering::Relaxed);
@@ -127,7 +142,8 @@ impl Pulse {
             2 => Cause::Denial(message),
             3 => Cause::Timer(message),
             4 => Cause::Down(message),
-            _ => Cause::Exit(message),
+            5 => Cause::Exit(message),
+            _ => Cause::Spawn(message),
         };
         Some((beat, AgentId(agent), cause))
     }
@@ -160,7 +176,7 @@ pub(crate) struct Share {
     /// The tick that runs, plus 1; 0: none; or [`VOID`].
     running: AtomicU64,
     due: Mutex<Due>,
-    pub(crate) pulse: Arc<Pulse>,
+    pulse: Mutex<Arc<Pulse>>,
 }
 
 /// A step that runs.
@@ -173,6 +189,11 @@ pub(crate) struct Running {
 }
 
 impl Share {
+    /// Where the scheduler of this share says what it runs.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&lock(&self.pulse))
+    }
+
     pub(crate) fn begin(&self, tick: u64, due: Due) {
         *lock(&self.due) = due;
         self.running.store(tick + 1, Ordering::Release);
@@ -189,6 +210,8 @@ impl Share {
         // The lock first: nobody buries the share before this is done.
         let due = lock(&self.due);
         self.leave(tick, VOID)?;
+        // Who was dismissed may still say something: nobody listens.
+        *lock(&self.pulse) = Arc::default();
         Ok(due.leading)
     }
 
@@ -209,7 +232,7 @@ impl Share {
         if running == 0 || running == VOID {
             return None;
         }
-        let (beat, agent, cause) = self.pulse.look()?;
+        let (beat, agent, cause) = lock(&self.pulse).look()?;
         Some(Running { tick: running - 1, agent, cause, beat })
     }
 }
@@ -252,12 +275,13 @@ mod tests {
             Cause::Timer(MESSAGE),
             Cause::Down(MESSAGE),
             Cause::Exit(MESSAGE),
+            Cause::Spawn(MESSAGE),
         ] {
-            share.pulse.begin(AgentId(5), cause);
+            share.pulse().begin(AgentId(5), cause);
             let seen = share.look().unwrap();
             assert_eq!((seen.tick, seen.agent, seen.cause), (7, AgentId(5), cause));
         }
-        share.pulse.end();
+        share.pulse().end();
         assert!(share.look().is_none());
     }
 
@@ -279,15 +303,15 @@ mod tests {
         let share = Share::default();
         let (ms, mut seen) = (Duration::from_millis, Seen::default());
         share.begin(0, Due::default());
-        share.pulse.begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(10));
         assert_eq!(seen.look(share.look(), ms(5)), ms(15));
-        share.pulse.end();
+        share.pulse().end();
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
-        share.pulse.begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0), "the same again is another step");
-        share.pulse.begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(10));
     }

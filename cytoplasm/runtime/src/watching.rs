@@ -9,12 +9,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use karyon_guard::{Event, Guard};
-use karyon_types::{AgentId, Tick};
+use karyon_types::Tick;
 
 use crate::agent::Agent;
 use crate::engine::{Shared, lock};
 use crate::error::RunError;
-use crate::scheduler::{Envelope, Scheduler, share};
+use crate::scheduler::{Envelope, Scheduler};
 use crate::watchdog::{Due, Running, Seen, Share, Stuck, Watch};
 
 /// Looks at each step within its limit: a step that is given up took at most a tenth longer.
@@ -58,7 +58,7 @@ impl Watched {
         leading: Option<usize>,
         inbox: &Arc<Vec<Envelope>>,
     ) -> Due {
-        scheduler.pulse.get_or_insert_with(|| Arc::clone(&share.pulse));
+        scheduler.pulse.get_or_insert_with(|| share.pulse());
         Due {
             leading,
             inbox: Arc::clone(inbox),
@@ -151,26 +151,23 @@ impl<A: Agent> Shared<A> {
         let limit = watched.watch.limit;
         let every = (limit / LOOKS).clamp(Duration::from_millis(1), LOOK_AT_LEAST);
         let mut seen = vec![Seen::default(); watched.shares.len()];
-        // Nobody is left in a share that was given up; what its thread says means nothing.
-        let mut given_up = vec![false; watched.shares.len()];
         let mut before = Instant::now();
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(every) {
             let now = Instant::now();
             // Should this process have been stopped, the steps were, too.
             let passed = (now - before).min(2 * every);
             before = now;
-            let shares = watched.shares.iter().zip(&mut seen).zip(&mut given_up);
-            for (number, ((share, seen), given_up)) in shares.enumerate().filter(|(_, s)| !*s.1) {
+            for (number, (share, seen)) in watched.shares.iter().zip(&mut seen).enumerate() {
                 let running = share.look();
                 let after = seen.look(running, passed);
                 if let Some(running) = running.filter(|_| after >= limit) {
-                    *given_up = self.give_up(watched, number, &running, after, guard);
+                    self.give_up(watched, number, &running, after, guard);
                 }
             }
         }
     }
 
-    /// Takes a scheduler out of the run; `false`: its step came back just now.
+    /// Takes a scheduler out of the run, unless its step came back just now.
     fn give_up(
         self: &Arc<Self>,
         watched: &Watched,
@@ -178,26 +175,16 @@ impl<A: Agent> Shared<A> {
         running: &Running,
         after: Duration,
         guard: Option<&Guard>,
-    ) -> bool {
+    ) {
         let Running { tick, agent, cause, .. } = *running;
-        let each = share(self.plan.agents, watched.shares.len());
-        let first = 1 + number as u64 * each;
-        let name = self.names.get((agent.0 - 1) as usize).cloned().unwrap_or_default();
-        let stuck = Stuck {
-            agent,
-            name,
-            kind: (self.plan.init)(agent).kind().name,
-            cause,
-            tick: Tick(tick),
-            after,
-            first: AgentId(first),
-            last: AgentId(self.plan.agents.min(first + each - 1)),
-        };
+        let (name, kind) = self.known(agent);
+        let lost = self.layout.ranges(number, self.plan.last());
+        let stuck = Stuck { agent, name, kind, cause, tick: Tick(tick), after, lost };
         // Before it is void: whoever buries the last of all says which it was.
         lock(&watched.stuck).push(stuck.clone());
         let Some(Ok(leading)) = watched.share(number).map(|share| share.void(tick)) else {
             lock(&watched.stuck).pop();
-            return false;
+            return;
         };
         (watched.watch.told)(&stuck);
         if let Some(guard) = guard {
@@ -215,6 +202,5 @@ impl<A: Agent> Shared<A> {
             Some(ended) => begin(heir, ended, move || shared.take_over(heir, rest).is_ok()),
             None => self.barrier.poison(),
         }
-        true
     }
 }

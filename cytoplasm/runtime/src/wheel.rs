@@ -85,11 +85,9 @@ impl<T> Wheel<T> {
         Key(key)
     }
 
-    /// Takes a timer back.
-    pub(crate) fn cancel(&mut self, key: Key) {
-        let Some(node) = self.nodes.get(key.0 as usize).filter(|node| node.item.is_some()) else {
-            return;
-        };
+    /// Takes a timer back; the tick in which it would have fired.
+    pub(crate) fn cancel(&mut self, key: Key) -> Option<u64> {
+        let node = self.nodes.get(key.0 as usize).filter(|node| node.item.is_some())?;
         let (due, before, behind) = (node.due, node.before, node.behind);
         let (level, slot) = place(self.now, due);
         match self.nodes.get_mut(before as usize) {
@@ -107,6 +105,7 @@ impl<T> Wheel<T> {
             behind.before = before;
         }
         self.release(key.0);
+        Some(due)
     }
 
     /// Goes on to tick `now`, which is not behind the first one due; what is due then goes to

@@ -31,6 +31,7 @@ pub struct Supervisor {
     requests: usize,
     /// It was told to shut down.
     is_told: bool,
+    has_given_up: bool,
 }
 
 /// What it is doing.
@@ -127,6 +128,7 @@ impl Supervisor {
             news: VecDeque::new(),
             requests: 0,
             is_told: false,
+            has_given_up: false,
         })
     }
 
@@ -138,6 +140,44 @@ impl Supervisor {
     /// The children in the order of their starts, and what each does.
     pub fn children(&self) -> impl DoubleEndedIterator<Item = (ChildSpec, ChildState)> {
         self.children.iter().map(|child| (child.spec, child.state))
+    }
+
+    /// A child's spec.
+    pub fn child(&self, child: ChildId) -> Option<ChildSpec> {
+        self.children.get(child).map(|child| child.spec)
+    }
+
+    /// Whether a child is started again as soon as its siblings have stopped.
+    pub fn is_to_start(&self, child: ChildId) -> bool {
+        match (self.phase, self.children.get(child)) {
+            (Phase::Stopping { from, then: Then::Start, .. }, Some(child)) => {
+                child.place >= from && child.state == ChildState::Stopped
+            }
+            (
+                Phase::New
+                | Phase::Idle
+                | Phase::Starting { .. }
+                | Phase::Stopping { .. }
+                | Phase::StoppingAll { .. }
+                | Phase::Ended,
+                Some(_) | None,
+            ) => false,
+        }
+    }
+
+    /// The restarts that still count at `now`.
+    pub fn restarts(&self, now: Tick) -> u64 {
+        self.window.recent(now)
+    }
+
+    /// Requests that wait.
+    pub fn requests(&self) -> usize {
+        self.requests
+    }
+
+    /// Whether there were more restarts than it bears.
+    pub fn has_given_up(&self) -> bool {
+        self.has_given_up
     }
 
     /// What a child does; `None`: there is no such child.
@@ -258,6 +298,7 @@ impl Supervisor {
         let Some(place) = self.children.get(id).map(|child| child.place) else { return };
         self.children.set(id, ChildState::Stopped);
         if !self.window.record(now, 1) {
+            self.has_given_up = true;
             return self.stop_all(actions);
         }
         match self.flags.strategy {

@@ -48,6 +48,7 @@ pub struct Tree {
     /// All that has a spec, the root too. Never walked through, since its order is not the same
     /// twice.
     nodes: ById<Node>,
+    gave_up: Option<ChildId>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ struct Node {
     parent: ChildId,
     /// It was added while its supervisor ran, and is gone when that begins anew.
     is_added: bool,
+    /// How often it was begun, if it is a supervisor.
+    begun: u64,
     kind: Kind,
 }
 
@@ -126,8 +129,8 @@ impl Tree {
         let below = Arc::new(below);
         below.check(&mut HashSet::from([root]))?;
         let kind = Kind::Supervisor(Arc::clone(&below), Some(Box::new(below.supervisor()?)));
-        let node = Node { parent: root, is_added: false, kind };
-        let mut tree = Tree { root, nodes: ById::from_iter([(root, node)]) };
+        let node = Node { parent: root, is_added: false, begun: 1, kind };
+        let mut tree = Tree { root, nodes: ById::from_iter([(root, node)]), gave_up: None };
         below.children.iter().for_each(|spec| tree.register(root, spec, false));
         Ok(tree)
     }
@@ -143,6 +146,16 @@ impl Tree {
     /// The supervisor above; `None` for the root and for what is not there.
     pub fn parent(&self, id: ChildId) -> Option<ChildId> {
         self.nodes.get(&id).map(|node| node.parent).filter(|_| id != self.root)
+    }
+
+    /// How often a supervisor began: whoever compares tells whether it is the same one still.
+    pub fn begun(&self, id: ChildId) -> u64 {
+        self.nodes.get(&id).map_or(0, |node| node.begun)
+    }
+
+    /// The last supervisor that ended because it gave up.
+    pub fn gave_up(&self) -> Option<ChildId> {
+        self.gave_up
     }
 
     /// Hears an event at `now`, which never goes back, and appends what follows to `actions`, all
@@ -316,11 +329,13 @@ impl Tree {
 
     /// Gives a supervisor that is to begin its machine.
     fn revive(&mut self, id: ChildId) -> Result<(), SpecError> {
-        match self.nodes.get_mut(&id).map(|node| &mut node.kind) {
-            Some(Kind::Supervisor(below, machine)) => {
-                *machine = Some(Box::new(below.supervisor()?))
+        let Some(node) = self.nodes.get_mut(&id) else { return Ok(()) };
+        match &mut node.kind {
+            Kind::Supervisor(below, machine) => {
+                *machine = Some(Box::new(below.supervisor()?));
+                node.begun += 1;
             }
-            Some(Kind::Worker) | None => {}
+            Kind::Worker => {}
         }
         Ok(())
     }
@@ -332,6 +347,9 @@ impl Tree {
             return;
         };
         let Some(machine) = machine.take() else { return };
+        if machine.has_given_up() {
+            self.gave_up = Some(id);
+        }
         for (spec, _) in machine.children() {
             if self.nodes.get(&spec.id).is_some_and(|node| node.is_added) {
                 self.unregister(spec.id);
@@ -348,7 +366,7 @@ impl Tree {
                 Kind::Supervisor(Arc::clone(below), None)
             }
         };
-        self.nodes.insert(id, Node { parent, is_added, kind });
+        self.nodes.insert(id, Node { parent, is_added, begun: 0, kind });
     }
 
     /// Forgets a child that has ended, and what its spec names below it.

@@ -41,6 +41,11 @@ impl RestartWindow {
         self.intensity
     }
 
+    /// The restarts that still count at `now`; of those that were too many, some.
+    pub fn recent(&self, now: Tick) -> u64 {
+        self.ring.iter().filter(|(at, _)| self.is_recent(now, *at)).map(|(_, count)| count).sum()
+    }
+
     /// Counts `restarts` at `now`, which never goes back; `false` when that is more than the
     /// supervisor bears.
     pub fn record(&mut self, now: Tick, restarts: u64) -> bool {

@@ -17,6 +17,8 @@ impl Rights {
     pub const ACT: Rights = Rights(8);
     /// To be linked to agents: whoever is can end them by ending itself.
     pub const LINK: Rights = Rights(16);
+    /// To bring agents to life.
+    pub const SPAWN: Rights = Rights(32);
     /// To send safety-critical messages, besides [`Rights::SEND`]: they are refused last.
     pub const CRITICAL: Rights = Rights(64);
 

@@ -8,7 +8,7 @@ mod step;
 
 use karyon_types::{AgentId, LeaseId, Tick, varint};
 
-pub use self::authority::{LeaseRecord, OrderVerb, Target, Verb};
+pub use self::authority::{Cut, LeaseRecord, Measure, OrderVerb, Target, Verb};
 pub use self::step::{Cause, Message, Output, StepEncoder};
 use self::step::{cause_kind, read_cause, read_output, write_cause};
 use crate::control::Control;
@@ -18,6 +18,7 @@ use crate::limits::RECORD_BYTES_MAX;
 pub const LOST_STEP: u64 = u64::MAX;
 
 mod kind {
+    pub(super) const SCHEDULE: u8 = 14;
     pub(super) const LOST: u8 = 15;
     pub(super) const LEASE: u8 = 16;
     pub(super) const SPAWN: u8 = 17;
@@ -33,6 +34,8 @@ mod kind {
     pub(super) const STEP_ON_TIMER: u8 = 27;
     pub(super) const STEP_ON_DOWN: u8 = 28;
     pub(super) const STEP_ON_EXIT: u8 = 29;
+    pub(super) const SUPERVISED: u8 = 30;
+    pub(super) const STEP_ON_SPAWN: u8 = 31;
 }
 
 /// How an agent's step failed.
@@ -61,6 +64,8 @@ pub enum Decision {
     Restarted = 2,
     /// Not restarted.
     Stopped = 3,
+    /// It is gone, and the tree of supervisors decides behind the tick.
+    LeftToSupervisor = 4,
 }
 
 /// Why a message was never handled.
@@ -82,6 +87,8 @@ pub enum Loss {
 pub enum Record<'a> {
     /// About the node rather than the agents.
     Control(Box<Control>),
+    /// How the agents of the run that begins take turns, as the runtime says it.
+    Schedule(&'a [u8]),
     /// A lease was opened.
     Lease(LeaseRecord),
     /// An agent began to exist.
@@ -160,6 +167,15 @@ pub enum Record<'a> {
         /// The last of them.
         last: AgentId,
     },
+    /// A supervisor did something with an agent, before the steps of this tick.
+    Supervised {
+        /// With whom.
+        agent: AgentId,
+        /// Its steps before this; of an end, that end's own number.
+        step: u64,
+        /// What.
+        measure: Measure,
+    },
 }
 
 impl Record<'_> {
@@ -168,6 +184,10 @@ impl Record<'_> {
         let mut body = Vec::new();
         match self {
             Record::Control(control) => control.encode(&mut body),
+            Record::Schedule(bytes) => {
+                body.push(kind::SCHEDULE);
+                body.extend_from_slice(bytes);
+            }
             Record::Lease(lease) => {
                 body.push(kind::LEASE);
                 lease.write(&mut body);
@@ -226,6 +246,11 @@ impl Record<'_> {
                 varint::write(&mut body, first.0);
                 varint::write(&mut body, last.0);
             }
+            Record::Supervised { agent, step, measure } => {
+                body.extend([kind::SUPERVISED, *measure as u8]);
+                varint::write(&mut body, agent.0);
+                varint::write(&mut body, *step);
+            }
         }
         frame(out, &body);
     }
@@ -236,6 +261,7 @@ impl Record<'_> {
         bytes = rest;
         let b = &mut bytes;
         let record = match kind {
+            kind::SCHEDULE => Record::Schedule(std::mem::take(b)),
             kind::LEASE => Record::Lease(LeaseRecord::read(b)?),
             kind::SPAWN => Record::Spawn {
                 agent: AgentId(varint::read(b)?),
@@ -246,7 +272,8 @@ impl Record<'_> {
             kind::TICK => Record::Tick(Tick(varint::read(b)?)),
             kind::INPUT => Record::Input { batch: varint::read(b)?, count: varint::read(b)? },
             kind::STEP_ON_INPUT..=kind::STEP_ON_DENIAL
-            | kind::STEP_ON_TIMER..=kind::STEP_ON_EXIT => {
+            | kind::STEP_ON_TIMER..=kind::STEP_ON_EXIT
+            | kind::STEP_ON_SPAWN => {
                 let agent = AgentId(varint::read(b)?);
                 let step = varint::read(b)?;
                 let cause = read_cause(b, kind, agent)?;
@@ -270,6 +297,7 @@ impl Record<'_> {
                     1 => Decision::Redelivered,
                     2 => Decision::Restarted,
                     3 => Decision::Stopped,
+                    4 => Decision::LeftToSupervisor,
                     _ => return None,
                 },
             },
@@ -298,6 +326,11 @@ impl Record<'_> {
             kind::LOST => {
                 Record::Lost { first: AgentId(varint::read(b)?), last: AgentId(varint::read(b)?) }
             }
+            kind::SUPERVISED => Record::Supervised {
+                measure: Measure::from_number(byte(b)?)?,
+                agent: AgentId(varint::read(b)?),
+                step: varint::read(b)?,
+            },
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };
         b.is_empty().then_some(record)

@@ -72,12 +72,15 @@ fn each_kind_comes_back() {
         scope: (1, 1000),
         expires: None,
         log_bytes: None,
+        cut: None,
     };
     let boot =
         Boot { boot: 1, karyon: "0.1.0".into(), schedulers: 2, at_unix_ms: 7, guardian: None };
+    let by = Message { from: AgentId(300), step: 7, output: 2 };
     for record in [
         Record::Control(Box::new(Control::Boot(boot))),
         Record::Control(Box::new(Control::Seal(Seal { ticks: 3, state_root: [7; 32] }))),
+        Record::Schedule(b"\x02\x00\x07"),
         Record::Lease(lease),
         Record::Spawn { agent: AgentId(2), kind: 0, lease: LeaseId(2), name: "Zoë" },
         Record::Tick(Tick(700)),
@@ -106,17 +109,39 @@ fn each_kind_comes_back() {
         Record::Order { verb: OrderVerb::Resume, agent: AgentId(1), uid: 0 },
         Record::Order { verb: OrderVerb::Kill, agent: AgentId(1), uid: u32::MAX },
         Record::Order { verb: OrderVerb::Restart, agent: AgentId(1), uid: 7 },
+        Record::Supervised { agent: AgentId(700), step: 300, measure: Measure::Started },
+        Record::Supervised { agent: AgentId(1), step: 0, measure: Measure::Asked },
+        Record::Supervised { agent: AgentId(1), step: 1, measure: Measure::Ended },
+        Record::Supervised { agent: AgentId(1), step: 2, measure: Measure::Killed },
+        Record::Supervised { agent: AgentId(1), step: 3, measure: Measure::NotStarted },
+        Record::Supervised { agent: AgentId(1), step: 3, measure: Measure::Continued },
+        Record::Crash {
+            agent: AgentId(5),
+            step: 6,
+            attempt: 1,
+            kind: CrashKind::Error,
+            decision: Decision::LeftToSupervisor,
+        },
+        Record::Order { verb: OrderVerb::Fork, agent: AgentId(1), uid: 7 },
+        Record::DeadLetter { agent: AgentId(5), cause: Cause::Spawn(by), loss: Loss::ReceiverGone },
     ] {
         check(&record);
     }
     // An expiry is an optional last field, so a cut there is another lease; the frame's length
     // is what tells them apart.
     let mut bytes = Vec::new();
-    for (expires, log_bytes) in
-        [(Some(Tick(1200)), None), (Some(Tick(1200)), Some(9)), (None, Some(1 << 20))]
-    {
+    let cut = |by| Some(Cut { from: LeaseId(4), by });
+    for (expires, log_bytes, cut) in [
+        (Some(Tick(1200)), None, None),
+        (Some(Tick(1200)), Some(9), None),
+        (None, Some(1 << 20), None),
+        (None, None, cut(None)),
+        (None, None, cut(Some(by))),
+        (Some(Tick(1200)), None, cut(Some(by))),
+        (None, Some(1 << 20), cut(Some(by))),
+    ] {
         bytes.clear();
-        let lease = Record::Lease(LeaseRecord { expires, log_bytes, ..lease });
+        let lease = Record::Lease(LeaseRecord { expires, log_bytes, cut, ..lease });
         lease.encode(&mut bytes);
         assert_eq!(Records::new(&bytes).next(), Some(Some(lease)));
     }

@@ -48,6 +48,10 @@ pub enum Want {
     Timer(Message),
     /// Nobody ended there, and the agent bound itself to nobody there.
     End(Message),
+    /// Nobody was asked for there, or this is not what came of it, or it was answered before.
+    Spawn(Message),
+    /// Nobody ordered right before that this agent be forked.
+    Fork(u64),
     /// This input was not released, or was handled before.
     Input(u32),
     /// This was never proposed.
@@ -80,6 +84,8 @@ impl fmt::Display for Want {
                 write!(f, "no message for it is open from {}", parts(message))
             }
             Want::Denial(message) => write!(f, "no denial is open of {}", parts(message)),
+            Want::Spawn(message) => write!(f, "no such birth is open of {}", parts(message)),
+            Want::Fork(id) => write!(f, "nobody ordered that agent {id} be forked"),
             Want::Timer(message) => write!(f, "no timer was armed by {}", parts(message)),
             Want::End(message) => write!(f, "nobody ended by {}", parts(message)),
             Want::Input(index) => write!(f, "input {index} was not released, or handled before"),

@@ -3,10 +3,10 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
-use karyon_arrangements::{Arrangement, Bond, Lane};
+use karyon_arrangements::{Arrangement, Bond, Lane, Schedule};
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record,
-    Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
+    Record, Target, Verb,
 };
 use karyon_types::hash;
 use serde::Serialize;
@@ -60,6 +60,10 @@ pub fn control_kind(control: &Control) -> &'static str {
 pub fn view(record: &Record<'_>) -> Value {
     match record {
         Record::Control(control) => control_view(control),
+        Record::Schedule(bytes) => json!({
+            "kind": "schedule",
+            "schedule": Schedule::decode(bytes).map(|schedule| schedule.to_string()),
+        }),
         Record::Lease(lease) => lease_view(lease),
         Record::Spawn { agent, kind, lease, name } => json!({
             "kind": "spawn", "agent": agent.0, "agent_kind": kind, "lease": lease.0, "name": name,
@@ -85,6 +89,7 @@ pub fn view(record: &Record<'_>) -> Value {
                 Decision::Redelivered => "redelivered",
                 Decision::Restarted => "restarted",
                 Decision::Stopped => "stopped",
+                Decision::LeftToSupervisor => "left_to_supervisor",
             },
         }),
         Record::DeadLetter { agent, cause, loss } => json!({
@@ -117,21 +122,39 @@ pub fn view(record: &Record<'_>) -> Value {
                 OrderVerb::Resume => "resume",
                 OrderVerb::Kill => "kill",
                 OrderVerb::Restart => "restart",
+                OrderVerb::Fork => "fork",
             };
             json!({ "kind": "order", "verb": verb, "agent": agent.0, "uid": uid })
         }
         Record::Lost { first, last } => {
             json!({ "kind": "lost", "first": first.0, "last": last.0 })
         }
+        Record::Supervised { agent, step, measure } => {
+            let what = match measure {
+                Measure::Started => "started",
+                Measure::Asked => "asked_to_end",
+                Measure::Ended => "ended",
+                Measure::Killed => "killed",
+                Measure::NotStarted => "not_started",
+                Measure::Continued => "continued",
+            };
+            json!({ "kind": "supervised", "agent": agent.0, "step": step, "what": what })
+        }
     }
 }
 
 fn lease_view(lease: &LeaseRecord) -> Value {
-    json!({
+    let mut view = json!({
         "kind": "lease", "lease": lease.id.0, "owner": lease.owner.0, "grant": lease.grant.0,
         "rights": lease.rights, "scope": [lease.scope.0, lease.scope.1],
         "expires_tick": lease.expires.map(|tick| tick.0), "log_bytes": lease.log_bytes,
-    })
+    });
+    if let (Some(cut), Some(fields)) = (lease.cut, view.as_object_mut()) {
+        let by =
+            cut.by.map(|by| json!({ "agent": by.from.0, "step": by.step, "output": by.output }));
+        fields.insert("cut".into(), json!({ "from": cut.from.0, "by": by }));
+    }
+    view
 }
 
 fn cause_view(cause: Cause) -> Value {
@@ -143,6 +166,9 @@ fn cause_view(cause: Cause) -> Value {
         Cause::Timer(message) => json!({ "timer": parts(message) }),
         Cause::Down(message) => json!({ "down": parts(message) }),
         Cause::Exit(message) => json!({ "exit": parts(message) }),
+        Cause::Spawn(Message { from, step, output }) => json!({
+            "spawn": { "child": Some(from.0).filter(|id| *id > 0), "step": step, "output": output }
+        }),
     }
 }
 
@@ -194,6 +220,9 @@ fn arrangement_view(bytes: &[u8]) -> Value {
             Lane::Normal => "normal",
             Lane::Speculative => "speculative",
         } }),
+        Some(Arrangement::Spawn { name, how }) => {
+            json!({ "spawn": { "name": name, "how": payload_view(how) } })
+        }
         // Of a later version.
         None => json!({ "unknown": payload_view(bytes) }),
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::branches::{Branch, Tree, TreeOf};
 use crate::limits::{ANSWER_BYTES_MAX, CLIENT_BYTES_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::protocol::{
     At, Cause, Done, Failure, FailureData, Hello, Initialize, Inspected, JSONRPC, Lease, List,
@@ -72,7 +73,8 @@ impl Fault {
                 -32601,
                 "unknown_method",
                 format!("there is no method {method:?}"),
-                "there are initialize and process.list, inspect, pause, resume, kill, restart",
+                "there are initialize and process.list, inspect, tree, pause, resume, kill, restart, \
+                 fork",
             ),
             Fault::Params(why) => (
                 -32602,
@@ -131,8 +133,10 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str) {
     match refusal {
         Refusal::Unknown => ("unknown_agent", "process.list tells who is there"),
         Refusal::Exited => ("exited", "nothing can be done with it any more"),
+        Refusal::NotKept => ("not_kept", "kill it; it is not started again"),
         Refusal::AlreadyPaused => ("already_paused", "nothing needs to be done"),
         Refusal::NotPaused => ("not_paused", "nothing needs to be done"),
+        Refusal::TooMany => ("too_many", "a new run begins without forks"),
         Refusal::Busy => ("busy", "ask again"),
         Refusal::Repeating => ("repeating", "ask again when it has caught up with its log"),
         Refusal::NotRunning => ("not_running", "the run has ended, or has not begun yet"),
@@ -256,10 +260,12 @@ impl<'a> Session<'a> {
         match method {
             "process.list" => self.list(parsed(params)?),
             "process.inspect" => self.inspect(parsed(params)?),
+            "process.tree" => self.tree(parsed(params)?),
             "process.pause" => self.order(OrderVerb::Pause, parsed(params)?),
             "process.resume" => self.order(OrderVerb::Resume, parsed(params)?),
             "process.kill" => self.order(OrderVerb::Kill, parsed(params)?),
             "process.restart" => self.order(OrderVerb::Restart, parsed(params)?),
+            "process.fork" => self.order(OrderVerb::Fork, parsed(params)?),
             other => Err(Fault::Method(quoted(&other))),
         }
     }
@@ -304,10 +310,20 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn tree(&self, asked: TreeOf) -> Result<Box<RawValue>, Fault> {
+        let TreeOf { offset, limit } = asked;
+        let limit = limit.unwrap_or(MAX_LISTED);
+        match self.desk.ask(Question::Tree { offset, limit }) {
+            Answer::Tree(shown) => part(shown, offset),
+            other => Err(no_answer(other, None)),
+        }
+    }
+
     fn order(&self, verb: OrderVerb, Target { id }: Target) -> Result<Box<RawValue>, Fault> {
         let agent = AgentId(id);
         match self.desk.ask(Question::Order(Order { verb, agent, uid: self.uid })) {
-            Answer::Done(at) => result(&Done { at: at.into() }),
+            Answer::Done(at) => result(&Done { at: at.into(), child: None }),
+            Answer::Forked(at, child) => result(&Done { at: at.into(), child: Some(child.0) }),
             other => Err(no_answer(other, Some(agent))),
         }
     }
@@ -320,13 +336,18 @@ fn no_answer(answer: Answer, agent: Option<AgentId>) -> Fault {
             Refusal::Busy | Refusal::Repeating | Refusal::NotRunning => {
                 Fault::Refused(refusal, None)
             }
-            Refusal::Unknown | Refusal::Exited | Refusal::AlreadyPaused | Refusal::NotPaused => {
-                Fault::Refused(refusal, agent)
-            }
+            Refusal::Unknown
+            | Refusal::Exited
+            | Refusal::NotKept
+            | Refusal::AlreadyPaused
+            | Refusal::NotPaused
+            | Refusal::TooMany => Fault::Refused(refusal, agent),
         },
-        Answer::Listed(_) | Answer::Inspected(_) | Answer::Done(_) => {
-            Fault::Internal("the run answered another question".into())
-        }
+        Answer::Listed(_)
+        | Answer::Inspected(_)
+        | Answer::Tree(_)
+        | Answer::Done(_)
+        | Answer::Forked(..) => Fault::Internal("the run answered another question".into()),
     }
 }
 
@@ -371,6 +392,23 @@ fn page(listed: processes::Listed, offset: u64) -> Result<Box<RawValue>, Fault> 
     }
 }
 
+/// Likewise, of the tree.
+fn part(shown: processes::Shown, offset: u64) -> Result<Box<RawValue>, Fault> {
+    let processes::Shown { at, total, branches } = shown;
+    let branches = branches.into_iter().map(Branch::from).collect();
+    let mut part = Tree { at: at.into(), total, next: None, branches };
+    loop {
+        let shown = part.branches.len();
+        let next = offset.saturating_add(shown as u64);
+        part.next = Some(next).filter(|next| shown > 0 && *next < total);
+        let text = result(&part)?;
+        if text.get().len() <= RESULT_BYTES_MAX {
+            return Ok(text);
+        }
+        part.branches.truncate(shown / 2);
+    }
+}
+
 impl From<processes::Position> for At {
     fn from(at: processes::Position) -> At {
         At { tick: at.tick.map(|tick| tick.0), records: at.records, provisional: at.provisional }
@@ -406,6 +444,7 @@ impl From<karyon_gate::Lease> for Lease {
             (Rights::IMPORT, "import"),
             (Rights::ACT, "act"),
             (Rights::LINK, "link"),
+            (Rights::SPAWN, "spawn"),
         ];
         let held = named.into_iter().filter(|(right, _)| lease.rights.contains(*right));
         Lease {
@@ -434,6 +473,11 @@ impl From<karyon_log::Cause> for Cause {
             }
             karyon_log::Cause::Down(end) => Cause::Down { from: end.from.0, step: end.step },
             karyon_log::Cause::Exit(end) => Cause::Exit { from: end.from.0, step: end.step },
+            karyon_log::Cause::Spawn(answer) => Cause::Spawn {
+                child: Some(answer.from.0).filter(|id| *id > 0),
+                step: answer.step,
+                output: answer.output.into(),
+            },
         }
     }
 }

@@ -38,11 +38,10 @@ fn talk(
 fn clerk(desk: &Desk, ends: &Receiver<()>, answer: impl Fn() -> Answer) -> Vec<Question> {
     let mut asked = Vec::new();
     loop {
-        let answered = desk.answer_next(|question| {
-            asked.push(question);
-            answer()
-        });
-        if !answered {
+        if let Some(waiting) = desk.take() {
+            asked.push(waiting.question.clone());
+            waiting.answer(answer());
+        } else {
             match ends.try_recv() {
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return asked,
                 Ok(()) | Err(_) => std::thread::yield_now(),
@@ -172,12 +171,17 @@ fn each_method_asks_what_it_says() {
         ("process.resume", OrderVerb::Resume),
         ("process.kill", OrderVerb::Kill),
         ("process.restart", OrderVerb::Restart),
+        ("process.fork", OrderVerb::Fork),
     ] {
         let order = Order { verb, agent: AgentId(u64::MAX), uid: 1_000 };
         let params = format!("{{\"id\":{}}}", u64::MAX);
         assert_eq!(ask(method, &params), Question::Order(order));
     }
     assert_eq!(ask("process.inspect", r#"{"id":3}"#), Question::Inspect(AgentId(3)));
+    let places = Question::Tree { offset: 2, limit: 7 };
+    assert_eq!(ask("process.tree", r#"{"offset":2,"limit":7}"#), places);
+    let places = Question::Tree { offset: 0, limit: MAX_LISTED };
+    assert_eq!(ask("process.tree", "{}"), places);
     let all = Selection { limit: MAX_LISTED, ..Selection::default() };
     assert_eq!(ask("process.list", "{}"), Question::List(all.clone()));
     assert_eq!(ask("process.list", r#"{"limit":4000000000}"#), Question::List(all));
@@ -214,6 +218,7 @@ fn every_refusal_has_its_word() {
         (Refusal::Exited, "exited"),
         (Refusal::AlreadyPaused, "already_paused"),
         (Refusal::NotPaused, "not_paused"),
+        (Refusal::TooMany, "too_many"),
         (Refusal::Busy, "busy"),
         (Refusal::Repeating, "repeating"),
         (Refusal::NotRunning, "not_running"),

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::branches::{Tree, TreeOf};
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::protocol::{
     Done, Failure, Hello, Initialize, Inspected, JSONRPC, List, Listed, PROTOCOL, Request,
@@ -114,6 +115,14 @@ impl Client {
         self.call("process.inspect", &Target { id })
     }
 
+    /// The tree of supervisors, from a place on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn tree(&mut self, of: &TreeOf) -> Result<Tree, ClientError> {
+        self.call("process.tree", of)
+    }
+
     /// From the next tick on its messages wait.
     ///
     /// # Errors
@@ -144,6 +153,14 @@ impl Client {
     /// [`ClientError`].
     pub fn restart(&mut self, id: u64) -> Result<Done, ClientError> {
         self.call("process.restart", &Target { id })
+    }
+
+    /// A second agent begins with its state.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn fork(&mut self, id: u64) -> Result<Done, ClientError> {
+        self.call("process.fork", &Target { id })
     }
 
     fn call<R: DeserializeOwned>(

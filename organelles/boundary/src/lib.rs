@@ -7,6 +7,7 @@
 //! number of connections has a bound ([`limits`]); `docs/boundary.md` has the protocol.
 
 mod answer;
+mod branches;
 mod client;
 pub mod limits;
 mod protocol;
@@ -15,6 +16,7 @@ mod socket;
 mod state;
 mod wire;
 
+pub use branches::{Above, Branch, Child, Tree, TreeOf};
 pub use client::{Client, ClientError};
 pub use protocol::{
     At, Cause, Done, Failure, FailureData, Grounds, Hello, Initialize, Inspected, Lease, List,

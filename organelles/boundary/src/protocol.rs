@@ -149,7 +149,7 @@ pub struct Scope {
 pub struct Lease {
     /// Its serial.
     pub id: u64,
-    /// What may be done: `send`, `remember`, `import`, `act`.
+    /// What may be done: `send`, `remember`, `import`, `act`, `link`, `spawn`.
     pub rights: Vec<String>,
     /// To whom.
     pub scope: Scope,
@@ -225,6 +225,15 @@ pub enum Cause {
         /// Its last step.
         step: u64,
     },
+    /// What came of its wish for a new agent.
+    Spawn {
+        /// Who came to life; none: nobody.
+        child: Option<u64>,
+        /// In which of its steps it wished for it.
+        step: u64,
+        /// With which output of it.
+        output: u32,
+    },
     /// What this version has no word for.
     #[serde(other)]
     Other,
@@ -252,6 +261,9 @@ pub struct Inspected {
 pub struct Done {
     /// When.
     pub at: At,
+    /// Who came to life by it, should it have been to fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<u64>,
 }
 
 /// A failure as JSON-RPC has it.

@@ -7,9 +7,15 @@ mod memory;
 mod process;
 mod safety;
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use karyon_metrics::Loopback;
+
+use crate::logging::{Format, Levels};
 
 pub(crate) use audit::{Audit, ExportLog, FindOrphans, Grew, Prove, Tail, Verify};
 pub(crate) use authority::{
@@ -21,7 +27,9 @@ pub(crate) use memory::{
     Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
     Neighbours, Plot, Rebuild, Why,
 };
-pub(crate) use process::{InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy};
+pub(crate) use process::{
+    Fork, InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy, Tree,
+};
 pub(crate) use safety::{Halt, Safety, SafetyResume, Sign, Status};
 
 /// The version line: the program's and those of its formats.
@@ -45,6 +53,13 @@ const CODES: &str = "Examples:\n  karyon run rumour\n  \
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Tell what happens inside on standard error: error, warn, info, debug, trace, or MODULE=LEVEL
+    /// with commas between [default: $KARYON_LOG, else off]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = Levels::from_str)]
+    pub(crate) log_level: Option<Levels>,
+    /// How it is told
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub(crate) log_format: Format,
 }
 
 #[derive(Subcommand)]
@@ -62,6 +77,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// List the agents of a run that is under way
     Ps(Ps),
+    /// Show the tree of supervisors of a run that is under way
+    Tree(Tree),
     /// Show all about one agent of a run that is under way
     Inspect(InspectAgent),
     /// Let what an agent is sent wait
@@ -70,6 +87,8 @@ pub(crate) enum Command {
     Kill(Kill),
     /// End an agent and begin it anew
     Restart(RestartAgent),
+    /// Begin a second agent with the state of one
+    Fork(Fork),
     /// Stop everything that runs in a directory, until a person resumes
     Halt(Halt),
     /// Ask the memory of a run about any moment
@@ -115,6 +134,7 @@ pub(crate) struct Init {
   karyon run rumour
   karyon run rumour --contacts messages.txt --source 9
   karyon run my-scenario.toml --seed 7 --chaos 0.01 --data runs/chaos --json
+  karyon run rumour --rate 5000                  (half a minute: time to try karyon ps)
 
 Stop it with Ctrl-C (`karyon resume` goes on), or for good with `touch DIR/safety/STOP`.")]
 pub(crate) struct Run {
@@ -132,6 +152,10 @@ pub(crate) struct Run {
     /// Threads that run agents; the result is the same for any number [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) schedulers: Option<u16>,
+    /// Messages and inputs a second at most; what is only repeated is not slowed down [default: as
+    /// fast as can be]
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<NonZeroU64>,
     /// Probability that an attempt of a step crashes, 0 to below 1 [default: the scenario's]
     #[arg(long, value_name = "P", value_parser = probability)]
     pub(crate) chaos: Option<f64>,
@@ -141,6 +165,9 @@ pub(crate) struct Run {
     /// Who answers for the run [default: the principal that was made first]
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,
+    /// Offer metrics for Prometheus to this machine, such as at 127.0.0.1:9464; port 0: any free
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics: Option<Loopback>,
     /// Print one JSON object, last
     #[arg(long)]
     pub(crate) json: bool,
@@ -156,7 +183,7 @@ the log ends. After a kill, a crash or a halt a person has to look first:
   karyon safety resume --reason \"power was cut\" --data runs/rumour-1")]
 pub(crate) struct Resume {
     /// A paused agent of a run that is under way, to go on with that and nothing else
-    #[arg(value_name = "ID|NAME", conflicts_with = "schedulers")]
+    #[arg(value_name = "ID|NAME", conflicts_with_all = ["schedulers", "rate", "metrics"])]
     pub(crate) agent: Option<String>,
     /// The run's data directory
     #[arg(long, value_name = "DIR")]
@@ -164,6 +191,13 @@ pub(crate) struct Resume {
     /// Threads that run agents; may differ from before [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) schedulers: Option<u16>,
+    /// Messages and inputs a second at most; what is only repeated is not slowed down [default: as
+    /// fast as can be]
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<NonZeroU64>,
+    /// Offer metrics for Prometheus to this machine, such as at 127.0.0.1:9464; port 0: any free
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics: Option<Loopback>,
     /// Print one JSON object, last
     #[arg(long)]
     pub(crate) json: bool,
@@ -211,7 +245,8 @@ impl Args {
         match &self.command {
             Command::Init(_) | Command::Run(_) | Command::Resume(_) | Command::Halt(_) => false,
             Command::Pause(_) | Command::Kill(_) | Command::Restart(_) => false,
-            Command::Ps(_) | Command::Inspect(_) => true,
+            Command::Fork(_) => false,
+            Command::Ps(_) | Command::Tree(_) | Command::Inspect(_) => true,
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
@@ -229,10 +264,12 @@ impl Args {
             Command::Resume(args) => args.json,
             Command::Replay(args) => args.json,
             Command::Ps(args) => args.json,
+            Command::Tree(args) => args.json,
             Command::Inspect(args) => args.aim.json,
             Command::Pause(args) => args.aim.json,
             Command::Kill(args) => args.aim.json,
             Command::Restart(args) => args.aim.json,
+            Command::Fork(args) => args.aim.json,
             Command::Memory(args) => args.json(),
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),

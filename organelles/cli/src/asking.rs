@@ -28,6 +28,7 @@ pub(crate) enum Verb {
     Resume,
     Kill,
     Restart,
+    Fork,
 }
 
 impl<'a> Asked<'a> {
@@ -133,11 +134,17 @@ pub(crate) fn order(data: &Path, agent: &str, json: bool, verb: Verb) -> Result<
         Verb::Resume => ("resumed", asked.client.resume(id)),
         Verb::Kill => ("killed", asked.client.kill(id)),
         Verb::Restart => ("restarted", asked.client.restart(id)),
+        Verb::Fork => ("forked", asked.client.fork(id)),
     };
-    let Done { at } = asked.heard(done)?;
+    let Done { at, child } = asked.heard(done)?;
+    let new = child.map(|child| format!(": agent {child}")).unwrap_or_default();
     match json {
-        true => output::json(&json!({ "done": word, "id": id, "at": at })),
-        false => output::line(&format!("agent {id} was {word} ({})", moment(&at))),
+        true => {
+            let mut shown = json!({ "done": word, "id": id, "at": at });
+            output::put(&mut shown, "child", child);
+            output::json(&shown);
+        }
+        false => output::line(&format!("agent {id} was {word}{new} ({})", moment(&at))),
     }
     Ok(Code::Ok)
 }

@@ -252,11 +252,13 @@ fn run_error(error: &RunError) -> CliError {
             }
             (Code::VerificationFailed, None)
         }
-        RunError::Record(RecordError::Committed(_)) => (Code::VerificationFailed, None),
+        RunError::Schedule { .. } | RunError::Record(RecordError::Committed(_)) => {
+            (Code::VerificationFailed, None)
+        }
         // Only a comparison ends so, and whoever asked for one takes it for no error.
         RunError::Record(RecordError::Reached) => (Code::Failure, None),
         RunError::Lease { .. } => (Code::Refused, None),
-        RunError::Full(_) | RunError::Change { .. } => (Code::Failure, None),
+        RunError::Full(_) | RunError::Change { .. } | RunError::Tree(_) => (Code::Failure, None),
         RunError::Stuck(_) => (
             Code::Failure,
             Some(
@@ -269,6 +271,8 @@ fn run_error(error: &RunError) -> CliError {
         | RunError::State { .. }
         | RunError::MailboxBound { .. }
         | RunError::IntensityExceeded { .. }
+        | RunError::NotStarted { .. }
+        | RunError::RootGaveUp { .. }
         | RunError::Runtime(_) => (Code::Failure, karyon_runtime::first_crash().map(first)),
     };
     CliError { code, message, hint }

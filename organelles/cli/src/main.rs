@@ -13,6 +13,7 @@ mod guarded;
 mod handover;
 mod keys;
 mod limits;
+mod logging;
 mod output;
 mod progress;
 mod serving;
@@ -38,6 +39,10 @@ fn main() -> std::process::ExitCode {
         }
     };
     let (json, asks) = (args.json(), args.asks());
+    if let Err(error) = logging::begin(args.log_level.clone(), args.log_format) {
+        output::error(&error, json);
+        return error.code.into();
+    }
     match command::dispatch(args) {
         Ok(error::Code::Ok) if asks && output::is_lost() => error::Code::Failure.into(),
         Ok(code) => code.into(),

@@ -1,6 +1,7 @@
-//! The progress bar: on a terminal only, never in a pipe.
+//! How far a run has come: a bar on a terminal, never in a pipe; and in both that it waits.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -20,24 +21,51 @@ pub(crate) struct Bar {
     shown: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// Shows `progress` towards `inputs` released inputs.
-pub(crate) fn show(progress: Arc<Progress>, inputs: u64) -> Bar {
-    if !std::io::stderr().is_terminal() {
-        return Bar { shown: None };
-    }
-    let bar = ProgressBar::new(inputs);
-    let template = "{bar:32} {percent:>3} %  {pos} of {len} contacts  {per_sec}  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+const RUNS: &str = "{bar:32} {percent:>3} %  {pos} of {len} contacts  {per_sec}  {eta} left";
+const WAITS: &str = "{bar:32} {percent:>3} %  {pos} of {len} contacts  waits for agent {msg}";
+
+/// Shows `progress` of the run in `data` towards `inputs` released inputs; and that it waits for
+/// somebody's order, wherever that is read.
+pub(crate) fn show(progress: Arc<Progress>, inputs: u64, data: &Path) -> Bar {
+    let shown = data.display().to_string();
+    let bar = match std::io::stderr().is_terminal() {
+        true => ProgressBar::new(inputs),
+        false => ProgressBar::hidden(),
+    };
+    set_style(&bar, RUNS);
     let (end, ended) = channel();
     let thread = std::thread::spawn(move || {
+        let mut waits_for = 0;
         while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(EVERY) {
             bar.set_position(progress.inputs.load(Ordering::Relaxed));
+            let agent = progress.waiting.load(Ordering::Relaxed);
+            if agent == waits_for {
+                continue;
+            }
+            waits_for = agent;
+            set_style(&bar, if agent == 0 { RUNS } else { WAITS });
+            bar.set_message(agent.to_string());
+            if agent != 0 {
+                bar.suspend(|| output::note(&waiting(agent, &shown)));
+            }
         }
         bar.finish_and_clear();
     });
     Bar { shown: Some((end, thread)) }
+}
+
+fn set_style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+}
+
+fn waiting(agent: u64, data: &str) -> String {
+    format!(
+        "the run waits: agent {agent} is paused, and what is to come waits for it
+  hint: `karyon resume {agent} --data {data}`; `karyon ps --status paused --data {data}` lists \
+         all that are paused; Ctrl-C ends the run, and it can be resumed"
+    )
 }
 
 impl Drop for Bar {

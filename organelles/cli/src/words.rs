@@ -1,10 +1,10 @@
 //! Records in words: what `why` and `audit` say of them.
 
-use karyon_arrangements::{Arrangement, Bond, Lane};
+use karyon_arrangements::{Arrangement, Bond, Lane, Schedule};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
-    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Order, OrderVerb, Output, Record,
-    Target, Verb,
+    Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, Order, OrderVerb,
+    Output, Record, Target, Verb,
 };
 use karyon_types::AgentId;
 
@@ -103,10 +103,18 @@ fn raw_control_words(control: &Control) -> String {
     }
 }
 
+fn schedule_words(bytes: &[u8]) -> String {
+    match Schedule::decode(bytes) {
+        Some(schedule) => format!("the agents take turns: {schedule}"),
+        None => "the agents take turns in a way that this program does not know".into(),
+    }
+}
+
 /// What any record says.
 pub(crate) fn record_words(record: &Record<'_>) -> String {
     match record {
         Record::Control(control) => control_words(control),
+        Record::Schedule(bytes) => schedule_words(bytes),
         Record::Lease(lease) => lease_words(lease),
         Record::Spawn { agent, lease, name, .. } => {
             format!("{agent} was made, called {}, with {lease}", plain(name))
@@ -134,6 +142,7 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
                 Decision::Redelivered => "restarted, and the same comes again",
                 Decision::Restarted => "restarted",
                 Decision::Stopped => "not restarted",
+                Decision::LeftToSupervisor => "left to its supervisor",
             };
             format!("{agent} {how} in step {step}, attempt {}: {then}", attempt.saturating_add(1))
         }
@@ -149,12 +158,26 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
         Record::Change { verb, target } => change_words(*verb, *target),
         Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
         Record::Lost { first, last } => lost_words(*first, *last),
+        Record::Supervised { agent, measure, .. } => measure_words(&agent.to_string(), *measure),
     }
 }
 
 /// Which agents a step that did not return took along.
 pub(crate) fn lost_words(first: AgentId, last: AgentId) -> String {
     format!("{first} to {last} were lost: one of them did not come back from its step")
+}
+
+/// What a supervisor did with an agent.
+pub(crate) fn measure_words(who: &str, measure: Measure) -> String {
+    let done = match measure {
+        Measure::Started => "was started again by",
+        Measure::Asked => "was asked to end by",
+        Measure::Ended => "was ended by",
+        Measure::Killed => "was killed by",
+        Measure::NotStarted => "could not be started by",
+        Measure::Continued => "was started again from its last good state by",
+    };
+    format!("{who} {done} its supervisor")
 }
 
 /// What a user of the machine ordered about an agent.
@@ -164,6 +187,7 @@ pub(crate) fn order_words(who: &str, verb: OrderVerb, uid: u32) -> String {
         OrderVerb::Resume => "resumed",
         OrderVerb::Kill => "killed",
         OrderVerb::Restart => "restarted",
+        OrderVerb::Fork => "forked",
     };
     format!("{who} was {done} by order of the user {uid}")
 }
@@ -175,12 +199,14 @@ pub(crate) fn order_verb(verb: OrderVerb) -> &'static str {
         OrderVerb::Resume => "resume",
         OrderVerb::Kill => "kill",
         OrderVerb::Restart => "restart",
+        OrderVerb::Fork => "fork",
     }
 }
 
 fn lease_words(lease: &LeaseRecord) -> String {
     let until = lease.expires.map(|tick| format!(", until {tick}")).unwrap_or_default();
-    format!("{} was opened for {}, from {}{until}", lease.id, lease.owner, lease.grant)
+    let from = lease.cut.map(|cut| format!(" and {}", cut.from)).unwrap_or_default();
+    format!("{} was opened for {}, from {}{from}{until}", lease.id, lease.owner, lease.grant)
 }
 
 fn cause_words(cause: Cause) -> String {
@@ -202,6 +228,13 @@ fn cause_words(cause: Cause) -> String {
         Cause::Exit(message) => {
             format!("the end of {} (step {}), to which it was linked", message.from, message.step)
         }
+        Cause::Spawn(Message { from: AgentId(0), step, output }) => {
+            format!("the news that nobody came to life by its step {step}, output {output}")
+        }
+        Cause::Spawn(message) => format!(
+            "the birth of {} (by its step {}, output {})",
+            message.from, message.step, message.output
+        ),
     }
 }
 
@@ -256,6 +289,7 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         },
         Some(Arrangement::TrapExit(true)) => "trapped exits".into(),
         Some(Arrangement::TrapExit(false)) => "trapped exits no more".into(),
+        Some(Arrangement::Spawn { name, .. }) => format!("spawned {}", plain(name)),
         Some(Arrangement::Exit(reason)) => format!("ended itself: {}", plain(&reason.to_string())),
         None => format!("arranged something that this version does not know, {} bytes", what.len()),
     }

@@ -3,6 +3,7 @@
 pub mod replay;
 
 use std::error::Error as _;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -109,6 +110,8 @@ pub struct Settings {
     pub desk: Option<Arc<Desk>>,
     /// How its steps are watched.
     pub watch: Option<Watch>,
+    /// Messages and inputs a second at most.
+    pub rate: Option<NonZeroU64>,
 }
 
 /// How it ended.
@@ -340,6 +343,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
     let (chaos, intensity, limits) = runtime_settings(scenario);
     RunConfig {
         schedulers: settings.schedulers,
+        schedule: Default::default(),
         small_tick: SMALL_TICK,
         chaos,
         intensity,
@@ -350,6 +354,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         guard: None,
         desk: None,
         watch: None,
+        rate: settings.rate,
     }
 }
 

@@ -15,6 +15,9 @@ use crate::names::nearest;
 use crate::person::{Heard, Person};
 use crate::scenario::{Change, Expiry, Scenario};
 
+/// Agents that may be forked in a run. Whoever watches one forks a few; a thousand small states are
+/// nothing beside the network.
+const FORKS_MAX: u64 = 1_000;
 /// Names that are suggested for one that is not there.
 const SUGGESTIONS: usize = 3;
 
@@ -141,6 +144,7 @@ impl Rumour {
         let decimals = self.contacts.scale();
         Population {
             names: self.contacts.names().to_vec(),
+            born: None,
             init: Arc::new(move |agent| Person {
                 heard: (agent == source).then_some(Heard { time: began, from: None }),
                 decimals,
@@ -153,6 +157,7 @@ impl Rumour {
                 .collect(),
             grant,
             expires: self.expires.iter().map(|(who, tick)| (agent_of(*who), *tick)).collect(),
+            tree: None,
         }
     }
 
@@ -191,6 +196,8 @@ impl Rumour {
         outcome
             .agents
             .iter()
+            // Those that were forked are nobody in the network.
+            .take(self.contacts.names().len())
             .map(|person| {
                 let heard = person.as_ref()?.heard?;
                 Some(Arrival {
@@ -231,6 +238,9 @@ pub fn runtime_settings(scenario: &Scenario) -> (Chaos, Intensity, Limits) {
             messages_per_tick: scenario.limits.messages_per_tick.into(),
             log_bytes_per_lease: scenario.limits.log_bytes_per_lease,
             shed: None,
+            // Nobody in a rumour spawns.
+            spawned: 0,
+            forks: FORKS_MAX,
         },
     )
 }

@@ -14,8 +14,8 @@ mod forth;
 use karyon_graph::GraphError;
 use karyon_lineage::Tie;
 use karyon_log::{
-    Control, CrashKind, Decision, Loss, Message, OrderVerb, Output, PrincipalRecord, Record,
-    Target, Verb,
+    Control, CrashKind, Decision, Loss, Measure, Message, OrderVerb, Output, PrincipalRecord,
+    Record, Target, Verb,
 };
 use karyon_memory_ops::{Properties, Valid};
 use karyon_types::{AgentId, Denial, GrantId, LeaseId, Position, Tick};
@@ -190,10 +190,17 @@ pub enum What {
         /// The last of them.
         last: AgentId,
     },
+    /// Its supervisor did something with the agent.
+    Supervised {
+        /// What.
+        measure: Measure,
+    },
     /// The agent was born.
     Born,
     /// A lease was opened for the agent.
     Leased,
+    /// It was said how the agents take turns.
+    Schedule,
     /// A tick began.
     Tick,
     /// External inputs were released.
@@ -246,10 +253,14 @@ fn link_of(found: &Found, record: Record<'_>) -> Link {
             Link { lease: Some(lease.id), ..link(Some(lease.owner), What::Leased) }
         }
         Record::Tick(_) => link(None, What::Tick),
+        Record::Schedule(_) => link(None, What::Schedule),
         Record::Input { count, .. } => link(None, What::Released { count }),
         Record::Lost { first, last } => link(None, What::Quarantined { first, last }),
         Record::Change { verb, target } => link(None, What::Changed { verb, target }),
         Record::Order { verb, agent, uid } => link(Some(agent), What::Ordered { verb, uid }),
+        Record::Supervised { agent, measure, .. } => {
+            link(Some(agent), What::Supervised { measure })
+        }
         Record::Control(control) => {
             let (agent, lease) = parties(&control);
             Link { lease: lease.map(LeaseId), ..link(agent.map(AgentId), What::Control(control)) }

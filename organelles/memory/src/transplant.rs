@@ -398,6 +398,7 @@ fn records(annex: &Annex, import: &Import<'_>) -> Result<Vec<Record<'static>>, T
         scope: (lease.scope.first, lease.scope.last),
         expires: lease.expires,
         log_bytes: None,
+        cut: None,
     }));
     let name = format!("{}.engram", hash(import.bytes));
     let file = annex.keep(&name, import.bytes)?;

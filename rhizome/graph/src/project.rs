@@ -69,13 +69,15 @@ impl Batch<'_, '_> {
                 }
             }
             Record::Control(control) => self.control(position, *control)?,
-            Record::Lease(_)
+            Record::Schedule(_)
+            | Record::Lease(_)
             | Record::Input { .. }
             | Record::Crash { .. }
             | Record::DeadLetter { .. }
             | Record::Change { .. }
             | Record::Order { .. }
-            | Record::Lost { .. } => {}
+            | Record::Lost { .. }
+            | Record::Supervised { .. } => {}
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Which rows a record has, and their keys.
 
-use karyon_log::{Cause, Control, Message, Record};
+use karyon_log::{Cause, Control, Measure, Message, Record};
 use karyon_types::{AgentId, Position, Tick};
 
 /// What ties a record to something that has a serial: `Tie::LeaseGrant` of 3 are the leases that
@@ -184,12 +184,19 @@ impl Rows {
         match record {
             Record::Step { agent, step, cause, .. } => {
                 self.steps.push(step_key(*agent, *step, position));
-                self.cause(*cause, position);
+                self.cause(*agent, *cause, position);
             }
-            Record::DeadLetter { cause, .. } => self.cause(*cause, position),
+            Record::DeadLetter { agent, cause, .. } => self.cause(*agent, *cause, position),
             Record::Crash { agent, step, .. } => {
                 self.crashes.push(step_key(*agent, *step, position));
             }
+            // An end without a step of its own, or a word that it is wanted, is found as a crash.
+            Record::Supervised { agent, step, measure } => match measure {
+                Measure::Asked | Measure::Ended | Measure::Killed => {
+                    self.crashes.push(step_key(*agent, *step, position));
+                }
+                Measure::Started | Measure::NotStarted | Measure::Continued => {}
+            },
             Record::Tick(tick) => {
                 state.tick = Some(*tick);
                 if state.latest < state.tick {
@@ -202,10 +209,17 @@ impl Rows {
                 self.tie(Tie::Lease, lease.id.0, position);
                 self.tie(Tie::LeaseOwner, lease.owner.0, position);
                 self.tie(Tie::LeaseGrant, lease.grant.0, position);
+                // Who came to life under it did so by an output.
+                if let Some(by) = lease.cut.and_then(|cut| cut.by) {
+                    self.handled.push(handled_key(by, position));
+                }
             }
             Record::Control(control) => self.control(control, position),
             Record::Order { agent, .. } => self.tie(Tie::OrderAgent, agent.0, position),
-            Record::Input { .. } | Record::Change { .. } | Record::Lost { .. } => {}
+            Record::Schedule(_)
+            | Record::Input { .. }
+            | Record::Change { .. }
+            | Record::Lost { .. } => {}
         }
         state.position += 1;
     }
@@ -214,8 +228,11 @@ impl Rows {
         self.ties.push(tie_key(tie, serial, position));
     }
 
-    fn cause(&mut self, cause: Cause, position: u64) {
+    fn cause(&mut self, agent: AgentId, cause: Cause, position: u64) {
         match cause {
+            Cause::Spawn(answered) => {
+                self.handled.push(handled_key(Message { from: agent, ..answered }, position));
+            }
             Cause::Input(index) => self.inputs.push(input_key(index, position)),
             Cause::Message(message)
             | Cause::Denial(message)

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use karyon_types::Tick;
+use karyon_types::{AgentId, Tick};
 
 use super::{Leader, STOP, Shared, lock};
 use crate::agent::Agent;
@@ -56,6 +56,21 @@ impl<A: Agent> Shared<A> {
         }
     }
 
+    /// The name and the kind of an agent, as far as they are known while it runs.
+    pub(crate) fn known(&self, id: AgentId) -> (String, &'static str) {
+        // The leader is free while shares run. If not, the step came back just now.
+        let leader = self.leader.try_lock().ok();
+        let births =
+            leader.as_ref().and_then(|leader| leader.as_ref()).map(|leader| &leader.births);
+        let name = births.and_then(|births| births.names.get(id.0 as usize - 1).cloned());
+        let kind = births.and_then(|births| births.kind_of(id)).unwrap_or_else(|| {
+            let scenarios = Some(id).filter(|id| id.0 <= self.plan.agents);
+            let agent = scenarios.and_then(|id| self.plan.begin(id));
+            agent.map_or(A::KIND.name, |agent| agent.kind().name)
+        });
+        (name.unwrap_or_default(), kind)
+    }
+
     /// Runs one scheduler's share of a tick; `leading`: who does so between two ticks.
     fn run_share(&self, number: usize, tick: u64, leading: Option<usize>) -> Result<(), Dismissed> {
         let (Some(slab), Some(outcome)) = (self.slabs.get(number), self.outcomes.get(number))
@@ -63,6 +78,7 @@ impl<A: Agent> Shared<A> {
             self.barrier.poison();
             return Ok(());
         };
+        let _tick = tracing::trace_span!("tick", tick, scheduler = number).entered();
         let Some((watched, share)) =
             self.watched.as_ref().and_then(|w| Some((w, w.share(number)?)))
         else {
@@ -85,6 +101,35 @@ impl<A: Agent> Shared<A> {
         let inbox = Arc::try_unwrap(inbox).unwrap_or_default();
         self.give(&mut scheduler, number, tick, inbox);
         *lock(slab) = scheduler;
+        Ok(())
+    }
+
+    /// Runs a tick turn by turn: there is one scheduler, and it runs between two ticks.
+    fn run_turns(&self, number: usize, tick: u64) -> Result<(), Dismissed> {
+        let (Some(slab), Some(outcome)) = (self.slabs.get(number), self.outcomes.get(number))
+        else {
+            self.barrier.poison();
+            return Ok(());
+        };
+        // What the turns change: the leader is free, should one of them never end.
+        let (mut bonds, mut trees) = match lock(&self.leader).as_mut() {
+            Some(leader) => (std::mem::take(&mut leader.bonds), leader.trees.take()),
+            None => return Ok(()),
+        };
+        let mut scheduler = std::mem::replace(&mut *lock(slab), Scheduler::nobody());
+        let share = self.watched.as_ref().and_then(|w| Some((w, w.share(number)?)));
+        if let Some((watched, share)) = share {
+            share.begin(tick, watched.due(&mut scheduler, share, Some(number), &Arc::default()));
+        }
+        scheduler.run_turns(&self.plan, Tick(tick), &mut bonds, trees.as_deref_mut());
+        if let Some((_, share)) = share {
+            share.end(tick)?;
+        }
+        std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
+        *lock(slab) = scheduler;
+        if let Some(leader) = lock(&self.leader).as_mut() {
+            (leader.bonds, leader.trees) = (bonds, trees);
+        }
         Ok(())
     }
 
@@ -135,7 +180,10 @@ impl<A: Agent> Shared<A> {
         loop {
             if let Some((tick, first)) = rest.take() {
                 for share in first..self.slabs.len() {
-                    self.run_share(share, tick, Some(number))?;
+                    match self.plan.schedule.is_sequential() {
+                        true => self.run_turns(share, tick)?,
+                        false => self.run_share(share, tick, Some(number))?,
+                    }
                 }
             }
             // Nobody else leads; it is free while shares run, should one of them never end.
@@ -149,7 +197,11 @@ impl<A: Agent> Shared<A> {
                     None
                 });
             match next {
-                Some(next) if next.events < self.small_tick => rest = Some((next.tick.0, 0)),
+                Some(next)
+                    if next.events < self.small_tick || self.plan.schedule.is_sequential() =>
+                {
+                    rest = Some((next.tick.0, 0));
+                }
                 next => {
                     let tick = next.map_or(STOP, |next| next.tick.0);
                     self.next.store(tick, Ordering::Release);
@@ -163,11 +215,15 @@ impl<A: Agent> Shared<A> {
     fn bury(&self, leader: &mut Leader) -> Result<(), RunError> {
         let (Some(watched), Some(tick)) = (&self.watched, leader.current) else { return Ok(()) };
         for (number, due) in watched.void() {
-            let (mut grave, first, last) =
-                Scheduler::grave(&self.plan, number, self.slabs.len(), &due, &leader.bonds);
-            leader.lose(first, last);
-            if leader.lost.len() as u64 >= self.plan.agents {
+            // In the place of a void share there is nobody yet.
+            if !self.slabs.iter().any(|slab| lock(slab).has_living()) {
                 return Err(watched.nobody_left());
+            }
+            let (place, births) = ((number, self.slabs.len()), &leader.births);
+            let kind_of = |id| births.kind_of(id);
+            let mut grave = Scheduler::grave(&self.plan, place, &due, &leader.bonds, kind_of);
+            for (first, last) in self.layout.ranges(number, self.plan.last()) {
+                leader.lose(first, last);
             }
             grave.run_tick(&self.plan, tick, &due.inbox);
             self.give(&mut grave, number, tick.0, Vec::new());

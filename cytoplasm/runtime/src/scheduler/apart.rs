@@ -9,13 +9,12 @@ use karyon_supervision::Exit;
 use karyon_types::{AgentId, Tick};
 
 use super::life::Fall;
+use super::newborn::birth_cause;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
-use crate::bonds::{Bonds, Left, Signal};
-use crate::error::RunError;
+use crate::bonds::{Left, Signal};
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
-use crate::watchdog::Due;
 
 /// Agents of one scheduler whose last causes are remembered; one more, and that of the lowest
 /// serial is forgotten. Some 300 bytes each.
@@ -27,10 +26,12 @@ pub(super) enum Held {
     Timer(TimerId),
     Input(InputItem),
     Mail(Envelope),
+    /// What came of a wish to spawn, and of which.
+    Birth(Message, Option<AgentId>),
 }
 
 impl Held {
-    fn cause(&self, id: AgentId) -> Cause {
+    pub(super) fn cause(&self, id: AgentId) -> Cause {
         match self {
             Held::Signal(signal) => match signal.bond {
                 Bond::Monitor => Cause::Down(signal.by),
@@ -41,52 +42,66 @@ impl Held {
             }
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
+            Held::Birth(by, child) => birth_cause(*by, *child),
         }
     }
 
     pub(super) fn is_message(&self) -> bool {
-        matches!(self, Held::Mail(envelope) if envelope.counted().is_some())
-    }
-
-    /// Whether it counts against the mailbox's bound. The others have their place since their
-    /// timer, monitor or link was made.
-    fn is_ordinary(&self) -> bool {
         match self {
-            Held::Input(_) | Held::Mail(_) => true,
-            Held::Signal(_) | Held::Timer(_) => false,
+            Held::Mail(envelope) => envelope.counted().is_some(),
+            Held::Signal(_) | Held::Timer(_) | Held::Input(_) | Held::Birth(..) => false,
         }
     }
 
     /// Whether it is for what is left of an agent that ended. A timer that is not armed any more
     /// does not fire.
-    fn survives(&self, left: Left) -> bool {
+    pub(super) fn survives(&self, left: Left) -> bool {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
-            Held::Input(_) | Held::Mail(_) => false,
+            Held::Input(_) | Held::Mail(_) | Held::Birth(..) => false,
         }
     }
 }
 
+/// How an agent ended between two ticks.
+pub(super) struct End {
+    pub(super) crash: CrashKind,
+    pub(super) fall: Fall,
+    pub(super) reason: ExitReason,
+}
+
 #[derive(Default)]
 pub(super) struct Apart {
-    paused: bool,
+    pub(super) paused: bool,
     /// How it was ended: recorded at the beginning of the tick, in its turn.
-    ended: Vec<(Fall, ExitReason)>,
-    held: Vec<Held>,
+    ended: Vec<End>,
+    /// Its supervisor ended it: what waited for it is lost.
+    pub(super) emptied: bool,
+    pub(super) held: Vec<Held>,
+}
+
+impl Apart {
+    pub(super) fn end(&mut self, end: End) {
+        self.ended.push(end);
+    }
+
+    pub(super) fn hold(&mut self, held: Held) {
+        self.held.push(held);
+    }
 }
 
 /// What is known of an agent beside its state.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) id: AgentId,
-    /// Its kind's name; `None`: it exited.
+    /// Its kind's name; `None`: it exited, and was of the scenario.
     pub(crate) kind: Option<&'static str>,
     pub(crate) status: Status,
     pub(crate) steps: u64,
     pub(crate) restarts: u64,
     pub(crate) log_bytes: u64,
-    /// What waits for it because it is paused.
+    /// What waits for it because it is paused, or for its turn.
     pub(crate) held: u64,
 }
 
@@ -115,14 +130,17 @@ impl<A: Agent> Scheduler<A> {
                 (kind.restart.restarts_after(Exit::Failure), ExitReason::Killed)
             }
             (OrderVerb::Restart, _) => (true, ExitReason::Shutdown),
+            // Nothing happens to the agent itself: see `copy`.
+            (OrderVerb::Fork, _) => return Ok(()),
         };
         let fall = self.fell(plan, id, again).ok_or(Refusal::Exited)?;
         // As with OTP: a person who restarts a child does not use up its supervisor's patience.
+        let again = fall.left != Left::Nothing;
         self.outcome.restarts += u64::from(again && verb == OrderVerb::Kill);
         // A pause belongs to the life that was paused.
         let apart = self.apart.entry(id).or_default();
         apart.paused = false;
-        apart.ended.push((fall, reason));
+        apart.end(End { crash: CrashKind::Order, fall, reason });
         Ok(())
     }
 
@@ -143,27 +161,25 @@ impl<A: Agent> Scheduler<A> {
         arrivals: &Arrivals<'_>,
     ) {
         let Some(mut apart) = self.apart.remove(&id) else { return };
-        let ordinary = apart.held.iter().filter(|held| held.is_ordinary()).count() as u64;
-        let kept;
-        let mut admitted = arrivals.letters;
-        if plan.limits.shed.is_some() {
-            let Some(letters) = self.admit_mail(plan, tick, id, ordinary, arrivals) else { return };
-            kept = letters;
-            admitted = &kept;
+        if std::mem::take(&mut apart.emptied) {
+            self.lose_held(id, &mut apart.held);
         }
-        let arrivals = &Arrivals { letters: admitted, ..*arrivals };
-        let inputs = arrivals.inputs.iter().map(|item| Held::Input(*item));
+        let inputs = arrivals.inputs().map(|item| Held::Input(*item));
+        let mut mail = arrivals.mail().cloned().map(Held::Mail);
         apart.held.extend(arrivals.signals.iter().cloned().map(Held::Signal));
+        if plan.schedule.hears_first() {
+            apart.held.extend(mail.by_ref());
+        }
         apart.held.extend(arrivals.timers.iter().map(|(_, timer)| Held::Timer(*timer)));
         if apart.ended.is_empty() {
             apart.held.extend(inputs);
-            apart.held.extend(arrivals.mail().cloned().map(Held::Mail));
+            apart.held.extend(mail);
         } else {
-            apart.held.extend(arrivals.mail().cloned().map(Held::Mail));
-            for (fall, reason) in apart.ended.drain(..) {
-                self.record_crash(id, CrashKind::Order, fall.decision);
+            apart.held.extend(mail);
+            for End { crash, fall, reason } in apart.ended.drain(..) {
+                self.record_crash(id, crash, fall.decision);
                 let loss = match fall.left {
-                    Left::Nothing => Loss::ReceiverGone,
+                    Left::Nothing | Left::Resting => Loss::ReceiverGone,
                     Left::Anew | Left::LastGood => Loss::MailboxEmptied,
                 };
                 apart.held.retain(|held| {
@@ -181,73 +197,36 @@ impl<A: Agent> Scheduler<A> {
         if !apart.paused {
             return self.run_agent(plan, tick, id, &apart.held, &Arrivals::NONE);
         }
-        let bound = plan.limits.messages_per_tick;
-        let bound = bound.saturating_add(plan.limits.shed.map_or(0, |shed| shed.critical));
-        let ordinary = || apart.held.iter().filter(|held| held.is_ordinary()).count() as u64;
-        if apart.held.len() as u64 > bound && ordinary() > bound {
-            self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
-        }
         self.apart.insert(id, apart);
     }
 
+    pub(super) fn is_paused(&self, id: AgentId) -> bool {
+        self.apart.get(&id).is_some_and(|apart| apart.paused)
+    }
+
+    /// Messages that wait for an agent, unless they are lost in any case.
+    pub(super) fn held_messages(&self, id: AgentId) -> u64 {
+        let apart = self.apart.get(&id).filter(|apart| !apart.emptied && apart.ended.is_empty());
+        let held = apart.into_iter().flat_map(|apart| &apart.held);
+        held.filter(|held| held.is_message()).count() as u64
+    }
+
     /// What waits for paused agents.
-    pub(crate) fn held(&self) -> usize {
-        self.apart.values().map(|apart| apart.held.len()).sum()
+    pub(crate) fn held(&self) -> u64 {
+        self.apart.values().map(|apart| apart.held.len() as u64).sum()
     }
 
-    /// Messages and inputs that wait for paused agents.
-    pub(crate) fn waiting(&self) -> (u64, u64) {
-        let held = || self.apart.values().flat_map(|apart| &apart.held);
-        let inputs = held().filter(|held| matches!(held, Held::Input(_))).count();
-        (held().filter(|held| held.is_message()).count() as u64, inputs as u64)
+    /// The first agent for which something waits because it is paused.
+    pub(crate) fn holding(&self) -> Option<AgentId> {
+        self.apart
+            .iter()
+            .find(|(_, apart)| apart.paused && !apart.held.is_empty())
+            .map(|(id, _)| *id)
     }
 
-    /// Those from `first` to `last` that it has are lost: none of them takes a step any more, and
-    /// what waited for them goes to the dead letters, without a record for each.
-    pub(crate) fn lose_agents(&mut self, first: AgentId, last: AgentId, bonds: &Bonds) {
-        let (mut messages, mut inputs) = (0, 0);
-        let mine = self.first..self.first + self.slots.len() as u64;
-        for id in (first.0.max(mine.start)..=last.0.min(mine.end.saturating_sub(1))).map(AgentId) {
-            let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { continue };
-            slot.agent = None;
-            slot.bury(&mut self.wheel);
-            if let Some(apart) = self.apart.remove(&id) {
-                let is_input = |held: &&Held| matches!(held, Held::Input(_));
-                inputs += apart.held.iter().filter(is_input).count() as u64;
-                messages += apart.held.iter().filter(|held| held.is_message()).count() as u64;
-            }
-            if !bonds.is_gone(id) {
-                self.lost.insert(id);
-            }
-        }
-        self.counts.dead_lettered += messages;
-        self.counts.inputs_lost += inputs;
-    }
-
-    /// What is left of a share of a tick that is void: nobody, as it would be without the agents
-    /// from the beginning of the tick on.
-    pub(crate) fn grave(
-        plan: &Plan<A>,
-        number: usize,
-        schedulers: usize,
-        due: &Due,
-        bonds: &Bonds,
-    ) -> (Scheduler<A>, AgentId, AgentId) {
-        let mut grave = Scheduler::with(plan, number, schedulers, |_| None, &[]);
-        let first = AgentId(grave.first);
-        let last = AgentId(grave.first + (grave.slots.len() as u64).saturating_sub(1));
-        grave.counts = due.counts;
-        grave.counts.dead_lettered += due.held.0;
-        grave.counts.inputs_lost += due.held.1;
-        grave.outcome.restarts = due.restarts;
-        grave.signals.clone_from(&due.signals);
-        grave.lose_agents(first, last, bonds);
-        (grave, first, last)
-    }
-
-    /// What is known of all its agents, by serial.
+    /// What is known of all its agents, by serial but for those of other schedulers in between.
     pub(crate) fn facts(&self) -> impl Iterator<Item = Facts> {
-        (self.first..).zip(&self.slots).map(|(serial, slot)| self.known(AgentId(serial), slot))
+        self.slots.all().map(|(id, slot)| self.known(id, slot))
     }
 
     /// What is known of one of its agents.
@@ -259,7 +238,10 @@ impl<A: Agent> Scheduler<A> {
         let apart = if self.apart.is_empty() { None } else { self.apart.get(&id) };
         Facts {
             id,
-            kind: slot.agent.as_ref().map(|agent| agent.kind().name),
+            kind: match &slot.agent {
+                Some(agent) => Some(agent.kind().name),
+                None => self.kind_of_later(id),
+            },
             status: match (&slot.agent, apart) {
                 (None, _) if self.lost.contains(&id) => Status::Lost,
                 (None, _) => Status::Exited,
@@ -269,7 +251,7 @@ impl<A: Agent> Scheduler<A> {
             steps: slot.steps,
             restarts: u64::from(slot.restarts),
             log_bytes: slot.standing.log_bytes(),
-            held: apart.map_or(0, |apart| apart.held.len() as u64),
+            held: apart.map_or(0, |apart| apart.held.len() as u64) + self.turns.letters(id),
         }
     }
 
@@ -291,7 +273,7 @@ impl<A: Agent> Scheduler<A> {
         last
     }
 
-    fn slot(&self, id: AgentId) -> Option<&super::Slot<A>> {
+    pub(super) fn slot(&self, id: AgentId) -> Option<&super::Slot<A>> {
         self.slots.get(id.0.checked_sub(self.first)? as usize)
     }
 }

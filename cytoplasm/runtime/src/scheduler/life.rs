@@ -8,8 +8,9 @@ use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
 use karyon_supervision::Exit;
 use karyon_types::{AgentId, Denial, Tick};
 
-use super::{Due, Plan, Scheduler, Slot};
+use super::{Due, Plan, Scheduler, newborn};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
+use crate::births::Birth;
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
 use crate::standing::Wanted;
@@ -35,8 +36,10 @@ pub(super) struct Life {
 }
 
 struct Timer {
-    /// Where it lies on the wheel; `None`: it is due in this tick.
+    /// Where it lies on the wheel; `None`: it is due in this tick, or rests.
     key: Option<Key>,
+    /// Of one that rests: when it is due. None if that was in the tick in which it came to rest.
+    rests: Option<u64>,
     every: Option<u64>,
     payload: Payload,
 }
@@ -49,6 +52,33 @@ pub(super) struct Fall {
 }
 
 impl Life {
+    pub(super) fn traps(&self) -> bool {
+        self.traps
+    }
+
+    /// Takes all timers from the wheel.
+    pub(super) fn cancel(&self, wheel: &mut Wheel<(AgentId, TimerId)>) {
+        for key in self.timers.values().filter_map(|timer| timer.key) {
+            wheel.cancel(key);
+        }
+    }
+
+    /// Takes all timers from the wheel until the agent goes on; nobody is linked to it any more.
+    pub(super) fn rest(&mut self, wheel: &mut Wheel<(AgentId, TimerId)>) {
+        self.bonds.retain(|(bond, _)| *bond == Bond::Monitor);
+        for timer in self.timers.values_mut() {
+            timer.rests = timer.key.take().and_then(|key| wheel.cancel(key));
+        }
+    }
+
+    /// The agent goes on behind `now`. What should have fired meanwhile fires in the next tick.
+    pub(super) fn wake(&mut self, wheel: &mut Wheel<(AgentId, TimerId)>, id: AgentId, now: Tick) {
+        for (timer, armed) in &mut self.timers {
+            let due = armed.rests.take().unwrap_or(0).max(now.0 + 1);
+            armed.key = Some(wheel.insert(due, (id, *timer)));
+        }
+    }
+
     fn has_room(&self, what: &Arrangement<'_>) -> bool {
         match what {
             Arrangement::Arm { .. } => self.timers.len() < TIMERS_PER_AGENT,
@@ -59,16 +89,8 @@ impl Life {
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
             | Arrangement::Exit(_)
+            | Arrangement::Spawn { .. }
             | Arrangement::Lane(_) => true,
-        }
-    }
-}
-
-impl<A> Slot<A> {
-    /// What it arranged is void.
-    pub(super) fn bury(&mut self, wheel: &mut Wheel<(AgentId, TimerId)>) {
-        if let Some(life) = self.life.take() {
-            life.timers.values().filter_map(|timer| timer.key).for_each(|key| wheel.cancel(key));
         }
     }
 }
@@ -169,19 +191,27 @@ impl<A: Agent> Scheduler<A> {
     /// is gone already.
     pub(super) fn fell(&mut self, plan: &Plan<A>, id: AgentId, again: bool) -> Option<Fall> {
         let slot = self.slots.get_mut((id.0 - self.first) as usize)?;
+        let again = again && !plan.supervises(id);
         let fall = match (again, slot.agent.as_ref()?.kind().restart_from) {
-            (false, _) => Fall { decision: Decision::Stopped, left: Left::Nothing },
+            (false, _) => Fall { decision: plan.stopped(id), left: Left::Nothing },
             (true, RestartFrom::Init) => Fall { decision: Decision::Restarted, left: Left::Anew },
             // Between two steps its state is the last good one.
             (true, RestartFrom::LastGood { .. }) => {
                 Fall { decision: Decision::Restarted, left: Left::LastGood }
             }
         };
-        match fall.left {
-            Left::Nothing => slot.agent = None,
-            Left::Anew => slot.agent = Some((plan.init)(id)),
-            Left::LastGood => {}
-        }
+        slot.agent = match fall.left {
+            Left::Nothing | Left::Resting => None,
+            Left::Anew => newborn::anew(plan, &self.origins, id, slot.agent.as_ref()?),
+            Left::LastGood => slot.agent.take(),
+        };
+        let begins = slot.agent.is_some();
+        let fall = match again && !begins {
+            // It could not begin again.
+            true => Fall { decision: Decision::Stopped, left: Left::Nothing },
+            false => fall,
+        };
+        let again = begins;
         slot.restarts = slot.restarts.saturating_add(u32::from(again));
         self.counts.restarts += u64::from(again);
         Some(fall)
@@ -212,10 +242,15 @@ impl<A: Agent> Scheduler<A> {
         {
             match left {
                 Left::LastGood => life.bonds.retain(|(bond, _)| *bond == Bond::Monitor),
+                Left::Resting => self.rest(by.from),
                 Left::Nothing | Left::Anew => {
-                    slot.bury(&mut self.wheel);
+                    life.cancel(&mut self.wheel);
+                    slot.life = None;
                 }
             }
+        }
+        if left == Left::Nothing && !self.origins.is_empty() {
+            self.forget_origin(by.from);
         }
         self.outcome.bonds.push(BondChange::End { by, reason, left });
     }
@@ -240,6 +275,7 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Arm { .. } => (Deed::Arm, Rights::SEND, id),
             Arrangement::Bind(Bond::Monitor, to) => (Deed::Monitor(*to), Rights::SEND, *to),
             Arrangement::Bind(Bond::Link, to) => (Deed::Link(*to), Rights::LINK, *to),
+            Arrangement::Spawn { .. } => (Deed::Spawn, Rights::SPAWN, id),
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -250,7 +286,10 @@ impl<A: Agent> Scheduler<A> {
             }
         };
         let request = Request { agent: id, right, target: target.0, now: tick };
-        let room = slot.life.as_ref().is_none_or(|life| life.has_room(&what));
+        let room = match &what {
+            Arrangement::Spawn { .. } => plan.may_spawn(),
+            other => slot.life.as_ref().is_none_or(|life| life.has_room(other)),
+        };
         let allowed = plan.gate.check(lease, &request);
         let allowed =
             allowed.and_then(|lease| room.then_some(lease).ok_or(Denial::BudgetExhausted));
@@ -269,14 +308,20 @@ impl<A: Agent> Scheduler<A> {
     fn make(&mut self, tick: Tick, message: Message, what: &Arrangement<'_>) {
         let id = message.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return };
+        if let Arrangement::Spawn { name, how } = what {
+            let birth = Birth { by: message, name: (*name).into(), how: (*how).into() };
+            return self.outcome.births.push(birth);
+        }
         let life = slot.life.get_or_insert_default();
         match what {
             Arrangement::Arm { ticks, repeats, payload } => {
                 let timer = TimerId { step: message.step, output: message.output };
                 let key = Some(self.wheel.insert(tick.0 + ticks, (id, timer)));
                 let every = repeats.then_some(*ticks);
-                life.timers
-                    .insert(timer, Timer { key, every, payload: Payload::from_slice(payload) });
+                life.timers.insert(
+                    timer,
+                    Timer { key, rests: None, every, payload: Payload::from_slice(payload) },
+                );
             }
             Arrangement::Cancel(timer) => {
                 if let Some(key) = life.timers.remove(timer).and_then(|timer| timer.key) {
@@ -296,7 +341,7 @@ impl<A: Agent> Scheduler<A> {
             }
             Arrangement::TrapExit(traps) => life.traps = *traps,
             // The step's last output: what follows is done when the step is recorded.
-            Arrangement::Exit(_) => {}
+            Arrangement::Exit(_) | Arrangement::Spawn { .. } => {}
             // It is about a message, and no wish of this kind.
             Arrangement::Lane(_) => {}
         }

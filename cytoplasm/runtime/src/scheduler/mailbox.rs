@@ -27,6 +27,12 @@ pub(super) fn place(letter: &Letter) -> usize {
     (letter.1 & ((1 << LANE_BITS) - 1)) as usize
 }
 
+/// The number of its lane.
+#[inline]
+pub(super) fn lane(letter: &Letter) -> u32 {
+    letter.1 >> LANE_BITS
+}
+
 /// What is needed to send in a lane: so that nobody escapes pressure by claiming importance.
 #[inline]
 pub(super) fn right(lane: Lane) -> Rights {
@@ -46,21 +52,26 @@ impl<A: Agent> Scheduler<A> {
         }
     }
 
-    /// Admits what the mailbox has room for, beside the `held` messages that wait in it already, and
-    /// refuses the rest. `None`: that ends the run.
+    /// Admits what the mailbox has room for, beside the `held` messages that wait in it because its
+    /// agent is paused, and refuses the rest. `None`: that ends the run, to which a pause alone
+    /// never leads.
     pub(super) fn admit_mail(
         &mut self,
         plan: &Plan<A>,
         tick: Tick,
         id: AgentId,
-        mut held: u64,
+        held: u64,
         arrivals: &Arrivals<'_>,
-    ) -> Option<Vec<super::Letter>> {
+    ) -> Option<Vec<Letter>> {
+        let mut came = 0;
         let mut kept = Vec::with_capacity(arrivals.letters.len());
         for letter in arrivals.letters {
             let Some(envelope) = arrivals.inbox.get(place(letter)) else { continue };
             let admitted = match envelope.counted() {
-                Some(lane) => pressure::admits(&plan.limits, lane, held),
+                Some(lane @ Lane::Critical) => pressure::admits(&plan.limits, lane, came),
+                Some(lane @ (Lane::Normal | Lane::Speculative)) => {
+                    pressure::admits(&plan.limits, lane, held + came)
+                }
                 None => {
                     kept.push(*letter);
                     continue;
@@ -68,7 +79,7 @@ impl<A: Agent> Scheduler<A> {
             };
             match admitted {
                 Ok(()) => {
-                    held += 1;
+                    came += 1;
                     kept.push(*letter);
                 }
                 Err(Some(why)) => self.refuse(id, envelope.message, why),
@@ -89,7 +100,8 @@ impl<A: Agent> Scheduler<A> {
         self.counts.refused_speculative += u64::from(why == Refused::LaneClosed);
         self.outcome.refused += 1;
         let to = message.from;
-        if let Some(outbox) = self.outbox.get_mut(((to.0 - 1) / self.share) as usize) {
+        let home = self.home(to);
+        if let Some(outbox) = self.outbox.get_mut(home) {
             outbox.push(Envelope {
                 to,
                 message,

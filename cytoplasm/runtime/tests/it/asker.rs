@@ -61,6 +61,10 @@ impl<S: InputSource> InputSource for Asker<S> {
         self.inputs.payload(index, out);
     }
 
+    fn everybody(&self, tick: Tick) -> Option<u32> {
+        self.inputs.everybody(tick)
+    }
+
     fn ends(&self) -> Tick {
         self.inputs.ends()
     }

@@ -75,6 +75,32 @@ fn what_is_listed_is_what_the_records_say_up_to_there() {
 }
 
 #[test]
+fn as_many_are_answered_between_two_ticks_as_are_little_work() {
+    let script = Script::new((0..9).map(|tick| (tick, 1, vec![Add(1)])));
+    // A list of so many agents is the work of three looks at one.
+    for (agents, question, at_once) in [
+        (4, Question::Inspect(AgentId(2)), 64),
+        (4, order(Kill, 2), 64),
+        (4, list(Sort::Id, false, 9), 64),
+        (16_384, list(Sort::Id, false, 9), 22),
+    ] {
+        let asker = Asker::new(script.clone(), vec![(3, question.clone()); 65]);
+        let desk = Some(Arc::clone(&asker.desk));
+        let stage = Stage { agents, desk, ..Stage::default() };
+        stage.play_from::<0, 0>(asker.clone(), recorder(&Disk::default())).0.unwrap();
+        let answered = asker.answers().into_iter().map(|(.., answer)| match answer {
+            Answer::Listed(listed) => listed.at.tick,
+            Answer::Inspected(found) => found.at.tick,
+            Answer::Tree(shown) => shown.at.tick,
+            Answer::Done(at) | Answer::Forked(at, _) => at.tick.map(|tick| Tick(tick.0 - 1)),
+            Answer::Refused(why) => panic!("{why}"),
+        });
+        let first = answered.filter(|tick| *tick == Some(Tick(2))).count();
+        assert_eq!(first, at_once, "{question:?}");
+    }
+}
+
+#[test]
 fn lists_are_filtered_sorted_and_paged() {
     let script = Script::new([
         (0, 3, vec![Send(1, vec![Add(1)]), Send(1, vec![Add(1)])]),
@@ -140,7 +166,8 @@ fn an_inspected_agent_shows_its_state_its_lease_and_from_then_on_its_causes() {
     let Answer::Inspected(then) = &answers[1].2 else { panic!("{:?}", answers[1]) };
     let state = |sum| {
         let mut bytes = Vec::new();
-        let puppet = Puppet::<0, 0> { sum, denied: Vec::new(), heard: Vec::new() };
+        let puppet =
+            Puppet::<0, 0> { sum, denied: Vec::new(), heard: Vec::new(), ..Puppet::default() };
         karyon_runtime::codec::encode(&puppet, &mut bytes);
         Some(bytes)
     };

@@ -42,6 +42,7 @@ fn a_native_agent_can_bypass_the_gate() {
     let disk = Disk::default();
     let config = RunConfig {
         schedulers: 1,
+        schedule: Default::default(),
         small_tick: 0,
         chaos: Chaos::new(0, 0.0),
         intensity: Intensity { restarts: 0, period_ticks: 1 },
@@ -52,9 +53,11 @@ fn a_native_agent_can_bypass_the_gate() {
         guard: None,
         desk: None,
         watch: None,
+        rate: None,
     };
     let smuggler = file.clone();
     let population = Population {
+        born: None,
         names: vec!["smuggler".into()],
         init: Arc::new(move |_| Smuggler { file: smuggler.clone() }),
         grant: Grant {
@@ -67,6 +70,7 @@ fn a_native_agent_can_bypass_the_gate() {
         },
         expires: Vec::new(),
         changes: Vec::new(),
+        tree: None,
     };
     let script = Script::new([(0, 1, vec![Order::Add(1)])]);
     let mut recorder = Some(recorder(&disk));

@@ -5,6 +5,7 @@ use karyon_runtime::{Change, Chaos, Counts, ExitReason, Intensity, Limits, add_s
 use karyon_types::{AgentId, GrantId, Hasher, LeaseId, PrincipalId, ReasonId, Tick};
 use proptest::prelude::*;
 
+use crate::schedules::schedules;
 use crate::support::*;
 use Order::{
     Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Send, Trap, Unlink,
@@ -117,11 +118,13 @@ proptest! {
         script in script(),
         seed: u64,
         changes in changes(),
+        schedule in schedules(),
         budget in prop_oneof![Just(u64::MAX), 0u64..300],
     ) {
         let limits = Limits { log_bytes_per_lease: budget, ..ROOMY };
         let stage = |schedulers, seed, probability| Stage {
             changes: changes.clone(),
+            schedule,
             limits,
             ..stage(schedulers, seed, probability)
         };
@@ -144,11 +147,13 @@ proptest! {
         script in script(),
         seed: u64,
         changes in changes(),
+        schedule in schedules(),
         budget in prop_oneof![Just(u64::MAX), 0u64..300],
     ) {
         let limits = Limits { log_bytes_per_lease: budget, ..ROOMY };
         let stage = |probability| Stage {
             changes: changes.clone(),
+            schedule,
             limits,
             ..stage(2, seed, probability)
         };
@@ -164,8 +169,13 @@ proptest! {
     }
 
     #[test]
-    fn no_message_is_lost_or_counted_twice(script in script(), seed: u64) {
-        let (outcome, _) = stage(3, seed, 0.1).complete::<0, 0>(&script);
+    fn no_message_is_lost_or_counted_twice(
+        script in script(),
+        seed: u64,
+        schedule in schedules(),
+    ) {
+        let stage = Stage { schedule, ..stage(3, seed, 0.1) };
+        let (outcome, _) = stage.complete::<0, 0>(&script);
         let counts = outcome.counts;
         prop_assert_eq!(
             counts.sent,

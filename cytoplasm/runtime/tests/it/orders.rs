@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use karyon_runtime::processes::OrderVerb::{Kill, Pause, Restart, Resume};
-use karyon_runtime::processes::{Answer, Position, Question, Refusal, Selection, Status};
+use karyon_runtime::processes::{Answer, MAX_HELD, Position, Question, Refusal, Selection, Status};
 use karyon_runtime::{Ending, Intensity, Limits, Outcome, RunError};
-use karyon_types::{AgentId, Tick};
+use karyon_types::Tick;
 
 use crate::asker::{Asker, order};
 use crate::support::*;
-use Order::{Add, Send};
+use Order::{Add, After, Every, Fail, Link, Monitor, Send, Trap};
 
 /// Puppet 1 tells puppet 2 to add 1 in each of six ticks, to add 10 in the next, and so on.
 fn telling() -> Script {
@@ -88,8 +88,70 @@ fn what_a_paused_agent_is_sent_waits_in_order_in_front_of_what_comes_later() {
         words[first - 2..first],
         ["tick 4", "Order { verb: Resume, agent: AgentId(2), uid: 1000 }"]
     );
-    assert_eq!(of("agent 3").len(), 5);
-    assert!(of("agent 3").iter().all(|w| w.ends_with("MailboxEmptied")), "{words:?}");
+    let (ends, lost): (Vec<&str>, Vec<&str>) =
+        of("agent 3").into_iter().partition(|word| word.contains("attempt"));
+    assert_eq!(ends, ["agent 3 attempt 0: Order, Restarted"]);
+    assert_eq!(lost.len(), 5);
+    assert!(lost.iter().all(|w| w.ends_with("MailboxEmptied")), "{words:?}");
+}
+
+#[test]
+fn timers_and_the_ends_of_others_wait_for_a_paused_agent_too() {
+    let mut inputs = vec![
+        (
+            0,
+            2,
+            vec![Trap(true), Monitor(3), Link(4), After(3, vec![Add(1)]), Every(2, vec![Add(10)])],
+        ),
+        (1, 3, vec![Order::Exit]),
+        (2, 4, vec![Fail]),
+        (3, 1, vec![Send(2, vec![Add(100)])]),
+    ];
+    // Or no tick would be looked at in which nothing happens.
+    inputs.extend((4..14).map(|tick| (tick, 1, vec![])));
+    let script = Script::new(inputs);
+    for schedulers in [1, 2, 4] {
+        let stage = Stage { schedulers, ..Stage::default() };
+        let questions = vec![(1, order(Pause, 2)), (8, order(Resume, 2)), (12, order(Kill, 2))];
+        let (outcome, records, _) = ask::<2, 0>(&stage, script.clone(), questions);
+        assert_eq!(outcome.unwrap().agents[1], None);
+        let words = in_words(&records);
+        let of: Vec<_> = words.iter().filter(|word| word.starts_with("agent 2")).collect();
+        assert_eq!(
+            of,
+            [
+                "agent 2 step 0 on input 0 -> 5",
+                // The interval waits as one, however long the pause.
+                "agent 2 step 1 on down 3.0.0 -> 0",
+                "agent 2 step 2 on timer 0.4 -> 0",
+                "agent 2 step 3 on exit 4.0.0 -> 0",
+                "agent 2 step 4 on timer 0.3 -> 0",
+                "agent 2 step 5 on 1.0.0 -> 0",
+                "agent 2 step 6 on timer 0.4 -> 0",
+                "agent 2 attempt 0: Order, Stopped",
+            ],
+            "{words:#?}"
+        );
+    }
+}
+
+#[test]
+fn whoever_is_bound_to_an_agent_that_is_ended_by_an_order_is_told() {
+    let script = Script::new([
+        (0, 1, vec![Trap(true), Link(2), Monitor(2)]),
+        (0, 3, vec![Link(2)]),
+        (5, 4, vec![]),
+    ]);
+    for (verb, reason) in [(Kill, "killed"), (Restart, "shutdown")] {
+        let (outcome, _, _) =
+            ask::<1, 0>(&Stage::default(), script.clone(), vec![(2, order(verb, 2))]);
+        let outcome = outcome.unwrap();
+        let told = [format!("tick 3: 2 down, {reason}"), format!("tick 3: 2 exit, {reason}")];
+        assert_eq!(agent(&outcome, 1).heard, told);
+        // Puppet 3 traps nothing: it dies of the link, and a transient one is not started again
+        // after a shutdown.
+        assert_eq!(outcome.agents[2].is_none(), verb == Restart);
+    }
 }
 
 #[test]
@@ -127,13 +189,15 @@ fn a_restart_is_always_one_and_inputs_of_its_tick_come_behind_it() {
     assert_eq!(agent(&outcome, 2).sum, 110);
     assert_eq!(outcome.counts.restarts, 1);
     assert_eq!(
-        in_words(&records)[3..8],
+        in_words(&records)[3..9],
         [
             "tick 1",
             "Order { verb: Restart, agent: AgentId(2), uid: 1000 }",
             "input 1: 1",
+            // The end has the number of a step.
+            "agent 2 attempt 0: Order, Restarted",
             "agent 2 lost 1.0.0: MailboxEmptied",
-            "agent 2 step 0 on input 1 -> 0",
+            "agent 2 step 1 on input 1 -> 0",
         ]
     );
 }
@@ -181,18 +245,53 @@ fn an_order_that_cannot_be_carried_out_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn what_waits_for_a_paused_agent_is_bounded_as_its_mailbox_is() {
-    for (bound, fits) in [(4, true), (3, false)] {
-        let limits = Limits { messages_per_tick: bound, ..LIMITS };
-        let stage = Stage { limits, ..Stage::default() };
-        let script = Script::new((0..4).map(|tick| (tick, 1, vec![Send(2, vec![Add(1)])])));
-        let questions = vec![(0, order(Pause, 2)), (5, order(Resume, 2))];
-        match (fits, ask::<0, 0>(&stage, script, questions).0) {
-            (true, Ok(outcome)) => assert_eq!(agent(&outcome, 2).sum, 4),
-            (false, Err(RunError::MailboxBound { agent: AgentId(2), tick: Tick(4), bound: 3 })) => {
-            }
-            (_, other) => panic!("{bound}: {:?}", other.map(|outcome| outcome.counts)),
-        }
+fn what_waits_for_a_paused_agent_is_no_mailbox_of_one_tick() {
+    // One message a tick is its bound, and ten wait.
+    let limits = Limits { messages_per_tick: 1, ..LIMITS };
+    let stage = Stage { limits, ..Stage::default() };
+    let script = Script::new((0..10).map(|tick| (tick, 1, vec![Send(2, vec![Add(1)])])));
+    let questions = vec![(0, order(Pause, 2)), (11, order(Resume, 2))];
+    let (outcome, ..) = ask::<0, 0>(&stage, script, questions);
+    assert_eq!(agent(&outcome.unwrap(), 2).sum, 10);
+}
+
+#[test]
+fn a_run_waits_once_more_waits_for_paused_agents_than_may() {
+    let a_tick = 1 << 13;
+    let full = MAX_HELD / a_tick;
+    // One order in advance lets a tick pass; the last tick is released by the resume.
+    let script = Script::new((0..full + 3).flat_map(|tick| {
+        (0..a_tick).map(move |n| (tick, if n == 0 { 1 } else { 2 + n % 2 }, vec![Add(1)]))
+    }));
+    for schedulers in [1, 3] {
+        let asker = Asker::new(script.clone(), [(0, order(Pause, 2)), (0, order(Pause, 3))]);
+        let stage = with(&Stage { schedulers, ..Stage::default() }, &asker);
+        let outcome = std::thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                let recorder = recorder(&Disk::default());
+                stage.play_from::<0, 0>(asker.clone(), recorder).0.unwrap()
+            });
+            let wait = |agent| {
+                while stage.progress.waiting.load(Ordering::Relaxed) != agent {
+                    assert!(!run.is_finished());
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            };
+            wait(2);
+            let ticks = |asked| tick_of(&asker.desk.ask(asked)).unwrap();
+            let waits = ticks(order(Pause, 4));
+            assert_eq!(waits, full + 1, "the first tick whose inputs do not wait any more");
+            wait(2);
+            assert_eq!(ticks(order(Resume, 4)), waits + 1, "one tick an order");
+            wait(2);
+            assert_eq!(ticks(order(Resume, 2)), waits + 2);
+            wait(3);
+            ticks(order(Resume, 3));
+            run.join().unwrap()
+        });
+        assert_eq!(outcome.ending, Ending::Completed);
+        let sums: u64 = (1..4).map(|id| agent(&outcome, id).sum).sum();
+        assert_eq!(sums, (full + 3) * a_tick);
     }
 }
 
@@ -212,7 +311,7 @@ fn a_run_whose_rest_waits_for_paused_agents_waits_for_orders_or_for_a_signal() {
                 || Selection { status: Some(Status::Paused), limit: 9, ..Selection::default() };
             let durable = loop {
                 std::thread::sleep(Duration::from_millis(1));
-                if !stage.progress.waiting.load(Ordering::Relaxed) {
+                if stage.progress.waiting.load(Ordering::Relaxed) != 2 {
                     assert!(!run.is_finished());
                     continue;
                 }
@@ -232,7 +331,7 @@ fn a_run_whose_rest_waits_for_paused_agents_waits_for_orders_or_for_a_signal() {
         });
         assert_eq!(durable.processes[0].mailbox, 6);
         assert_eq!(durable.at.tick, Some(Tick(6)));
-        assert!(!stage.progress.waiting.load(Ordering::Relaxed));
+        assert_eq!(stage.progress.waiting.load(Ordering::Relaxed), 0);
         match end {
             true => {
                 assert_eq!((outcome.ending, outcome.ticks), (Ending::Interrupted { signal: 15 }, 7))
@@ -264,4 +363,32 @@ fn a_desk_is_closed_however_the_run_ends() {
     let answers = asker.answers();
     assert_eq!(answers[0].2, Answer::Refused(Refusal::NotRunning));
     assert_eq!(asker.desk.ask(order(Pause, 2)), Answer::Refused(Refusal::NotRunning));
+}
+
+#[test]
+fn a_pace_delays_what_happens_and_changes_nothing_of_it() {
+    let as_fast_as_can_be = Stage::default().complete::<0, 0>(&telling()).1;
+    let rate = std::num::NonZeroU64::new(1_000);
+    let paced = Stage { rate, ..Stage::default() }.complete::<0, 0>(&telling()).1;
+    assert_eq!(paced, as_fast_as_can_be);
+    // An event a second, and 72 to pay for: it is asked, told what to do and ended while it waits.
+    let asker = Asker::new(telling(), []);
+    let rate = std::num::NonZeroU64::MIN;
+    let stage = with(&Stage { rate: Some(rate), ..Stage::default() }, &asker);
+    let outcome = std::thread::scope(|scope| {
+        let many = (0..8).map(|_| (0, 1, vec![Send(2, vec![Add(1)]); 8]));
+        let script = Script::new(many.chain([(2, 1, vec![Add(1)])]));
+        let run =
+            scope.spawn(|| stage.play_from::<0, 0>(Arc::new(script), recorder(&Disk::default())).0);
+        while stage.progress.tick.load(Ordering::Relaxed) == 0 && !run.is_finished() {
+            match asker.desk.ask(Question::List(Selection { limit: 9, ..Selection::default() })) {
+                Answer::Listed(listed) if listed.at.tick == Some(Tick(0)) => break,
+                Answer::Listed(_) | Answer::Refused(Refusal::NotRunning) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        stage.interrupt.store(15, Ordering::Relaxed);
+        run.join().unwrap()
+    });
+    assert_eq!(outcome.unwrap().ending, Ending::Interrupted { signal: 15 });
 }

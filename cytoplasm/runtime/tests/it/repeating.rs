@@ -2,7 +2,7 @@
 
 use karyon_log::{Cause, End, Lane, LogError, Record, Records, Target, Verb, Walk};
 use karyon_log_writer::{Block, Writer};
-use karyon_runtime::processes::OrderVerb::{Kill, Pause, Restart, Resume};
+use karyon_runtime::processes::OrderVerb::{Fork, Kill, Pause, Restart, Resume};
 use karyon_runtime::processes::{Answer, Question, Refusal};
 use karyon_runtime::{
     Chaos, Compared, Divergence, ExitReason, Limits, RecordError, Recorder, RunError,
@@ -10,6 +10,7 @@ use karyon_runtime::{
 use karyon_types::{AgentId, Position, ReasonId, Tick};
 
 use crate::asker::{Asker, order};
+use crate::births::family;
 use crate::support::*;
 use Order::{Add, After, Every, ExitWith, Fail, Link, Monitor, Send, Trap};
 use proptest::prelude::*;
@@ -281,7 +282,7 @@ fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
     ticks
 }
 
-fn not_recorded(mut asked: Asked, records: &[u8]) -> Asked {
+pub fn not_recorded(mut asked: Asked, records: &[u8]) -> Asked {
     let ticks = ticks(records);
     for (tick, orders) in (0u64..).zip(&ticks) {
         for done in orders {
@@ -345,6 +346,78 @@ proptest! {
                     prop_assert_eq!(answer, Answer::Refused(Refusal::Repeating));
                 }
             }
+            prop_assert_eq!(&records(&disk).unwrap(), &whole, "{} records kept", kept);
+        }
+    }
+}
+
+fn family_stage(schedulers: usize, asker: &Asker<Script>) -> Stage {
+    let limits = Limits { spawned: 12, forks: 3, messages_per_tick: 10_000, ..LIMITS };
+    let changes = vec![
+        (Tick(4), Verb::Suspend, Target::Agent(AgentId(1))),
+        (Tick(6), Verb::Resume, Target::Agent(AgentId(1))),
+        (Tick(7), Verb::Revoke, Target::Agent(AgentId(9))),
+    ];
+    let desk = Some(asker.desk.clone());
+    Stage {
+        agents: 4,
+        schedulers,
+        chaos: Chaos::new(7, 0.1),
+        limits,
+        changes,
+        desk,
+        ..Stage::default()
+    }
+}
+
+/// Plays behind what `disk` holds, with these questions.
+fn resume_family(disk: &Disk, schedulers: usize, script: &Script, asked: Asked) {
+    let end = end_of(disk).unwrap();
+    let walk = Walk::new(Box::new(disk.clone())).unwrap();
+    let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
+    let recorder = Recorder::resuming(Some(writer), walk, &end);
+    let asker = Asker::new(script.clone(), asked);
+    let stage = family_stage(schedulers, &asker);
+    let (outcome, recorder) = stage.play_from::<1, 0>(asker.clone(), recorder);
+    recorder.unwrap().close().unwrap();
+    outcome.unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_run_with_families_is_repeated_wherever_it_was_cut(
+        entries in prop::collection::vec((0u64..6, 1u64..5, family(4)), 1..8),
+        forks in prop::collection::vec((0u64..9, 1u64..12, any::<bool>()), 0..5),
+        per_block in 1usize..9,
+    ) {
+        let forks = forks.into_iter();
+        let asked: Asked = forks
+            .map(|(tick, of, kill)| (tick, order(if kill { Kill } else { Fork }, of)))
+            .collect();
+        let script = Script::new(entries.into_iter().chain([(9, 1, vec![])]));
+        let mut whole: Option<Vec<u8>> = None;
+        for schedulers in [1, 2, 3] {
+            let disk = log_of(&[], 1);
+            resume_family(&disk, schedulers, &script, asked.clone());
+            let records = records(&disk).unwrap();
+            prop_assert_eq!(whole.get_or_insert_with(|| records.clone()), &records);
+        }
+        let whole = whole.unwrap();
+        // What was refused is not asked again: behind another order it might be carried out.
+        let done: Asked = (0..)
+            .zip(ticks(&whole))
+            .flat_map(|(tick, orders)| orders.into_iter().map(move |order| (tick, order)))
+            .collect();
+        let count = Records::new(&whole).count();
+        for kept in (per_block..=count).step_by(1 + count / 30) {
+            let mut cut = Records::new(&whole);
+            (0..kept).for_each(|_| assert!(cut.pass()));
+            let prefix = &whole[..whole.len() - cut.rest().len()];
+            let disk = log_of(prefix, per_block);
+            let again = not_recorded(done.clone(), prefix);
+            resume_family(&disk, 1 + kept % 3, &script, again);
             prop_assert_eq!(&records(&disk).unwrap(), &whole, "{} records kept", kept);
         }
     }

@@ -1,6 +1,8 @@
 //! Puppets, and a stage for them.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,8 +16,9 @@ use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
     InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder, Restart,
-    RestartFrom, RunConfig, RunError, TimerId, Watch, codec, run,
+    RestartFrom, RunConfig, RunError, Schedule, SpawnId, TimerId, Watch, codec, run,
 };
+use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +51,17 @@ pub enum Order {
     Link(u64),
     Unlink(u64),
     Trap(bool),
+    /// From now on it ends when its supervisor asks for it.
+    Obey,
+    /// Bring to life who begins with this sum, and then tell it this. [`NOBODY`] and [`PANIC`] are
+    /// no sums.
+    Spawn(u64, Vec<Order>),
 }
+
+/// No state comes of this.
+pub const NOBODY: u64 = u64::MAX;
+/// A panic comes of this.
+pub const PANIC: u64 = u64::MAX - 1;
 
 /// Does what it is told; `R` is its restart (0 permanent, 1 transient, 2 temporary), `G` how
 /// often a message is given again (0: restarts from init).
@@ -58,6 +71,9 @@ pub struct Puppet<const R: u8, const G: u32> {
     pub denied: Vec<String>,
     /// What it heard of others' ends.
     pub heard: Vec<String>,
+    pub obeys: bool,
+    /// What it has to tell those that are to come to life.
+    pub to_tell: BTreeMap<SpawnId, Vec<Order>>,
 }
 
 impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
@@ -85,7 +101,7 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 self.denied.push(denial.code().into());
                 return Ok(());
             }
-            Event::Refused { to, why } => {
+            Event::Refused { to, why, .. } => {
                 self.denied.push(format!("{} by {}", why.code(), to.0));
                 return Ok(());
             }
@@ -95,6 +111,16 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
             }
             Event::Exit { from, reason } => {
                 self.heard.push(format!("{}: {} exit, {reason}", context.now(), from.0));
+                if self.obeys && from == AgentId(0) {
+                    context.exit_with(reason.clone());
+                }
+                return Ok(());
+            }
+            Event::Spawned { spawn, child } => {
+                self.heard.push(format!("{}: {} spawned", context.now(), child.0));
+                if let Some(orders) = self.to_tell.remove(&spawn).filter(|o| !o.is_empty()) {
+                    context.send(child, &encoded(&orders));
+                }
                 return Ok(());
             }
         };
@@ -127,6 +153,11 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 Order::Link(agent) => context.link(AgentId(agent)),
                 Order::Unlink(agent) => context.unlink(AgentId(agent)),
                 Order::Trap(traps) => context.trap_exit(traps),
+                Order::Obey => self.obeys = true,
+                Order::Spawn(sum, orders) => {
+                    let spawn = context.spawn("child", &sum.to_le_bytes());
+                    self.to_tell.insert(spawn, orders);
+                }
             }
         }
         Ok(())
@@ -249,21 +280,35 @@ pub fn recorder(disk: &Disk) -> Recorder {
     Recorder::new(writer)
 }
 
+pub type Born<A> = Arc<dyn Fn(AgentId, &[u8]) -> Option<A> + std::marker::Send + Sync>;
+
+/// A recorder that goes on with what lies on this disk.
+pub fn resuming(disk: &Disk) -> Recorder {
+    let mut walk = Walk::new(Box::new(disk.clone())).unwrap();
+    while walk.next_group().unwrap().is_some() {}
+    let end = walk.into_end();
+    let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
+    Recorder::resuming(Some(writer), Walk::new(Box::new(disk.clone())).unwrap(), &end)
+}
+
 /// How a stage differs from the usual.
 #[derive(Clone)]
 pub struct Stage {
     pub agents: u64,
     pub schedulers: usize,
+    pub schedule: Schedule,
     pub small_tick: u64,
     pub chaos: Chaos,
     pub intensity: Intensity,
     pub limits: Limits,
     pub expires: Vec<(AgentId, Tick)>,
     pub changes: Vec<Change>,
+    pub tree: Option<Supervised>,
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
     pub watch: Option<Watch>,
+    pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
 }
@@ -273,6 +318,8 @@ pub const LIMITS: Limits = Limits {
     messages_per_tick: 64,
     log_bytes_per_lease: u64::MAX,
     shed: None,
+    spawned: 0,
+    forks: 0,
 };
 
 impl Default for Stage {
@@ -280,6 +327,7 @@ impl Default for Stage {
         Stage {
             agents: 4,
             schedulers: 2,
+            schedule: Schedule::default(),
             // Every tick is shared, however small.
             small_tick: 0,
             chaos: Chaos::new(0, 0.0),
@@ -287,10 +335,12 @@ impl Default for Stage {
             limits: LIMITS,
             expires: Vec::new(),
             changes: Vec::new(),
-            rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK),
+            tree: None,
+            rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK).and(Rights::SPAWN),
             guard: None,
             desk: None,
             watch: None,
+            rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
         }
@@ -311,7 +361,12 @@ impl Stage {
         inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<Puppet<R, G>>, RunError>, Option<Recorder>) {
-        self.play_as(|_| Puppet::default(), inputs, recorder)
+        let born = |_: AgentId, how: &[u8]| {
+            let sum = u64::from_le_bytes(how.try_into().ok()?);
+            assert_ne!(sum, PANIC, "as ordered");
+            (sum != NOBODY).then(|| Puppet { sum, ..Puppet::default() })
+        };
+        self.play_with(|_| Puppet::default(), Some(Arc::new(born)), inputs, recorder)
     }
 
     pub fn play_as<A: Agent>(
@@ -320,8 +375,21 @@ impl Stage {
         inputs: Arc<dyn InputSource>,
         recorder: Recorder,
     ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
+        self.play_with(init, None, inputs, recorder)
+    }
+
+    pub fn play_with<A: Agent>(
+        &self,
+        init: impl Fn(AgentId) -> A + Send + Sync + 'static,
+        born: Option<Born<A>>,
+        inputs: Arc<dyn InputSource>,
+        recorder: Recorder,
+    ) -> (Result<Outcome<A>, RunError>, Option<Recorder>) {
+        let reach =
+            if self.limits.spawned > 0 { self.limits.spawned + self.limits.forks } else { 0 };
         let config = RunConfig {
             schedulers: self.schedulers,
+            schedule: self.schedule,
             small_tick: self.small_tick,
             chaos: self.chaos,
             intensity: self.intensity,
@@ -332,20 +400,23 @@ impl Stage {
             guard: self.guard.clone(),
             desk: self.desk.clone(),
             watch: self.watch.clone(),
+            rate: self.rate,
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
             init: Arc::new(init),
+            born,
             grant: Grant {
                 id: GrantId(1),
                 principal: PrincipalId(1),
                 reason: ReasonId(1),
                 rights: self.rights,
-                scope: Scope { first: 1, last: self.agents },
+                scope: Scope { first: 1, last: self.agents + reach },
                 expires: None,
             },
             expires: self.expires.clone(),
             changes: self.changes.clone(),
+            tree: self.tree.clone(),
         };
         let mut recorder = Some(recorder);
         let outcome = run(config, population, inputs, &mut recorder);
@@ -404,5 +475,6 @@ fn cause_in_words(cause: Cause) -> String {
         Cause::Timer(m) => format!("timer {}.{}", m.step, m.output),
         Cause::Down(m) => format!("down {}.{}.{}", m.from.0, m.step, m.output),
         Cause::Exit(m) => format!("exit {}.{}.{}", m.from.0, m.step, m.output),
+        Cause::Spawn(m) => format!("spawn {} {}.{}", m.from.0, m.step, m.output),
     }
 }

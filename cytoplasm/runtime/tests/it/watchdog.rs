@@ -111,7 +111,7 @@ fn a_step_that_does_not_return_is_named_its_scheduler_is_lost_and_the_others_go_
         assert_eq!((stuck.agent, stuck.tick), (AgentId(3), Tick(2)));
         assert_eq!(stuck.cause, Cause::Message(message));
         assert_eq!((stuck.name.as_str(), stuck.kind), ("puppet 3", "puppet"));
-        assert_eq!((stuck.first, stuck.last), (AgentId(3), AgentId(4)));
+        assert_eq!(stuck.lost, [(AgentId(3), AgentId(4))]);
         assert!(stuck.after >= LIMIT);
         assert_eq!(outcome.lost, 2);
         assert!(outcome.agents[2].is_none() && outcome.agents[3].is_none());

@@ -1,8 +1,9 @@
 //! What records say of authority: leases, and changes to what holds.
 
+use super::step::{Message, read_from, write_own};
 use karyon_types::{AgentId, GrantId, LeaseId, PrincipalId, ReasonId, Tick, varint};
 
-/// Stands for "no end" where something follows an expiry.
+/// Stands for "none" where something follows.
 const NO_END: u64 = u64::MAX;
 
 /// A lease that was opened.
@@ -22,6 +23,17 @@ pub struct LeaseRecord {
     pub expires: Option<Tick>,
     /// How many bytes of the log its holder's outputs may take; `None`: no bound.
     pub log_bytes: Option<u64>,
+    /// The lease that it was cut from; `None`: straight from the grant.
+    pub cut: Option<Cut>,
+}
+
+/// Whence the lease of an agent comes that came to life in the course of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The lease of whom it comes from.
+    pub from: LeaseId,
+    /// The output with which that one spawned it; `None`: it was forked by the order before.
+    pub by: Option<Message>,
 }
 
 /// What happens to somebody's authority in the course of a run.
@@ -48,6 +60,35 @@ pub enum OrderVerb {
     Kill = 3,
     /// It ends at once and is started again, whatever its supervisor would decide.
     Restart = 4,
+    /// A second agent begins with its state.
+    Fork = 5,
+}
+
+/// What a supervisor did with an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Measure {
+    /// It was started, as it was in the beginning.
+    Started = 1,
+    /// It traps exits, and was asked to end.
+    Asked = 2,
+    /// It was told to end, and did.
+    Ended = 3,
+    /// It was ended without being asked.
+    Killed = 4,
+    /// It could not be started.
+    NotStarted = 5,
+    /// It goes on from its last good state.
+    Continued = 6,
+}
+
+impl Measure {
+    /// The measure with this number.
+    pub fn from_number(number: u8) -> Option<Measure> {
+        use Measure::{Asked, Continued, Ended, Killed, NotStarted, Started};
+        let all = [Started, Asked, Ended, Killed, NotStarted, Continued];
+        all.into_iter().find(|measure| *measure as u8 == number)
+    }
 }
 
 /// Whose authority an order is about.
@@ -73,36 +114,37 @@ impl LeaseRecord {
         varint::write(body, u64::from(self.rights));
         varint::write(body, self.scope.0);
         varint::write(body, self.scope.1);
-        match (self.expires, self.log_bytes) {
-            (None, None) => {}
-            (Some(tick), None) => varint::write(body, tick.0),
-            (expires, Some(bytes)) => {
-                varint::write(body, expires.map_or(NO_END, |tick| tick.0));
-                varint::write(body, bytes);
-            }
+        let optional =
+            [self.expires.map(|tick| tick.0), self.log_bytes, self.cut.map(|cut| cut.from.0)];
+        let given = optional.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        for value in optional.iter().take(given) {
+            varint::write(body, value.unwrap_or(NO_END));
+        }
+        if let Some(by) = self.cut.and_then(|cut| cut.by) {
+            varint::write(body, by.from.0);
+            write_own(body, by);
         }
     }
 
     pub(super) fn read(b: &mut &[u8]) -> Option<LeaseRecord> {
-        let lease = LeaseRecord {
-            id: LeaseId(varint::read(b)?),
-            owner: AgentId(varint::read(b)?),
-            grant: GrantId(varint::read(b)?),
-            rights: varint::read(b)?.try_into().ok()?,
-            scope: (varint::read(b)?, varint::read(b)?),
-            expires: if b.is_empty() { None } else { Some(Tick(varint::read(b)?)) },
-            log_bytes: if b.is_empty() { None } else { Some(varint::read(b)?) },
-        };
-        lease.one_form()
-    }
-
-    /// "No end" is written only in front of something else, and nobody says it otherwise.
-    fn one_form(self) -> Option<LeaseRecord> {
-        match (self.expires, self.log_bytes) {
-            (Some(Tick(NO_END)), None) => None,
-            (Some(Tick(NO_END)), Some(_)) => Some(LeaseRecord { expires: None, ..self }),
-            _ => Some(self),
+        let id = LeaseId(varint::read(b)?);
+        let owner = AgentId(varint::read(b)?);
+        let grant = GrantId(varint::read(b)?);
+        let rights = varint::read(b)?.try_into().ok()?;
+        let scope = (varint::read(b)?, varint::read(b)?);
+        let mut optional = [None; 3];
+        for value in &mut optional {
+            *value = if b.is_empty() { None } else { Some(varint::read(b)?) };
         }
+        let by = if b.is_empty() { None } else { Some(read_from(AgentId(varint::read(b)?), b)?) };
+        // "None" is written only in front of something else, and nobody says it otherwise.
+        if optional.iter().flatten().next_back() == Some(&NO_END) {
+            return None;
+        }
+        let [expires, log_bytes, from] = optional.map(|value| value.filter(|v| *v != NO_END));
+        let cut = from.map(|from| Cut { from: LeaseId(from), by });
+        let expires = expires.map(Tick);
+        Some(LeaseRecord { id, owner, grant, rights, scope, expires, log_bytes, cut })
     }
 }
 
@@ -116,8 +158,8 @@ impl Verb {
 impl OrderVerb {
     /// The verb with this number.
     pub fn from_number(number: u8) -> Option<OrderVerb> {
-        use OrderVerb::{Kill, Pause, Restart, Resume};
-        [Pause, Resume, Kill, Restart].into_iter().find(|verb| *verb as u8 == number)
+        use OrderVerb::{Fork, Kill, Pause, Restart, Resume};
+        [Pause, Resume, Kill, Restart, Fork].into_iter().find(|verb| *verb as u8 == number)
     }
 }
 

@@ -42,6 +42,9 @@ pub enum Cause {
     Down(Message),
     /// Likewise, an agent that it is linked to.
     Exit(Message),
+    /// What came of this output of the agent's own, with which it spawned: `from` came to life, or
+    /// nobody did, and it is 0.
+    Spawn(Message),
 }
 
 /// One output of a step.
@@ -112,42 +115,50 @@ pub(super) fn cause_kind(cause: Cause) -> u8 {
         Cause::Timer(_) => kind::STEP_ON_TIMER,
         Cause::Down(_) => kind::STEP_ON_DOWN,
         Cause::Exit(_) => kind::STEP_ON_EXIT,
+        Cause::Spawn(_) => kind::STEP_ON_SPAWN,
     }
 }
 
 pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
     match cause {
         Cause::Input(index) => varint::write(out, u64::from(index)),
-        Cause::Message(message) | Cause::Down(message) | Cause::Exit(message) => {
+        Cause::Message(message)
+        | Cause::Down(message)
+        | Cause::Exit(message)
+        | Cause::Spawn(message) => {
             varint::write(out, message.from.0);
-            varint::write(out, message.step);
-            varint::write(out, u64::from(message.output));
+            write_own(out, message);
         }
         // The sender of what was denied is the agent itself.
-        Cause::Denial(message) | Cause::Timer(message) => {
-            varint::write(out, message.step);
-            varint::write(out, u64::from(message.output));
-        }
+        Cause::Denial(message) | Cause::Timer(message) => write_own(out, message),
     }
+}
+
+pub(super) fn write_own(out: &mut Vec<u8>, message: Message) {
+    varint::write(out, message.step);
+    varint::write(out, u64::from(message.output));
+}
+
+pub(super) fn read_from(from: AgentId, b: &mut &[u8]) -> Option<Message> {
+    Some(Message { from, step: varint::read(b)?, output: varint::read(b)?.try_into().ok()? })
 }
 
 pub(super) fn read_cause(b: &mut &[u8], kind: u8, agent: AgentId) -> Option<Cause> {
     let own = match kind {
         kind::STEP_ON_INPUT => return Some(Cause::Input(varint::read(b)?.try_into().ok()?)),
         kind::STEP_ON_DENIAL | kind::STEP_ON_TIMER => true,
-        kind::STEP_ON_MESSAGE | kind::STEP_ON_DOWN | kind::STEP_ON_EXIT => false,
+        kind::STEP_ON_MESSAGE | kind::STEP_ON_DOWN | kind::STEP_ON_EXIT | kind::STEP_ON_SPAWN => {
+            false
+        }
         _ => return None,
     };
-    let message = Message {
-        from: if own { agent } else { AgentId(varint::read(b)?) },
-        step: varint::read(b)?,
-        output: varint::read(b)?.try_into().ok()?,
-    };
+    let message = read_from(if own { agent } else { AgentId(varint::read(b)?) }, b)?;
     Some(match kind {
         kind::STEP_ON_DENIAL => Cause::Denial(message),
         kind::STEP_ON_TIMER => Cause::Timer(message),
         kind::STEP_ON_DOWN => Cause::Down(message),
         kind::STEP_ON_EXIT => Cause::Exit(message),
+        kind::STEP_ON_SPAWN => Cause::Spawn(message),
         _ => Cause::Message(message),
     })
 }

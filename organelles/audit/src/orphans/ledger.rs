@@ -4,7 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use karyon_arrangements::Arrangement;
-use karyon_log::{Cause, Control, Decision, LOST_STEP, Loss, Message, Output, Record};
+use karyon_log::{
+    Cause, Control, Decision, LOST_STEP, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
+    Record,
+};
 use karyon_types::{AgentId, Position};
 
 use super::{Orphans, Want};
@@ -44,6 +47,10 @@ pub(super) struct Ledger {
     ends: HashSet<Message>,
     /// First and last of those that were lost together.
     lost: Vec<(AgentId, AgentId)>,
+    /// Wishes to spawn of which nothing was heard yet, and who came to life.
+    spawns: HashMap<Message, Option<u64>>,
+    /// Who was forked last.
+    forked: Option<AgentId>,
     released: u64,
     inputs: HashSet<u32>,
     proposals: HashMap<u64, Proposed>,
@@ -55,7 +62,7 @@ impl Ledger {
         match record {
             Record::Control(control) => self.control(position, control, orphans),
             Record::Lease(lease) => {
-                let founded = self.grant(lease.grant.0);
+                let founded = self.grant(lease.grant.0).and(self.cut(lease));
                 let founded = self.open(lease.id.0, lease.owner.0, founded);
                 orphans.judge(position, founded, || format!("{} was opened", lease.id));
             }
@@ -84,10 +91,38 @@ impl Ledger {
             Record::Crash { agent, step, .. } => {
                 self.ends.insert(Message { from: *agent, step: *step, output: 0 });
             }
+            Record::Supervised { agent, step, measure } => match measure {
+                Measure::Asked | Measure::Ended | Measure::Killed => {
+                    self.ends.insert(Message { from: *agent, step: *step, output: 0 });
+                }
+                Measure::Started | Measure::NotStarted | Measure::Continued => {}
+            },
             // A tick is nobody's doing; a change repeats a principal's order; an order about a
             // process names its user, and gives nobody authority.
-            Record::Tick(_) | Record::Change { .. } | Record::Order { .. } => {}
             Record::Lost { first, last } => self.lost.push((*first, *last)),
+            Record::Order { verb: OrderVerb::Fork, agent, .. } => self.forked = Some(*agent),
+            Record::Tick(_)
+            | Record::Schedule(_)
+            | Record::Change { .. }
+            | Record::Order { .. } => {}
+        }
+    }
+
+    /// A lease that was cut in the course of a run rests on the lease above, and on what asked for
+    /// its holder: an output of the holder of that lease, once; or the order before.
+    fn cut(&mut self, lease: &LeaseRecord) -> Founded {
+        let Some(cut) = lease.cut else { return Ok(()) };
+        let above = self.lease(cut.from.0)?;
+        match cut.by {
+            None if self.forked.take() == Some(AgentId(above)) => Ok(()),
+            None => Err(Want::Fork(above)),
+            Some(by) => match self.spawns.get_mut(&by) {
+                Some(child @ None) if by.from.0 == above => {
+                    *child = Some(lease.owner.0);
+                    Ok(())
+                }
+                Some(_) | None => Err(Want::Spawn(by)),
+            },
         }
     }
 
@@ -135,6 +170,7 @@ impl Ledger {
             Some(Arrangement::Arm { .. }) => self.timers.insert(message),
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
             Some(Arrangement::Exit(_)) => self.ends.insert(message),
+            Some(Arrangement::Spawn { .. }) => self.spawns.insert(message, None).is_none(),
             Some(
                 Arrangement::Cancel(_)
                 | Arrangement::Unbind(..)
@@ -165,6 +201,10 @@ impl Ledger {
                     || self.ends.contains(&message)
                     || self.binds.contains(&message) && message.from == agent
             }
+            Cause::Spawn(answer) => {
+                let child = Some(answer.from.0).filter(|id| *id > 0);
+                self.spawns.remove(&Message { from: agent, ..answer }) == Some(child)
+            }
             Cause::Input(index) => {
                 (self.inputs.len() as u64) < self.released && self.inputs.insert(index)
             }
@@ -176,6 +216,7 @@ impl Ledger {
             (false, Cause::Timer(message)) => Err(Want::Timer(message)),
             (false, Cause::Down(message) | Cause::Exit(message)) => Err(Want::End(message)),
             (false, Cause::Input(index)) => Err(Want::Input(index)),
+            (false, Cause::Spawn(answer)) => Err(Want::Spawn(Message { from: agent, ..answer })),
         }
     }
 

@@ -2,7 +2,11 @@
 
 use karyon_audit::limits::LISTED_ORPHANS;
 use karyon_audit::{Want, find_orphans};
-use karyon_log::{Cause, Control, ImportRecord, InputFile, OutcomeUnknown, Record};
+use karyon_log::{
+    Cause, Control, Cut, ImportRecord, InputFile, LeaseRecord, Message, OrderVerb, OutcomeUnknown,
+    Output, Record,
+};
+use karyon_types::{AgentId, LeaseId};
 
 use crate::support::*;
 
@@ -20,6 +24,24 @@ fn a_story_with_reasons_has_none() {
     assert_eq!(orphans_of(&story()), []);
     let folder = write_records(&story());
     assert_eq!(find_orphans(folder.path()).unwrap().traced, 24);
+}
+
+/// A lease that was cut from another in the course of the run.
+fn cut(id: u64, owner: u64, from: u64, by: Option<Message>) -> Record<'static> {
+    let Record::Lease(plain) = lease(id, owner, 1) else { panic!("a lease") };
+    Record::Lease(LeaseRecord { cut: Some(Cut { from: LeaseId(from), by }), ..plain })
+}
+
+fn born(id: u64) -> Record<'static> {
+    Record::Spawn { agent: AgentId(id), kind: 0, lease: LeaseId(id), name: "child" }
+}
+
+fn forked(id: u64) -> Record<'static> {
+    Record::Order { verb: OrderVerb::Fork, agent: AgentId(id), uid: 7 }
+}
+
+fn spawned() -> Output<'static> {
+    Output::Arranged { lease: Some(LeaseId(1)), what: b"\x10\x01ago" }
 }
 
 /// The story with other records from a position on, without its seal.
@@ -107,6 +129,43 @@ fn each_kind_of_orphan_is_found_and_says_what_it_lacks() {
             ],
             vec![],
         ),
+        // A child, of whom its parent is told; a fork of it.
+        (
+            vec![
+                released.clone(),
+                step(1, 3, Cause::Input(9), vec![spawned(), spawned()]),
+                cut(7, 7, 1, Some(own)),
+                born(7),
+                step(1, 4, Cause::Spawn(Message { from: AgentId(7), ..own }), vec![]),
+                step(1, 5, Cause::Spawn(Message { from: AgentId(0), output: 1, ..own }), vec![]),
+                forked(7),
+                cut(8, 8, 7, None),
+                born(8),
+            ],
+            vec![],
+        ),
+        // Nobody asked for it; it was asked for once; another was; nobody was told of that one.
+        (vec![cut(7, 7, 1, Some(own))], vec![(end, Want::Spawn(own))]),
+        (
+            vec![
+                released.clone(),
+                step(1, 3, Cause::Input(9), vec![spawned()]),
+                cut(7, 7, 1, Some(own)),
+                cut(8, 8, 1, Some(own)),
+                step(1, 4, Cause::Spawn(Message { from: AgentId(8), ..own }), vec![]),
+            ],
+            vec![(end + 3, Want::Spawn(own)), (end + 4, Want::Spawn(own))],
+        ),
+        (
+            vec![
+                released.clone(),
+                step(1, 3, Cause::Input(9), vec![spawned()]),
+                cut(7, 7, 2, Some(own)),
+            ],
+            vec![(end + 2, Want::Spawn(own))],
+        ),
+        (vec![cut(7, 7, 9, None)], vec![(end, Want::Lease(9))]),
+        (vec![forked(2), cut(7, 7, 1, None)], vec![(end + 1, Want::Fork(1))]),
         (vec![step(1, 3, Cause::Timer(never), vec![])], vec![(end, Want::Timer(never))]),
         (vec![step(1, 3, Cause::Timer(gone), vec![])], vec![(end, Want::Timer(gone))]),
         (vec![step(2, 3, Cause::Down(never), vec![])], vec![(end, Want::End(never))]),

@@ -115,6 +115,7 @@ pub fn lease(id: u64, owner: u64, grant: u64) -> Record<'static> {
         scope: (0, 9),
         expires: None,
         log_bytes: None,
+        cut: None,
     })
 }
 

@@ -15,7 +15,8 @@ use karyon_guard::{FromGuardian, FromRuntime, Guard, MAX_FRAME_BYTES, Terms};
 use karyon_log::{Cause, Message};
 use karyon_runtime::DataDir;
 use karyon_runtime::processes::{
-    Answer, Desk, Inspected, Listed, Position, Process, Question, Refusal, Status,
+    Answer, Branch, Desk, Inspected, Intensity, Listed, OrderVerb, Position, Process, Question,
+    Refusal, Shown, Stands, Status, Strategy, Upkeep,
 };
 use karyon_types::{AgentId, LeaseId, LogId, Tick};
 use rustix::net::{
@@ -94,7 +95,24 @@ pub fn answer(question: Question) -> Answer {
             state: Some(vec![0x92, 0xc3, 0xa3, b'Z', 0xc3, 0xab]),
             last: vec![Cause::Message(Message { from: AgentId(2), step: 3, output: 0 })],
         })),
+        Question::Tree { offset, limit } => {
+            let intensity = Intensity { restarts: 3, period_ticks: 10 };
+            let strategy = Strategy::OneForOne;
+            let root = Stands::Supervisor { strategy, restarts: 1, intensity, children: 2 };
+            let agent =
+                |name: &str, upkeep| Stands::Agent { name: name.into(), upkeep, restarts: 0 };
+            let all = [
+                Branch { id: 0, above: None, depth: 0, stands: root },
+                Branch { id: 1, above: Some(0), depth: 1, stands: agent("ada", Upkeep::Running) },
+                Branch { id: 2, above: Some(0), depth: 1, stands: agent("bob", Upkeep::Paused) },
+            ];
+            let part = all.into_iter().skip(offset as usize).take(limit as usize);
+            Answer::Tree(Shown { at: AT, total: 3, branches: part.collect() })
+        }
         Question::Order(order) if order.agent.0 == 2 => Answer::Refused(Refusal::AlreadyPaused),
+        Question::Order(order) if order.agent.0 == 1 && order.verb == OrderVerb::Fork => {
+            Answer::Forked(Position { provisional: true, ..AT }, AgentId(3))
+        }
         Question::Order(order) if order.agent.0 == 1 => {
             Answer::Done(Position { provisional: true, ..AT })
         }
@@ -130,11 +148,11 @@ impl Node {
             let (desk, asked, ends) = (Arc::clone(&desk), Arc::clone(&asked), Arc::clone(&ends));
             std::thread::spawn(move || {
                 while !ends.load(Ordering::Relaxed) {
-                    let answered = desk.answer_next(|question| {
+                    if let Some(waiting) = desk.take() {
+                        let question = waiting.question.clone();
                         asked.lock().unwrap().push(question.clone());
-                        answer(question)
-                    });
-                    if !answered {
+                        waiting.answer(answer(question));
+                    } else {
                         std::thread::sleep(Duration::from_micros(200));
                     }
                 }

@@ -23,7 +23,7 @@ fn the_example_in_the_documents_is_what_is_said() {
     }
     assert!(methods > 8, "it looks in the wrong place");
     // Every method has an example.
-    for method in ["initialize", "list", "inspect", "pause", "resume", "kill", "restart"] {
+    for method in ["initialize", "list", "inspect", "pause", "resume", "kill", "restart", "fork"] {
         assert!(text.contains(&format!("{method}\"")), "{method}");
     }
 }

@@ -40,6 +40,8 @@ const LIMITS: Limits = Limits {
     messages_per_tick: 64,
     log_bytes_per_lease: u64::MAX,
     shed: None,
+    spawned: 0,
+    forks: 0,
 };
 
 pub(crate) fn live(folder: &Path, modes: &Modes) -> ExitCode {
@@ -118,6 +120,7 @@ fn run_node(
 ) -> Result<(Ending, u64), Box<dyn std::error::Error>> {
     let config = RunConfig {
         schedulers: modes.number("schedulers").unwrap_or(2) as usize,
+        schedule: Default::default(),
         small_tick: SMALL_TICK,
         chaos: Chaos::new(0, 0.0),
         intensity: Intensity { restarts: 1_000, period_ticks: 10 },
@@ -128,6 +131,7 @@ fn run_node(
         guard: node.dir().guard().cloned(),
         desk: None,
         watch: None,
+        rate: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);
     let idle = modes.has("idle");
@@ -161,6 +165,7 @@ fn population(modes: &Modes, count: u64) -> Population<Pinger> {
     };
     Population {
         names: (1..=count).map(|serial| format!("pinger {serial}")).collect(),
+        born: None,
         init: Arc::new(move |AgentId(serial)| Pinger {
             next: serial % count + 1,
             work,
@@ -178,6 +183,7 @@ fn population(modes: &Modes, count: u64) -> Population<Pinger> {
         },
         expires: vec![],
         changes: vec![],
+        tree: None,
     }
 }
 

@@ -62,6 +62,30 @@ pub(crate) struct Ps {
     pub(crate) json: bool,
 }
 
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon tree --data runs/rumour-1
+  karyon tree --offset 1000 --limit 1000 --json --data runs/rumour-1
+
+Each supervisor stands above those whom it starts, in the order of their starts: with its strategy,
+how many restarts it has seen within its period, and how many it bears. A run without a tree of its
+own has one supervisor. Status: running, paused, stopping (asked to end), waiting (to be started),
+exited.")]
+pub(crate) struct Tree {
+    /// At most so many lines
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Leave so many out at the beginning
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) offset: u64,
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// An agent of a run that is under way.
 #[derive(ClapArgs)]
 pub(crate) struct Aim {
@@ -117,6 +141,19 @@ pub(crate) struct Kill {
 
 It ends at the next tick and begins anew, whatever its supervisor would decide.")]
 pub(crate) struct RestartAgent {
+    #[command(flatten)]
+    pub(crate) aim: Aim,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  karyon fork 17 --data runs/rumour-1
+  karyon fork name:1276 --json --data runs/rumour-1
+
+From the next tick on there is a second agent with the state that this one has then, and a number
+and a name of its own: NAME/fork-NUMBER. It may do what the other may and no more. Nothing waits for
+it, it has no timers and is bound to nobody. Restarted, it begins with that state again.")]
+pub(crate) struct Fork {
     #[command(flatten)]
     pub(crate) aim: Aim,
 }

@@ -28,7 +28,7 @@ fn lines(found: &Inspected) -> Vec<String> {
         "What is running".into(),
         format!("  agent {}, called {}, of kind {}", process.id, process.name, process.kind),
         format!(
-            "  {}; {} messages wait for it; started again {} times",
+            "  {}; waiting for it: {}; restarts: {}",
             process.status,
             thousands(process.mailbox),
             thousands(process.restarts)
@@ -55,7 +55,10 @@ fn lines(found: &Inspected) -> Vec<String> {
     });
     lines.push("What it has done".into());
     lines.push(format!("  {} steps, {} of log", thousands(process.steps), size(process.log_bytes)));
-    lines.extend(last.iter().map(|cause| format!("  {}", handled(*cause))));
+    lines.extend(last.iter().map(|cause| format!("  {}", handled(process.id, *cause))));
+    if last.is_empty() {
+        lines.push("  what it handles is remembered from now on: ask again".into());
+    }
     lines.push("When it must stop".into());
     lines.push(match lease.as_ref().map(|lease| lease.expires) {
         Some(Some(tick)) => format!("  from tick {tick} on it may do nothing more"),
@@ -74,7 +77,7 @@ fn lines(found: &Inspected) -> Vec<String> {
     lines.iter().map(|line| plain(line)).collect()
 }
 
-fn handled(cause: Cause) -> String {
+fn handled(who: u64, cause: Cause) -> String {
     match cause {
         Cause::Input { input } => format!("handled input {input}"),
         Cause::Message { from, step, output } => {
@@ -87,8 +90,15 @@ fn handled(cause: Cause) -> String {
             format!("woke by the timer of its step {step}, output {output}")
         }
         Cause::Down { from, .. } => format!("heard that agent {from}, which it monitors, ended"),
+        Cause::Exit { from, .. } if from == who => {
+            "heard that whom it linked itself to was gone, or that it is to end".into()
+        }
         Cause::Exit { from, .. } => {
             format!("heard that agent {from}, to which it is linked, ended")
+        }
+        Cause::Spawn { child: Some(child), .. } => format!("heard that agent {child} came to life"),
+        Cause::Spawn { child: None, step, output } => {
+            format!("heard that nobody came to life by output {output} of its step {step}")
         }
         Cause::Other => "handled something that this program has no word for".into(),
     }
@@ -131,7 +141,7 @@ mod tests {
             shown,
             "What is running
   agent 17, called a\\u{1b}[2J, of kind person
-  paused; 3 messages wait for it; started again 1 times
+  paused; waiting for it: 3; restarts: 1
 Why
   run\\nit (grant 1)
 On whose behalf

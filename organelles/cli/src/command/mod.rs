@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod engram;
+mod fork;
 mod halt;
 mod init;
 mod inspect;
@@ -17,6 +18,7 @@ mod resume;
 mod run;
 mod safety;
 mod summary;
+mod tree;
 mod why;
 
 use crate::args::{Args, Command};
@@ -31,10 +33,12 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Resume(args) => resume::execute(&args),
         Command::Replay(args) => replay::execute(&args),
         Command::Ps(args) => ps::execute(&args),
+        Command::Tree(args) => tree::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
         Command::Pause(args) => pause::execute(&args),
         Command::Kill(args) => kill::execute(&args),
         Command::Restart(args) => restart::execute(&args),
+        Command::Fork(args) => fork::execute(&args),
         Command::Memory(args) => guarded(|| memory::execute(&args)),
         Command::Why(args) => guarded(|| why::execute(&args)),
         Command::Engram(args) => engram::execute(&args),

@@ -33,7 +33,7 @@ pub(crate) fn execute(args: &Replay) -> Result<Code, CliError> {
         ..Settings::default()
     };
     let contacts = opened.rumour.contacts.list().len() as u64;
-    let bar = progress::show(Arc::clone(&settings.progress), contacts);
+    let bar = progress::show(Arc::clone(&settings.progress), contacts, &args.data);
     let verdict = opened.run(&settings);
     drop(bar);
     match verdict? {

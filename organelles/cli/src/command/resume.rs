@@ -71,9 +71,12 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         witness: None,
         desk: Some(Arc::default()),
         watch: Some(summary::watch()),
+        rate: args.rate,
     };
     let begun = Instant::now();
-    let opened = life::open(node.dir()?, Arc::clone(&node.key), &settings)?;
+    let dir = node.dir()?;
+    let port = serving::take_port(args.metrics, &dir)?;
+    let opened = life::open(dir, Arc::clone(&node.key), &settings)?;
     opened.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     let end = &opened.report.end;
     if end.sealed {
@@ -87,12 +90,13 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     }
     let (name, scenario) = (opened.scenario_name.clone(), opened.scenario.clone());
     let contacts = opened.rumour.contacts.list().len() as u64;
-    let bar = progress::show(Arc::clone(&settings.progress), contacts);
+    let bar = progress::show(Arc::clone(&settings.progress), contacts, data);
     // A log that is complete is repeated, and not begun once more.
     let boot = opened.report.boots() as u32 + u32::from(!opened.report.end.sealed);
     let asked = serving::open(opened.node(), boot, &opened.report.controls, &settings);
+    let told = serving::tell_metrics(port, opened.node(), boot, &settings);
     let life = opened.live(&settings);
-    drop(asked);
+    drop((asked, told));
     drop(bar);
     summary::note_refusals(&settings);
     let (life, rumour) = life?;

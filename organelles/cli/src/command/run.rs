@@ -84,14 +84,18 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
         witness: None,
         desk: Some(Arc::default()),
         watch: Some(summary::watch()),
+        rate: args.rate,
     };
     let (dir, key) = (node.dir()?, Arc::clone(&node.key));
     let authority = grant::received(node.said)?;
+    let port = serving::take_port(args.metrics, &dir)?;
     let data = node.shown.as_path();
-    let bar = progress::show(Arc::clone(&settings.progress), rumour.contacts.list().len() as u64);
+    let inputs = rumour.contacts.list().len() as u64;
+    let bar = progress::show(Arc::clone(&settings.progress), inputs, data);
     let life =
         life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings).and_then(|begun| {
             let _asked = serving::open(begun.node(), 1, &begun.authority, &settings);
+            let _told = serving::tell_metrics(port, begun.node(), 1, &settings);
             begun.live(&scenario, &rumour, &settings)
         });
     drop(bar);

@@ -242,7 +242,7 @@ const GUARDIAN: &str = env!("CARGO_BIN_EXE_karyon-guardian");
 fn unruly() -> PathBuf {
     let karyon = Path::new(env!("CARGO_BIN_EXE_karyon"));
     let path = karyon.parent().unwrap().join("examples").join("unruly");
-    assert!(path.exists(), "{} is missing: `cargo build -p karyon --examples`", path.display());
+    assert!(path.exists(), "{} is missing: `cargo build -p karyon-cli --examples`", path.display());
     path
 }
 

@@ -1,4 +1,4 @@
-//! How long a stop takes, and what the guardian costs: `cargo test --release -p karyon --test
+//! How long a stop takes, and what the guardian costs: `cargo test --release -p karyon-cli --test
 //! guardian -- --ignored speed --nocapture`. Nothing is asserted about time.
 
 use std::time::{Duration, Instant};

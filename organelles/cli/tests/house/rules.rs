@@ -69,7 +69,7 @@ const GUARDIAN_MAY_REACH: [&str; 6] =
     ["bitflags", "ed25519-compact", "errno", "libc", "linux-raw-sys", "rustix"];
 
 /// Crates that must never reach the nucleus, with the reason to tell whoever adds them.
-const NUCLEUS_MUST_NOT_REACH: [(&str, &str); 9] = [
+const NUCLEUS_MUST_NOT_REACH: [(&str, &str); 13] = [
     ("tokio", "the kernel is sync"),
     ("ractor", "actors live in cytoplasm"),
     ("redb", "the graph store lives in rhizome"),
@@ -77,19 +77,26 @@ const NUCLEUS_MUST_NOT_REACH: [(&str, &str); 9] = [
     ("axum", "sockets are organelles"),
     ("hyper", "sockets are organelles"),
     ("clap", "the command line is an organelle"),
+    ("httparse", "sockets are organelles"),
+    ("prometheus-client", "metrics are an organelle"),
+    ("tracing", "the kernel tells by its records"),
+    ("tracing-subscriber", "the kernel tells by its records"),
     ("serde_json", "the kernel writes one binary form"),
     ("openssl-sys", "one small signature crate is enough"),
 ];
 
 /// Heavy libraries and the only folders whose packages may ask for them (normal and build
 /// dependencies; benches may measure anything).
-const OWNERS: [(&str, &str); 6] = [
+const OWNERS: [(&str, &str); 9] = [
     ("ractor", "cytoplasm"),
     ("tokio", "cytoplasm"),
     ("redb", "rhizome"),
     ("wasmtime", "organelles/worlds"),
     ("axum", "organelles/daemon"),
     ("clap", "organelles/cli"),
+    ("httparse", "organelles/metrics"),
+    ("prometheus-client", "organelles/metrics"),
+    ("tracing-subscriber", "organelles/cli"),
 ];
 
 /// Imports that run the wrong way, and packages that lie in no area.

@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 26] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -23,10 +23,12 @@ const COMMANDS: [&[&str]; 24] = [
     &["safety", "sign"],
     &["halt"],
     &["ps"],
+    &["tree"],
     &["inspect"],
     &["pause"],
     &["kill"],
     &["restart"],
+    &["fork"],
 ];
 
 #[test]

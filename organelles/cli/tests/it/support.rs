@@ -368,7 +368,7 @@ pub(crate) fn contacts(count: u64, people: u64) -> String {
 }
 
 /// The state root of the long run when nobody disturbs it.
-fn long_root() -> &'static str {
+pub(crate) fn long_root() -> &'static str {
     static ROOT: OnceLock<String> = OnceLock::new();
     ROOT.get_or_init(|| {
         let place = Place::new();

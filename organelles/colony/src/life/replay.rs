@@ -203,9 +203,13 @@ fn agent_of(record: &[u8]) -> Option<AgentId> {
         | Record::Step { agent, .. }
         | Record::Crash { agent, .. }
         | Record::DeadLetter { agent, .. } => Some(agent),
-        Record::Order { agent, .. } => Some(agent),
+        Record::Order { agent, .. } | Record::Supervised { agent, .. } => Some(agent),
         Record::Lost { first, .. } => Some(first),
-        Record::Control(_) | Record::Tick(_) | Record::Input { .. } | Record::Change { .. } => None,
+        Record::Control(_)
+        | Record::Schedule(_)
+        | Record::Tick(_)
+        | Record::Input { .. }
+        | Record::Change { .. } => None,
     }
 }
 

@@ -86,6 +86,7 @@ fn run_on(
     let config = RunConfig {
         schedulers,
         // With more than one, half of the runs let them share every tick.
+        schedule: Default::default(),
         small_tick: if schedulers.is_multiple_of(2) { 0 } else { SMALL_TICK },
         chaos,
         intensity,
@@ -96,6 +97,7 @@ fn run_on(
         guard: None,
         desk: None,
         watch: None,
+        rate: None,
     };
     let grant = Grant {
         id: GrantId(1),

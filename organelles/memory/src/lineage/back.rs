@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Control, LOST_STEP, Message, Record};
+use karyon_log::{Cause, Control, LOST_STEP, LeaseRecord, Message, OrderVerb, Record};
 use karyon_memory_ops::{Content, Value, Vertex};
 use karyon_types::{AgentId, LeaseId, Position};
 
@@ -162,19 +162,59 @@ impl Chain<'_> {
                 }
             }
             Record::Control(control) => return self.control(*control, position),
-            Record::Lease(_)
-            | Record::Spawn { .. }
+            Record::Spawn { lease, .. } => self.lease_of_birth(lease, position)?,
+            Record::Lease(lease) => self.origin(&lease, position)?,
+            Record::Schedule(_)
             | Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
             | Record::Order { .. }
-            | Record::Lost { .. } => None,
+            | Record::Lost { .. }
+            | Record::Supervised { .. } => None,
         };
         let Some((agent, cause)) = cause else { return Ok(()) };
         match self.cause(agent, cause, position)? {
             Some(fact) => self.fact(fact),
             None => Ok(()),
         }
+    }
+
+    /// Adds the lease under which an agent came to life in the course of a run; what led to it.
+    fn lease_of_birth(
+        &mut self,
+        lease: LeaseId,
+        position: Position,
+    ) -> Result<Option<(AgentId, Cause)>, LineageError> {
+        // It lies right in front of the birth.
+        let Some(before) = position.0.checked_sub(1).map(Position) else { return Ok(None) };
+        let Some(found) = self.journal.record(before)? else { return Ok(None) };
+        match found.record() {
+            Some(Record::Lease(record)) if record.id == lease && record.cut.is_some() => {
+                self.links.push(link_of(&found, Record::Lease(record)));
+                self.origin(&record, before)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What led to a lease that was cut in the course of a run: the output with which its holder
+    /// was spawned; or the order to fork, which is added here.
+    fn origin(
+        &mut self,
+        lease: &LeaseRecord,
+        position: Position,
+    ) -> Result<Option<(AgentId, Cause)>, LineageError> {
+        let Some(cut) = lease.cut else { return Ok(None) };
+        if let Some(by) = cut.by {
+            return Ok(Some((by.from, Cause::Spawn(by))));
+        }
+        let Some(before) = position.0.checked_sub(1).map(Position) else { return Ok(None) };
+        if let Some(found) = self.journal.record(before)?
+            && let Some(order @ Record::Order { verb: OrderVerb::Fork, .. }) = found.record()
+        {
+            self.links.push(link_of(&found, order));
+        }
+        Ok(None)
     }
 
     /// Goes from an effect to what led to it: intent, approval, proposal, the leases down to the
@@ -220,7 +260,8 @@ impl Chain<'_> {
                     self.source.get_or_insert(Source::Lease(lease.id));
                     Some((Tie::Grant, lease.grant.0))
                 }
-                Record::Spawn { .. }
+                Record::Schedule(_)
+                | Record::Spawn { .. }
                 | Record::Tick(_)
                 | Record::Input { .. }
                 | Record::Step { .. }
@@ -228,7 +269,8 @@ impl Chain<'_> {
                 | Record::DeadLetter { .. }
                 | Record::Change { .. }
                 | Record::Order { .. }
-                | Record::Lost { .. } => {
+                | Record::Lost { .. }
+                | Record::Supervised { .. } => {
                     return Err(JournalError::Changed { position: at }.into());
                 }
             };
@@ -287,6 +329,19 @@ impl Chain<'_> {
         })
     }
 
+    /// Adds what a supervisor did with an agent, if that is what it heard of.
+    fn supervised(&mut self, message: Message) -> Result<bool, LineageError> {
+        let last = self.journal.crashes(message.from, message.step)?.pop();
+        let found = last.map(|last| self.journal.record(last)).transpose()?.flatten();
+        match found.as_ref().and_then(|found| found.record().map(|record| (found, record))) {
+            Some((found, record @ Record::Supervised { .. })) => {
+                self.links.push(link_of(found, record));
+                Ok(true)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
     /// Adds what caused a step of `agent` recorded at `effect`, back to an external input; gives
     /// the fact that the agent which acted on it had recorded by then.
     fn cause(
@@ -313,6 +368,7 @@ impl Chain<'_> {
                 | Cause::Timer(message)
                 | Cause::Down(message)
                 | Cause::Exit(message) => message,
+                Cause::Spawn(answered) => Message { from: agent, ..answered },
             };
             // Nothing led to it but a step that did not come back.
             if message.step == LOST_STEP {
@@ -322,6 +378,9 @@ impl Chain<'_> {
             let missing =
                 || LineageError::NoCause { agent: message.from, step: message.step, effect };
             let Some(found) = found else {
+                if self.supervised(message)? {
+                    return Ok(None);
+                }
                 // Whoever crashed ended there, too, by what it was to handle.
                 let (before, position) = self.crash(message)?.ok_or_else(missing)?;
                 (agent, cause, effect) = (message.from, before, position);

@@ -314,7 +314,8 @@ impl Tree<'_> {
             | Cause::Denial(_)
             | Cause::Timer(_)
             | Cause::Down(_)
-            | Cause::Exit(_) => None,
+            | Cause::Exit(_)
+            | Cause::Spawn(_) => None,
         };
         let (mut by, mut seed) = (None, Seed::Leaf);
         if let Some(handled) = handled {
@@ -378,11 +379,18 @@ impl Tree<'_> {
                 self.done_under(parent, lease, position)
             }
             Record::Control(control) => self.control(parent, position, control),
-            Record::Tick(_)
+            Record::Schedule(_)
+            | Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
             | Record::Order { .. }
             | Record::Lost { .. } => Ok(()),
+            Record::Supervised { agent, step, .. } => {
+                // Whoever is bound to an agent that its supervisor ended is told of that.
+                let end = Message { from: *agent, step: *step, output: 0 };
+                let told = self.journal.handled(end)?;
+                self.told(parent, told.into_iter()).map(drop)
+            }
         }
     }
 

@@ -1,8 +1,10 @@
 //! What came of messages and facts in logs made by hand.
 
-use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Output, Record};
+use karyon_log::{
+    Cause, CrashKind, Cut, Decision, LeaseRecord, Loss, Message, OrderVerb, Output, Record,
+};
 use karyon_memory::{Bounds, Consequences, LeftOut, Subject, What, consequences, explain};
-use karyon_types::{AgentId, LeaseId, Position};
+use karyon_types::{AgentId, GrantId, LeaseId, Position};
 
 use crate::support::*;
 
@@ -213,4 +215,67 @@ fn every_record_has_consequences_or_none() {
             assert!(parent.link.position <= link.link.position);
         }
     }
+}
+
+/// Agent 1 spawns agent 4, is told of it and sends it something; agent 4 is forked.
+fn births() -> Vec<Record<'static>> {
+    let spawn = b"\x10\x02Zogo";
+    let by = Message { from: AgentId(1), step: 0, output: 0 };
+    let lease = |id: u64, from: u64, by| {
+        Record::Lease(LeaseRecord {
+            id: LeaseId(id),
+            owner: AgentId(id),
+            grant: GrantId(1),
+            rights: 3,
+            scope: (1, 3),
+            expires: None,
+            log_bytes: None,
+            cut: Some(Cut { from: LeaseId(from), by }),
+        })
+    };
+    let born =
+        |id: u64| Record::Spawn { agent: AgentId(id), kind: 0, lease: LeaseId(id), name: "Zo" };
+    let told = Cause::Spawn(Message { from: AgentId(4), ..by });
+    let mut records = beginning();
+    records.extend([
+        tick(0),
+        step(
+            1,
+            0,
+            Cause::Input(0),
+            vec![Output::Arranged { lease: Some(LeaseId(1)), what: spawn }],
+        ),
+        tick(1),
+        lease(4, 1, Some(by)),
+        born(4),
+        step(1, 1, told, vec![sent(1, 4)]),
+        tick(2),
+        step(4, 0, message(1, 1, 0), vec![]),
+        tick(3),
+        Record::Order { verb: OrderVerb::Fork, agent: AgentId(4), uid: 7 },
+        lease(5, 4, None),
+        born(5),
+    ]);
+    records
+}
+
+#[test]
+fn births_are_told_both_ways() {
+    let records = births();
+    let why = |position| {
+        let subject = Subject::Record(Position(position));
+        let lineage = ask(&records, |journal, reader| explain(subject, journal, reader).unwrap());
+        lineage.links.iter().map(|link| link.position.0).collect::<Vec<_>>()
+    };
+    // Where the story begins is an input; its step is named twice, as in all lineages.
+    assert_eq!(why(15), [15, 14, 12, 12], "the child leads to its parent's step");
+    assert_eq!(why(18), [18, 16, 12, 12], "by the news of the birth");
+    assert_eq!(why(22), [22, 21, 20], "a fork leads to the order");
+    let tree = what_came_of(&records, Subject::Record(Position(12)));
+    let found: Vec<_> =
+        links(&tree).into_iter().map(|(who, at, what, _)| (who, at, what)).collect();
+    for expected in [(1, 12, "arranged"), (1, 16, "step"), (1, 16, "sent")] {
+        assert!(found.contains(&expected), "{expected:?}: {found:?}");
+    }
+    assert_eq!(tree.links[1].handled.as_ref().unwrap().position, Position(14));
 }

@@ -80,6 +80,7 @@ pub fn beginning() -> Vec<Record<'static>> {
             scope: (1, 3),
             expires: None,
             log_bytes: None,
+            cut: None,
         }));
         let name = ["one", "two", "three"][agent as usize - 1];
         records.push(Record::Spawn { agent: AgentId(agent), kind: 0, lease: LeaseId(agent), name });

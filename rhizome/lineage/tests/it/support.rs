@@ -105,6 +105,7 @@ pub fn record() -> impl Strategy<Value = Record<'static>> {
             scope: (1, 3),
             expires: None,
             log_bytes: None,
+            cut: None,
         })
     });
     let terms =

@@ -9,7 +9,7 @@ use super::super::memory::show::{moment, value_json};
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, put};
-use crate::words::{arrangement_words, change_words, control_kind, order_verb};
+use crate::words::{arrangement_words, change_words, control_kind, measure_words, order_verb};
 
 impl Teller<'_> {
     pub(super) fn chain_json(&self, reference: &str, lineage: &Lineage) -> Result<Json, CliError> {
@@ -113,6 +113,7 @@ impl Teller<'_> {
             What::Lost { .. } => put("kind", "dead_letter".into()),
             What::Born => put("kind", "spawn".into()),
             What::Leased => put("kind", "lease".into()),
+            What::Schedule => put("kind", "schedule".into()),
             What::Tick => put("kind", "tick".into()),
             What::Released { count } => {
                 put("kind", "inputs".into());
@@ -132,6 +133,10 @@ impl Teller<'_> {
                 put("kind", "order".into());
                 put("verb", order_verb(*verb).into());
                 put("uid", (*uid).into());
+            }
+            What::Supervised { measure } => {
+                put("kind", "supervised".into());
+                put("did", measure_words("it", *measure).into());
             }
         }
         Ok(out)

@@ -11,7 +11,9 @@ use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, plain};
-use crate::words::{arrangement_words, change_words, control_words, lost_words, order_words};
+use crate::words::{
+    arrangement_words, change_words, control_words, lost_words, measure_words, order_words,
+};
 
 impl Teller<'_> {
     pub(super) fn name(&self, agent: AgentId) -> Result<String, CliError> {
@@ -89,6 +91,7 @@ impl Teller<'_> {
                     Decision::Redelivered => "restarted, and the same came again",
                     Decision::Restarted => "restarted",
                     Decision::Stopped => "not restarted",
+                    Decision::LeftToSupervisor => "left to its supervisor",
                 };
                 format!("{who} {how}, and was {then}")
             }
@@ -98,6 +101,7 @@ impl Teller<'_> {
             }
             What::Born => format!("{who} was born"),
             What::Leased => format!("a lease was opened for {who}"),
+            What::Schedule => "it was said how the agents take turns".into(),
             What::Tick => {
                 link.tick.map_or_else(|| "a tick began".into(), |tick| format!("{tick} began"))
             }
@@ -107,6 +111,7 @@ impl Teller<'_> {
             What::Changed { verb, target } => change_words(*verb, *target),
             What::Quarantined { first, last } => lost_words(*first, *last),
             What::Ordered { verb, uid } => order_words(&who, *verb, *uid),
+            What::Supervised { measure } => measure_words(&who, *measure),
         })
     }
 

@@ -1,0 +1,202 @@
+//! Agents that come to life while a run runs: another agent spawned them, or an order from outside
+//! forked one.
+//!
+//! All that was asked for in a tick is made between two ticks, by the leader, in the order of
+//! (parent, parent's step, output); forks come before, in the order of their orders. The serials
+//! continue behind the scenario's, so they are the same for any number of schedulers. What agents
+//! behind the scenario's do in a tick is put in the order of serials here, and nobody pays for
+//! that where there are none.
+
+use std::collections::VecDeque;
+
+use karyon_log::{Message, Record};
+use karyon_types::AgentId;
+
+use crate::agent::Agent;
+use crate::bonds::BondChange;
+use crate::census::Ground;
+use crate::engine::lock;
+use crate::leases::Leases;
+use crate::processes::Refusal;
+use crate::scheduler::{Kind, Layout, Newborn, TickOutcome};
+use crate::terms::Limits;
+
+/// What a step asked for.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    /// The output with which it did.
+    pub(crate) by: Message,
+    pub(crate) name: String,
+    pub(crate) how: Box<[u8]>,
+}
+
+/// Who came to life in the course of a run, and who is to.
+pub(crate) struct Births {
+    limits: Limits,
+    layout: Layout,
+    spawned: u64,
+    forks: u64,
+    /// For the tick that comes next.
+    asked: Vec<Birth>,
+    /// The names of all agents of the run, by serial.
+    pub(crate) names: Vec<String>,
+    /// The kinds of those behind the scenario's, likewise.
+    kinds: Vec<Kind>,
+}
+
+impl Births {
+    pub(crate) fn new(limits: Limits, layout: Layout, names: Vec<String>) -> Births {
+        let (asked, kinds) = (Vec::new(), Vec::new());
+        Births { limits, layout, spawned: 0, forks: 0, asked, names, kinds }
+    }
+
+    /// The kind of an agent that came to life in the run.
+    pub(crate) fn kind_of(&self, id: AgentId) -> Option<Kind> {
+        let scenarios = self.names.len() - self.kinds.len();
+        self.kinds.get((id.0 as usize).checked_sub(1 + scenarios)?).copied()
+    }
+
+    /// Takes what was asked for in a tick; how many are to come to life in the next.
+    pub(crate) fn ask(&mut self, births: &mut Vec<Birth>) -> u64 {
+        self.asked.append(births);
+        self.asked.len() as u64
+    }
+
+    /// Brings to life whom agents asked for in the tick before, and has them told in the one that
+    /// begins. Appends their records; how many.
+    pub(crate) fn begin<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        leases: &mut Leases,
+        records: &mut Vec<u8>,
+    ) -> u32 {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.sort_unstable_by_key(|birth| birth.by);
+        let mut count = 0;
+        for Birth { by, name, how } in asked {
+            let mut child = None;
+            if self.spawned < self.limits.spawned {
+                let newborn = |id| Newborn::from_bytes(ground.plan, id, how);
+                child = self.open(ground, leases, (by.from, Some(by)), name, newborn, records);
+                self.spawned += u64::from(child.is_some());
+                count += 2 * u32::from(child.is_some());
+            }
+            if let Some(slab) = self.layout.home(by.from).and_then(|home| ground.slabs.get(home)) {
+                lock(slab).hear_of_birth(by, child);
+            }
+        }
+        ground.plan.set_born(self.spawned, self.names.len() as u64);
+        count
+    }
+
+    /// A second agent begins with the state of one.
+    pub(crate) fn fork<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        leases: &mut Leases,
+        of: AgentId,
+        records: &mut Vec<u8>,
+    ) -> Result<AgentId, Refusal> {
+        let home = self.layout.home(of).and_then(|home| ground.slabs.get(home));
+        let copy = lock(home.ok_or(Refusal::Unknown)?).copy(of)?;
+        if self.forks >= self.limits.forks {
+            return Err(Refusal::TooMany);
+        }
+        let serial = self.names.len() as u64 + 1;
+        let name = self.names.get(of.0 as usize - 1).map_or("", String::as_str);
+        let name = format!("{}/fork-{serial}", karyon_arrangements::bounded_name(name));
+        let child = self.open(ground, leases, (of, None), name, |_| copy, records);
+        self.forks += u64::from(child.is_some());
+        ground.plan.set_born(self.spawned, self.names.len() as u64);
+        child.ok_or(Refusal::TooMany)
+    }
+
+    /// Begins an agent under a lease that is cut from that of `from`, who asked for it with `by` or
+    /// was forked; none if the gate is full.
+    fn open<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        leases: &mut Leases,
+        (from, by): (AgentId, Option<Message>),
+        name: String,
+        newborn: impl FnOnce(AgentId) -> Newborn<A>,
+        records: &mut Vec<u8>,
+    ) -> Option<AgentId> {
+        let slab = |id| self.layout.home(id).and_then(|home| ground.slabs.get(home));
+        // It has left of the log what the other has left, and its lease is no wider in that, too.
+        let used = lock(slab(from)?).facts_of(from)?.log_bytes;
+        let (mut record, handle) = leases.cut(from, by)?;
+        let budget = Some(self.limits.log_bytes_per_lease).filter(|bytes| *bytes != u64::MAX);
+        record.log_bytes = budget.map(|bytes| bytes.saturating_sub(used));
+        let (id, lease) = (record.owner, record.id);
+        Record::Lease(record).encode(records);
+        let newborn = newborn(id);
+        let kind = newborn.kind_number();
+        Record::Spawn { agent: id, kind, lease, name: &name }.encode(records);
+        self.names.push(name);
+        self.kinds.push(newborn.kind());
+        lock(slab(id)?).be_born(id, newborn, handle, used);
+        Some(id)
+    }
+}
+
+/// Where what an agent behind the scenario's did in a tick begins, in its scheduler's outcome.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) agent: AgentId,
+    pub(crate) records: usize,
+    pub(crate) count: u32,
+    pub(crate) bonds: usize,
+}
+
+/// What a scheduler's agents behind the scenario's did in a tick.
+pub(crate) struct Later {
+    pieces: VecDeque<Piece>,
+    /// How much lay in front of the first piece.
+    base: usize,
+    records: Vec<u8>,
+    bonds: VecDeque<BondChange>,
+    count: u32,
+}
+
+impl Later {
+    /// Takes out of `outcome` what agents behind the scenario's did.
+    pub(crate) fn take(outcome: &mut TickOutcome) -> Option<Later> {
+        let first = outcome.pieces.first()?;
+        let (base, bonds) = (first.records, first.bonds);
+        let count = outcome.count.saturating_sub(first.count);
+        outcome.count = first.count;
+        Some(Later {
+            records: outcome.records.split_off(base.min(outcome.records.len())),
+            bonds: outcome.bonds.split_off(bonds.min(outcome.bonds.len())).into(),
+            pieces: std::mem::take(&mut outcome.pieces).into(),
+            base,
+            count,
+        })
+    }
+
+    /// All of it in the order of serials: the records, and what became of bonds.
+    pub(crate) fn in_order(mut all: Vec<Later>) -> (Vec<u8>, u32, Vec<BondChange>) {
+        let count = all.iter().map(|later| later.count).sum();
+        if let [only] = &mut all[..] {
+            return (std::mem::take(&mut only.records), count, only.bonds.drain(..).collect());
+        }
+        let (mut records, mut bonds) = (Vec::new(), Vec::new());
+        let mut order: Vec<_> = (0..)
+            .zip(&all)
+            .flat_map(|(from, later)| later.pieces.iter().map(move |piece| (piece.agent, from)))
+            .collect();
+        order.sort_unstable();
+        for (_, from) in order {
+            let Some(later) = all.get_mut::<usize>(from) else { continue };
+            let Some(piece) = later.pieces.pop_front() else { continue };
+            let next = later.pieces.front();
+            let begin = piece.records - later.base;
+            let end = next.map_or(later.records.len(), |next| next.records - later.base);
+            records.extend_from_slice(later.records.get(begin..end).unwrap_or_default());
+            let many = next.map_or(later.bonds.len(), |next| next.bonds - piece.bonds);
+            bonds.extend(later.bonds.drain(..many.min(later.bonds.len())));
+        }
+        (records, count, bonds)
+    }
+}

@@ -1,0 +1,44 @@
+//! What the leader does between two ticks on behalf of supervisors and of those outside.
+
+use karyon_log::Record;
+use karyon_types::Tick;
+
+use super::Leader;
+use crate::agent::Agent;
+use crate::census::Ground;
+use crate::error::RunError;
+use crate::orders::NewLife;
+use crate::trees::Field;
+
+impl Leader {
+    /// Answers those outside, and does what they order.
+    pub(super) fn serve<A: Agent>(&mut self, ground: &Ground<'_, A>) -> Result<bool, RunError> {
+        let last = self.current;
+        let now = last.unwrap_or(Tick(0));
+        let field = Field { ground, bonds: &mut self.bonds, window: &self.window, now };
+        let trees = self.trees.as_deref_mut();
+        let mut life = NewLife { births: &mut self.births, leases: &mut self.leases };
+        self.orders.serve(field, trees, &mut life, &mut self.recorder, last)
+    }
+
+    /// Lets the tree of supervisors see to what happened in the tick `now`, if there is one.
+    pub(super) fn supervise<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        now: Tick,
+    ) -> Result<(), RunError> {
+        let Some(trees) = &mut self.trees else { return Ok(()) };
+        let window = &self.window;
+        let mut field = Field { ground, bonds: &mut self.bonds, window, now };
+        let done = trees.supervise(&mut field);
+        self.orders.done_before(trees);
+        if done.is_err() && self.orders.has_records() {
+            // Nobody's steps follow, but what was done was done.
+            self.framing.clear();
+            Record::Tick(Tick(now.0 + 1)).encode(&mut self.framing);
+            let count = 1 + self.orders.frame(&mut self.framing);
+            self.recorder.append(&self.framing, count)?;
+        }
+        done
+    }
+}

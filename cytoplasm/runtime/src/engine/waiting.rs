@@ -1,0 +1,80 @@
+//! The leader waits: for an order where nothing else is left to do, or for the pace.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use karyon_types::AgentId;
+
+use super::{Leader, lock};
+use crate::agent::Agent;
+use crate::census::Ground;
+use crate::error::RunError;
+use crate::pace::Pace;
+use crate::terms::Ending;
+
+/// How long a run that waits for orders sleeps before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+impl Leader {
+    /// All that is left to do waits for paused agents, or more than may: waits for an order, or
+    /// for the end.
+    pub(super) fn wait_for_orders<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+    ) -> Result<Option<Ending>, RunError> {
+        // What there is becomes durable: nothing that comes soon could share its block.
+        self.recorder.seal()?;
+        self.set_waiting(ground.slabs.iter().find_map(|slab| lock(slab).holding()));
+        let ending = self.wait(ground, |_, ordered| (!ordered).then_some(LOOK_AGAIN))?;
+        self.set_waiting(None);
+        Ok(ending)
+    }
+
+    /// Waits until the next tick may begin, if the run has a pace.
+    pub(super) fn wait_for_pace<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+    ) -> Result<Option<Ending>, RunError> {
+        if self.pace.rest(Instant::now()).is_none() {
+            return Ok(None);
+        }
+        self.set_stepping(false);
+        let ending = self.wait(ground, |pace, _| pace.rest(Instant::now()))?;
+        self.set_stepping(true);
+        Ok(ending)
+    }
+
+    /// Sleeps for what `rest` says, again and again, and answers meanwhile; why the run ends, if
+    /// it does.
+    fn wait<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        rest: impl Fn(&Pace, bool) -> Option<Duration>,
+    ) -> Result<Option<Ending>, RunError> {
+        loop {
+            if self.is_stopped(ground.plan) {
+                return Ok(Some(Ending::Halted));
+            }
+            if let Some(ending) = self.is_over()? {
+                return Ok(Some(ending));
+            }
+            let ordered = self.serve(ground)?;
+            match rest(&self.pace, ordered) {
+                None => return Ok(None),
+                Some(rest) => std::thread::sleep(rest.min(LOOK_AGAIN)),
+            }
+        }
+    }
+
+    fn set_waiting(&self, agent: Option<AgentId>) {
+        self.progress.waiting.store(agent.map_or(0, |id| id.0), Ordering::Relaxed);
+        self.set_stepping(agent.is_none());
+    }
+
+    /// Or the guardian would take a run that waits for one that hangs.
+    fn set_stepping(&self, is_so: bool) {
+        if let Some(guard) = &self.guard {
+            guard.counters().stepping.store(is_so, Ordering::Relaxed);
+        }
+    }
+}

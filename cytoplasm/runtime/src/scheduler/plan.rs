@@ -1,0 +1,53 @@
+//! What all schedulers know.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use karyon_arrangements::Schedule;
+use karyon_gate::Gate;
+use karyon_types::AgentId;
+
+use crate::chaos::Chaos;
+use crate::input::InputSource;
+use crate::terms::{Born, Limits};
+
+/// What all schedulers share and none changes.
+pub(crate) struct Plan<A> {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) inputs: Arc<dyn InputSource>,
+    pub(crate) init: Arc<dyn Fn(AgentId) -> A + Send + Sync>,
+    pub(crate) chaos: Chaos,
+    pub(crate) limits: Limits,
+    pub(crate) schedule: Schedule,
+    /// Agents of the scenario are numbered from 1 to this.
+    pub(crate) agents: u64,
+    /// These stand in a tree: what becomes of one that ended is decided behind the tick.
+    pub(crate) supervised: bool,
+    pub(crate) born: Option<Born<A>>,
+    /// How many agents spawned so far; changed between two ticks only, as is the next.
+    pub(crate) spawned: AtomicU64,
+    /// The serial of the agent that came to life last.
+    pub(crate) last: AtomicU64,
+}
+
+impl<A> Plan<A> {
+    pub(crate) fn set_born(&self, spawned: u64, last: u64) {
+        self.spawned.store(spawned, Ordering::Relaxed);
+        self.last.store(last, Ordering::Relaxed);
+    }
+
+    /// The serial of the agent that came to life last, as it was when the tick began.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
+    /// Whether one more may come to life, as far as was known when the tick began.
+    pub(crate) fn may_spawn(&self) -> bool {
+        self.born.is_some() && self.spawned.load(Ordering::Relaxed) < self.limits.spawned
+    }
+
+    /// Whether an agent stands in a tree.
+    pub(crate) fn supervises(&self, id: AgentId) -> bool {
+        self.supervised && id.0 <= self.agents
+    }
+}

@@ -1,0 +1,27 @@
+//! Who is in a run, by name and by group; the same from its beginning to its end.
+
+use std::collections::BTreeMap;
+
+use crate::address::Pid;
+
+/// Who is in a run.
+#[derive(Default)]
+pub(crate) struct Directory {
+    /// With the name of the kind.
+    pub(crate) names: BTreeMap<String, (Pid, &'static str)>,
+    /// In the order in which they were named, each with the name of its kind.
+    pub(crate) groups: BTreeMap<&'static str, (Vec<Pid>, &'static str)>,
+}
+
+impl Directory {
+    pub(crate) fn whereis(&self, name: &str, kind: &str) -> Option<Pid> {
+        self.names.get(name).filter(|(_, own)| *own == kind).map(|(pid, _)| *pid)
+    }
+
+    pub(crate) fn members(&self, group: &str, kind: &str) -> &[Pid] {
+        match self.groups.get(group) {
+            Some((members, own)) if *own == kind => members,
+            Some(_) | None => &[],
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Why a run cannot be run, or failed.
+
+use karyon_graph::GraphError;
+use karyon_identity::RandomError;
+use karyon_keys::KeyError;
+use karyon_log::LogError;
+use karyon_log_writer::LogFailed;
+use karyon_runtime::{KINDS_MAX, NodeError};
+use karyon_statements::GrantError;
+
+/// Why a run cannot be run, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Two agents have one name.
+    #[error("two agents are called {0:?}; give each a name of its own")]
+    TwoAgents(String),
+    /// A name is too long, or empty.
+    #[error("an agent's name has 1 to 256 bytes, and {0:?} has not")]
+    Name(String),
+    /// Two types of agents have one name.
+    #[error("two kinds of agents are called {0:?}; give each a `Kind` with a name of its own")]
+    TwoKinds(&'static str),
+    /// Two groups have one name.
+    #[error("two groups are called {0:?}; name all members at once")]
+    TwoGroups(&'static str),
+    /// Too many kinds.
+    #[error("a run holds at most {KINDS_MAX} kinds of agents")]
+    TooManyKinds,
+    /// A name was reserved, and nobody came.
+    #[error("{0:?} was reserved, but no agent was put there; call `Run::put`")]
+    NobodyThere(String),
+    /// Somebody is there already.
+    #[error("{0:?} has its agent already")]
+    SomebodyThere(String),
+    /// There is no such agent.
+    #[error("there is no agent {0} in this run; agents are of one run only")]
+    NoAgent(u64),
+    /// A state does not come back from its own encoding: a mistake in its type.
+    #[error(
+        "the state of {0:?} cannot be read back from its own encoding: look at its serde attributes"
+    )]
+    State(String),
+    /// The probability of chaos.
+    #[error("the probability that a step crashes lies in [0, 1), and {0} does not")]
+    Chaos(f64),
+    /// The run failed: a bound was passed, or the supervisor gave up.
+    #[error(transparent)]
+    Run(#[from] karyon_runtime::RunError),
+    /// The node did not start, or did not end as it should.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The grant does not allow the run.
+    #[error("refused: {0}")]
+    Grant(#[from] GrantError),
+    /// A key cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is no randomness for a grant.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogFailed),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] LogError),
+    /// The memory cannot be built from what was recorded.
+    #[error("the run is recorded, but its memory cannot be built: {0}")]
+    Memory(#[from] GraphError),
+    /// The data directory holds another run.
+    #[error(
+        "the directory holds another run: its {0} differs; resume and replay take the same agents, inputs and settings as the run that began it"
+    )]
+    OtherRun(&'static str),
+}

@@ -1,0 +1,63 @@
+//! What a run is told from outside.
+
+use std::collections::BTreeMap;
+
+use karyon_runtime::{Batch, InputItem, InputSource, codec};
+use karyon_types::Tick;
+
+use crate::address::Pid;
+use crate::wire::MARK;
+
+/// One input: when, to whom, and the message's bytes.
+pub(crate) type Input = (u64, Pid, Vec<u8>);
+
+/// The inputs of a run in the order of their release; in front of them, in tick 0, a start for each
+/// agent.
+pub(crate) struct Inputs {
+    said: Vec<Vec<u8>>,
+    by_tick: BTreeMap<u64, (u64, Vec<InputItem>)>,
+}
+
+impl Inputs {
+    pub(crate) fn new(agents: u64, inputs: &[Input]) -> Inputs {
+        let starts = (1..=agents).map(|serial| (0, Pid(serial), vec![MARK]));
+        let mut ticks: BTreeMap<u64, Vec<InputItem>> = BTreeMap::new();
+        let mut said = Vec::new();
+        for (index, (tick, to, bytes)) in (0..).zip(starts.chain(inputs.iter().cloned())) {
+            ticks.entry(tick).or_default().push(InputItem { receiver: to.id(), index });
+            said.push(bytes);
+        }
+        let by_tick = (0..).zip(ticks).map(|(number, (tick, mut items))| {
+            // Those of one agent stay in the order in which they were given.
+            items.sort_by_key(|item| item.receiver);
+            (tick, (number, items))
+        });
+        Inputs { said, by_tick: by_tick.collect() }
+    }
+
+    /// The copy that a data directory keeps: MessagePack, a list of (tick, agent, bytes).
+    pub(crate) fn file(inputs: &[Input]) -> Vec<u8> {
+        let list: Vec<_> = inputs
+            .iter()
+            .map(|(tick, to, bytes)| (tick, to, serde_bytes::Bytes::new(bytes)))
+            .collect();
+        let mut file = Vec::new();
+        codec::encode(&list, &mut file);
+        file
+    }
+}
+
+impl InputSource for Inputs {
+    fn released(&self, tick: Tick) -> Batch<'_> {
+        let batch = self.by_tick.get(&tick.0);
+        batch.map(|(number, items)| Batch { number: *number, items }).unwrap_or_default()
+    }
+
+    fn payload(&self, index: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.said.get(index as usize).map_or(&[], Vec::as_slice));
+    }
+
+    fn ends(&self) -> Tick {
+        Tick(self.by_tick.last_key_value().map_or(0, |(tick, _)| tick + 1))
+    }
+}

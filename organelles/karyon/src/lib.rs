@@ -1,0 +1,59 @@
+//! Agents that are governed: a typed way to write them, run them and test them.
+//!
+//! Whoever knows Elixir finds a `GenServer` here that can do nothing but by an output, and each of
+//! its outputs passes a gate and is recorded before it counts. Whoever knows Rust finds a trait, an
+//! enum of messages and a builder. `docs/first-agent.md` is an hour's walk through all of it.
+//!
+//! - [`Agent`]: a state, its messages, and what happens to it.
+//! - [`Context`]: the only way out: cast, call, reply, timers, monitors, links, groups, memories.
+//! - [`Run`]: who is in a run, what it is told, and how it is run: in memory ([`Run::test`]) or on
+//!   a data directory ([`Run::begin`], [`Run::resume`], [`Run::replay`]).
+//! - [`testkit`]: random inputs and crashes against a property, and the shortest script that fails.
+//!
+//! | Elixir, OTP | here |
+//! |---|---|
+//! | `use GenServer`, `init/1` | [`Agent`], [`Agent::init`]; the state is the type itself |
+//! | `handle_cast`, `handle_call`, `handle_info` | [`Agent::handle`], one enum of messages |
+//! | `GenServer.cast`, `send` | [`Context::cast`] |
+//! | `GenServer.call`, `:gen_server.send_request` | [`Context::call`], which does not block; [`Agent::answered`] |
+//! | `GenServer.reply(from, …)` | [`Context::reply`] with a [`ReplyTo`] |
+//! | `Process.send_after`, `:timer.send_interval` | [`Context::after`], [`Context::interval`]; in ticks |
+//! | `Process.monitor`, `{:DOWN, …}` | [`Context::monitor`], [`Agent::down`] |
+//! | `Process.link`, `trap_exit` | [`Context::link`], [`Context::trap_exit`], [`Agent::exit`] |
+//! | child spec: `restart:` | [`Kind`] |
+//! | `Process.whereis`, `:pg` | [`Context::whereis`], [`Group`]: fixed when the run begins |
+//! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
+//!
+//! Not here yet: agents and names that come while the run goes on, supervision trees, forks. What
+//! is promised of a step, and what is not, is in `docs/semantics.md`.
+
+mod address;
+mod agent;
+mod book;
+mod call;
+mod context;
+mod directory;
+mod error;
+mod inputs;
+mod member;
+mod outcome;
+mod run;
+pub mod testkit;
+mod wire;
+
+pub use address::{AgentRef, Group, Pid};
+pub use agent::{Agent, Kind, Result, failure};
+pub use call::{Answer, Call, CallError, ReplyTo};
+pub use context::Context;
+pub use error::RunError;
+pub use karyon_gate::Rights;
+pub use karyon_keys::KeyDirectory;
+/// What an agent writes when it remembers.
+pub use karyon_memory_ops as memory;
+pub use karyon_runtime::{
+    Authority, Compared, Counts, Deed, Divergence, Ending, ExitReason, Failure, Intensity, Limits,
+    Refused, Schedule, Shed, TimerId,
+};
+pub use karyon_types::{Denial, Hash, Tick};
+pub use outcome::Outcome;
+pub use run::{Data, Replayed, Run};

@@ -1,0 +1,43 @@
+//! What is left of a run.
+
+use karyon_runtime::{Counts, Ending};
+use karyon_types::Hash;
+
+use crate::address::AgentRef;
+use crate::agent::Agent;
+use crate::member::Member;
+
+/// What is left of a run.
+pub struct Outcome {
+    /// How it ended. Whatever is not [`Ending::Completed`] can be gone on with, from a data
+    /// directory.
+    pub ending: Ending,
+    /// Ticks: the number of the last one that ran, and one.
+    pub ticks: u64,
+    /// What was counted, of the whole run. The start of each agent is a step.
+    pub counts: Counts,
+    /// The root of the final state: equal for equal runs, with any number of threads, and whether
+    /// they crashed on the way or not if all kinds keep their state. On a data directory what holds
+    /// in the run's memory is part of it; of a run in memory ([`Run::test`](crate::Run::test)) only
+    /// the agents are, so the two are not to be compared. All zeroes for a run that is not complete.
+    pub state_root: Hash,
+    /// The hash of all its records, without what frames them: equal for runs that did the same,
+    /// step by step, on a data directory or in memory.
+    pub records_root: Hash,
+    /// How many records the log holds.
+    pub records: u64,
+    pub(crate) agents: Vec<Option<Member>>,
+}
+
+impl Outcome {
+    /// The state of an agent at the end; `None`: it ended, or is none of this run.
+    pub fn state<A: Agent>(&self, agent: AgentRef<A>) -> Option<&A> {
+        let at = (agent.pid().0 as usize).checked_sub(1)?;
+        self.agents.get(at)?.as_ref()?.state()
+    }
+
+    /// Whether an agent is still there.
+    pub fn is_alive<A: Agent>(&self, agent: AgentRef<A>) -> bool {
+        self.state(agent).is_some()
+    }
+}

@@ -1,0 +1,210 @@
+//! A node's life with a run: begun, gone on with, ended.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use karyon_gate::Grant;
+use karyon_guard::Guard;
+use karyon_log::{Control, Genesis, Seal, Walk};
+use karyon_memory::Fresh;
+use karyon_runtime::{
+    Beginning, DataDir, Ending, Node, NodeError, RunConfig, datadir, verified_run, wall_ms,
+};
+use karyon_types::{Hash, Tick, hash};
+use karyon_verify::{Report, Trust};
+
+use super::Data;
+use crate::error::RunError;
+use crate::inputs::Inputs;
+use crate::member::Member;
+use crate::outcome::Outcome;
+use crate::run::Run;
+use crate::run::memory::read_back;
+
+/// The version of Karyon, as recorded.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The name of the input copy.
+const INPUTS: &str = "inputs";
+
+impl Run {
+    /// Begins it in a new data directory, and runs it to its end. The directory is made, and must
+    /// not hold anything else.
+    ///
+    /// A process that a guardian started (`karyon-guardian`, see `docs/guardian.md`) runs it under
+    /// that guardian; any other runs it unguarded, and its log says so for good.
+    ///
+    /// # Errors
+    /// What is wrong with the run; a grant or a key that is refused; whatever keeps a node from
+    /// starting; [`RunError::Run`] if the run failed: then the directory says `halted`, and why.
+    pub fn begin(&self, data: &Data) -> Result<Outcome, RunError> {
+        self.check()?;
+        let key = data.node_key()?;
+        let authority = data.authority(key.public_key(), self)?;
+        authority.permits(
+            key.public_key(),
+            self.digest(),
+            &self.resource(),
+            self.settings.rights,
+        )?;
+        let grant = self.grant(authority.signed.terms.expires_tick.map(Tick));
+        let beginning = Beginning {
+            genesis: Genesis {
+                karyon: VERSION.into(),
+                created_unix_ms: wall_ms(),
+                scenario_name: self.name.clone(),
+                scenario: self.description(),
+                kinds: self.versions(),
+                inputs: Vec::new(),
+            },
+            authority: authority.records(&grant),
+            inputs: vec![(INPUTS.into(), Inputs::file(&self.inputs))],
+        };
+        let dir = match guard()? {
+            Some(guard) => DataDir::under(guard, &data.path),
+            None => DataDir::create(&data.path),
+        };
+        let dir = dir.map_err(NodeError::from)?;
+        let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
+        let (_, witness) = data.known(node.log())?;
+        self.live(node, grant, witness)
+    }
+
+    /// Goes on with a run that was ended before it was complete: it is repeated from its beginning,
+    /// compared with its log record by record, and goes on where the log ends. A complete run ends
+    /// as it did.
+    ///
+    /// # Errors
+    /// As [`Run::begin`]; [`RunError::OtherRun`] if this is not what the directory began with.
+    pub fn resume(&self, data: &Data) -> Result<Outcome, RunError> {
+        self.check()?;
+        let key = data.node_key_of_log()?;
+        let report = self.report(data)?;
+        let (known, witness) = data.known(report.log)?;
+        let dir = match guard()? {
+            Some(guard) => DataDir::under(guard, &data.path),
+            None => DataDir::open(&data.path),
+        };
+        let dir = dir.map_err(NodeError::from)?;
+        let schedulers = self.settings.schedulers;
+        let (node, report) = Node::resume(dir, key, schedulers, VERSION, &self.versions(), &known)?;
+        self.live(node, self.granted(&report), witness)
+    }
+
+    /// What the log in a directory holds, if it verifies and is of this run.
+    pub(super) fn report(&self, data: &Data) -> Result<Report, RunError> {
+        let signer = data.node_key_of_log()?.public_key();
+        let trust = Trust { node_key: Some(signer), known: Vec::new() };
+        let report = verified_run(&data.path, VERSION, &self.versions(), &trust)?;
+        let (known, _) = data.known(report.log)?;
+        let trust = Trust { known, ..trust };
+        let report = match trust.known.is_empty() {
+            true => report,
+            false => verified_run(&data.path, VERSION, &self.versions(), &trust)?,
+        };
+        let genesis = report.genesis();
+        if genesis.is_none_or(|genesis| genesis.scenario != self.description()) {
+            return Err(RunError::OtherRun("population or one of its settings"));
+        }
+        let inputs = hash(&Inputs::file(&self.inputs));
+        let is_ours = |genesis: &Genesis| genesis.inputs.iter().all(|file| file.hash == inputs.0);
+        match genesis.is_some_and(is_ours) {
+            true => Ok(report),
+            false => Err(RunError::OtherRun("list of inputs")),
+        }
+    }
+
+    /// The grant that a log holds.
+    pub(super) fn granted(&self, report: &Report) -> Grant {
+        let expires = report.controls.iter().find_map(|control| match control {
+            Control::Grant(grant) => grant.expires.map(Tick),
+            _ => None,
+        });
+        self.grant(expires)
+    }
+
+    fn versions(&self) -> Vec<(String, u32)> {
+        self.kinds.iter().map(|known| (known.name.into(), known.version)).collect()
+    }
+
+    fn live(
+        &self,
+        mut node: Node,
+        grant: Grant,
+        witness: Option<PathBuf>,
+    ) -> Result<Outcome, RunError> {
+        if let Some(witness) = witness {
+            if let Some(folder) = witness.parent() {
+                let made = std::fs::create_dir_all(folder);
+                made.map_err(|source| NodeError::Io { path: folder.into(), source })?;
+            }
+            node.witnessed_by(witness);
+        }
+        let config = RunConfig {
+            stop: Some(node.stop_file()?),
+            guard: node.dir().guard().cloned(),
+            ..self.config()
+        };
+        let ended = self.go(config, grant, &mut node.recorder);
+        let outcome = match ended {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(failed(node, error.into())),
+        };
+        let path = node.dir().path().to_path_buf();
+        let state_root = match outcome.ending {
+            Ending::Halted => {
+                node.halt("the file safety/STOP was found")?;
+                Hash([0; 32])
+            }
+            Ending::Interrupted { signal } => {
+                node.interrupt(outcome.ticks, signal)?;
+                Hash([0; 32])
+            }
+            Ending::Completed => {
+                let (memory, root) = match self.remembered(&mut node, &outcome) {
+                    Ok(remembered) => remembered,
+                    Err(error) => return Err(failed(node, error)),
+                };
+                drop(node.complete(Seal { ticks: outcome.ticks, state_root: root.0 })?);
+                memory.install()?;
+                root
+            }
+        };
+        let (records, records_root) = read_back(Walk::open(&datadir::log_folder(&path))?)?;
+        Ok(Outcome {
+            ending: outcome.ending,
+            ticks: outcome.ticks,
+            counts: outcome.counts,
+            state_root,
+            records_root,
+            records,
+            agents: outcome.agents,
+        })
+    }
+
+    /// The memory, and the root of the final state. It is built from the committed log and nothing
+    /// else, since the root is about to be signed.
+    fn remembered(
+        &self,
+        node: &mut Node,
+        outcome: &karyon_runtime::Outcome<Member>,
+    ) -> Result<(Fresh, Hash), RunError> {
+        if let Some(recorder) = &mut node.recorder {
+            recorder.flush().map_err(NodeError::from)?;
+        }
+        let memory = Fresh::build(node.dir().path())?;
+        let mut hasher = self.add_state(outcome);
+        memory.read()?.add_current(&mut hasher)?;
+        Ok((memory, hasher.finish()))
+    }
+}
+
+fn guard() -> Result<Option<Arc<Guard>>, RunError> {
+    Ok(Guard::attach(VERSION).map_err(NodeError::from)?.map(Arc::new))
+}
+
+/// A node that failed says why. That is the error to tell; a log that failed too says the same.
+fn failed(node: Node, error: RunError) -> RunError {
+    match node.abandon(&error.to_string()) {
+        Ok(()) | Err(_) => error,
+    }
+}

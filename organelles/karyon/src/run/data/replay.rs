@@ -1,0 +1,112 @@
+//! A run repeated from what its log holds, and compared with it, record by record.
+
+use karyon_graph::Graph;
+use karyon_log::{Lane, Walk};
+use karyon_runtime::datadir::{inputs, log_folder};
+use karyon_runtime::{
+    Compared, DataDir, Divergence, Ending, NodeError, RecordError, Recorder, RunConfig,
+    RunError as Failed, watch_stop,
+};
+use karyon_safety::permit_start;
+use karyon_types::Hash;
+use karyon_verify::Report;
+
+use super::Data;
+use crate::error::RunError;
+use crate::member::Member;
+use crate::run::Run;
+
+/// What came of a replay.
+#[derive(Debug)]
+pub enum Replayed {
+    /// All that was compared is as recorded.
+    Confirmed {
+        /// The records that were compared.
+        compared: Compared,
+        /// The root of the final state, as the seal has it; `None`: the log is not sealed.
+        state_root: Option<Hash>,
+    },
+    /// Something is not: the agents are other ones than those that ran, or the log was changed and
+    /// signed anew.
+    Diverged(Box<Divergence>),
+    /// All records are as recorded, but the run ends in another state than its seal says.
+    OtherState {
+        /// What the seal says.
+        sealed: Hash,
+        /// What came out now.
+        found: Hash,
+    },
+}
+
+impl Replayed {
+    /// Whether all is as recorded.
+    pub fn is_confirmed(&self) -> bool {
+        matches!(self, Replayed::Confirmed { .. })
+    }
+}
+
+impl Run {
+    /// Repeats the run that a directory holds, and compares each record with its log. Nothing is
+    /// written, and no guardian is needed; in safe mode and under STOP nothing is repeated, because
+    /// a replay executes.
+    ///
+    /// # Errors
+    /// A log that does not verify, or is of another run ([`RunError::OtherRun`]). That something
+    /// differs is no error: see [`Replayed`].
+    pub fn replay(&self, data: &Data) -> Result<Replayed, RunError> {
+        self.check()?;
+        // What is in use was permitted when it began.
+        if DataDir::is_in_use(&data.path) != Some(true) {
+            let permitted = permit_start(&karyon_safety::read(&data.path));
+            permitted.map_err(|mode| NodeError::SafeMode { data: data.path.clone(), mode })?;
+        }
+        let report = self.report(data)?;
+        let records = report.end.lane_records(Lane::Ticks);
+        if records == 0 {
+            let compared = Compared::default();
+            return Ok(Replayed::Confirmed { compared, state_root: None });
+        }
+        let walk = Walk::open(&log_folder(&data.path))?;
+        let mut recorder = Some(match report.seal() {
+            // It has to end where the log does.
+            Some(_) => Recorder::resuming(None, walk, &report.end),
+            None => Recorder::comparing(walk, records),
+        });
+        let config = RunConfig { stop: Some(watch_stop(&data.path)?), ..self.config() };
+        let outcome = self.go(config, self.granted(&report), &mut recorder);
+        let compared = recorder.as_ref().map(Recorder::compared).unwrap_or_default();
+        match outcome {
+            Ok(outcome) => self.ended(data, &report, &outcome, compared),
+            Err(Failed::Record(RecordError::Reached)) => {
+                Ok(Replayed::Confirmed { compared, state_root: None })
+            }
+            Err(Failed::Record(RecordError::Diverged(first))) => Ok(Replayed::Diverged(first)),
+            // A run that fails before its log ends departs from it there.
+            Err(error) => match recorder.map(|mut recorder| recorder.check_complete()) {
+                Some(Err(RecordError::Diverged(first))) => Ok(Replayed::Diverged(first)),
+                Some(Ok(()) | Err(_)) | None => Err(error.into()),
+            },
+        }
+    }
+
+    fn ended(
+        &self,
+        data: &Data,
+        report: &Report,
+        outcome: &karyon_runtime::Outcome<Member>,
+        compared: Compared,
+    ) -> Result<Replayed, RunError> {
+        if outcome.ending != Ending::Completed {
+            return Err(NodeError::Stop { data: data.path.clone(), halted: false }.into());
+        }
+        let mut graph = Graph::in_memory()?;
+        graph.catch_up(&log_folder(&data.path), &inputs(&data.path), &mut |_| ())?;
+        let mut hasher = self.add_state(outcome);
+        graph.read()?.add_current(&mut hasher)?;
+        let found = hasher.finish();
+        match report.seal().map(|seal| Hash(seal.state_root)) {
+            Some(sealed) if sealed != found => Ok(Replayed::OtherState { sealed, found }),
+            Some(_) | None => Ok(Replayed::Confirmed { compared, state_root: Some(found) }),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! How a run is run.
+
+use karyon_gate::Rights;
+use karyon_log::{Target, Verb};
+use karyon_runtime::{Change, Intensity, Limits, Schedule};
+use karyon_types::{AgentId, LeaseId, Tick};
+
+use super::Run;
+use crate::address::Pid;
+use crate::error::RunError;
+
+/// How a run is run: all with a default that suits a test.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) schedulers: usize,
+    pub(crate) seed: u64,
+    pub(crate) chaos: f64,
+    pub(crate) intensity: Intensity,
+    pub(crate) limits: Limits,
+    pub(crate) schedule: Schedule,
+    pub(crate) rights: Rights,
+    pub(crate) expires: Vec<(AgentId, Tick)>,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            schedulers: 1,
+            seed: 1,
+            chaos: 0.0,
+            intensity: Intensity { restarts: 1_000, period_ticks: 10 },
+            limits: Limits::default(),
+            schedule: Schedule::default(),
+            rights: Rights::SEND.and(Rights::REMEMBER),
+            expires: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn check(&self) -> Result<(), RunError> {
+        match (0.0..1.0).contains(&self.chaos) {
+            true => Ok(()),
+            false => Err(RunError::Chaos(self.chaos)),
+        }
+    }
+}
+
+impl Run {
+    /// Threads that run agents, 1 or more; 1, if it is not said. What comes out is the same.
+    pub fn schedulers(&mut self, threads: usize) -> &mut Run {
+        self.settings.schedulers = threads;
+        self
+    }
+
+    /// The seed of the chaos; 1, if it is not said.
+    pub fn seed(&mut self, seed: u64) -> &mut Run {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// Lets each step crash with this probability, in [0, 1), after all that it did: the same steps
+    /// for the same seed. 0, if it is not said.
+    pub fn chaos(&mut self, probability: f64) -> &mut Run {
+        self.settings.chaos = probability;
+        self
+    }
+
+    /// When the supervisor gives up, and with it the run: more than `restarts` within
+    /// `period_ticks`. 1,000 within 10, if it is not said.
+    pub fn intensity(&mut self, restarts: u64, period_ticks: u64) -> &mut Run {
+        self.settings.intensity = Intensity { restarts, period_ticks };
+        self
+    }
+
+    /// In which order agents act within a tick; all at once, if it is not said. The order is
+    /// recorded, and a run that is resumed or replayed must have the same.
+    pub fn schedule(&mut self, schedule: Schedule) -> &mut Run {
+        self.settings.schedule = schedule;
+        self
+    }
+
+    /// Bounds: outputs of a step (64, if it is not said), messages for one agent in one tick
+    /// (1,024), bytes of the log for what one agent puts out (no bound). To pass one of the first
+    /// two ends the run, unless it sheds; what is beyond the third is denied.
+    pub fn limits(&mut self, limits: Limits) -> &mut Run {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// What the principal grants, and so each lease holds: to send and to remember, if it is not
+    /// said. To link takes `Rights::LINK`.
+    pub fn rights(&mut self, rights: Rights) -> &mut Run {
+        self.settings.rights = rights;
+        self
+    }
+
+    /// Lets an agent's lease end: in this tick it no longer holds.
+    pub fn lease_ends(&mut self, agent: impl Into<Pid>, tick: u64) -> &mut Run {
+        let agent = self.known(agent.into());
+        self.settings.expires.push((agent, Tick(tick)));
+        self
+    }
+
+    /// Takes an agent's authority away from the beginning of this tick on, for good.
+    pub fn revoke(&mut self, agent: impl Into<Pid>, tick: u64) -> &mut Run {
+        self.change(agent.into(), tick, Verb::Revoke)
+    }
+
+    /// Suspends an agent's authority from the beginning of this tick on.
+    pub fn suspend(&mut self, agent: impl Into<Pid>, tick: u64) -> &mut Run {
+        self.change(agent.into(), tick, Verb::Suspend)
+    }
+
+    /// Lifts a suspension at the beginning of this tick; each [`Run::suspend`] takes one.
+    pub fn unsuspend(&mut self, agent: impl Into<Pid>, tick: u64) -> &mut Run {
+        self.change(agent.into(), tick, Verb::Resume)
+    }
+
+    fn change(&mut self, agent: Pid, tick: u64, verb: Verb) -> &mut Run {
+        // An agent has one lease, of its own number.
+        let AgentId(lease) = self.known(agent);
+        self.settings.changes.push((Tick(tick), verb, Target::Lease(LeaseId(lease))));
+        self
+    }
+
+    fn known(&mut self, agent: Pid) -> AgentId {
+        if self.place(agent).is_none() {
+            self.wrong(move || RunError::NoAgent(agent.0));
+        }
+        agent.id()
+    }
+}

@@ -1,0 +1,10 @@
+//! What the library promises, beyond its examples.
+#![allow(unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod builder;
+mod calls;
+mod documents;
+mod lives;
+mod shrinking;
+mod support;
