@@ -21,6 +21,7 @@ mod next_event;
 mod node;
 mod orders;
 mod pressure;
+mod quarantine;
 mod repeating;
 mod schedules;
 mod standing;

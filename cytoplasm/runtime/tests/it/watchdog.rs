@@ -17,7 +17,7 @@ use crate::support::*;
 use Order::{Add, After, Hang, Link, Monitor, Send, Trap};
 
 /// Long enough for any step of these tests on a busy machine, short enough to wait for.
-const LIMIT: Duration = Duration::from_millis(400);
+pub const LIMIT: Duration = Duration::from_millis(400);
 
 /// Eight agents; each tick each sends to all. The second hangs on what it is sent in tick 2.
 fn script(hang: usize, who: &[u64]) -> Script {
@@ -84,7 +84,7 @@ fn repeats(whole: &[u8], outcome: &Outcome<Puppet<0, 0>>, script: &Script, from:
 }
 
 /// How many records lie in front of the tick behind the one in which agents were lost.
-fn behind_the_loss(records: &[u8]) -> usize {
+pub fn behind_the_loss(records: &[u8]) -> usize {
     let mut lost = false;
     let place = Records::new(records).position(|record| match record.unwrap() {
         Record::Lost { .. } => {
