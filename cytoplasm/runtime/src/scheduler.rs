@@ -19,19 +19,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use karyon_arrangements::{ExitReason, Lane, TimerId};
+use karyon_arrangements::{ExitReason, TimerId};
 use karyon_gate::Handle;
 use karyon_log::{Cause, Decision, Loss, Message, Record, StepEncoder};
 use karyon_supervision::Exit;
-use karyon_types::{AgentId, Denial, Tick};
+use karyon_types::{AgentId, Tick};
 
-use crate::agent::{Agent, Context, Deed, Event, Payload, RestartFrom, Wishes};
+use crate::agent::{Agent, Context, Event, RestartFrom, Wishes};
 use crate::births::{Birth, Piece};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::codec;
 use crate::error::RunError;
 use crate::input::InputItem;
-use crate::pressure::{self, Refused};
+use crate::pressure;
 use crate::standing::Standing;
 use crate::terms::Counts;
 use crate::trace;
@@ -43,61 +43,14 @@ use self::apart::{Apart, Held};
 use self::attempt::attempt_step;
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
-use self::mailbox::Letter;
+pub(crate) use self::mailbox::Envelope;
+use self::mailbox::{Letter, What};
 pub(crate) use self::newborn::{Kind, Layout, Newborn};
 use self::newborn::{Origins, Slab};
 pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
 use self::turns::Turns;
-
-/// A message on its way.
-#[derive(Clone)]
-pub(crate) struct Envelope {
-    pub(crate) to: AgentId,
-    message: Message,
-    what: What,
-    payload: Payload,
-}
-
-/// What an envelope brings. The news of what became of a wish goes to whoever had it.
-#[derive(Clone, Copy)]
-enum What {
-    Message(Lane),
-    Denied(Denial, Deed),
-    /// By the one to whom it was sent.
-    Refused(AgentId, Refused),
-}
-
-impl Envelope {
-    fn cause(&self) -> Cause {
-        match self.what {
-            What::Message(_) => Cause::Message(self.message),
-            What::Denied(..) | What::Refused(..) => Cause::Denial(self.message),
-        }
-    }
-
-    /// With which output it came about.
-    fn output(&self) -> TimerId {
-        TimerId { step: self.message.step, output: self.message.output }
-    }
-
-    /// In which lane it waits.
-    fn lane(&self) -> Lane {
-        match self.what {
-            What::Message(lane) => lane,
-            What::Denied(..) | What::Refused(..) => Lane::Normal,
-        }
-    }
-
-    /// Its lane, if it counts against the mailbox's bound.
-    fn counted(&self) -> Option<Lane> {
-        match self.what {
-            What::Message(lane) => Some(lane),
-            What::Denied(..) | What::Refused(..) => None,
-        }
-    }
-}
 
 /// What agents handled last, the newest first; only of those that somebody inspected.
 type Watched = BTreeMap<AgentId, VecDeque<Cause>>;

@@ -1,14 +1,63 @@
-//! An agent's mailbox of one tick: in which order messages are admitted, and what is refused.
+//! What is on its way to an agent, and its mailbox of one tick: in which order messages are
+//! admitted, and what is refused.
 
-use karyon_arrangements::{Arrangement, Lane};
+use karyon_arrangements::{Arrangement, Lane, TimerId};
 use karyon_gate::Rights;
-use karyon_log::{Loss, Message};
-use karyon_types::{AgentId, Tick};
+use karyon_log::{Cause, Loss, Message};
+use karyon_types::{AgentId, Denial, Tick};
 
-use super::{Arrivals, Envelope, Plan, Scheduler, What};
-use crate::agent::{Agent, Payload};
+use super::{Arrivals, Plan, Scheduler};
+use crate::agent::{Agent, Deed, Payload};
 use crate::error::RunError;
 use crate::pressure::{self, Refused};
+
+/// A message on its way.
+#[derive(Clone)]
+pub(crate) struct Envelope {
+    pub(crate) to: AgentId,
+    pub(super) message: Message,
+    pub(super) what: What,
+    pub(super) payload: Payload,
+}
+
+/// What an envelope brings. The news of what became of a wish goes to whoever had it.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    Message(Lane),
+    Denied(Denial, Deed),
+    /// By the one to whom it was sent.
+    Refused(AgentId, Refused),
+}
+
+impl Envelope {
+    pub(super) fn cause(&self) -> Cause {
+        match self.what {
+            What::Message(_) => Cause::Message(self.message),
+            What::Denied(..) | What::Refused(..) => Cause::Denial(self.message),
+        }
+    }
+
+    /// With which output it came about.
+    pub(super) fn output(&self) -> TimerId {
+        TimerId { step: self.message.step, output: self.message.output }
+    }
+
+    /// In which lane it waits.
+    fn lane(&self) -> Lane {
+        match self.what {
+            What::Message(lane) => lane,
+            What::Denied(..) | What::Refused(..) => Lane::Normal,
+        }
+    }
+
+    /// Its lane, if it counts against the mailbox's bound.
+    pub(super) fn counted(&self) -> Option<Lane> {
+        match self.what {
+            What::Message(lane) => Some(lane),
+            What::Denied(..) | What::Refused(..) => None,
+        }
+    }
+}
 
 /// A receiver; in which lane and at which place of the inbox its message lies. The lane has the
 /// upper two bits, so that sorting puts safety-critical messages first: a scheduler's inbox of one
@@ -95,7 +144,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// Refuses a message, and tells its sender in the next tick.
     fn refuse(&mut self, id: AgentId, message: Message, why: Refused) {
-        self.lose(id, karyon_log::Cause::Message(message), Loss::Refused);
+        self.lose(id, Cause::Message(message), Loss::Refused);
         self.counts.refused += 1;
         self.counts.refused_speculative += u64::from(why == Refused::LaneClosed);
         self.outcome.refused += 1;

@@ -174,3 +174,26 @@ fn any_number_of_schedulers_refuses_the_same() {
         }
     }
 }
+
+#[test]
+fn where_agents_take_turns_a_mailbox_sheds_when_the_turn_comes() {
+    let lanes = [Speculative, Normal, Critical, Speculative, Normal, Critical, Normal, Speculative];
+    let mut refused = 0;
+    for seed in 0..8 {
+        let schedule = karyon_runtime::Schedule::sequential_random(seed);
+        let (outcome, records) = play(&Stage { schedule, ..stage(SHED) }, &burst(&lanes));
+        adds_up(&outcome);
+        refused += outcome.counts.refused;
+        let words = in_words(&records);
+        for turn in words.split(|words| words.starts_with("tick ")) {
+            let steps = turn.iter().filter(|words| words.starts_with("agent 1 step "));
+            let senders = steps.map(|words| words.split(' ').nth(5).unwrap());
+            let senders = senders.map(|message| message.split('.').next().unwrap());
+            let handled: Vec<Lane> =
+                senders.map(|from| lanes[from.parse::<usize>().unwrap() - 2]).collect();
+            assert!(handled.is_sorted(), "{seed}: {handled:?}");
+            assert!(handled.len() as u64 <= BOUND + 1, "{seed}: {handled:?}");
+        }
+    }
+    assert!(refused > 0);
+}
