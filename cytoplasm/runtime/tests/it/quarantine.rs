@@ -14,7 +14,7 @@ use karyon_types::{AgentId, Tick};
 use crate::asker::{Asker, order};
 use crate::repeating::log_of;
 use crate::support::*;
-use crate::watchdog::{LIMIT, behind_the_loss};
+use crate::watchdog::LIMIT;
 use Order::{Add, After, Fail, Hang, Link, Monitor, Send, Spawn, Trap};
 
 type Told = Arc<Mutex<Vec<Stuck>>>;
@@ -35,10 +35,25 @@ fn watched(stage: Stage) -> (Stage, Told) {
     (Stage { watch: Some(watch), ..stage }, told)
 }
 
+/// How many records lie in front of the tick behind the last one in which agents were lost, or of
+/// all that there are.
+fn behind_the_last_loss(records: &[u8]) -> usize {
+    let (mut lost, mut behind, mut count) = (false, 0, 0);
+    for record in Records::new(records) {
+        match record.unwrap() {
+            Record::Lost { .. } => lost = true,
+            Record::Tick(_) if std::mem::take(&mut lost) => behind = count,
+            _ => {}
+        }
+        count += 1;
+    }
+    if lost { count } else { behind }
+}
+
 /// Without a watchdog, cut behind the loss and not cut, on other schedulers: the same comes out.
 fn repeats(stage: &Stage, whole: &[u8], script: &Script, expected: &Ended) {
     let count = Records::new(whole).count();
-    for kept in (behind_the_loss(whole)..=count).step_by(5).chain([count]) {
+    for kept in (behind_the_last_loss(whole)..=count).step_by(5).chain([count]) {
         let mut cut = Records::new(whole);
         (0..kept).for_each(|_| assert!(cut.pass()));
         let prefix = &whole[..whole.len() - cut.rest().len()];

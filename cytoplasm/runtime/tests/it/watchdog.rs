@@ -84,7 +84,7 @@ fn repeats(whole: &[u8], outcome: &Outcome<Puppet<0, 0>>, script: &Script, from:
 }
 
 /// How many records lie in front of the tick behind the one in which agents were lost.
-pub fn behind_the_loss(records: &[u8]) -> usize {
+fn behind_the_loss(records: &[u8]) -> usize {
     let mut lost = false;
     let place = Records::new(records).position(|record| match record.unwrap() {
         Record::Lost { .. } => {
