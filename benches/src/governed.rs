@@ -270,6 +270,7 @@ impl<A: Agent> Run<A> {
                     messages_per_tick: agents,
                     // The product's default: the bytes are counted.
                     log_bytes_per_lease: 64 << 20,
+                    shed: None,
                     spawned: 0,
                     forks: 0,
                 },
@@ -278,6 +279,7 @@ impl<A: Agent> Run<A> {
                 progress: Arc::default(),
                 guard: None,
                 desk: None,
+                watch: None,
                 rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),

@@ -39,6 +39,7 @@ impl Agent for Rememberer {
                 payload
             }
             Event::Denied { .. } => return Err(Failure("everything is allowed".into())),
+            Event::Refused { .. } => return Err(Failure("nothing is shed".into())),
             Event::Timer { .. }
             | Event::Down { .. }
             | Event::Exit { .. }

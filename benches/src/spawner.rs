@@ -38,6 +38,7 @@ impl Agent for Parent {
             }
             Event::Message { .. }
             | Event::Denied { .. }
+            | Event::Refused { .. }
             | Event::Timer { .. }
             | Event::Down { .. }
             | Event::Exit { .. } => Err(Failure("it hears of births alone".into())),

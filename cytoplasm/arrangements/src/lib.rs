@@ -22,6 +22,21 @@ pub struct TimerId {
     pub output: u16,
 }
 
+/// How much a message matters when its receiver's mailbox is full. In this order messages of one
+/// tick are admitted and handled.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Lane {
+    /// Refused last.
+    Critical,
+    /// As all messages are.
+    #[default]
+    Normal,
+    /// Refused first.
+    Speculative,
+}
+
 /// The longest name of an agent that comes to life in a run, bytes: what is longer is cut. It stands
 /// in a record, and in each answer that lists the agent.
 pub const SPAWN_NAME_BYTES_MAX: usize = 256;
@@ -69,6 +84,9 @@ pub enum Arrangement<'a> {
         /// What its state is made from.
         how: &'a [u8],
     },
+    /// In which lane the message goes that is the step's next output; one without goes in the
+    /// normal lane.
+    Lane(Lane),
 }
 
 mod number {
@@ -83,6 +101,9 @@ mod number {
     pub(super) const UNTRAP: u8 = 9;
     pub(super) const EXIT: u8 = 10;
     pub(super) const SPAWN: u8 = 16;
+    pub(super) const CRITICAL: u8 = 20;
+    pub(super) const NORMAL: u8 = 21;
+    pub(super) const SPECULATIVE: u8 = 22;
 }
 
 impl<'a> Arrangement<'a> {
@@ -119,6 +140,9 @@ impl<'a> Arrangement<'a> {
                 out.extend_from_slice(name.as_bytes());
                 out.extend_from_slice(how);
             }
+            Arrangement::Lane(Lane::Critical) => out.push(number::CRITICAL),
+            Arrangement::Lane(Lane::Normal) => out.push(number::NORMAL),
+            Arrangement::Lane(Lane::Speculative) => out.push(number::SPECULATIVE),
         }
     }
 
@@ -149,6 +173,9 @@ impl<'a> Arrangement<'a> {
                 let (name, how) = std::mem::take(b).split_at_checked(len)?;
                 Arrangement::Spawn { name: std::str::from_utf8(name).ok()?, how }
             }
+            number::CRITICAL => Arrangement::Lane(Lane::Critical),
+            number::NORMAL => Arrangement::Lane(Lane::Normal),
+            number::SPECULATIVE => Arrangement::Lane(Lane::Speculative),
             _ => return None,
         };
         b.is_empty().then_some(read)
@@ -218,6 +245,10 @@ mod tests {
         assert_eq!(bytes(Arrangement::TrapExit(false)), b"\x09");
         assert_eq!(bytes(Arrangement::Exit(ExitReason::Shutdown)), b"\x0a\x02");
         assert_eq!(bytes(Arrangement::Exit(ExitReason::failure("no"))), b"\x0a\x05no");
+        for (lane, number) in [(Lane::Critical, 20), (Lane::Normal, 21), (Lane::Speculative, 22)] {
+            assert_eq!(bytes(Arrangement::Lane(lane)), [number]);
+            check(&Arrangement::Lane(lane));
+        }
         assert_eq!(bytes(Arrangement::Spawn { name: "Zoë", how: b"go" }), b"\x10\x04Zo\xc3\xabgo");
         assert_eq!(Arrangement::decode(b"\x10\x03go"), None, "a name that ends too soon");
         assert_eq!(Arrangement::decode(b"\x01\x00go"), None, "no ticks");

@@ -1,6 +1,6 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
-use karyon_arrangements::{Arrangement, Bond, ExitReason, Schedule, TimerId, bounded_name};
+use karyon_arrangements::{Arrangement, Bond, ExitReason, Lane, Schedule, TimerId, bounded_name};
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
 use serde::de::DeserializeOwned;
@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::codec;
 use crate::draws;
+use crate::pressure::Refused;
 use crate::scheduler::TIMER_TICKS_MAX;
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
@@ -62,6 +63,15 @@ pub enum Event<'a> {
         /// Why not.
         denial: Denial,
         /// In which of its steps it wanted that, and as which output.
+        output: TimerId,
+    },
+    /// A message of its own was refused: the mailbox of its receiver was too full for it.
+    Refused {
+        /// Whose mailbox.
+        to: AgentId,
+        /// Why.
+        why: Refused,
+        /// In which of its steps it sent that, and as which output.
         output: TimerId,
     },
     /// A timer of its own fired.
@@ -175,6 +185,8 @@ impl<T: DeserializeOwned> Restore for T {
 /// One output that a step wants.
 pub(crate) enum Wish {
     Send(AgentId, Payload),
+    /// The lane of the message that follows.
+    Lane(Lane),
     /// Of [`Wishes::memory`], what lies before this end and behind the one before.
     Remember {
         end: usize,
@@ -263,6 +275,19 @@ impl Context<'_> {
         if self.wishes.count <= self.bound {
             self.wishes.outputs.push(Wish::Send(to, Payload::from_slice(payload)));
         }
+    }
+
+    /// As [`Context::send`], in a lane: what is speculative is refused first, and safety-critical
+    /// messages, for which a right of their own is needed, last. They are handled in this order.
+    /// In another lane than the normal one it takes two outputs of the step.
+    pub fn send_in(&mut self, lane: Lane, to: AgentId, payload: &[u8]) {
+        if lane != Lane::Normal {
+            self.wishes.count += 1;
+            if self.wishes.count <= self.bound {
+                self.wishes.outputs.push(Wish::Lane(lane));
+            }
+        }
+        self.send(to, payload);
     }
 
     /// Writes a memory, if the gate allows it: recorded with this step, and part of the memory

@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 use karyon_log::{Lane, LogError, Record, Records, Walk, WalkedBlock};
 
+use karyon_types::AgentId;
+
 use crate::processes::Order;
 
 /// The blocks of a run's records, with a view ahead.
@@ -57,9 +59,13 @@ impl Blocks {
 pub(crate) struct Ahead {
     /// The orders that are carried out in it.
     pub(crate) orders: Vec<Order>,
+    /// First and last of those who are lost in it.
+    pub(crate) lost: Vec<(AgentId, AgentId)>,
     /// Whether more of the run is committed behind them.
     pub(crate) more: bool,
     begun: bool,
+    /// Whether all of the beginning was read.
+    read: bool,
 }
 
 impl Ahead {
@@ -69,7 +75,7 @@ impl Ahead {
         let mut ahead = Ahead::default();
         ahead.pass(rest);
         let mut before = 0;
-        while !ahead.more
+        while !ahead.read
             && let Some(block) = blocks.peek(before)?
         {
             ahead.pass(&block.body);
@@ -86,13 +92,19 @@ impl Ahead {
                 Some(Record::Order { verb, agent, uid }) if self.begun => {
                     self.orders.push(Order { verb, agent, uid });
                 }
-                // A fork's beginning lies between orders; that of a spawned agent behind them all.
-                Some(Record::Lease(lease))
-                    if self.begun && lease.cut.is_some_and(|cut| cut.by.is_none()) => {}
-                Some(Record::Spawn { .. }) if self.begun => {}
-                // All else lies behind the orders; what is no record at all the comparison finds.
-                Some(_) | None => {
+                Some(Record::Input { .. }) if self.begun => self.more = true,
+                Some(Record::Lost { first, last }) if self.begun => {
+                    self.lost.push((first, last));
                     self.more = true;
+                }
+                // A fork's beginning lies between orders; that of a spawned agent behind them all.
+                Some(Record::Lease(lease)) if self.begun && lease.cut.is_some() => {
+                    self.more |= lease.cut.is_some_and(|cut| cut.by.is_some());
+                }
+                Some(Record::Spawn { .. }) if self.begun => {}
+                // All else lies behind; what is no record at all the comparison finds.
+                Some(_) | None => {
+                    (self.more, self.read) = (true, true);
                     return;
                 }
             }

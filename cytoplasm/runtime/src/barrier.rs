@@ -45,16 +45,38 @@ impl Barrier {
     /// # Errors
     /// [`Poisoned`] when a thread died.
     pub fn wait(&self, serial: impl FnOnce()) -> Result<(), Poisoned> {
+        let serial = || {
+            serial();
+            Ok::<(), std::convert::Infallible>(())
+        };
+        match self.wait_unless(serial) {
+            Ok(waited) => waited,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`Barrier::wait`], but if `serial` fails the others go on waiting, until somebody
+    /// [releases](Barrier::release) them.
+    pub(crate) fn wait_unless<E>(
+        &self,
+        serial: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Result<(), Poisoned>, E> {
         let round = self.round.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.parties {
-            serial();
-            self.arrived.store(0, Ordering::Relaxed);
-            self.round.store(round.wrapping_add(1), Ordering::SeqCst);
-            self.wake_parked();
+            serial()?;
+            self.release();
         } else {
             self.wait_for_round_after(round);
         }
-        if self.poisoned.load(Ordering::Acquire) { Err(Poisoned) } else { Ok(()) }
+        Ok(if self.poisoned.load(Ordering::Acquire) { Err(Poisoned) } else { Ok(()) })
+    }
+
+    /// Ends a round in which all have arrived.
+    pub(crate) fn release(&self) {
+        let round = self.round.load(Ordering::Acquire);
+        self.arrived.store(0, Ordering::Relaxed);
+        self.round.store(round.wrapping_add(1), Ordering::SeqCst);
+        self.wake_parked();
     }
 
     /// Lets everybody go, now and later, with an error.

@@ -18,7 +18,7 @@ use crate::census::Ground;
 use crate::engine::lock;
 use crate::leases::Leases;
 use crate::processes::Refusal;
-use crate::scheduler::{Layout, Newborn, TickOutcome};
+use crate::scheduler::{Kind, Layout, Newborn, TickOutcome};
 use crate::terms::Limits;
 
 /// What a step asked for.
@@ -40,11 +40,20 @@ pub(crate) struct Births {
     asked: Vec<Birth>,
     /// The names of all agents of the run, by serial.
     pub(crate) names: Vec<String>,
+    /// The kinds of those behind the scenario's, likewise.
+    kinds: Vec<Kind>,
 }
 
 impl Births {
     pub(crate) fn new(limits: Limits, layout: Layout, names: Vec<String>) -> Births {
-        Births { limits, layout, spawned: 0, forks: 0, asked: Vec::new(), names }
+        let (asked, kinds) = (Vec::new(), Vec::new());
+        Births { limits, layout, spawned: 0, forks: 0, asked, names, kinds }
+    }
+
+    /// The kind of an agent that came to life in the run.
+    pub(crate) fn kind_of(&self, id: AgentId) -> Option<Kind> {
+        let scenarios = self.names.len() - self.kinds.len();
+        self.kinds.get((id.0 as usize).checked_sub(1 + scenarios)?).copied()
     }
 
     /// Takes what was asked for in a tick; how many are to come to life in the next.
@@ -125,6 +134,7 @@ impl Births {
         let kind = newborn.kind_number();
         Record::Spawn { agent: id, kind, lease, name: &name }.encode(records);
         self.names.push(name);
+        self.kinds.push(newborn.kind());
         lock(slab(id)?).be_born(id, newborn, handle, used);
         Some(id)
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use karyon_arrangements::{Bond, ExitReason};
-use karyon_log::Message;
+use karyon_log::{LOST_STEP, Message};
 use karyon_types::AgentId;
 
 use crate::engine::lock;
@@ -108,6 +108,21 @@ impl Bonds {
             }
             BondChange::End { by, reason, left } => self.end(by, &reason, left),
         }
+    }
+
+    /// Agents are lost: as if they were killed. Those who had ended before did so for themselves.
+    pub(crate) fn lose(&mut self, first: AgentId, last: AgentId) {
+        for id in
+            (first.0..=last.0).map(AgentId).filter(|id| !self.gone.contains(id)).collect::<Vec<_>>()
+        {
+            let by = Message { from: id, step: LOST_STEP, output: 0 };
+            self.end(by, &ExitReason::Killed, Left::Nothing);
+        }
+    }
+
+    /// Whether an agent ended for good.
+    pub(crate) fn is_gone(&self, id: AgentId) -> bool {
+        self.gone.contains(&id)
     }
 
     /// The signals that are due in the next tick, by receiver.

@@ -4,9 +4,11 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
+mod shares;
 mod supervising;
 mod waiting;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -15,7 +17,7 @@ use karyon_guard::Guard;
 use karyon_log::Record;
 use karyon_safety::StopFile;
 use karyon_supervision::{Intensity, RestartWindow};
-use karyon_types::Tick;
+use karyon_types::{AgentId, Tick};
 
 use crate::agent::Agent;
 use crate::barrier::Barrier;
@@ -35,6 +37,7 @@ use crate::services;
 use crate::tally::Tallied;
 use crate::terms::{Counts, Ending, Outcome, Population, Progress, RunConfig};
 use crate::trees::Trees;
+use crate::watching::Watched;
 
 /// Runs a population to its end.
 ///
@@ -86,11 +89,13 @@ pub fn run<A: Agent>(
         .collect();
     let shared = Arc::new(Shared {
         barrier: Barrier::new(schedulers),
+        layout,
         small_tick: config.small_tick,
         next: AtomicU64::new(0),
         outcomes: (0..schedulers).map(|_| Mutex::default()).collect(),
         links: (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect(),
-        leader: Mutex::new(Leader {
+        watched: config.watch.map(|watch| Watched::new(watch, schedulers)),
+        leader: Mutex::new(Some(Leader {
             recorder: owned,
             stop: config.stop,
             interrupt: config.interrupt,
@@ -110,27 +115,33 @@ pub fn run<A: Agent>(
             trees,
             births,
             layout,
-        }),
+            losing: Vec::new(),
+            lost: BTreeSet::new(),
+        })),
         plan,
         slabs,
     });
     let jobs = (0..schedulers)
         .map(|number| {
             let shared = Arc::clone(&shared);
-            let job = move || shared.work(number);
+            let job = move || shared.serve(number);
             (format!("scheduler {number}"), Box::new(job) as services::Job)
         })
         .collect();
+    let watchdog = shared.watchdog(stepping.guard.clone())?;
     let failed = {
         let shared = Arc::clone(&shared);
         services::supervise(jobs, move || shared.barrier.poison())
     };
+    drop(watchdog);
     if let Err(failure) = failed {
         return Err(RunError::Runtime(failure));
     }
-    let shared = Arc::try_unwrap(shared)
-        .map_err(|_| RunError::Runtime("a scheduler outlived its supervisor".into()))?;
-    let leader = shared.leader.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // What is left behind is what a thread that was given up still holds.
+    let leader = lock(&shared.leader)
+        .take()
+        .ok_or_else(|| RunError::Runtime("the run ended without its leader".into()))?;
+    let lost = leader.lost.len() as u64;
     // Nobody is answered any more, and whoever waits shall not wait for the rest.
     drop((desk, leader.orders));
     *recorder = Some(leader.recorder);
@@ -139,8 +150,8 @@ pub fn run<A: Agent>(
     let (ending, ticks) = result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
     tracing::info!(?ending, ticks, "the run ended");
     let (mut counts, mut agents, mut later) = (Counts::default(), Vec::new(), Vec::new());
-    for slab in shared.slabs {
-        let slab = slab.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for slab in &shared.slabs {
+        let slab = std::mem::replace(&mut *lock(slab), Scheduler::nobody());
         counts.add(&slab.counts);
         for (id, agent) in slab.into_agents() {
             match id.0 <= shared.plan.agents {
@@ -152,7 +163,7 @@ pub fn run<A: Agent>(
     later.sort_unstable_by_key(|(id, _)| *id);
     agents.extend(later.into_iter().map(|(_, agent)| agent));
     let born = leader.births.names.into_iter().skip(shared.plan.agents as usize).collect();
-    Ok(Outcome { ending, ticks, counts, agents, born, leases: leader.leases.terms })
+    Ok(Outcome { ending, ticks, counts, agents, born, leases: leader.leases.terms, lost })
 }
 
 /// The tree above a population, if it has one that fits.
@@ -190,9 +201,9 @@ impl Drop for Stepping {
 /// The tick that stands for "no more".
 const STOP: u64 = u64::MAX;
 
-struct Shared<A> {
-    plan: Plan<A>,
-    barrier: Barrier,
+pub(crate) struct Shared<A> {
+    pub(crate) plan: Plan<A>,
+    pub(crate) barrier: Barrier,
     small_tick: u64,
     /// What all do next: a tick, or [`STOP`].
     next: AtomicU64,
@@ -200,98 +211,16 @@ struct Shared<A> {
     /// Messages by (parity of the tick, sender's scheduler, receiver's scheduler): one side
     /// fills those of its tick while the other empties those of the tick before.
     links: Vec<Mutex<Vec<Envelope>>>,
-    leader: Mutex<Leader>,
+    pub(crate) layout: Layout,
+    pub(crate) watched: Option<Watched>,
+    /// `None`: the run has ended.
+    leader: Mutex<Option<Leader>>,
     slabs: Vec<Mutex<Scheduler<A>>>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A thread that died poisons the barrier, and nobody looks at what it left.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl<A: Agent> Shared<A> {
-    /// A scheduler's life.
-    fn work(&self, number: usize) {
-        while self.barrier.wait(|| self.lead()).is_ok() {
-            let tick = self.next.load(Ordering::Acquire);
-            if tick == STOP {
-                break;
-            }
-            self.run_share(number, tick);
-        }
-    }
-
-    /// Runs one scheduler's share of a tick.
-    fn run_share(&self, number: usize, tick: u64) {
-        let (Some(slab), Some(outcome)) = (self.slabs.get(number), self.outcomes.get(number))
-        else {
-            return self.barrier.poison();
-        };
-        let schedulers = self.slabs.len();
-        let link = |tick: u64, from: usize, to: usize| {
-            let parity = (tick % 2) as usize;
-            self.links.get((parity * schedulers + from) * schedulers + to)
-        };
-        let _tick = tracing::trace_span!("tick", tick, scheduler = number).entered();
-        let mut scheduler = lock(slab);
-        for from in 0..schedulers {
-            if let Some(link) = tick.checked_sub(1).and_then(|last| link(last, from, number)) {
-                scheduler.inbox.append(&mut lock(link));
-            }
-        }
-        std::mem::swap(&mut scheduler.signals, &mut lock(outcome).signals);
-        scheduler.run_tick(&self.plan, Tick(tick));
-        for (to, outbox) in scheduler.outbox.iter_mut().enumerate() {
-            if !outbox.is_empty()
-                && let Some(link) = link(tick, number, to)
-            {
-                std::mem::swap(&mut *lock(link), outbox);
-            }
-        }
-        // Both sides keep their buffers: the leader cleared the one that comes back.
-        std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
-    }
-
-    /// Runs a tick turn by turn: there is one scheduler.
-    fn run_turns(&self, leader: &mut Leader, tick: Tick) {
-        if let (Some(slab), Some(outcome)) = (self.slabs.first(), self.outcomes.first()) {
-            let mut scheduler = lock(slab);
-            let (bonds, trees) = (&mut leader.bonds, leader.trees.as_deref_mut());
-            scheduler.run_turns(&self.plan, tick, bonds, trees);
-            std::mem::swap(&mut *lock(outcome), &mut scheduler.outcome);
-        }
-    }
-
-    fn ground(&self) -> Ground<'_, A> {
-        Ground { plan: &self.plan, slabs: &self.slabs, links: &self.links }
-    }
-
-    /// The serial part. Small ticks are run here, all shares of them, while the others wait:
-    /// cheaper than waking them.
-    fn lead(&self) {
-        let mut leader = lock(&self.leader);
-        loop {
-            let next = match leader.between_ticks(&self.ground(), &self.outcomes) {
-                Ok(next) => next,
-                Err(error) => {
-                    leader.result = Some(Err(error));
-                    None
-                }
-            };
-            match next {
-                Some(next) if self.plan.schedule.is_sequential() => {
-                    self.run_turns(&mut leader, next.tick);
-                }
-                Some(next) if next.events < self.small_tick => {
-                    (0..self.slabs.len()).for_each(|number| self.run_share(number, next.tick.0));
-                }
-                next => {
-                    let tick = next.map_or(STOP, |next| next.tick.0);
-                    return self.next.store(tick, Ordering::Release);
-                }
-            }
-        }
-    }
 }
 
 /// A tick that is to run.
@@ -325,6 +254,10 @@ struct Leader {
     trees: Option<Box<Trees>>,
     births: Births,
     layout: Layout,
+    /// First and last of those who are lost in the current tick.
+    losing: Vec<(AgentId, AgentId)>,
+    /// All who were lost.
+    lost: BTreeSet<AgentId>,
 }
 
 /// What is left to do behind a tick.
@@ -408,6 +341,11 @@ impl Leader {
         }
         let everybody = plan.inputs.everybody(next).map_or(0, |_| plan.agents);
         let events = left.events + everybody + self.frame(ground, next, batch)?;
+        // As it is recorded, in a run that is repeated.
+        for (first, last) in std::mem::take(&mut self.orders.lost) {
+            ground.slabs.iter().for_each(|slab| lock(slab).lose_agents(first, last, &self.bonds));
+            self.lose(first, last);
+        }
         if !plan.schedule.is_sequential() {
             // Otherwise they wait for their receivers' turns.
             self.bonds.deliver(self.layout, outcomes);
@@ -471,6 +409,14 @@ impl Leader {
         Ok(released)
     }
 
+    /// From this tick on these agents take no step.
+    fn lose(&mut self, first: AgentId, last: AgentId) {
+        Record::Lost { first, last }.encode(&mut self.framing);
+        self.framed += 1;
+        self.losing.push((first, last));
+        self.lost.extend((first.0..=last.0).map(AgentId).filter(|id| !self.bonds.is_gone(*id)));
+    }
+
     /// Brings a tick's records into the log, and signals on their way; what is left to do.
     fn finish_tick<A: Agent>(
         &mut self,
@@ -492,9 +438,14 @@ impl Leader {
         let activated = schedule::activated(plan, tick, outcomes, &mut self.framing);
         self.framed += u32::from(activated.is_some());
         self.recorder.append(&self.framing, self.framed)?;
+        // They ended before anything else happened in the tick.
+        for (first, last) in self.losing.drain(..) {
+            self.bonds.lose(first, last);
+            self.trees.iter_mut().for_each(|trees| trees.lose(first, last));
+        }
         let released = plan.inputs.released(tick).items.len() as u64 + activated.unwrap_or(0);
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
-        let (mut born, mut later) = (0, Vec::new());
+        let (mut born, mut refused, mut later) = (0, 0, Vec::new());
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
@@ -503,6 +454,7 @@ impl Leader {
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             passed += std::mem::take(&mut outcome.passed);
+            refused += std::mem::take(&mut outcome.refused);
             restarts += outcome.restarts;
             self.held += outcome.held;
             crashes += std::mem::take(&mut outcome.crashes);
@@ -529,6 +481,9 @@ impl Leader {
         self.supervise(ground, tick)?;
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent + passed, Ordering::Relaxed);
+        if refused > 0 {
+            self.progress.refused.fetch_add(refused, Ordering::Relaxed);
+        }
         Ok(Left { events: sent + born + self.bonds.waiting(), timer })
     }
 

@@ -11,6 +11,7 @@ use karyon_types::{AgentId, Tick};
 use crate::leases::ChangeError;
 use crate::recorder::RecordError;
 use crate::trees::TreeError;
+use crate::watchdog::Stuck;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,9 @@ pub enum RunError {
         /// Why not.
         error: ChangeError,
     },
+    /// A step did not return, and no agent is left that could go on.
+    #[error("{0}: nobody is left; what was recorded before {tick} is kept, and the run can be resumed", tick = .0.tick)]
+    Stuck(Box<Stuck>),
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
     Runtime(String),

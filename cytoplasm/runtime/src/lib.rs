@@ -32,6 +32,7 @@ mod node;
 mod orders;
 mod pace;
 mod panics;
+mod pressure;
 pub mod processes;
 mod recorder;
 mod root;
@@ -43,6 +44,8 @@ mod tally;
 mod terms;
 mod trace;
 mod trees;
+mod watchdog;
+mod watching;
 mod wheel;
 
 pub use agent::{
@@ -60,13 +63,14 @@ pub use engine::run;
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
 pub use karyon_arrangements::{
-    ExitReason, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+    ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
 };
 pub use karyon_supervision::{Exit, Intensity, Restart};
 pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
+pub use pressure::{Refused, Shed};
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
@@ -75,3 +79,4 @@ pub use terms::{
     Born, Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
 };
 pub use trees::{ROOT, TreeError};
+pub use watchdog::{STEP_LIMIT, Stuck, Watch};

@@ -63,11 +63,14 @@ pub(crate) struct Orders {
     count: u32,
     /// Who ordered it, and who came to life by that.
     asked: Vec<(Asked, Option<AgentId>)>,
+    /// First and last of those who are lost in the tick that comes next, as it is recorded.
+    pub(crate) lost: Vec<(AgentId, AgentId)>,
 }
 
 impl Orders {
     pub(crate) fn new(desk: Option<Arc<Desk>>, layout: Layout) -> Orders {
-        Orders { desk, layout, records: Vec::new(), count: 0, asked: Vec::new() }
+        let (records, asked, lost) = (Vec::new(), Vec::new(), Vec::new());
+        Orders { desk, layout, records, count: 0, asked, lost }
     }
 
     /// Answers what waits; whether the tick that comes next has to run, whatever else is due.
@@ -81,6 +84,7 @@ impl Orders {
     ) -> Result<bool, RunError> {
         let ahead = recorder.ahead()?;
         let repeats = ahead.more || !ahead.orders.is_empty();
+        self.lost = ahead.lost;
         for order in ahead.orders {
             // One that cannot be carried out is not recorded, and so found by the comparison.
             match self.carry_out(&mut field, trees.as_deref_mut(), life, order)? {

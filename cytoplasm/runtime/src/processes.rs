@@ -35,6 +35,8 @@ pub enum Status {
     Paused,
     /// It ended, and was not started again.
     Exited,
+    /// It shared a scheduler with an agent that did not come back from a step.
+    Lost,
 }
 
 /// One agent.
@@ -295,6 +297,8 @@ struct Waiting {
     asked: VecDeque<Asked>,
     /// Whether somebody answers.
     open: bool,
+    /// Questions that found no place.
+    refused: u64,
 }
 
 /// Where questions are put, and answered between two ticks.
@@ -325,10 +329,16 @@ impl Desk {
             return Err(Refusal::NotRunning);
         }
         if waiting.asked.len() >= MAX_WAITING {
+            waiting.refused += 1;
             return Err(Refusal::Busy);
         }
         waiting.asked.push_back(Asked { question, answer });
         Ok(answered)
+    }
+
+    /// Questions so far that were refused because too many waited.
+    pub fn refused(&self) -> u64 {
+        self.lock().refused
     }
 
     /// From now on somebody answers.
@@ -405,6 +415,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(desk.ask(QUESTION), Answer::Refused(Refusal::Busy));
+        assert_eq!(desk.refused(), 1);
         while answer_next(&desk) {}
         assert!(askers.into_iter().all(|asker| asker.join().unwrap() == UNKNOWN));
     }

@@ -8,29 +8,34 @@ mod admit;
 mod apart;
 mod attempt;
 mod life;
+mod mailbox;
 mod newborn;
 mod plan;
+mod quarantine;
 mod supervised;
 mod turns;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use karyon_arrangements::{ExitReason, TimerId};
 use karyon_gate::Handle;
 use karyon_log::{Cause, Decision, Loss, Message, Record, StepEncoder};
 use karyon_supervision::Exit;
-use karyon_types::{AgentId, Denial, Tick};
+use karyon_types::{AgentId, Tick};
 
-use crate::agent::{Agent, Context, Deed, Event, Payload, RestartFrom, Wishes};
+use crate::agent::{Agent, Context, Event, RestartFrom, Wishes};
 use crate::births::{Birth, Piece};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::codec;
 use crate::error::RunError;
 use crate::input::InputItem;
+use crate::pressure;
 use crate::standing::Standing;
 use crate::terms::Counts;
 use crate::trace;
+use crate::watchdog::Pulse;
 use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
@@ -38,31 +43,14 @@ use self::apart::{Apart, Held};
 use self::attempt::attempt_step;
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
-pub(crate) use self::newborn::{Layout, Newborn};
+pub(crate) use self::mailbox::Envelope;
+use self::mailbox::{Letter, What};
+pub(crate) use self::newborn::{Kind, Layout, Newborn};
 use self::newborn::{Origins, Slab};
 pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
 use self::turns::Turns;
-
-/// A message on its way.
-#[derive(Clone)]
-pub(crate) struct Envelope {
-    pub(crate) to: AgentId,
-    message: Message,
-    /// The news that what the sender wanted was denied; `to` is the sender then.
-    denial: Option<(Denial, Deed)>,
-    payload: Payload,
-}
-
-impl Envelope {
-    fn cause(&self) -> Cause {
-        match self.denial {
-            None => Cause::Message(self.message),
-            Some(_) => Cause::Denial(self.message),
-        }
-    }
-}
 
 /// What agents handled last, the newest first; only of those that somebody inspected.
 type Watched = BTreeMap<AgentId, VecDeque<Cause>>;
@@ -79,6 +67,12 @@ struct Slot<A> {
     life: Option<Box<Life>>,
 }
 
+impl<A> Slot<A> {
+    fn new(agent: Option<A>, lease: Option<Handle>, standing: Standing) -> Slot<A> {
+        Slot { agent, steps: 0, lease, restarts: 0, standing, life: None }
+    }
+}
+
 /// What a scheduler did in one tick.
 #[derive(Default)]
 pub(crate) struct TickOutcome {
@@ -87,6 +81,7 @@ pub(crate) struct TickOutcome {
     pub(crate) count: u32,
     /// Messages that it sent to be delivered in the next tick.
     pub(crate) sent: u64,
+    pub(crate) refused: u64,
     /// Messages that were sent and delivered in this tick.
     pub(crate) passed: u64,
     /// Agents that were activated because all are.
@@ -122,8 +117,8 @@ pub(crate) struct Scheduler<A> {
     pub(crate) signals: Vec<Signal>,
     wheel: Wheel<(AgentId, TimerId)>,
     due: Vec<(AgentId, TimerId)>,
-    /// Receiver and place in the inbox, sorted.
-    order: Vec<(AgentId, u32)>,
+    /// Receiver and place, sorted.
+    order: Vec<Letter>,
     pub(crate) outcome: TickOutcome,
     pub(crate) counts: Counts,
     /// The most messages that one agent was handed in a tick, since somebody looked.
@@ -138,6 +133,10 @@ pub(crate) struct Scheduler<A> {
     turns: Turns,
     /// Those that failed, as they were after their last good step.
     parked: BTreeMap<AgentId, Parked<A>>,
+    /// Of its agents, those that were lost.
+    lost: BTreeSet<AgentId>,
+    /// Where it says what it runs, if somebody watches.
+    pub(crate) pulse: Option<Arc<Pulse>>,
 }
 
 /// One event, ready to be handled.
@@ -154,7 +153,7 @@ struct Arrivals<'a> {
     /// The input that all agents get.
     activation: Option<InputItem>,
     /// Places in the inbox.
-    letters: &'a [(AgentId, u32)],
+    letters: &'a [Letter],
     inbox: &'a [Envelope],
 }
 
@@ -175,7 +174,7 @@ impl<'a> Arrivals<'a> {
 
     fn mail(&self) -> impl Iterator<Item = &'a Envelope> + use<'a> {
         let inbox = self.inbox;
-        self.letters.iter().filter_map(move |(_, place)| inbox.get(*place as usize))
+        self.letters.iter().filter_map(move |letter| inbox.get(mailbox::place(letter)))
     }
 }
 
@@ -199,24 +198,29 @@ impl<A: Agent> Scheduler<A> {
         schedulers: usize,
         leases: &[Option<Handle>],
     ) -> Scheduler<A> {
+        let mut scheduler = Scheduler::empty(plan, number, schedulers);
+        let own = plan.agents.saturating_sub(scheduler.first - 1).min(scheduler.share);
+        scheduler.slots.make_room(own as usize);
+        for id in scheduler.layout.serials(number, plan.agents) {
+            // In a tree they are started one after the other.
+            let agent = (!plan.supervised).then(|| (plan.init)(id));
+            let lease = leases.get(id.0 as usize - 1).copied().flatten();
+            scheduler.slots.push(id, Slot::new(agent, lease, Standing::default()));
+        }
+        scheduler
+    }
+
+    /// A scheduler that has no agents yet.
+    fn empty(plan: &Plan<A>, number: usize, schedulers: usize) -> Scheduler<A> {
         let share = share(plan.agents, schedulers);
-        let first = 1 + number as u64 * share;
-        let last = plan.agents.min(first + share - 1);
-        let slots = (first..=last)
-            .map(|serial| Slot {
-                // In a tree they are started one after the other.
-                agent: (!plan.supervised).then(|| (plan.init)(AgentId(serial))),
-                steps: 0,
-                lease: leases.get(serial as usize - 1).copied().flatten(),
-                restarts: 0,
-                standing: Standing::default(),
-                life: None,
-            })
-            .collect();
         let layout = Layout::new(plan.agents, schedulers);
+        Scheduler::of(1 + number as u64 * share, layout, schedulers, share)
+    }
+
+    fn of(first: u64, layout: Layout, schedulers: usize, share: u64) -> Scheduler<A> {
         Scheduler {
             first,
-            slots: Slab::new(layout, first, slots),
+            slots: Slab::new(layout, first),
             layout,
             origins: Origins::new(),
             outbox: (0..schedulers).map(|_| Vec::new()).collect(),
@@ -237,6 +241,8 @@ impl<A: Agent> Scheduler<A> {
             watched: Watched::new(),
             turns: Turns::default(),
             parked: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            pulse: None,
         }
     }
 
@@ -246,20 +252,21 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// Runs all that is due for its agents in `tick`: by receiver; the ends of others first, then
-    /// timers, then external inputs, then by sender, sender's step and output. The inbox is ordered
-    /// by sender already.
-    pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick) {
+    /// timers, then external inputs, then by lane, sender, sender's step and output. The inbox is
+    /// ordered by sender already.
+    pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick, inbox: &[Envelope]) {
         let all_timers = self.timers_due(tick);
         let all_signals = std::mem::take(&mut self.signals);
         let (mut timers, mut signals) = (all_timers.as_slice(), all_signals.as_slice());
-        let inbox = std::mem::take(&mut self.inbox);
         // What is sorted is 16 bytes a message rather than the message. Equal receivers stay in
         // the order of arrival, since no two places are equal.
         let mut order = std::mem::take(&mut self.order);
-        order.extend(inbox.iter().zip(0..).map(|(envelope, place)| (envelope.to, place)));
+        order.extend(
+            inbox.iter().zip(0..).map(|(envelope, place)| mailbox::letter(envelope, place)),
+        );
         match plan.last.load(Ordering::Relaxed) > plan.agents {
             false => order.sort_unstable(),
-            true => newborn::by_receiver_and_sender(&mut order, &inbox, plan.agents),
+            true => newborn::by_receiver_and_sender(&mut order, inbox, plan.agents),
         }
         let released = plan.inputs.released(tick).items;
         let behind = self.first + self.slots.len() as u64;
@@ -291,7 +298,7 @@ impl<A: Agent> Scheduler<A> {
                 inputs: split_front(&mut inputs, |item| item.receiver == next),
                 activation: self.activation(everybody, next),
                 letters: split_front(&mut mail, |letter| letter.0 == next),
-                inbox: &inbox,
+                inbox,
             };
             if next.0 > plan.agents {
                 self.begin_piece(next);
@@ -306,21 +313,27 @@ impl<A: Agent> Scheduler<A> {
         self.outcome.held = self.held();
         order.clear();
         self.order = order;
-        self.inbox = inbox;
-        self.inbox.clear();
     }
 
     fn run_one(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, arrivals: &Arrivals<'_>) {
-        let letters = arrivals.mail().filter(|envelope| envelope.denial.is_none()).count() as u64;
+        let letters =
+            arrivals.mail().filter(|envelope| envelope.counted().is_some()).count() as u64;
         self.deepest = self.deepest.max(letters);
-        let bound = plan.limits.messages_per_tick;
-        if letters > bound {
-            // What was held before was counted in the ticks in which it came.
-            self.outcome.error = Some(RunError::MailboxBound { agent: id, tick, bound });
-        } else if self.apart.is_empty() || !self.apart.contains_key(&id) {
-            self.run_agent(plan, tick, id, &[], arrivals);
-        } else {
-            self.run_apart(plan, tick, id, arrivals);
+        let is_apart = !self.apart.is_empty() && self.apart.contains_key(&id);
+        // In a run that sheds nothing, what was held was counted in the ticks in which it came.
+        let sheds = plan.limits.shed.is_some();
+        let held = if is_apart && sheds { self.held_messages(id) } else { 0 };
+        let (kept, admitted);
+        let mut arrivals = arrivals;
+        if letters + held > pressure::begins(&plan.limits) {
+            let Some(letters) = self.admit_mail(plan, tick, id, held, arrivals) else { return };
+            kept = letters;
+            admitted = Arrivals { letters: &kept, ..*arrivals };
+            arrivals = &admitted;
+        }
+        match is_apart {
+            false => self.run_agent(plan, tick, id, &[], arrivals),
+            true => self.run_apart(plan, tick, id, arrivals),
         }
     }
 
@@ -392,12 +405,12 @@ impl<A: Agent> Scheduler<A> {
         envelope: &Envelope,
         emptied: bool,
     ) -> bool {
-        let event = match envelope.denial {
-            None => Event::Message { from: envelope.message.from, payload: &envelope.payload },
-            Some((denial, deed)) => {
-                let Message { step, output, .. } = envelope.message;
-                Event::Denied { deed, denial, output: TimerId { step, output } }
+        let event = match envelope.what {
+            What::Message(_) => {
+                Event::Message { from: envelope.message.from, payload: &envelope.payload }
             }
+            What::Denied(denial, deed) => Event::Denied { deed, denial, output: envelope.output() },
+            What::Refused(to, why) => Event::Refused { to, why, output: envelope.output() },
         };
         self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
     }
@@ -442,7 +455,14 @@ impl<A: Agent> Scheduler<A> {
             let mut context =
                 Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0 };
             let chaos = plan.chaos.kills(id, tick, due.cause, attempt);
-            let Err((crash, reason)) = attempt_step(agent, due.event, &mut context, chaos) else {
+            if let Some(pulse) = &self.pulse {
+                pulse.begin(id, due.cause);
+            }
+            let outcome = attempt_step(agent, due.event, &mut context, chaos);
+            if let Some(pulse) = &self.pulse {
+                pulse.end();
+            }
+            let Err((crash, reason)) = outcome else {
                 slot.steps += 1;
                 let lease = slot.lease;
                 return self.admit(plan, tick, id, step, due.cause, lease);
@@ -525,6 +545,7 @@ impl<A: Agent> Scheduler<A> {
         Record::DeadLetter { agent, cause, loss }.encode(&mut self.outcome.records);
         self.outcome.count += 1;
         match cause {
+            Cause::Message(_) if loss == Loss::Refused => {}
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
             // The news of a denial, of an end, or of a birth, and a timer; whence they come is counted.

@@ -13,10 +13,12 @@ use karyon_types::{AgentId, Tick};
 
 use crate::chaos::Chaos;
 use crate::leases::Change;
+use crate::pressure::Shed;
 use crate::processes::Desk;
 use crate::tally::Tally;
+use crate::watchdog::Watch;
 
-/// Bounds of a run in tick mode. Nothing is shed: passing one of the first two ends the run.
+/// Bounds of a run in tick mode. Passing one of the first two ends the run, unless it sheds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Outputs of one step; at most 65,536, which is what a message's identity has room for.
@@ -26,6 +28,8 @@ pub struct Limits {
     /// Bytes of the log that the outputs under one lease may take, as they are encoded; what is
     /// beyond is denied. `u64::MAX`: no bound.
     pub log_bytes_per_lease: u64,
+    /// What is refused rather than that the run ends; `None`: nothing is.
+    pub shed: Option<Shed>,
     /// Agents that agents may bring to life in a run; one more is denied. Bounds memory, also that
     /// of those that ended: each keeps its place, some 200 bytes, and its lease.
     pub spawned: u64,
@@ -35,12 +39,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// What suits a test: 64 outputs, 1,024 messages, any bytes, and nobody comes to life.
+    /// What suits a test: 64 outputs, 1,024 messages, any bytes, nothing is shed and nobody comes
+    /// to life.
     fn default() -> Limits {
         Limits {
             outputs_per_step: 64,
             messages_per_tick: 1_024,
             log_bytes_per_lease: u64::MAX,
+            shed: None,
             spawned: 0,
             forks: 0,
         }
@@ -73,8 +79,10 @@ pub struct Counts {
     pub remembered: u64,
     /// Memories that the gate denied.
     pub forgone: u64,
-    /// Messages refused under pressure: none in tick mode.
+    /// Messages refused under pressure.
     pub refused: u64,
+    /// Of these, speculative ones.
+    pub refused_speculative: u64,
     /// Messages that nobody handled.
     pub dead_lettered: u64,
     /// External inputs that nobody handled.
@@ -98,6 +106,7 @@ impl Counts {
         self.remembered += other.remembered;
         self.forgone += other.forgone;
         self.refused += other.refused;
+        self.refused_speculative += other.refused_speculative;
         self.dead_lettered += other.dead_lettered;
         self.inputs_lost += other.inputs_lost;
         self.crashes += other.crashes;
@@ -164,6 +173,8 @@ pub struct RunConfig {
     pub desk: Option<Arc<Desk>>,
     /// Messages and inputs a second at most; `None`: as fast as can be. What is only repeated is.
     pub rate: Option<NonZeroU64>,
+    /// How steps are watched; `None`: one that does not return ends nothing but the run.
+    pub watch: Option<Watch>,
 }
 
 /// How far a run has come.
@@ -175,6 +186,8 @@ pub struct Progress {
     pub inputs: AtomicU64,
     /// Messages on their way so far.
     pub messages: AtomicU64,
+    /// Messages refused so far, because a mailbox was full.
+    pub refused: AtomicU64,
     /// The first paused agent for which something waits, while the run waits for orders because
     /// all that is left to do waits for such agents, or too much does; 0: it does not.
     pub waiting: AtomicU64,
@@ -211,4 +224,6 @@ pub struct Outcome<A> {
     pub born: Vec<String>,
     /// Their leases, likewise.
     pub leases: Vec<Lease>,
+    /// How many were lost with a step that did not return.
+    pub lost: u64,
 }

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use karyon_arrangements::{Bond, ExitReason};
 use karyon_log::{Measure, Message, Record};
 use karyon_supervision::{
-    Action, ChildId, End, Event, Exit, Intensity, REQUESTS_MAX, Request, Restart, RestartWindow,
-    Spec, SpecError, Strategy, Supervised, Tree,
+    Action, ChildId, ChildState, End, Event, Exit, Intensity, REQUESTS_MAX, Request, Restart,
+    RestartWindow, Spec, SpecError, Strategy, Supervised, Tree,
 };
 use karyon_types::{AgentId, Tick};
 
@@ -69,6 +69,10 @@ pub(crate) struct Trees {
     resting: BTreeMap<ChildId, u64>,
     /// By agent that was asked to end: the last tick that it has.
     overdue: BTreeMap<ChildId, Tick>,
+    /// First and last of agents that were lost: they are not started again.
+    lost: Vec<(AgentId, AgentId)>,
+    /// How many of these the tree was told of.
+    told: usize,
     /// What is told behind the next tick.
     later: Vec<Event>,
     failed_starts: u32,
@@ -96,6 +100,8 @@ impl Trees {
             ended: Vec::new(),
             resting: BTreeMap::new(),
             overdue: BTreeMap::new(),
+            lost: Vec::new(),
+            told: 0,
             later: Vec::new(),
             failed_starts: 0,
             last_failed: None,
@@ -123,6 +129,38 @@ impl Trees {
                 self.resting.insert(child, self.tree.begun(above));
             }
         }
+    }
+
+    /// Agents were lost in the tick that runs.
+    pub(crate) fn lose(&mut self, first: AgentId, last: AgentId) {
+        if first.0 <= self.agents {
+            self.lost.push((first, AgentId(last.0.min(self.agents))));
+        }
+    }
+
+    fn is_lost(&self, id: AgentId) -> bool {
+        self.lost.iter().any(|(first, last)| (*first..=*last).contains(&id))
+    }
+
+    /// Whoever is lost was terminated, to the supervisor above: it was killed, and that is no
+    /// failure that counts or from which a restart helps.
+    fn see_to_lost<A: Agent>(&mut self, field: &mut Field<'_, '_, A>) -> Result<(), RunError> {
+        while let Some((first, last)) = self.lost.get(self.told).copied() {
+            self.told += 1;
+            for child in (first.0..=last.0).map(ChildId) {
+                let Some(above) = self.tree.parent(child) else { continue };
+                let mut actions = Vec::new();
+                self.tree.ask(field.now, above, 0, Request::Terminate(child), &mut actions);
+                self.carry_out(field, actions)?;
+                let supervisor = self.tree.supervisor(above);
+                if let Some(ChildState::Running | ChildState::Stopping) =
+                    supervisor.and_then(|supervisor| supervisor.state(child))
+                {
+                    self.hear(field, Event::Exited(child, Exit::Killed))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The last tick that somebody who was asked to end has; nothing may pass over it.
@@ -153,6 +191,7 @@ impl Trees {
             return self.outcome(field);
         }
         self.failed_starts = 0;
+        self.see_to_lost(field)?;
         for event in std::mem::take(&mut self.later) {
             self.hear(field, event)?;
         }
@@ -202,6 +241,9 @@ impl Trees {
     fn restarts(&self, child: ChildId) -> Result<ChildId, Refusal> {
         if !(1..=self.agents).contains(&child.0) {
             return Err(Refusal::Unknown);
+        }
+        if self.is_lost(AgentId(child.0)) {
+            return Err(Refusal::Exited);
         }
         let above = self.tree.parent(child).ok_or(Refusal::Exited)?;
         let supervisor = self.tree.supervisor(above).ok_or(Refusal::Exited)?;
@@ -304,12 +346,14 @@ impl Trees {
         let same = self.resting.remove(&child) == Some(self.tree.begun(above));
         let plan = field.ground.plan;
         let now = field.now;
+        let is_lost = self.is_lost(id);
         let (started, steps) = with(field.ground, id, |slab| {
-            let started = slab.start(plan, now, id, same);
+            let started = if is_lost { None } else { slab.start(plan, now, id, same) };
             if started.is_some() && self.has_begun {
                 slab.restarted(id);
             }
-            (started, slab.steps(id))
+            // What one that is lost did is nobody's to know.
+            (started, if is_lost { 0 } else { slab.steps(id) })
         })
         .unwrap_or_default();
         let Some(goes_on) = started else {

@@ -19,6 +19,8 @@ impl Rights {
     pub const LINK: Rights = Rights(16);
     /// To bring agents to life.
     pub const SPAWN: Rights = Rights(32);
+    /// To send safety-critical messages, besides [`Rights::SEND`]: they are refused last.
+    pub const CRITICAL: Rights = Rights(64);
 
     /// Both.
     pub const fn and(self, other: Rights) -> Rights {

@@ -47,8 +47,8 @@ pub use folder::{
 };
 pub use group::SegmentReader;
 pub use record::{
-    Cause, CrashKind, Cut, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
-    Record, Records, StepEncoder, Target, Verb,
+    Cause, CrashKind, Cut, Decision, LOST_STEP, LeaseRecord, Loss, Measure, Message, OrderVerb,
+    Output, Record, Records, StepEncoder, Target, Verb,
 };
 pub use segment::{SegmentHeader, origin};
 pub use storage::{NO_WAIT, ReadStorage, open_regular, read_open, read_regular, regular};

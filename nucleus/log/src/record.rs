@@ -14,8 +14,12 @@ use self::step::{cause_kind, read_cause, read_output, write_cause};
 use crate::control::Control;
 use crate::limits::RECORD_BYTES_MAX;
 
+/// The step in which the agents of a [`Record::Lost`] ended: none has this number.
+pub const LOST_STEP: u64 = u64::MAX;
+
 mod kind {
     pub(super) const SCHEDULE: u8 = 14;
+    pub(super) const LOST: u8 = 15;
     pub(super) const LEASE: u8 = 16;
     pub(super) const SPAWN: u8 = 17;
     pub(super) const TICK: u8 = 18;
@@ -74,6 +78,8 @@ pub enum Loss {
     ReceiverGone = 2,
     /// Its receiver was restarted with an empty mailbox.
     MailboxEmptied = 3,
+    /// Its receiver's mailbox had no room for it.
+    Refused = 4,
 }
 
 /// Any record.
@@ -154,6 +160,13 @@ pub enum Record<'a> {
         /// The user, as the kernel names them: no principal.
         uid: u32,
     },
+    /// From this tick on these agents take no step: one of them did not come back from its own.
+    Lost {
+        /// The first of them.
+        first: AgentId,
+        /// The last of them.
+        last: AgentId,
+    },
     /// A supervisor did something with an agent, before the steps of this tick.
     Supervised {
         /// With whom.
@@ -228,6 +241,11 @@ impl Record<'_> {
                 varint::write(&mut body, agent.0);
                 varint::write(&mut body, u64::from(*uid));
             }
+            Record::Lost { first, last } => {
+                body.push(kind::LOST);
+                varint::write(&mut body, first.0);
+                varint::write(&mut body, last.0);
+            }
             Record::Supervised { agent, step, measure } => {
                 body.extend([kind::SUPERVISED, *measure as u8]);
                 varint::write(&mut body, agent.0);
@@ -291,6 +309,7 @@ impl Record<'_> {
                     1 => Loss::Poison,
                     2 => Loss::ReceiverGone,
                     3 => Loss::MailboxEmptied,
+                    4 => Loss::Refused,
                     _ => return None,
                 };
                 Record::DeadLetter { agent, cause, loss }
@@ -304,6 +323,9 @@ impl Record<'_> {
                 agent: AgentId(varint::read(b)?),
                 uid: varint::read(b)?.try_into().ok()?,
             },
+            kind::LOST => {
+                Record::Lost { first: AgentId(varint::read(b)?), last: AgentId(varint::read(b)?) }
+            }
             kind::SUPERVISED => Record::Supervised {
                 measure: Measure::from_number(byte(b)?)?,
                 agent: AgentId(varint::read(b)?),

@@ -166,13 +166,28 @@ fn a_small_answer_costs_22_bytes_at_a_million_agents_beside_its_payload() {
 }
 
 #[test]
+fn who_is_lost_and_what_is_refused_have_their_numbers() {
+    let mut bytes = Vec::new();
+    let lost = Record::Lost { first: AgentId(3), last: AgentId(300) };
+    lost.encode(&mut bytes);
+    assert_eq!(bytes, [4, 15, 3, 0xac, 2]);
+    assert_eq!(Records::new(&bytes).next(), Some(Some(lost)));
+    bytes.clear();
+    let (agent, cause) = (AgentId(1), Cause::Input(7));
+    let refused = Record::DeadLetter { agent, cause, loss: Loss::Refused };
+    refused.encode(&mut bytes);
+    assert_eq!(bytes.last(), Some(&4));
+    assert_eq!(Records::new(&bytes).next(), Some(Some(refused)));
+}
+
+#[test]
 fn unknown_kinds_and_numbers_are_refused() {
     for bytes in [
         &[1u8, 0][..],
         &[1, 99],
         &[2, 18, 0x80],
         &[7, 23, 1, 1, 0, 9, 1, 0],
-        &[4, 26, 5, 1, 1],
+        &[4, 26, 6, 1, 1],
         &[0],
     ] {
         assert_eq!(Records::new(bytes).next(), Some(None), "{bytes:?}");

@@ -3,7 +3,7 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
-use karyon_arrangements::{Arrangement, Bond, Schedule};
+use karyon_arrangements::{Arrangement, Bond, Lane, Schedule};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
     Record, Target, Verb,
@@ -98,6 +98,7 @@ pub fn view(record: &Record<'_>) -> Value {
                 Loss::Poison => "poison",
                 Loss::ReceiverGone => "receiver_gone",
                 Loss::MailboxEmptied => "mailbox_emptied",
+                Loss::Refused => "refused",
             },
         }),
         Record::Change { verb, target } => {
@@ -124,6 +125,9 @@ pub fn view(record: &Record<'_>) -> Value {
                 OrderVerb::Fork => "fork",
             };
             json!({ "kind": "order", "verb": verb, "agent": agent.0, "uid": uid })
+        }
+        Record::Lost { first, last } => {
+            json!({ "kind": "lost", "first": first.0, "last": last.0 })
         }
         Record::Supervised { agent, step, measure } => {
             let what = match measure {
@@ -211,6 +215,11 @@ fn arrangement_view(bytes: &[u8]) -> Value {
         Some(Arrangement::Unbind(bond, agent)) => json!({ "unbind": { bound(bond): agent.0 } }),
         Some(Arrangement::TrapExit(traps)) => json!({ "trap_exit": traps }),
         Some(Arrangement::Exit(reason)) => json!({ "exit": reason.to_string() }),
+        Some(Arrangement::Lane(lane)) => json!({ "lane": match lane {
+            Lane::Critical => "safety_critical",
+            Lane::Normal => "normal",
+            Lane::Speculative => "speculative",
+        } }),
         Some(Arrangement::Spawn { name, how }) => {
             json!({ "spawn": { "name": name, "how": payload_view(how) } })
         }

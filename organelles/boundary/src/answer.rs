@@ -368,6 +368,7 @@ fn selection(asked: List) -> Selection {
             Status::Running => processes::Status::Running,
             Status::Paused => processes::Status::Paused,
             Status::Exited => processes::Status::Exited,
+            Status::Lost => processes::Status::Lost,
         }),
         offset,
         limit: limit.map_or(MAX_LISTED, |limit| limit.min(MAX_LISTED)),
@@ -420,6 +421,7 @@ impl From<processes::Process> for Process {
             processes::Status::Running => "running",
             processes::Status::Paused => "paused",
             processes::Status::Exited => "exited",
+            processes::Status::Lost => "lost",
         };
         Process {
             id: process.id.0,

@@ -69,6 +69,8 @@ pub enum Status {
     Paused,
     /// It ended.
     Exited,
+    /// It was lost with a step that did not return.
+    Lost,
 }
 
 /// Parameters of `process.list`; each may be left out.
@@ -100,7 +102,7 @@ pub struct Process {
     pub name: String,
     /// Its kind.
     pub kind: String,
-    /// What it does: `running`, `paused`, `exited`.
+    /// What it does: `running`, `paused`, `exited`, `lost`.
     pub status: String,
     /// Events that it is done with.
     pub steps: u64,

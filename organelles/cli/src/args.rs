@@ -43,7 +43,7 @@ const CODES: &str = "Examples:\n  karyon run rumour\n  \
                      karyon why 1276 --data runs/rumour-1\n  \
                      karyon audit verify --data runs/rumour-1\n\n\
                      Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the gate, 4 halted, \
-                     5 verification failed, 130 or 143 interrupted";
+                     5 verification failed, 6 done but agents were lost, 130 or 143 interrupted";
 
 /// A governed actor runtime for agents: every message passes a gate, every step is recorded
 /// before it counts, the memory answers as of any moment, and a file called STOP ends it all.

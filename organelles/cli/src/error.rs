@@ -20,7 +20,11 @@ pub(crate) enum Code {
     Refused,
     Halted,
     VerificationFailed,
-    Interrupted { signal: u32 },
+    /// Done, but with agents that a step which did not return took along.
+    AgentsLost,
+    Interrupted {
+        signal: u32,
+    },
 }
 
 impl Code {
@@ -31,6 +35,7 @@ impl Code {
             Code::Refused => 3,
             Code::Halted => 4,
             Code::VerificationFailed => 5,
+            Code::AgentsLost => 6,
             Code::Interrupted { signal } => 128u8.saturating_add(signal as u8),
         }
     }
@@ -254,6 +259,13 @@ fn run_error(error: &RunError) -> CliError {
         RunError::Record(RecordError::Reached) => (Code::Failure, None),
         RunError::Lease { .. } => (Code::Refused, None),
         RunError::Full(_) | RunError::Change { .. } | RunError::Tree(_) => (Code::Failure, None),
+        RunError::Stuck(_) => (
+            Code::Failure,
+            Some(
+                "`karyon safety resume --reason \"…\"` and `karyon resume` try that step again"
+                    .into(),
+            ),
+        ),
         RunError::OutputBound { .. }
         | RunError::RecordBound { .. }
         | RunError::State { .. }

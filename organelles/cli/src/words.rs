@@ -1,6 +1,6 @@
 //! Records in words: what `why` and `audit` say of them.
 
-use karyon_arrangements::{Arrangement, Bond, Schedule};
+use karyon_arrangements::{Arrangement, Bond, Lane, Schedule};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, Order, OrderVerb,
@@ -151,13 +151,20 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
                 Loss::Poison => "it killed its receiver too often",
                 Loss::ReceiverGone => "its receiver was gone",
                 Loss::MailboxEmptied => "its receiver was restarted with an empty mailbox",
+                Loss::Refused => "its receiver's mailbox was too full for it",
             };
             format!("{} for {agent} was never handled: {why}", cause_words(*cause))
         }
         Record::Change { verb, target } => change_words(*verb, *target),
         Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
+        Record::Lost { first, last } => lost_words(*first, *last),
         Record::Supervised { agent, measure, .. } => measure_words(&agent.to_string(), *measure),
     }
+}
+
+/// Which agents a step that did not return took along.
+pub(crate) fn lost_words(first: AgentId, last: AgentId) -> String {
+    format!("{first} to {last} were lost: one of them did not come back from its step")
 }
 
 /// What a supervisor did with an agent.
@@ -275,6 +282,11 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         Some(Arrangement::Unbind(Bond::Link, agent)) => {
             format!("was linked to {agent} no more")
         }
+        Some(Arrangement::Lane(lane)) => match lane {
+            Lane::Critical => "chose the safety-critical lane for what follows".into(),
+            Lane::Normal => "chose the normal lane for what follows".into(),
+            Lane::Speculative => "chose the speculative lane for what follows".into(),
+        },
         Some(Arrangement::TrapExit(true)) => "trapped exits".into(),
         Some(Arrangement::TrapExit(false)) => "trapped exits no more".into(),
         Some(Arrangement::Spawn { name, .. }) => format!("spawned {}", plain(name)),

@@ -16,7 +16,7 @@ use karyon_memory::Fresh;
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
-    RunConfig, RunError, SMALL_TICK, run, wall_ms,
+    RunConfig, RunError, SMALL_TICK, Watch, run, wall_ms,
 };
 use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{GrantId, Hash, Position, PrincipalId, ReasonId, Tick, hash};
@@ -108,6 +108,8 @@ pub struct Settings {
     pub witness: Option<PathBuf>,
     /// Where the run is asked about its agents while it runs.
     pub desk: Option<Arc<Desk>>,
+    /// How its steps are watched.
+    pub watch: Option<Watch>,
     /// Messages and inputs a second at most.
     pub rate: Option<NonZeroU64>,
 }
@@ -133,6 +135,8 @@ pub struct Completed {
     pub counts: Counts,
     /// Ticks that it took.
     pub ticks: u64,
+    /// Agents that were lost with a step that did not return.
+    pub lost: u64,
     /// Who heard, when and from whom; by person.
     pub arrivals: Vec<Option<Arrival>>,
     /// The root of the final state: the agents, and what holds in their memory.
@@ -350,6 +354,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         progress: Arc::clone(&settings.progress),
         guard: None,
         desk: None,
+        watch: None,
         rate: settings.rate,
     }
 }
@@ -368,6 +373,7 @@ fn live(
         stop: Some(node.stop_file()?),
         guard: node.dir().guard().cloned(),
         desk: settings.desk.clone(),
+        watch: settings.watch.clone(),
         ..config(scenario, settings)
     };
     let population = rumour.population(grant);
@@ -396,6 +402,7 @@ fn live(
             Ok(Life::Completed(Box::new(Completed {
                 counts: outcome.counts,
                 ticks: outcome.ticks,
+                lost: outcome.lost,
                 arrivals: rumour.arrivals(&outcome),
                 state_root,
                 memory_root,

@@ -111,11 +111,12 @@ impl Agent for Person {
             }
             Event::Denied { deed: Deed::Send(_), .. } => self.denied += 1,
             Event::Denied { deed: Deed::Remember, .. } => self.forgone += 1,
-            // It arranges nothing.
+            // It arranges nothing, and its run sheds nothing.
             Event::Denied {
                 deed: Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn,
                 ..
             }
+            | Event::Refused { .. }
             | Event::Timer { .. }
             | Event::Down { .. }
             | Event::Exit { .. }

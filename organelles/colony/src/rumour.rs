@@ -237,6 +237,7 @@ pub fn runtime_settings(scenario: &Scenario) -> (Chaos, Intensity, Limits) {
             outputs_per_step: scenario.limits.outputs_per_step.into(),
             messages_per_tick: scenario.limits.messages_per_tick.into(),
             log_bytes_per_lease: scenario.limits.log_bytes_per_lease,
+            shed: None,
             // Nobody in a rumour spawns.
             spawned: 0,
             forks: FORKS_MAX,

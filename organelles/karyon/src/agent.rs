@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use karyon_runtime::{AgentKind, Deed, ExitReason, Failure, Restart, RestartFrom, TimerId};
+use karyon_runtime::{
+    AgentKind, Deed, ExitReason, Failure, Refused, Restart, RestartFrom, TimerId,
+};
 use karyon_types::Denial;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -202,6 +204,18 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     /// See [`Agent::init`].
     fn forked(&mut self, from: Pid, ctx: &mut Context<'_, Self>) -> Result {
         let _ = (from, ctx);
+        Ok(())
+    }
+
+    /// A message of its own was refused, two ticks after it was sent: the mailbox of `to` had no
+    /// room for it. That happens only in a run whose [`Limits`](crate::Limits) shed. Calls that
+    /// were refused come to [`Agent::answered`] instead. Left out: it goes on; the refusal is
+    /// recorded all the same.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn refused(&mut self, to: Pid, why: Refused, ctx: &mut Context<'_, Self>) -> Result {
+        let _ = (to, why, ctx);
         Ok(())
     }
 

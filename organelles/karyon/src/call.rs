@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::marker::PhantomData;
 
-use karyon_runtime::{ExitReason, TimerId, codec};
+use karyon_runtime::{ExitReason, Refused, TimerId, codec};
 use karyon_types::Denial;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -108,6 +108,9 @@ pub enum CallError {
     /// It is the call of the agent that this one was forked from, and that one hears of it.
     #[error("it was the call of the agent that this one was forked from")]
     Forked,
+    /// The mailbox of whoever was asked had no room for the question.
+    #[error("refused: {}", .0.code())]
+    Refused(Refused),
     /// The answer is not what the call asks for: somebody made a [`ReplyTo`] by hand.
     #[error("the answer cannot be read")]
     Unreadable,

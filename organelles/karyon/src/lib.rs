@@ -62,9 +62,9 @@ pub use karyon_memory_ops as memory;
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
     Authority, Compared, Counts, Deed, Divergence, Ending, ExitReason, Failure, Intensity, Limits,
-    Schedule, TimerId,
+    Refused, Schedule, Shed, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
-pub use run::{AutoShutdown, Child, Data, Refused, Replayed, Run, Supervisor};
+pub use run::{AutoShutdown, Child, Data, RefusedOrder, Replayed, Run, Supervisor};
 pub use spawn::{Spawn, Spawned};

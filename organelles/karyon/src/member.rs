@@ -205,6 +205,15 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
                 agent.denied(deed, denial, ctx)
             }
         },
+        Event::Refused { to, why, output } => match ctx.book.denial_of(output) {
+            Denied::Call(call, to) => {
+                ctx.inner.cancel(call);
+                ctx.release(to);
+                agent.answered(Answer { call, said: Err(CallError::Refused(why)) }, ctx)
+            }
+            Denied::Echo => Ok(()),
+            Denied::Own => agent.refused(to.into(), why, ctx),
+        },
         Event::Spawned { spawn, child } => {
             // So that its init is called; in front of what the agent sends it.
             ctx.inner.send(child, &[wire::MARK]);

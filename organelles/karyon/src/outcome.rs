@@ -6,7 +6,7 @@ use karyon_types::Hash;
 use crate::address::{AgentRef, Pid};
 use crate::agent::Agent;
 use crate::member::Member;
-use crate::run::Refused;
+use crate::run::RefusedOrder;
 
 /// What is left of a run.
 pub struct Outcome {
@@ -29,7 +29,7 @@ pub struct Outcome {
     pub records: u64,
     /// Orders that were not carried out ([`Run::order`](crate::Run::order)). Those that a resumed run
     /// repeated are not among them.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedOrder>,
     pub(crate) agents: Vec<Option<Member>>,
     /// The names of the last of them, those that came to life in the run.
     pub(crate) born: Vec<String>,

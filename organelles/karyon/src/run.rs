@@ -14,7 +14,7 @@ use karyon_runtime::{Born, Restart, codec};
 use karyon_types::varint;
 
 pub use self::data::{Data, Replayed};
-pub use self::orders::Refused;
+pub use self::orders::RefusedOrder;
 pub(crate) use self::settings::Settings;
 pub use self::tree::{AutoShutdown, Child, Supervisor};
 use crate::address::{AgentRef, Group, Pid};

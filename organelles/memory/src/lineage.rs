@@ -183,6 +183,13 @@ pub enum What {
         /// Who, as the kernel names them.
         uid: u32,
     },
+    /// These agents were lost: one of them did not come back from its step.
+    Quarantined {
+        /// The first of them.
+        first: AgentId,
+        /// The last of them.
+        last: AgentId,
+    },
     /// Its supervisor did something with the agent.
     Supervised {
         /// What.
@@ -248,6 +255,7 @@ fn link_of(found: &Found, record: Record<'_>) -> Link {
         Record::Tick(_) => link(None, What::Tick),
         Record::Schedule(_) => link(None, What::Schedule),
         Record::Input { count, .. } => link(None, What::Released { count }),
+        Record::Lost { first, last } => link(None, What::Quarantined { first, last }),
         Record::Change { verb, target } => link(None, What::Changed { verb, target }),
         Record::Order { verb, agent, uid } => link(Some(agent), What::Ordered { verb, uid }),
         Record::Supervised { agent, measure, .. } => {
@@ -304,7 +312,7 @@ fn order_behind(
         (Loss::ReceiverGone, OrderVerb::Kill) => {
             journal.last_step(agent)?.is_none_or(|step| step.position < order.position)
         }
-        (Loss::MailboxEmptied | Loss::ReceiverGone, _) | (Loss::Poison, _) => false,
+        (Loss::MailboxEmptied | Loss::ReceiverGone | Loss::Poison | Loss::Refused, _) => false,
     };
     Ok(is_it.then_some(order))
 }

@@ -100,6 +100,11 @@ impl Sheet<'_> {
             ("messages_delivered", "Messages that were handled", counts.delivered),
             ("messages_denied", "Messages that the gate denied", counts.denied),
             ("messages_refused", "Messages refused under pressure", counts.refused),
+            (
+                "messages_refused_speculative",
+                "Speculative messages among those refused",
+                counts.refused_speculative,
+            ),
             ("messages_dead_lettered", "Messages that nobody handled", counts.dead_lettered),
             ("memories_written", "Memories that were written", counts.remembered),
             ("memories_denied", "Memories that the gate denied", counts.forgone),

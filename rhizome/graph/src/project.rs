@@ -76,6 +76,7 @@ impl Batch<'_, '_> {
             | Record::DeadLetter { .. }
             | Record::Change { .. }
             | Record::Order { .. }
+            | Record::Lost { .. }
             | Record::Supervised { .. } => {}
         }
         Ok(())

@@ -216,7 +216,10 @@ impl Rows {
             }
             Record::Control(control) => self.control(control, position),
             Record::Order { agent, .. } => self.tie(Tie::OrderAgent, agent.0, position),
-            Record::Schedule(_) | Record::Input { .. } | Record::Change { .. } => {}
+            Record::Schedule(_)
+            | Record::Input { .. }
+            | Record::Change { .. }
+            | Record::Lost { .. } => {}
         }
         state.position += 1;
     }

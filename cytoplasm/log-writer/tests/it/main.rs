@@ -4,6 +4,7 @@
 
 mod crash;
 mod golden;
+mod queue;
 mod sample;
 mod segments;
 mod support;

@@ -1,12 +1,12 @@
 //! What a good step wants: asked of the gate, recorded, and sent on its way.
 
-use karyon_arrangements::{Arrangement, ExitReason};
+use karyon_arrangements::{Arrangement, ExitReason, Lane};
 use karyon_gate::{Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, Message, Output};
 use karyon_types::{AgentId, Denial, Tick};
 
-use super::{Envelope, Plan, Scheduler};
+use super::{Envelope, Plan, Scheduler, What, mailbox};
 use crate::agent::{Agent, Deed, Payload, Wish};
 use crate::error::RunError;
 use crate::standing::Wanted;
@@ -33,10 +33,16 @@ impl<A: Agent> Scheduler<A> {
         let mut outputs = std::mem::take(&mut self.wishes.outputs);
         let mut memory = std::mem::take(&mut self.wishes.memory);
         let mut begin = 0;
+        let mut lane = Lane::Normal;
         for (index, wish) in outputs.drain(..).enumerate() {
             let message = Message { from: id, step, output: index as u16 };
             let (right, target) = match &wish {
-                Wish::Send(to, _) => (Rights::SEND, to.0),
+                Wish::Send(to, _) => (mailbox::right(lane), to.0),
+                Wish::Lane(next) => {
+                    lane = *next;
+                    self.enter_lane(id, lane);
+                    continue;
+                }
                 // An agent remembers under its own name.
                 Wish::Remember { .. } => (Rights::REMEMBER, id.0),
                 Wish::Arrange { end } => {
@@ -63,9 +69,10 @@ impl<A: Agent> Scheduler<A> {
                     let decision = record(Wanted { deed, bytes: &payload });
                     self.counts.sent += 1;
                     match decision {
-                        Ok(_) => self.send(to, message, payload),
+                        Ok(_) => self.send(to, message, std::mem::take(&mut lane), payload),
                         Err(denial) => {
                             self.counts.denied += 1;
+                            lane = Lane::Normal;
                             self.tell(message, denial, deed);
                         }
                     }
@@ -82,7 +89,7 @@ impl<A: Agent> Scheduler<A> {
                         }
                     }
                 }
-                Wish::Arrange { .. } => {}
+                Wish::Arrange { .. } | Wish::Lane(_) => {}
             }
         }
         // Their space is used again by the next step.
@@ -117,16 +124,16 @@ impl<A: Agent> Scheduler<A> {
 
     /// The scheduler of an agent. The gate's scope ends with the last that may come to life.
     #[inline]
-    fn home(&self, id: AgentId) -> usize {
+    pub(super) fn home(&self, id: AgentId) -> usize {
         let scheduler = ((id.0 - 1) / self.share) as usize;
         if scheduler < self.outbox.len() { scheduler } else { self.home_of_later(id) }
     }
 
     #[inline]
-    pub(super) fn send(&mut self, to: AgentId, message: Message, payload: Payload) {
+    pub(super) fn send(&mut self, to: AgentId, message: Message, lane: Lane, payload: Payload) {
         let scheduler = self.home(to);
         if let Some(outbox) = self.outbox.get_mut(scheduler) {
-            outbox.push(Envelope { to, message, denial: None, payload });
+            outbox.push(Envelope { to, message, what: What::Message(lane), payload });
             self.outcome.sent += 1;
         }
     }
@@ -135,8 +142,8 @@ impl<A: Agent> Scheduler<A> {
     pub(super) fn tell(&mut self, message: Message, denial: Denial, deed: Deed) {
         let mine = self.home(message.from);
         if let Some(outbox) = self.outbox.get_mut(mine) {
-            let denial = Some((denial, deed));
-            outbox.push(Envelope { to: message.from, message, denial, payload: Payload::new() });
+            let (to, what) = (message.from, What::Denied(denial, deed));
+            outbox.push(Envelope { to, message, what, payload: Payload::new() });
             self.outcome.sent += 1;
         }
     }

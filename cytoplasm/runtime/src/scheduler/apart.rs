@@ -46,6 +46,13 @@ impl Held {
         }
     }
 
+    pub(super) fn is_message(&self) -> bool {
+        match self {
+            Held::Mail(envelope) => envelope.counted().is_some(),
+            Held::Signal(_) | Held::Timer(_) | Held::Input(_) | Held::Birth(..) => false,
+        }
+    }
+
     /// Whether it is for what is left of an agent that ended. A timer that is not armed any more
     /// does not fire.
     pub(super) fn survives(&self, left: Left) -> bool {
@@ -197,6 +204,13 @@ impl<A: Agent> Scheduler<A> {
         self.apart.get(&id).is_some_and(|apart| apart.paused)
     }
 
+    /// Messages that wait for an agent, unless they are lost in any case.
+    pub(super) fn held_messages(&self, id: AgentId) -> u64 {
+        let apart = self.apart.get(&id).filter(|apart| !apart.emptied && apart.ended.is_empty());
+        let held = apart.into_iter().flat_map(|apart| &apart.held);
+        held.filter(|held| held.is_message()).count() as u64
+    }
+
     /// What waits for paused agents.
     pub(crate) fn held(&self) -> u64 {
         self.apart.values().map(|apart| apart.held.len() as u64).sum()
@@ -229,6 +243,7 @@ impl<A: Agent> Scheduler<A> {
                 None => self.kind_of_later(id),
             },
             status: match (&slot.agent, apart) {
+                (None, _) if self.lost.contains(&id) => Status::Lost,
                 (None, _) => Status::Exited,
                 (Some(_), Some(apart)) if apart.paused => Status::Paused,
                 (Some(_), _) => Status::Running,

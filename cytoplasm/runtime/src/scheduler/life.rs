@@ -89,7 +89,8 @@ impl Life {
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
             | Arrangement::Exit(_)
-            | Arrangement::Spawn { .. } => true,
+            | Arrangement::Spawn { .. }
+            | Arrangement::Lane(_) => true,
         }
     }
 }
@@ -278,7 +279,8 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
-            | Arrangement::Exit(_) => {
+            | Arrangement::Exit(_)
+            | Arrangement::Lane(_) => {
                 slot.standing.record_free(&mut self.encoder, bytes);
                 return self.make(tick, message, &what);
             }
@@ -340,6 +342,8 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::TrapExit(traps) => life.traps = *traps,
             // The step's last output: what follows is done when the step is recorded.
             Arrangement::Exit(_) | Arrangement::Spawn { .. } => {}
+            // It is about a message, and no wish of this kind.
+            Arrangement::Lane(_) => {}
         }
     }
 }

@@ -10,6 +10,7 @@ use karyon_types::{AgentId, Denial, Tick};
 
 use super::apart::{End, Held};
 use super::life::Fall;
+use super::mailbox::{self, Letter};
 use super::{Due, Envelope, Plan, Scheduler, Slot};
 use crate::agent::{Agent, Deed, Event, SpawnId};
 use crate::births::Piece;
@@ -44,11 +45,34 @@ impl Layout {
         Some(home as usize)
     }
 
-    /// The place of an agent among those that a scheduler got in turn.
+    /// The serials of those of a scheduler's agents that are not behind `last`.
+    pub(crate) fn serials(self, number: usize, last: u64) -> impl Iterator<Item = AgentId> {
+        let Layout { share, schedulers } = self;
+        let first = 1 + number as u64 * share;
+        let turns = 1 + share * schedulers + number as u64..=last;
+        let own = first..=last.min(first + share - 1);
+        own.chain(turns.step_by(schedulers as usize)).map(AgentId)
+    }
+
+    /// The same, first and last of each range.
+    pub(crate) fn ranges(self, number: usize, last: u64) -> Vec<(AgentId, AgentId)> {
+        let mut ranges: Vec<(AgentId, AgentId)> = Vec::new();
+        for id in self.serials(number, last) {
+            match ranges.last_mut() {
+                Some((_, end)) if end.0 + 1 == id.0 => *end = id,
+                Some(_) | None => ranges.push((id, id)),
+            }
+        }
+        ranges
+    }
+
+    /// The place of an agent among those that the scheduler whose first agent is `first` got in
+    /// turn.
     #[cold]
-    fn turn(self, id: u64) -> Option<usize> {
+    fn turn(self, id: u64, first: u64) -> Option<usize> {
         let later = (id.checked_sub(1)?).checked_sub(self.share * self.schedulers)?;
-        Some((later / self.schedulers) as usize)
+        let is_its = later % self.schedulers == (first - 1) / self.share;
+        is_its.then_some((later / self.schedulers) as usize)
     }
 }
 
@@ -62,8 +86,13 @@ pub(super) struct Slab<A> {
 }
 
 impl<A> Slab<A> {
-    pub(super) fn new(layout: Layout, first: u64, own: Vec<Slot<A>>) -> Slab<A> {
-        Slab { layout, first, own, later: Vec::new() }
+    pub(super) fn new(layout: Layout, first: u64) -> Slab<A> {
+        Slab { layout, first, own: Vec::new(), later: Vec::new() }
+    }
+
+    /// Makes room for so many in the scheduler's own range, and no more.
+    pub(super) fn make_room(&mut self, own: usize) {
+        self.own.reserve_exact(own);
     }
 
     /// How many lie in the scheduler's own range.
@@ -75,7 +104,7 @@ impl<A> Slab<A> {
     pub(super) fn get(&self, place: usize) -> Option<&Slot<A>> {
         match self.own.get(place) {
             Some(slot) => Some(slot),
-            None => self.later.get(self.layout.turn(self.first + place as u64)?),
+            None => self.later.get(self.layout.turn(self.first + place as u64, self.first)?),
         }
     }
 
@@ -83,7 +112,7 @@ impl<A> Slab<A> {
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Slot<A>> {
         match self.own.get_mut(place) {
             Some(slot) => Some(slot),
-            None => self.later.get_mut(self.layout.turn(self.first + place as u64)?),
+            None => self.later.get_mut(self.layout.turn(self.first + place as u64, self.first)?),
         }
     }
 
@@ -105,8 +134,8 @@ impl<A> Slab<A> {
     }
 
     /// Serials are given one after the other, so each lies behind those that are there.
-    fn push(&mut self, id: AgentId, slot: Slot<A>) {
-        match self.layout.turn(id.0) {
+    pub(super) fn push(&mut self, id: AgentId, slot: Slot<A>) {
+        match self.layout.turn(id.0, self.first) {
             None => self.own.push(slot),
             Some(_) => self.later.push(slot),
         }
@@ -115,9 +144,12 @@ impl<A> Slab<A> {
 
 /// What an agent that came to life later begins with, again and again.
 pub(super) struct Origin {
-    kind: &'static str,
+    kind: Kind,
     seed: Seed,
 }
+
+/// A kind's name.
+pub(crate) type Kind = &'static str;
 
 enum Seed {
     /// What its state is made from.
@@ -140,6 +172,11 @@ pub(crate) struct Newborn<A> {
 impl<A: Agent> Newborn<A> {
     pub(crate) fn from_bytes(plan: &Plan<A>, id: AgentId, how: Box<[u8]>) -> Newborn<A> {
         Newborn { agent: bear(plan, id, &how), seed: Seed::How(how) }
+    }
+
+    /// Its kind's name; the first's, should it have failed to begin.
+    pub(crate) fn kind(&self) -> Kind {
+        self.agent.as_ref().map_or(&A::KIND, Agent::kind).name
     }
 
     /// Its kind's number in genesis; the first, should it have failed to begin.
@@ -177,16 +214,12 @@ pub(super) fn anew<A: Agent>(
     }
 }
 
-/// Sorts what arrives by receiver, then by sender. The mail of the scenario's agents is by sender
+/// Sorts what arrives by receiver, then by lane, then by sender. The mail of the scenario's agents is by sender
 /// already; what others sent lies behind that of the scheduler that they are with.
-pub(super) fn by_receiver_and_sender(
-    order: &mut [(AgentId, u32)],
-    inbox: &[Envelope],
-    agents: u64,
-) {
-    order.sort_unstable_by_key(|&(to, place)| {
-        let from = inbox.get(place as usize).map_or(0, |envelope| envelope.message.from.0);
-        (to, if from > agents { from } else { 0 }, place)
+pub(super) fn by_receiver_and_sender(order: &mut [Letter], inbox: &[Envelope], agents: u64) {
+    order.sort_unstable_by_key(|letter| {
+        let from = inbox.get(mailbox::place(letter)).map_or(0, |envelope| envelope.message.from.0);
+        (letter.0, mailbox::lane(letter), if from > agents { from } else { 0 }, letter.1)
     });
 }
 
@@ -212,7 +245,7 @@ impl<A: Agent> Scheduler<A> {
         lease: Handle,
         log_bytes: u64,
     ) {
-        let kind = newborn.agent.as_ref().map_or(&A::KIND, Agent::kind).name;
+        let kind = newborn.kind();
         let (agent, seed) = match newborn.agent {
             Ok(agent) => (Some(agent), newborn.seed),
             Err(crash) => {
@@ -226,7 +259,7 @@ impl<A: Agent> Scheduler<A> {
         self.origins.insert(id, Origin { kind, seed });
         let standing = Standing::having_used(log_bytes);
         let lease = Some(lease);
-        self.slots.push(id, Slot { agent, steps: 0, lease, restarts: 0, standing, life: None });
+        self.slots.push(id, Slot::new(agent, lease, standing));
     }
 
     /// A second agent with the state of one.
@@ -267,8 +300,13 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// The kind of an agent that came to life later, should it have ended.
-    pub(super) fn kind_of_later(&self, id: AgentId) -> Option<&'static str> {
+    pub(super) fn kind_of_later(&self, id: AgentId) -> Option<Kind> {
         self.origins.get(&id).map(|origin| origin.kind)
+    }
+
+    /// It was of this kind, and does not begin again.
+    pub(super) fn remember_kind(&mut self, id: AgentId, kind: Kind) {
+        self.origins.insert(id, Origin { kind, seed: Seed::Spent });
     }
 
     /// It does not begin again.
@@ -293,25 +331,27 @@ mod tests {
             let layout = Layout::new(agents, schedulers);
             let share = super::super::share(agents, schedulers);
             let mut slabs: Vec<Slab<u64>> = (0..schedulers as u64)
-                .map(|number| Slab::new(layout, 1 + number * share, Vec::new()))
+                .map(|number| Slab::new(layout, 1 + number * share))
                 .collect();
-            let slot = |serial| Slot {
-                agent: Some(serial),
-                steps: 0,
-                lease: None,
-                restarts: 0,
-                standing: Standing::default(),
-                life: None,
-            };
+            let slot = |serial| Slot::new(Some(serial), None, Standing::default());
             for serial in 1..100 {
                 slabs[layout.home(AgentId(serial)).unwrap()].push(AgentId(serial), slot(serial));
             }
             let mut met = Vec::new();
             for (number, slab) in slabs.iter().enumerate() {
+                let ids: Vec<_> = slab.all().map(|(id, _)| id).collect();
+                assert_eq!(layout.serials(number, 99).collect::<Vec<_>>(), ids);
+                let ranges = layout.ranges(number, 99).into_iter();
+                let all = ranges.flat_map(|(first, last)| (first.0..=last.0).map(AgentId));
+                assert_eq!(all.collect::<Vec<_>>(), ids);
                 for (id, slot) in slab.all() {
                     assert_eq!((slot.agent, layout.home(id)), (Some(id.0), Some(number)));
                     let place = (id.0 - slab.first) as usize;
                     assert_eq!(slab.get(place).and_then(|slot| slot.agent), Some(id.0));
+                    let others = slabs.iter().filter(|other| other.first != slab.first);
+                    let elsewhere = others
+                        .filter_map(|other| other.get((id.0.checked_sub(other.first)?) as usize));
+                    assert_eq!(elsewhere.count(), 0, "{id} has one place");
                     met.push(id.0);
                 }
             }

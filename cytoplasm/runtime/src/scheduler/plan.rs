@@ -36,6 +36,11 @@ impl<A> Plan<A> {
         self.last.store(last, Ordering::Relaxed);
     }
 
+    /// The serial of the agent that came to life last, as it was when the tick began.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
     /// Whether one more may come to life, as far as was known when the tick began.
     pub(crate) fn may_spawn(&self) -> bool {
         self.born.is_some() && self.spawned.load(Ordering::Relaxed) < self.limits.spawned

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use karyon_types::{AgentId, Tick};
 
-use super::{Arrivals, Envelope, Plan, Scheduler, split_front};
+use super::{Arrivals, Envelope, Plan, Scheduler, mailbox, split_front};
 use crate::agent::Agent;
 use crate::bonds::Bonds;
 use crate::input::InputItem;
@@ -56,7 +56,7 @@ pub(super) struct Turns {
     waiting: u64,
     /// What was taken out for the turn.
     inbox: Vec<Envelope>,
-    places: Vec<(AgentId, u32)>,
+    places: Vec<mailbox::Letter>,
 }
 
 impl Turns {
@@ -127,11 +127,15 @@ impl Turns {
         let Some(mailbox) = self.boxes.get_mut(agent.0 as usize - 1) else { return };
         let mut next = std::mem::replace(mailbox, EMPTY).first;
         while let Some(letter) = self.letters.get_mut(next as usize) {
-            self.places.push((agent, self.inbox.len() as u32));
-            self.inbox.extend(letter.envelope.take());
+            if let Some(envelope) = letter.envelope.take() {
+                self.places.push(mailbox::letter(&envelope, self.inbox.len() as u32));
+                self.inbox.push(envelope);
+            }
             (self.free, next) = (next, std::mem::replace(&mut letter.behind, self.free));
             self.waiting -= 1;
         }
+        // By lane, those of one lane as they came: mostly they lie so.
+        self.places.sort_unstable();
     }
 
     /// Puts a letter into its receiver's mailbox.

@@ -52,6 +52,7 @@ fn a_native_agent_can_bypass_the_gate() {
         progress: Arc::new(Progress::default()),
         guard: None,
         desk: None,
+        watch: None,
         rate: None,
     };
     let smuggler = file.clone();

@@ -43,7 +43,7 @@ fn stage() -> Stage {
     Stage { agents: 6, changes, limits, ..Stage::default() }
 }
 
-fn end_of(disk: &Disk) -> Result<End, LogError> {
+pub fn end_of(disk: &Disk) -> Result<End, LogError> {
     let mut walk = Walk::new(Box::new(disk.clone()))?;
     while walk.next_group()?.is_some() {}
     Ok(walk.into_end())

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU64;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_guard::Guard;
@@ -14,8 +15,8 @@ use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
-    InputSource, Intensity, Limits, Outcome, Population, Progress, Recorder, Restart, RestartFrom,
-    RunConfig, RunError, Schedule, SpawnId, TimerId, codec, run,
+    InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder, Restart,
+    RestartFrom, RunConfig, RunError, Schedule, SpawnId, TimerId, Watch, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -28,10 +29,15 @@ pub enum Order {
     Send(u64, Vec<Order>),
     /// Send this text to this agent.
     Say(u64, String),
+    /// Likewise, in a lane.
+    SayIn(Lane, u64, String),
+    SendIn(Lane, u64, Vec<Order>),
     Remember(String),
     /// Add to its sum.
     Add(u64),
     Panic,
+    /// Not to come back before somebody says so: see [`Released`].
+    Hang(usize),
     Fail,
     Exit,
     ExitWith(ExitReason),
@@ -95,6 +101,10 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 self.denied.push(denial.code().into());
                 return Ok(());
             }
+            Event::Refused { to, why, .. } => {
+                self.denied.push(format!("{} by {}", why.code(), to.0));
+                return Ok(());
+            }
             Event::Down { who, reason } => {
                 self.heard.push(format!("{}: {} down, {reason}", context.now(), who.0));
                 return Ok(());
@@ -118,8 +128,19 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
             match order {
                 Order::Send(to, orders) => context.send(AgentId(to), &encoded(&orders)),
                 Order::Say(to, text) => context.send(AgentId(to), text.as_bytes()),
+                Order::SayIn(lane, to, text) => {
+                    context.send_in(lane, AgentId(to), text.as_bytes());
+                }
+                Order::SendIn(lane, to, orders) => {
+                    context.send_in(lane, AgentId(to), &encoded(&orders));
+                }
                 Order::Remember(text) => context.remember(text.as_bytes()),
                 Order::Add(n) => self.sum += n,
+                Order::Hang(which) => {
+                    while !HANGING[which].load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
                 Order::Panic => panic!("as ordered"),
                 Order::Fail => return Err(Failure("as ordered".into())),
                 Order::Exit => context.exit(),
@@ -140,6 +161,18 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
             }
         }
         Ok(())
+    }
+}
+
+/// Steps that do not come back, by test; `true`: they may.
+static HANGING: [AtomicBool; 16] = [const { AtomicBool::new(false) }; 16];
+
+/// When this is dropped, those who hang come back, so that their threads end.
+pub struct Released(pub usize);
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        HANGING[self.0].store(true, Ordering::Relaxed);
     }
 }
 
@@ -274,6 +307,7 @@ pub struct Stage {
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
+    pub watch: Option<Watch>,
     pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
@@ -283,6 +317,7 @@ pub const LIMITS: Limits = Limits {
     outputs_per_step: 8,
     messages_per_tick: 64,
     log_bytes_per_lease: u64::MAX,
+    shed: None,
     spawned: 0,
     forks: 0,
 };
@@ -304,6 +339,7 @@ impl Default for Stage {
             rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK).and(Rights::SPAWN),
             guard: None,
             desk: None,
+            watch: None,
             rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
@@ -363,6 +399,7 @@ impl Stage {
             progress: self.progress.clone(),
             guard: self.guard.clone(),
             desk: self.desk.clone(),
+            watch: self.watch.clone(),
             rate: self.rate,
         };
         let population = Population {

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use karyon_arrangements::Arrangement;
 use karyon_log::{
-    Cause, Control, Decision, LeaseRecord, Measure, Message, OrderVerb, Output, Record,
+    Cause, Control, Decision, LOST_STEP, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
+    Record,
 };
 use karyon_types::{AgentId, Position};
 
@@ -44,6 +45,8 @@ pub(super) struct Ledger {
     binds: HashSet<Message>,
     /// Agents' ends: the output with which they ended, or the first of the step that they failed in.
     ends: HashSet<Message>,
+    /// First and last of those that were lost together.
+    lost: Vec<(AgentId, AgentId)>,
     /// Wishes to spawn of which nothing was heard yet, and who came to life.
     spawns: HashMap<Message, Option<u64>>,
     /// Who was forked last.
@@ -76,8 +79,12 @@ impl Ledger {
                     self.output(position, message, output, orphans);
                 }
             }
-            Record::DeadLetter { agent, cause, .. } => {
+            Record::DeadLetter { agent, cause, loss } => {
                 let founded = self.take(*agent, *cause);
+                // Its sender is told, as of a denial.
+                if let (Loss::Refused, Cause::Message(message)) = (loss, cause) {
+                    self.denials.insert(*message);
+                }
                 orphans.judge(position, founded, || format!("something for {agent} was lost"));
             }
             Record::Crash { decision: Decision::Redelivered, .. } => {}
@@ -92,6 +99,7 @@ impl Ledger {
             },
             // A tick is nobody's doing; a change repeats a principal's order; an order about a
             // process names its user, and gives nobody authority.
+            Record::Lost { first, last } => self.lost.push((*first, *last)),
             Record::Order { verb: OrderVerb::Fork, agent, .. } => self.forked = Some(*agent),
             Record::Tick(_)
             | Record::Schedule(_)
@@ -163,7 +171,12 @@ impl Ledger {
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
             Some(Arrangement::Exit(_)) => self.ends.insert(message),
             Some(Arrangement::Spawn { .. }) => self.spawns.insert(message, None).is_none(),
-            Some(Arrangement::Cancel(_) | Arrangement::Unbind(..) | Arrangement::TrapExit(_))
+            Some(
+                Arrangement::Cancel(_)
+                | Arrangement::Unbind(..)
+                | Arrangement::TrapExit(_)
+                | Arrangement::Lane(_),
+            )
             | None => false,
         };
     }
@@ -182,7 +195,10 @@ impl Ledger {
             // An interval fires again and again, and one end is told to many.
             Cause::Timer(message) => self.timers.contains(&message),
             Cause::Down(message) | Cause::Exit(message) => {
-                self.ends.contains(&message)
+                let is_lost =
+                    |(first, last): &(AgentId, AgentId)| (*first..=*last).contains(&message.from);
+                message.step == LOST_STEP && self.lost.iter().any(is_lost)
+                    || self.ends.contains(&message)
                     || self.binds.contains(&message) && message.from == agent
             }
             Cause::Spawn(answer) => {

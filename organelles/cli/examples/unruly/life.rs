@@ -39,6 +39,7 @@ const LIMITS: Limits = Limits {
     outputs_per_step: 8,
     messages_per_tick: 64,
     log_bytes_per_lease: u64::MAX,
+    shed: None,
     spawned: 0,
     forks: 0,
 };
@@ -129,6 +130,7 @@ fn run_node(
         progress,
         guard: node.dir().guard().cloned(),
         desk: None,
+        watch: None,
         rate: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);

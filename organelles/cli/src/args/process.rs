@@ -20,6 +20,7 @@ pub(crate) enum OfStatus {
     Running,
     Paused,
     Exited,
+    Lost,
 }
 
 #[derive(ClapArgs)]

@@ -76,6 +76,7 @@ fn list(args: &Ps) -> List {
             OfStatus::Running => Status::Running,
             OfStatus::Paused => Status::Paused,
             OfStatus::Exited => Status::Exited,
+            OfStatus::Lost => Status::Lost,
         }),
         offset: args.offset,
         limit: Some(args.limit),

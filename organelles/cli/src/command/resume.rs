@@ -70,6 +70,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         known: node.known.clone(),
         witness: None,
         desk: Some(Arc::default()),
+        watch: Some(summary::watch()),
         rate: args.rate,
     };
     let begun = Instant::now();
@@ -97,6 +98,7 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     let life = opened.live(&settings);
     drop((asked, told));
     drop(bar);
+    summary::note_refusals(&settings);
     let (life, rumour) = life?;
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data, begun };
     summary::show(life, &about, args.json)

@@ -83,6 +83,7 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
         known: Vec::new(),
         witness: None,
         desk: Some(Arc::default()),
+        watch: Some(summary::watch()),
         rate: args.rate,
     };
     let (dir, key) = (node.dir()?, Arc::clone(&node.key));
@@ -98,6 +99,7 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
             begun.live(&scenario, &rumour, &settings)
         });
     drop(bar);
+    summary::note_refusals(&settings);
     let about = About { name: &name, scenario: &scenario, rumour: &rumour, data, begun };
     let life = life.map_err(|error| {
         // A start that was refused has recorded nothing.

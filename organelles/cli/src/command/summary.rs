@@ -1,16 +1,18 @@
 //! What a run that ended leaves on the screen and in its directory.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use karyon_colony::life::{Completed, Life};
+use karyon_colony::life::{Completed, Life, Settings};
 use karyon_colony::report::{adoption_svg, arrivals_csv, series_csv};
 use karyon_colony::rumour::Rumour;
 use karyon_colony::scenario::Scenario;
+use karyon_runtime::{STEP_LIMIT, Stuck, Watch};
 use serde_json::json;
 
 use crate::error::{CliError, Code, words};
-use crate::output::{self, hex, peak_rss_bytes, size, thousands};
+use crate::output::{self, hex, peak_rss_bytes, plain, size, thousands};
 
 /// What was run.
 pub(crate) struct About<'a> {
@@ -27,6 +29,23 @@ pub(crate) fn schedulers(asked: Option<u16>) -> usize {
         || std::thread::available_parallelism().map_or(1, |cores| cores.get()),
         usize::from,
     )
+}
+
+/// How the steps of a run are watched.
+pub(crate) fn watch() -> Watch {
+    let told = |stuck: &Stuck| output::note(&format!("warning: {}", plain(&stuck.to_string())));
+    Watch { limit: STEP_LIMIT, told: Arc::new(told) }
+}
+
+/// Says how many questions found no place at the run's desk, if any.
+pub(crate) fn note_refusals(settings: &Settings) {
+    let refused = settings.desk.as_ref().map_or(0, |desk| desk.refused());
+    if refused > 0 {
+        output::note(&format!(
+            "note: {} questions were refused: too many waited",
+            thousands(refused)
+        ));
+    }
 }
 
 /// Writes the results and shows the summary.
@@ -46,7 +65,7 @@ pub(crate) fn show(life: Life, about: &About<'_>, as_json: bool) -> Result<Code,
             } else {
                 completed_text(&completed, about);
             }
-            Ok(Code::Ok)
+            Ok(if completed.lost == 0 { Code::Ok } else { Code::AgentsLost })
         }
         Life::Interrupted { signal, tick } => {
             let code = Code::Interrupted { signal };
@@ -122,10 +141,12 @@ fn completed_json(completed: &Completed, about: &About<'_>) -> serde_json::Value
             "delivered": counts.delivered,
             "denied": counts.denied,
             "refused": counts.refused,
+            "refused_speculative": counts.refused_speculative,
             "dead_lettered": counts.dead_lettered,
         },
         "memories": { "written": counts.remembered, "denied": counts.forgone },
         "inputs_lost": counts.inputs_lost,
+        "agents_lost": completed.lost,
         "crashes": counts.crashes,
         "restarts": counts.restarts,
         "records": completed.end.records,
@@ -157,8 +178,12 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
         100.0 * heard as f64 / people as f64,
         contacts.name(about.rumour.source).unwrap_or("?"),
     ));
+    let speculative = match counts.refused_speculative {
+        0 => String::new(),
+        some => format!(" ({} speculative)", thousands(some)),
+    };
     output::line(&format!(
-        "messages    {} sent: {} delivered, {} denied, {} refused, {} dead letters",
+        "messages    {} sent: {} delivered, {} denied, {} refused{speculative}, {} dead letters",
         thousands(counts.sent),
         thousands(counts.delivered),
         thousands(counts.denied),
@@ -183,6 +208,13 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
              an undisturbed run",
             thousands(counts.dead_lettered),
             thousands(counts.inputs_lost),
+        ));
+    }
+    if completed.lost > 0 {
+        output::line(&format!(
+            "warning     {} agents were lost with a step that did not return: the answer is not \
+             that of all",
+            thousands(completed.lost),
         ));
     }
     output::line(&format!(

@@ -204,6 +204,7 @@ fn agent_of(record: &[u8]) -> Option<AgentId> {
         | Record::Crash { agent, .. }
         | Record::DeadLetter { agent, .. } => Some(agent),
         Record::Order { agent, .. } | Record::Supervised { agent, .. } => Some(agent),
+        Record::Lost { first, .. } => Some(first),
         Record::Control(_)
         | Record::Schedule(_)
         | Record::Tick(_)

@@ -96,6 +96,7 @@ fn run_on(
         progress: Arc::new(Progress::default()),
         guard: None,
         desk: None,
+        watch: None,
         rate: None,
     };
     let grant = Grant {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::Walk;
-use karyon_runtime::{Authority, NodeError, datadir};
+use karyon_runtime::{Authority, NodeError, Shed, datadir};
 use karyon_statements::{Checkpoint, GrantTerms};
 use karyon_types::{Hash, Hasher};
 
@@ -192,13 +192,16 @@ impl Run {
             .iter()
             .map(|(tick, verb, target)| format!("{}: {verb:?} {target:?}", tick.0))
             .collect();
+        let shed = limits.shed.map_or(String::new(), |Shed { speculative, critical }| {
+            format!("shed = [{speculative}, {critical}]\n")
+        });
         format!(
             "run = {name:?}\nagents = {agents}\npopulation = \"{population}\"\nseed = {seed}\n\
              chaos = {chaos:?}\nrights = {rights}\nlease_ends = {expires:?}\n\
              changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n\n\
              [supervision]\nintensity = {}\nperiod_ticks = {}\n\n\
              [limits]\noutputs_per_step = {}\nmessages_per_tick = {}\n\
-             log_bytes_per_lease = \"{}\"\nspawned = {}\nforks = {}\n",
+              log_bytes_per_lease = \"{}\"\nspawned = {}\nforks = {}\n{shed}",
             intensity.restarts,
             intensity.period_ticks,
             limits.outputs_per_step,

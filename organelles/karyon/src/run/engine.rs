@@ -10,7 +10,7 @@ use karyon_runtime::{
 use karyon_types::{GrantId, Hash, Hasher, PrincipalId, ReasonId, Tick};
 
 use super::Run;
-use super::orders::{Due, Ordered, Refused};
+use super::orders::{Due, Ordered, RefusedOrder};
 use crate::error::RunError;
 use crate::inputs::Inputs;
 use crate::member::Member;
@@ -32,6 +32,7 @@ impl Run {
             guard: None,
             desk: None,
             rate: None,
+            watch: None,
             schedule: settings.schedule,
         }
     }
@@ -90,7 +91,7 @@ impl Run {
         grant: Grant,
         orders: &[Due],
         recorder: &mut Option<Recorder>,
-    ) -> Result<(karyon_runtime::Outcome<Member>, Vec<Refused>), RunError> {
+    ) -> Result<(karyon_runtime::Outcome<Member>, Vec<RefusedOrder>), RunError> {
         let inputs = Inputs::new(self.places.len() as u64, &self.inputs);
         let desk = config.desk.get_or_insert_default();
         let inputs = Arc::new(Ordered::new(inputs, Arc::clone(desk), &self.orders, orders));
@@ -103,7 +104,7 @@ impl Run {
     pub(super) fn left(
         &self,
         outcome: karyon_runtime::Outcome<Member>,
-        refused: Vec<Refused>,
+        refused: Vec<RefusedOrder>,
         state_root: Hash,
         (records, records_root): (u64, Hash),
     ) -> Outcome {

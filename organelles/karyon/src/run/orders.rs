@@ -27,7 +27,7 @@ type Put = (Due, Result<Receiver<Answer>, Refusal>);
 
 /// An order that was not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedOrder {
     /// For which tick it was given.
     pub tick: u64,
     /// To whom.
@@ -166,7 +166,7 @@ impl Ordered {
     }
 
     /// What was not carried out; a run that is repeated takes what it repeats from its log.
-    pub(super) fn refused(&self) -> Vec<Refused> {
+    pub(super) fn refused(&self) -> Vec<RefusedOrder> {
         let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = put.drain(..).filter_map(|((tick, agent, order), answer)| {
             let answer = answer.map(|answer| answer.try_recv());
@@ -178,7 +178,7 @@ impl Ordered {
                 Ok(Ok(_)) => return None,
                 Ok(Err(_)) => Refusal::NotRunning,
             };
-            Some(Refused { tick, agent, order, why })
+            Some(RefusedOrder { tick, agent, order, why })
         });
         refused.collect()
     }

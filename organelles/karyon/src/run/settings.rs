@@ -87,8 +87,8 @@ impl Run {
 
     /// Bounds: outputs of a step (64, if it is not said), messages for one agent in one tick
     /// (1,024), bytes of the log for what one agent puts out (no bound). To pass one of the first
-    /// two ends the run; what is beyond the third is denied. And how many agents may come to life:
-    /// see [`Run::may_spawn`] and [`Run::order`].
+    /// two ends the run, unless it sheds; what is beyond the third is denied. And how many agents
+    /// may come to life: see [`Run::may_spawn`] and [`Run::order`].
     pub fn limits(&mut self, limits: Limits) -> &mut Run {
         self.settings.limits = limits;
         self

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Control, LeaseRecord, Message, OrderVerb, Record};
+use karyon_log::{Cause, Control, LOST_STEP, LeaseRecord, Message, OrderVerb, Record};
 use karyon_memory_ops::{Content, Value, Vertex};
 use karyon_types::{AgentId, LeaseId, Position};
 
@@ -169,6 +169,7 @@ impl Chain<'_> {
             | Record::Input { .. }
             | Record::Change { .. }
             | Record::Order { .. }
+            | Record::Lost { .. }
             | Record::Supervised { .. } => None,
         };
         let Some((agent, cause)) = cause else { return Ok(()) };
@@ -268,6 +269,7 @@ impl Chain<'_> {
                 | Record::DeadLetter { .. }
                 | Record::Change { .. }
                 | Record::Order { .. }
+                | Record::Lost { .. }
                 | Record::Supervised { .. } => {
                     return Err(JournalError::Changed { position: at }.into());
                 }
@@ -368,6 +370,10 @@ impl Chain<'_> {
                 | Cause::Exit(message) => message,
                 Cause::Spawn(answered) => Message { from: agent, ..answered },
             };
+            // Nothing led to it but a step that did not come back.
+            if message.step == LOST_STEP {
+                return Ok(None);
+            }
             let found = self.journal.step(message.from, message.step, effect)?;
             let missing =
                 || LineageError::NoCause { agent: message.from, step: message.step, effect };

@@ -383,7 +383,8 @@ impl Tree<'_> {
             | Record::Tick(_)
             | Record::Input { .. }
             | Record::Change { .. }
-            | Record::Order { .. } => Ok(()),
+            | Record::Order { .. }
+            | Record::Lost { .. } => Ok(()),
             Record::Supervised { agent, step, .. } => {
                 // Whoever is bound to an agent that its supervisor ended is told of that.
                 let end = Message { from: *agent, step: *step, output: 0 };

@@ -100,6 +100,7 @@ fn play(
             outputs_per_step: 8,
             messages_per_tick: 64,
             log_bytes_per_lease: u64::MAX,
+            shed: None,
             spawned: 0,
             forks: 0,
         },
@@ -108,6 +109,7 @@ fn play(
         progress: Arc::clone(progress),
         guard: None,
         desk: None,
+        watch: None,
         rate: None,
         schedule: Schedule::default(),
     };
@@ -148,6 +150,7 @@ fn counted(samples: &Samples) -> Counts {
         remembered: of("memories_written"),
         forgone: of("memories_denied"),
         refused: of("messages_refused"),
+        refused_speculative: of("messages_refused_speculative"),
         dead_lettered: of("messages_dead_lettered"),
         inputs_lost: of("inputs_lost"),
         crashes: of("crashes"),

@@ -124,6 +124,11 @@ impl Teller<'_> {
                 put("kind", "change".into());
                 put("change", change_words(*verb, *target).into());
             }
+            What::Quarantined { first, last } => {
+                put("kind", "lost_agents".into());
+                put("first", first.0.into());
+                put("last", last.0.into());
+            }
             What::Ordered { verb, uid } => {
                 put("kind", "order".into());
                 put("verb", order_verb(*verb).into());

@@ -11,7 +11,9 @@ use super::super::memory::show::value_words;
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, plain};
-use crate::words::{arrangement_words, change_words, control_words, measure_words, order_words};
+use crate::words::{
+    arrangement_words, change_words, control_words, lost_words, measure_words, order_words,
+};
 
 impl Teller<'_> {
     pub(super) fn name(&self, agent: AgentId) -> Result<String, CliError> {
@@ -107,6 +109,7 @@ impl Teller<'_> {
             What::Released { count } => format!("{count} inputs were released"),
             What::Control(control) => control_words(control),
             What::Changed { verb, target } => change_words(*verb, *target),
+            What::Quarantined { first, last } => lost_words(*first, *last),
             What::Ordered { verb, uid } => order_words(&who, *verb, *uid),
             What::Supervised { measure } => measure_words(&who, *measure),
         })
@@ -162,5 +165,6 @@ pub(super) fn lost(loss: Loss) -> &'static str {
         Loss::Poison => "it killed its receiver too often",
         Loss::ReceiverGone => "its receiver was gone",
         Loss::MailboxEmptied => "its receiver was restarted with an empty mailbox",
+        Loss::Refused => "its receiver's mailbox was too full for it",
     }
 }
