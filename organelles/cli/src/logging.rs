@@ -3,6 +3,7 @@
 //! Where nobody did, nothing is installed, and each place that could tell something looks at one
 //! number and goes on.
 
+use std::io::IsTerminal as _;
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -73,8 +74,10 @@ pub(crate) fn begin(asked: Option<Levels>, format: Format) -> Result<(), CliErro
     if !levels.some {
         return Ok(());
     }
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !is_plain)
         .with_thread_names(true)
         .with_span_events(FmtSpan::CLOSE)
         // Nobody has to be there to hear it; a complaint of that could end a scheduler.
