@@ -85,6 +85,12 @@ def slow_down(number):
     return tracer if tracer.poll() is None else None
 
 
+def end(tracer):
+    if tracer:
+        tracer.terminate()
+        tracer.wait(PATIENCE_S)
+
+
 class Outside:
     """Somebody who asks and orders at random."""
 
@@ -145,11 +151,12 @@ def main(minutes):
             time.sleep(PERIOD_S)
         if run.poll() is None:
             outside.release()
+        # What is left is to make the memory ready to be asked, which is not what is looked at here.
+        tracer = end(tracer)
         if run.wait(PATIENCE_S + minutes * 60) != 0:
             raise Wrong(f"exit {run.returncode}: {(work / 'errors').read_text()}")
     finally:
-        if tracer:
-            tracer.terminate()
+        end(tracer)
         if run.poll() is None:
             run.terminate()
             run.wait(PATIENCE_S)
