@@ -290,7 +290,8 @@ fn a_signal_ends_it_at_once_and_leaves_nothing() {
     running.signal("INT");
     running.end().expect(130);
     let was = tree(&place.path("d"));
-    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
+    let signals = [(Signal::INT, 2), (Signal::TERM, 15)];
+    for (signal, number) in signals.into_iter().filter(|(_, number)| !is_ignored(*number)) {
         let mut command = place.command();
         command.args(REPLAY).stdout(Stdio::null());
         let mut replay = command.spawn().unwrap();
@@ -305,6 +306,14 @@ fn a_signal_ends_it_at_once_and_leaves_nothing() {
         assert_eq!(replay.wait().unwrap().signal(), Some(number));
         assert_eq!(tree(&place.path("d")), was);
     }
+}
+
+/// Whether this process, and so all that it starts, ignores a signal: a shell does so to what it
+/// puts into the background.
+fn is_ignored(number: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(ignored.trim(), 16).unwrap() >> (number - 1) & 1 == 1
 }
 
 fn has_open(folder: &Path, file: &Path) -> bool {
