@@ -15,6 +15,9 @@ pub enum Turns {
     Random,
     /// Likewise, but the order is drawn for all stages of a step at once.
     RandomByStep,
+    /// No order of the whole: each acts as soon as something reaches it, and ticks are milliseconds.
+    /// What ran when is in the log.
+    Free,
 }
 
 /// How the agents of a run take turns, and the seed of all that is drawn in it. The usual one is
@@ -31,6 +34,7 @@ mod number {
     pub(super) const SIMULTANEOUS: u8 = 1;
     pub(super) const RANDOM: u8 = 2;
     pub(super) const RANDOM_BY_STEP: u8 = 3;
+    pub(super) const FREE: u8 = 5;
 }
 
 impl Schedule {
@@ -56,6 +60,12 @@ impl Schedule {
         Schedule { turns: Turns::RandomByStep, seed, ..self }
     }
 
+    /// Free-running: agents act as soon as something reaches them, a tick is a millisecond since the
+    /// run began, and the order in which steps ran is in the log.
+    pub fn free() -> Schedule {
+        Schedule { turns: Turns::Free, ..Schedule::default() }
+    }
+
     /// With this seed for the order of turns and for what agents draw.
     pub fn seeded(self, seed: u64) -> Schedule {
         Schedule { seed, ..self }
@@ -73,7 +83,12 @@ impl Schedule {
 
     /// Whether agents act one after the other, rather than all at once.
     pub fn is_sequential(&self) -> bool {
-        self.turns != Turns::Simultaneous
+        matches!(self.turns, Turns::Random | Turns::RandomByStep)
+    }
+
+    /// Whether there is no order of the whole.
+    pub fn is_free(&self) -> bool {
+        self.turns == Turns::Free
     }
 
     /// Whether an agent hears its messages before its timers and inputs come: in all schedules
@@ -103,6 +118,7 @@ impl Schedule {
             Turns::Simultaneous => number::SIMULTANEOUS,
             Turns::Random => number::RANDOM,
             Turns::RandomByStep => number::RANDOM_BY_STEP,
+            Turns::Free => number::FREE,
         });
         varint::write(out, u64::from(self.stages));
         varint::write(out, self.seed);
@@ -115,6 +131,7 @@ impl Schedule {
             number::SIMULTANEOUS => Turns::Simultaneous,
             number::RANDOM => Turns::Random,
             number::RANDOM_BY_STEP => Turns::RandomByStep,
+            number::FREE => Turns::Free,
             _ => return None,
         };
         let stages = varint::read(&mut rest)?.try_into().ok()?;
@@ -129,6 +146,7 @@ impl fmt::Display for Schedule {
             Turns::Simultaneous => "simultaneous",
             Turns::Random => "sequential, in random order",
             Turns::RandomByStep => "sequential, in random order by step",
+            Turns::Free => "free-running",
         })?;
         if self.stages > 0 {
             write!(f, ", {} stages", self.stages)?;
@@ -154,7 +172,7 @@ mod tests {
             let staged = Schedule::staged(stages);
             for schedule in [
                 Schedule::default().seeded(seed), Schedule::sequential_random(seed), staged,
-                staged.shuffled(seed), staged.shuffled_by_step(seed),
+                staged.shuffled(seed), staged.shuffled_by_step(seed), Schedule::free().seeded(seed),
             ] {
                 prop_assert_eq!(Schedule::decode(&bytes(schedule)), Some(schedule));
             }
@@ -173,6 +191,7 @@ mod tests {
         assert_eq!(bytes(Schedule::default()), b"\x01\x00\x00");
         assert_eq!(bytes(Schedule::sequential_random(300)), b"\x02\x00\xac\x02");
         assert_eq!(bytes(Schedule::staged(4).shuffled_by_step(1)), b"\x03\x04\x01");
+        assert_eq!(bytes(Schedule::free()), b"\x05\x00\x00");
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! they were carried out, and nobody may add one in between.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use karyon_log::{Lane, LogError, Record, Records, Walk, WalkedBlock};
 
-use karyon_types::AgentId;
+use karyon_types::{AgentId, Tick};
 
 use crate::processes::Order;
 
@@ -28,6 +29,36 @@ impl Blocks {
             Some(block) => Ok(Some(block)),
             None => self.read(),
         }
+    }
+
+    /// Looks at whole records from `rest` on, what is left of the block before, and at most `most`
+    /// of them, until `look` has seen enough. Bytes that are no record are none, and so is the end,
+    /// unless that is where it begins.
+    pub(crate) fn scan<T>(
+        &mut self,
+        rest: &[u8],
+        mut most: u64,
+        mut look: impl FnMut(Option<&Record<'_>>) -> ControlFlow<T>,
+    ) -> Result<Option<T>, LogError> {
+        let (mut before, mut any, mut body) = (0, false, rest);
+        loop {
+            for record in Records::new(body) {
+                if most == 0 {
+                    break;
+                }
+                (any, most) = (true, most - 1);
+                if let ControlFlow::Break(found) = look(record.as_ref()) {
+                    return Ok(Some(found));
+                }
+            }
+            let next = if most > 0 { self.peek(before)? } else { None };
+            let Some(block) = next else { break };
+            (body, before) = (&block.body, before + 1);
+        }
+        Ok(match any.then(|| look(None)) {
+            Some(ControlFlow::Break(found)) => Some(found),
+            Some(ControlFlow::Continue(())) | None => None,
+        })
     }
 
     /// The block that comes behind `before` others.
@@ -63,6 +94,8 @@ pub(crate) struct Ahead {
     pub(crate) lost: Vec<(AgentId, AgentId)>,
     /// Whether more of the run is committed behind them.
     pub(crate) more: bool,
+    /// The tick, if it is one that comes next.
+    pub(crate) tick: Option<Tick>,
     begun: bool,
     /// Whether all of the beginning was read.
     read: bool,
@@ -87,7 +120,9 @@ impl Ahead {
     fn pass(&mut self, bytes: &[u8]) {
         for record in Records::new(bytes) {
             match record {
-                Some(Record::Tick(_)) if !self.begun => self.begun = true,
+                Some(Record::Tick(tick)) if !self.begun => {
+                    (self.begun, self.tick) = (true, Some(tick));
+                }
                 Some(Record::Change { .. } | Record::Supervised { .. }) if self.begun => {}
                 Some(Record::Order { verb, agent, uid }) if self.begun => {
                     self.orders.push(Order { verb, agent, uid });

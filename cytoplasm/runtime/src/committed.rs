@@ -2,6 +2,7 @@
 //! in which the two differ.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use karyon_log::{Lane, LogError, Record, Records, Walk, WalkedBlock};
@@ -20,14 +21,19 @@ pub struct Divergence {
     /// The record as it was committed; `None`: the run does more than is recorded. As long as a
     /// record may be, at most.
     pub expected: Option<Vec<u8>>,
-    /// What the run made in its place; `None`: it ended before.
+    /// What the run made in its place; `None`: it ended before, or see `why`.
     pub got: Option<Vec<u8>>,
+    /// Of a free-running run, which does what its log says: why it could not do that.
+    pub why: Option<&'static str>,
 }
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.expected, &self.got) {
             (Some(_), Some(_)) => write!(f, "the first record that differs is {}", self.position)?,
+            (Some(_), None) if let Some(why) = self.why => {
+                write!(f, "record {} cannot come to be: {why}", self.position)?;
+            }
             (Some(_), None) => {
                 write!(f, "it ended, but record {} of it is committed", self.position)?;
             }
@@ -56,6 +62,7 @@ impl Compared {
             tick: self.tick,
             expected: None,
             got: first_record(records),
+            why: None,
         }
     }
 }
@@ -165,6 +172,26 @@ impl Committed {
         Ok(Ahead::read(rest, &mut self.blocks)?)
     }
 
+    /// Looks at what is committed and not compared yet.
+    pub(crate) fn scan<T>(
+        &mut self,
+        look: impl FnMut(Option<&Record<'_>>) -> ControlFlow<T>,
+    ) -> Result<Option<T>, RecordError> {
+        let rest = self.body.get(self.read..).unwrap_or_default();
+        Ok(self.blocks.scan(rest, self.left, look)?)
+    }
+
+    /// What comes next cannot be.
+    pub(crate) fn impossible(&mut self, why: &'static str) -> RecordError {
+        match self.missing() {
+            RecordError::Diverged(mut first) => {
+                first.why = Some(why);
+                RecordError::Diverged(first)
+            }
+            error => error,
+        }
+    }
+
     /// The run makes `records` where something else is committed.
     fn divergence(&self, records: &[u8]) -> Divergence {
         Divergence {
@@ -172,6 +199,7 @@ impl Committed {
             tick: self.compared.tick,
             expected: first_record(self.body.get(self.read..).unwrap_or_default()),
             got: first_record(records),
+            why: None,
         }
     }
 }

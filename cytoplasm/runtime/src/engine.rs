@@ -4,10 +4,12 @@
 //! STOP, brings the tick's records into the log in the order of serials, counts restarts against
 //! the supervisor's intensity, and names the next tick.
 
+mod free;
 mod shares;
 mod supervising;
 mod waiting;
 
+use self::free::Free;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,7 @@ use crate::barrier::Barrier;
 use crate::births::{Births, Later};
 use crate::bonds::{BondChange, Bonds};
 use crate::census::Ground;
+use crate::epoch::Epoch;
 use crate::error::RunError;
 use crate::input::{Batch, InputSource};
 use crate::leases::Leases;
@@ -82,6 +85,7 @@ pub fn run<A: Agent>(
         last: AtomicU64::new(population.names.len() as u64),
     };
     let layout = Layout::new(plan.agents, schedulers);
+    let epoch = config.schedule.is_free().then(|| Epoch::new(schedulers));
     let births = Births::new(config.limits, layout, population.names);
     let orders = Orders::new(config.desk, layout);
     let slabs: Vec<_> = (0..schedulers)
@@ -89,6 +93,7 @@ pub fn run<A: Agent>(
         .collect();
     let shared = Arc::new(Shared {
         barrier: Barrier::new(schedulers),
+        epoch,
         layout,
         small_tick: config.small_tick,
         next: AtomicU64::new(0),
@@ -117,6 +122,7 @@ pub fn run<A: Agent>(
             layout,
             losing: Vec::new(),
             lost: BTreeSet::new(),
+            free: Free::new(config.virtual_time),
         })),
         plan,
         slabs,
@@ -213,6 +219,8 @@ pub(crate) struct Shared<A> {
     links: Vec<Mutex<Vec<Envelope>>>,
     pub(crate) layout: Layout,
     pub(crate) watched: Option<Watched>,
+    /// Of a free-running run.
+    pub(crate) epoch: Option<Epoch>,
     /// `None`: the run has ended.
     leader: Mutex<Option<Leader>>,
     slabs: Vec<Mutex<Scheduler<A>>>,
@@ -258,6 +266,8 @@ struct Leader {
     losing: Vec<(AgentId, AgentId)>,
     /// All who were lost.
     lost: BTreeSet<AgentId>,
+    /// Of use only to a free-running run.
+    free: Free,
 }
 
 /// What is left to do behind a tick.
@@ -395,18 +405,28 @@ impl Leader {
         tick: Tick,
         batch: Batch<'_>,
     ) -> Result<u64, RunError> {
-        self.framing.clear();
-        Record::Tick(tick).encode(&mut self.framing);
-        self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
-        self.framed += self.orders.frame(&mut self.framing);
-        self.framed += self.births.begin(ground, &mut self.leases, &mut self.framing);
-        self.bonds.last = self.births.names.len() as u64;
+        self.start_frame(ground, tick)?;
         let released = batch.items.len() as u64;
         if released > 0 {
             Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
             self.framed += 1;
         }
         Ok(released)
+    }
+
+    /// The same but for inputs.
+    fn start_frame<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        tick: Tick,
+    ) -> Result<(), RunError> {
+        self.framing.clear();
+        Record::Tick(tick).encode(&mut self.framing);
+        self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
+        self.framed += self.orders.frame(&mut self.framing);
+        self.framed += self.births.begin(ground, &mut self.leases, &mut self.framing);
+        self.bonds.last = self.births.names.len() as u64;
+        Ok(())
     }
 
     /// From this tick on these agents take no step.
@@ -443,7 +463,10 @@ impl Leader {
             self.bonds.lose(first, last);
             self.trees.iter_mut().for_each(|trees| trees.lose(first, last));
         }
-        let released = plan.inputs.released(tick).items.len() as u64 + activated.unwrap_or(0);
+        // In a free-running run they are counted when they are released.
+        let batch = if plan.schedule.is_free() { Batch::default() } else { plan.inputs.released(tick) };
+        let released = batch.items.len() as u64 + activated.unwrap_or(0);
+        let mut waiting = 0;
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
         let (mut born, mut refused, mut later) = (0, 0, Vec::new());
         self.held = 0;
@@ -457,6 +480,7 @@ impl Leader {
             refused += std::mem::take(&mut outcome.refused);
             restarts += outcome.restarts;
             self.held += outcome.held;
+            waiting += outcome.waiting;
             crashes += std::mem::take(&mut outcome.crashes);
             outcome.records.clear();
             (outcome.count, outcome.sent, outcome.restarts) = (0, 0, 0);
@@ -484,7 +508,7 @@ impl Leader {
         if refused > 0 {
             self.progress.refused.fetch_add(refused, Ordering::Relaxed);
         }
-        Ok(Left { events: sent + born + self.bonds.waiting(), timer })
+        Ok(Left { events: waiting + sent + born + self.bonds.waiting(), timer })
     }
 
     fn apply(&mut self, change: BondChange) {

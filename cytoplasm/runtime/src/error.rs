@@ -124,6 +124,9 @@ pub enum RunError {
     /// A step did not return, and no agent is left that could go on.
     #[error("{0}: nobody is left; what was recorded before {tick} is kept, and the run can be resumed", tick = .0.tick)]
     Stuck(Box<Stuck>),
+    /// Something that a free-running run has not.
+    #[error("a free-running run has no {0}")]
+    NotFree(&'static str),
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
     Runtime(String),

@@ -23,6 +23,7 @@ mod committed;
 pub mod datadir;
 mod draws;
 mod engine;
+mod epoch;
 mod error;
 mod input;
 mod keeper;

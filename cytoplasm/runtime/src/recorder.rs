@@ -5,6 +5,7 @@
 //! re-executed from its beginning, compared byte by byte with what is committed already, and
 //! only what is missing is appended.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -120,6 +121,28 @@ impl Recorder {
     /// What is committed of the beginning of the next tick, between two ticks.
     pub(crate) fn ahead(&mut self) -> Result<Ahead, RecordError> {
         self.committed.as_mut().map_or_else(|| Ok(Ahead::default()), Committed::ahead)
+    }
+
+    /// Whether something is committed that is not repeated yet.
+    pub(crate) fn follows(&self) -> bool {
+        self.committed.is_some()
+    }
+
+    /// Looks at it, record by record, until `look` has seen enough; `None`: there is none. `look`
+    /// gets none for what is no record, and where the log ends.
+    pub(crate) fn scan<T>(
+        &mut self,
+        look: impl FnMut(Option<&Record<'_>>) -> ControlFlow<T>,
+    ) -> Result<Option<T>, RecordError> {
+        self.committed.as_mut().map_or(Ok(None), |committed| committed.scan(look))
+    }
+
+    /// What is committed next cannot be.
+    pub(crate) fn impossible(&mut self, why: &'static str) -> RecordError {
+        match &mut self.committed {
+            Some(committed) => committed.impossible(why),
+            None => RecordError::Reached,
+        }
     }
 
     /// Records `count` whole records, in the order of the run.

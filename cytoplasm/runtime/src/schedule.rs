@@ -25,7 +25,7 @@ pub(crate) struct Order {
 impl Order {
     pub(crate) fn of(schedule: &Schedule, tick: Tick) -> Order {
         let drawn_at = match schedule.turns() {
-            Turns::Simultaneous | Turns::Random => tick.0,
+            Turns::Simultaneous | Turns::Random | Turns::Free => tick.0,
             Turns::RandomByStep => schedule.round(tick),
         };
         Order { key: mix(mix(schedule.seed() ^ TURNS) ^ mix(drawn_at)) }

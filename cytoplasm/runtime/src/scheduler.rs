@@ -7,6 +7,8 @@
 mod admit;
 mod apart;
 mod attempt;
+mod boxes;
+mod free;
 mod life;
 mod mailbox;
 mod newborn;
@@ -41,6 +43,8 @@ use crate::wheel::Wheel;
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
 use self::attempt::attempt_step;
+use self::boxes::Boxes;
+pub(crate) use self::free::Said;
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
 pub(crate) use self::mailbox::Envelope;
@@ -100,6 +104,8 @@ pub(crate) struct TickOutcome {
     pub(crate) signals: Vec<Signal>,
     /// What waits for its paused agents.
     pub(crate) held: u64,
+    /// What waits in mailboxes for others: only in a free-running run does anything.
+    pub(crate) waiting: u64,
     pub(crate) error: Option<RunError>,
 }
 
@@ -135,6 +141,8 @@ pub(crate) struct Scheduler<A> {
     parked: BTreeMap<AgentId, Parked<A>>,
     /// Of its agents, those that were lost.
     lost: BTreeSet<AgentId>,
+    /// If it is free-running.
+    boxes: Option<Box<Boxes>>,
     /// Where it says what it runs, if somebody watches.
     pub(crate) pulse: Option<Arc<Pulse>>,
 }
@@ -242,6 +250,7 @@ impl<A: Agent> Scheduler<A> {
             turns: Turns::default(),
             parked: BTreeMap::new(),
             lost: BTreeSet::new(),
+            boxes: None,
             pulse: None,
         }
     }
@@ -405,14 +414,8 @@ impl<A: Agent> Scheduler<A> {
         envelope: &Envelope,
         emptied: bool,
     ) -> bool {
-        let event = match envelope.what {
-            What::Message(_) => {
-                Event::Message { from: envelope.message.from, payload: &envelope.payload }
-            }
-            What::Denied(denial, deed) => Event::Denied { deed, denial, output: envelope.output() },
-            What::Refused(to, why) => Event::Refused { to, why, output: envelope.output() },
-        };
-        self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
+        let due = Due { cause: envelope.cause(), event: envelope.event() };
+        self.handle(plan, tick, id, &due, emptied)
     }
 
     /// Runs one event to its end. Returns whether the rest of the agent's mailbox is gone.

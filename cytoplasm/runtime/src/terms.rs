@@ -173,6 +173,9 @@ pub struct RunConfig {
     pub desk: Option<Arc<Desk>>,
     /// Messages and inputs a second at most; `None`: as fast as can be. What is only repeated is.
     pub rate: Option<NonZeroU64>,
+    /// Of a free-running run: time passes only where nothing else is to be done, and then at once.
+    /// For tests: with one scheduler, the same run does the same again.
+    pub virtual_time: bool,
     /// How steps are watched; `None`: one that does not return ends nothing but the run.
     pub watch: Option<Watch>,
 }

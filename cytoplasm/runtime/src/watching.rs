@@ -13,6 +13,7 @@ use karyon_types::Tick;
 
 use crate::agent::Agent;
 use crate::engine::{Shared, lock};
+use crate::epoch::Epoch;
 use crate::error::RunError;
 use crate::scheduler::{Envelope, Scheduler};
 use crate::watchdog::{Due, Running, Seen, Share, Stuck, Watch};
@@ -186,6 +187,7 @@ impl<A: Agent> Shared<A> {
             lock(&watched.stuck).pop();
             return;
         };
+        self.epoch.iter().for_each(Epoch::end);
         (watched.watch.told)(&stuck);
         if let Some(guard) = guard {
             guard.counters().crashes.fetch_add(1, Ordering::Relaxed);

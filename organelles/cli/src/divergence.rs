@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn of(expected: Option<Vec<u8>>, got: Option<Vec<u8>>) -> Divergence {
-        Divergence { position: Position(9), tick: Some(Tick(3)), expected, got }
+        Divergence { position: Position(9), tick: Some(Tick(3)), expected, got, why: None }
     }
 
     #[test]

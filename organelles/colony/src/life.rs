@@ -355,6 +355,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         guard: None,
         desk: None,
         watch: None,
+        virtual_time: false,
         rate: settings.rate,
     }
 }

@@ -8,6 +8,7 @@ use karyon_types::{AgentId, Tick};
 use super::{Leader, STOP, Shared, lock};
 use crate::agent::Agent;
 use crate::census::Ground;
+use crate::epoch::Epoch;
 use crate::error::RunError;
 use crate::scheduler::{Envelope, Scheduler};
 use crate::watchdog::Dismissed;
@@ -52,7 +53,10 @@ impl<A: Agent> Shared<A> {
     fn run_next(&self, number: usize) -> Result<bool, Dismissed> {
         match self.next.load(Ordering::Acquire) {
             STOP => Ok(false),
-            tick => self.run_share(number, tick, None).map(|()| true),
+            tick => match &self.epoch {
+                Some(epoch) => self.run_epoch(number, tick, epoch).map(|()| true),
+                None => self.run_share(number, tick, None).map(|()| true),
+            },
         }
     }
 
@@ -100,6 +104,26 @@ impl<A: Agent> Shared<A> {
         share.end(tick)?;
         let inbox = Arc::try_unwrap(inbox).unwrap_or_default();
         self.give(&mut scheduler, number, tick, inbox);
+        *lock(slab) = scheduler;
+        Ok(())
+    }
+
+    /// Runs a scheduler's part of an epoch.
+    fn run_epoch(&self, number: usize, tick: u64, epoch: &Epoch) -> Result<(), Dismissed> {
+        let Some(slab) = self.slabs.get(number) else {
+            self.barrier.poison();
+            return Ok(());
+        };
+        let Some((watched, share)) =
+            self.watched.as_ref().and_then(|w| Some((w, w.share(number)?)))
+        else {
+            lock(slab).run_epoch(&self.plan, Tick(tick), number, epoch);
+            return Ok(());
+        };
+        let mut scheduler = std::mem::replace(&mut *lock(slab), Scheduler::nobody());
+        share.begin(tick, watched.due(&mut scheduler, share, None, &Arc::default()));
+        scheduler.run_epoch(&self.plan, Tick(tick), number, epoch);
+        share.end(tick)?;
         *lock(slab) = scheduler;
         Ok(())
     }
@@ -191,7 +215,10 @@ impl<A: Agent> Shared<A> {
             let Some(leader) = leader.as_mut() else { return Ok(()) };
             let next = self
                 .bury(leader)
-                .and_then(|()| leader.between_ticks(&self.ground(), &self.outcomes))
+                .and_then(|()| match &self.epoch {
+                    Some(epoch) => leader.between_epochs(&self.ground(), &self.outcomes, epoch),
+                    None => leader.between_ticks(&self.ground(), &self.outcomes),
+                })
                 .unwrap_or_else(|error| {
                     leader.result = Some(Err(error));
                     None
@@ -215,6 +242,10 @@ impl<A: Agent> Shared<A> {
     fn bury(&self, leader: &mut Leader) -> Result<(), RunError> {
         let (Some(watched), Some(tick)) = (&self.watched, leader.current) else { return Ok(()) };
         for (number, due) in watched.void() {
+            if self.epoch.is_some() {
+                // What it did was seen by others: nothing of this epoch is kept.
+                return Err(watched.nobody_left());
+            }
             // In the place of a void share there is nobody yet.
             if !self.slabs.iter().any(|slab| lock(slab).has_living()) {
                 return Err(watched.nobody_left());

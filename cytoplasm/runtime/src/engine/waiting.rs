@@ -13,7 +13,7 @@ use crate::pace::Pace;
 use crate::terms::Ending;
 
 /// How long a run that waits for orders sleeps before it looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 impl Leader {
     /// All that is left to do waits for paused agents, or more than may: waits for an order, or
@@ -66,13 +66,13 @@ impl Leader {
         }
     }
 
-    fn set_waiting(&self, agent: Option<AgentId>) {
+    pub(super) fn set_waiting(&self, agent: Option<AgentId>) {
         self.progress.waiting.store(agent.map_or(0, |id| id.0), Ordering::Relaxed);
         self.set_stepping(agent.is_none());
     }
 
     /// Or the guardian would take a run that waits for one that hangs.
-    fn set_stepping(&self, is_so: bool) {
+    pub(super) fn set_stepping(&self, is_so: bool) {
         if let Some(guard) = &self.guard {
             guard.counters().stepping.store(is_so, Ordering::Relaxed);
         }

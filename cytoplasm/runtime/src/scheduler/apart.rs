@@ -3,7 +3,7 @@
 //!
 //! All others pay one look at an empty map a tick.
 
-use karyon_arrangements::{Bond, ExitReason, TimerId};
+use karyon_arrangements::{Bond, ExitReason, Lane, TimerId};
 use karyon_log::{Cause, CrashKind, Loss, Message, OrderVerb};
 use karyon_supervision::Exit;
 use karyon_types::{AgentId, Tick};
@@ -21,6 +21,7 @@ use crate::processes::{LAST_CAUSES, Refusal, Status};
 const MAX_WATCHED: usize = 4_096;
 
 /// What waits for an agent, in the order in which it came.
+#[derive(Clone)]
 pub(super) enum Held {
     Signal(Signal),
     Timer(TimerId),
@@ -47,9 +48,14 @@ impl Held {
     }
 
     pub(super) fn is_message(&self) -> bool {
+        self.lane().is_some()
+    }
+
+    /// Its lane, if it is a message.
+    pub(super) fn lane(&self) -> Option<Lane> {
         match self {
-            Held::Mail(envelope) => envelope.counted().is_some(),
-            Held::Signal(_) | Held::Timer(_) | Held::Input(_) | Held::Birth(..) => false,
+            Held::Mail(envelope) => envelope.counted(),
+            Held::Signal(_) | Held::Timer(_) | Held::Input(_) | Held::Birth(..) => None,
         }
     }
 
@@ -84,6 +90,16 @@ pub(super) struct Apart {
 impl Apart {
     pub(super) fn end(&mut self, end: End) {
         self.ended.push(end);
+    }
+
+    /// How it was ended and that was not recorded yet.
+    pub(super) fn ended(&self) -> &[End] {
+        &self.ended
+    }
+
+    /// Takes the first of these.
+    pub(super) fn next_ended(&mut self) -> Option<End> {
+        (!self.ended.is_empty()).then(|| self.ended.remove(0))
     }
 
     pub(super) fn hold(&mut self, held: Held) {
@@ -213,14 +229,17 @@ impl<A: Agent> Scheduler<A> {
 
     /// What waits for paused agents.
     pub(crate) fn held(&self) -> u64 {
-        self.apart.values().map(|apart| apart.held.len() as u64).sum()
+        let held: u64 = self.apart.values().map(|apart| apart.held.len() as u64).sum();
+        held + self.boxes.as_ref().map_or(0, |boxes| self.held_in_boxes(boxes))
     }
 
     /// The first agent for which something waits because it is paused.
     pub(crate) fn holding(&self) -> Option<AgentId> {
         self.apart
             .iter()
-            .find(|(_, apart)| apart.paused && !apart.held.is_empty())
+            .find(|(id, apart)| {
+                apart.paused && (!apart.held.is_empty() || self.boxed(**id) > 0)
+            })
             .map(|(id, _)| *id)
     }
 
@@ -251,7 +270,9 @@ impl<A: Agent> Scheduler<A> {
             steps: slot.steps,
             restarts: u64::from(slot.restarts),
             log_bytes: slot.standing.log_bytes(),
-            held: apart.map_or(0, |apart| apart.held.len() as u64) + self.turns.letters(id),
+            held: apart.map_or(0, |apart| apart.held.len() as u64)
+                + self.turns.letters(id)
+                + self.boxed(id),
         }
     }
 

@@ -56,6 +56,16 @@ impl Life {
         self.traps
     }
 
+    /// It is told of that end no more.
+    pub(super) fn unbind(&mut self, bond: Bond, who: AgentId) {
+        self.bonds.remove(&(bond, who));
+    }
+
+    /// What a timer brings, if it is armed.
+    pub(super) fn payload(&self, timer: &TimerId) -> Option<&[u8]> {
+        self.timers.get(timer).map(|timer| timer.payload.as_slice())
+    }
+
     /// Takes all timers from the wheel.
     pub(super) fn cancel(&self, wheel: &mut Wheel<(AgentId, TimerId)>) {
         for key in self.timers.values().filter_map(|timer| timer.key) {
@@ -324,8 +334,11 @@ impl<A: Agent> Scheduler<A> {
                 );
             }
             Arrangement::Cancel(timer) => {
-                if let Some(key) = life.timers.remove(timer).and_then(|timer| timer.key) {
-                    self.wheel.cancel(key);
+                match (life.timers.remove(timer).map(|timer| timer.key), &mut self.boxes) {
+                    (Some(Some(key)), _) => drop(self.wheel.cancel(key)),
+                    // It is due, and may lie in the mailbox.
+                    (Some(None), Some(boxes)) => boxes.forget_timers(id, Some(*timer)),
+                    (Some(None), None) | (None, _) => {}
                 }
             }
             Arrangement::Bind(bond, to) => {

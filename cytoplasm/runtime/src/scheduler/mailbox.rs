@@ -7,7 +7,7 @@ use karyon_log::{Cause, Loss, Message};
 use karyon_types::{AgentId, Denial, Tick};
 
 use super::{Arrivals, Plan, Scheduler};
-use crate::agent::{Agent, Deed, Payload};
+use crate::agent::{Agent, Deed, Event, Payload};
 use crate::error::RunError;
 use crate::pressure::{self, Refused};
 
@@ -34,6 +34,17 @@ impl Envelope {
         match self.what {
             What::Message(_) => Cause::Message(self.message),
             What::Denied(..) | What::Refused(..) => Cause::Denial(self.message),
+        }
+    }
+
+    /// What its receiver handles.
+    pub(super) fn event(&self) -> Event<'_> {
+        match self.what {
+            What::Message(_) => {
+                Event::Message { from: self.message.from, payload: &self.payload }
+            }
+            What::Denied(denial, deed) => Event::Denied { deed, denial, output: self.output() },
+            What::Refused(to, why) => Event::Refused { to, why, output: self.output() },
         }
     }
 
@@ -143,7 +154,7 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// Refuses a message, and tells its sender in the next tick.
-    fn refuse(&mut self, id: AgentId, message: Message, why: Refused) {
+    pub(super) fn refuse(&mut self, id: AgentId, message: Message, why: Refused) {
         self.lose(id, Cause::Message(message), Loss::Refused);
         self.counts.refused += 1;
         self.counts.refused_speculative += u64::from(why == Refused::LaneClosed);

@@ -286,16 +286,7 @@ impl<A: Agent> Scheduler<A> {
         (by, child): (Message, Option<AgentId>),
         emptied: bool,
     ) -> bool {
-        let spawn = SpawnId { step: by.step, output: by.output };
-        let event = match child {
-            Some(child) => Event::Spawned { spawn, child },
-            None => Event::Denied {
-                output: TimerId { step: by.step, output: by.output },
-                deed: Deed::Spawn,
-                denial: Denial::BudgetExhausted,
-            },
-        };
-        let due = Due { cause: birth_cause(by, child), event };
+        let due = Due { cause: birth_cause(by, child), event: birth_event(by, child) };
         self.handle(plan, tick, by.from, &due, emptied)
     }
 
@@ -314,6 +305,18 @@ impl<A: Agent> Scheduler<A> {
         if let Some(origin) = self.origins.get_mut(&id) {
             origin.seed = Seed::Spent;
         }
+    }
+}
+
+pub(super) fn birth_event(by: Message, child: Option<AgentId>) -> Event<'static> {
+    let (step, output) = (by.step, by.output);
+    match child {
+        Some(child) => Event::Spawned { spawn: SpawnId { step, output }, child },
+        None => Event::Denied {
+            output: TimerId { step, output },
+            deed: Deed::Spawn,
+            denial: Denial::BudgetExhausted,
+        },
     }
 }
 

@@ -106,8 +106,7 @@ impl<A: Agent> Scheduler<A> {
     /// Stops an agent. What waits for it because it is paused is lost in the tick that comes next;
     /// what is on its way arrives, at it or at the one that is started in its place.
     pub(crate) fn stop(&mut self, id: AgentId, verdict: Verdict) -> Stopped {
-        let apart = self.apart.get_mut(&id);
-        let paused = apart.as_ref().is_some_and(|apart| apart.paused);
+        let paused = self.is_paused(id);
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
             return Stopped::Absent;
         };
@@ -120,7 +119,11 @@ impl<A: Agent> Scheduler<A> {
         if verdict == Verdict::Ask && traps && !paused {
             return Stopped::Asked(by);
         }
-        if let Some(apart) = apart {
+        if self.boxes.is_some() {
+            // What waits in its mailbox was for it.
+            self.apart.entry(id).or_default();
+        }
+        if let Some(apart) = self.apart.get_mut(&id) {
             (apart.paused, apart.emptied) = (false, true);
         }
         slot.agent = None;

@@ -53,6 +53,7 @@ fn a_native_agent_can_bypass_the_gate() {
         guard: None,
         desk: None,
         watch: None,
+        virtual_time: false,
         rate: None,
     };
     let smuggler = file.clone();

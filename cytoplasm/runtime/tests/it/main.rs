@@ -13,6 +13,7 @@ mod crashes;
 mod determinism;
 mod ends;
 mod forest;
+mod free;
 mod guarded;
 mod guardian;
 mod kinds;

@@ -49,7 +49,7 @@ pub fn play(
     {
         let mut order: Vec<_> = (1..=agents).collect();
         let drawn_at = match schedule.turns() {
-            Turns::Simultaneous => None,
+            Turns::Simultaneous | Turns::Free => None,
             Turns::Random => Some(tick),
             Turns::RandomByStep => Some(schedule.round(Tick(tick))),
         };

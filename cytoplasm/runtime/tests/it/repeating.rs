@@ -168,6 +168,7 @@ fn a_run_that_is_not_the_recorded_one_is_found_at_the_record() {
             },
             expected: Some(other),
             got: Some(bytes.clone()),
+            why: None,
         };
         for (per_block, schedulers) in [(1, 1), (5, 2), (1000, 4)] {
             let disk = log_of(&changed, per_block);
@@ -232,6 +233,7 @@ fn more_than_the_run_does_is_found() {
         tick: was.last().unwrap().1,
         expected: Some(more),
         got: None,
+        why: None,
     };
     for per_block in [1, 10, 1000] {
         assert_eq!(divergence(resume(&log_of(&records, per_block), 2)), expected);
@@ -251,7 +253,7 @@ fn less_than_the_run_does_is_found_where_nothing_may_follow() {
     let first = divergence(outcome.map(drop));
     let position = Position(before.len() as u64);
     let got = Some(last.0.clone());
-    assert_eq!(first, Divergence { position, tick: last.1, expected: None, got });
+    assert_eq!(first, Divergence { position, tick: last.1, expected: None, got, why: None });
 }
 
 type Asked = Vec<(u64, Question)>;

@@ -308,6 +308,7 @@ pub struct Stage {
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
     pub watch: Option<Watch>,
+    pub virtual_time: bool,
     pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
@@ -340,6 +341,7 @@ impl Default for Stage {
             guard: None,
             desk: None,
             watch: None,
+            virtual_time: false,
             rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
@@ -400,6 +402,7 @@ impl Stage {
             guard: self.guard.clone(),
             desk: self.desk.clone(),
             watch: self.watch.clone(),
+            virtual_time: self.virtual_time,
             rate: self.rate,
         };
         let population = Population {

@@ -170,6 +170,7 @@ impl Replay {
             tick: compared.tick,
             expected: self.report.seal().map(encoded),
             got: Some(encoded(found)),
+            why: None,
         })
     }
 

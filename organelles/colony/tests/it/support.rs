@@ -97,6 +97,7 @@ fn run_on(
         guard: None,
         desk: None,
         watch: None,
+        virtual_time: false,
         rate: None,
     };
     let grant = Grant {

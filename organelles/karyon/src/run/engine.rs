@@ -33,6 +33,7 @@ impl Run {
             desk: None,
             rate: None,
             watch: None,
+            virtual_time: false,
             schedule: settings.schedule,
         }
     }

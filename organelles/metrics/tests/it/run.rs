@@ -110,6 +110,7 @@ fn play(
         guard: None,
         desk: None,
         watch: None,
+        virtual_time: false,
         rate: None,
         schedule: Schedule::default(),
     };
