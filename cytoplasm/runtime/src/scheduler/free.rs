@@ -358,8 +358,10 @@ impl<A: Agent> Scheduler<A> {
                 self.guess(plan, tick, id, kind).ok_or("it did not fail there")?
             }
         };
-        if self.is_paused(id) {
-            return Err("it is paused");
+        match self.apart.get(&id) {
+            Some(apart) if apart.paused => return Err("it is paused"),
+            Some(_) => return Err("an end that was ordered comes before"),
+            None => {}
         }
         let held = self.boxes().take(id, cause).ok_or("that does not wait for it")?;
         self.boxes().of(id).emptied = false;

@@ -1,20 +1,31 @@
 //! Free-running: no order of the whole, but one in the log, which a replay follows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use karyon_log::{Cause, Message, Output, Record, Records, Walk};
+use karyon_arrangements::Lane;
+use karyon_gate::Rights;
+use karyon_log::{Cause, Loss, Message, Output, Record, Records, Walk};
+use karyon_runtime::processes::OrderVerb::{Fork, Kill, Pause, Restart, Resume};
+use karyon_runtime::processes::{Desk, OrderVerb};
 use karyon_runtime::{
-    Chaos, Divergence, ExitReason, Intensity, Limits, Outcome, RecordError, Recorder, RunError,
-    Schedule, add_state,
+    Chaos, Divergence, EveryTick, ExitReason, Intensity, Limits, Outcome, RecordError, Recorder,
+    RunError, Schedule, Shed, Watch, add_state,
 };
-use karyon_types::{AgentId, Hasher};
+use karyon_supervision::{
+    AutoShutdown, ChildId, ChildSpec, Flags, Shutdown, Spec, Strategy as Restarts, Supervised,
+};
+use karyon_types::{AgentId, Hasher, Tick};
 use proptest::prelude::*;
 
+use crate::asker::order;
 use crate::repeating::{end_of, log_of};
 use crate::support::*;
 use Order::{
-    Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Panic, Say, Send, Trap,
-    Unlink,
+    Add, After, Cancel, Demonitor, Every, Exit, ExitWith, Fail, Hang, Link, Monitor, Panic,
+    Say, SayIn, Send, SendIn, Spawn, Trap, Unlink,
 };
 
 const ROOMY: Limits = Limits { messages_per_tick: 10_000, ..LIMITS };
@@ -70,7 +81,6 @@ fn live<const R: u8, const G: u32>(stage: &Stage, script: &Script) -> (Outcome<P
 /// Whether each record lies behind what caused it, and no message is handled or lost twice.
 fn check_causes(bytes: &[u8]) {
     let (mut made, mut used, mut steps) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-    let mut released = 0;
     let mut use_up = |made: &BTreeSet<Message>, agent: AgentId, cause: Cause| {
         let by = match cause {
             Cause::Message(m) | Cause::Timer(m) | Cause::Denial(m) => m,
@@ -85,7 +95,6 @@ fn check_causes(bytes: &[u8]) {
         match record.unwrap() {
             Record::Step { agent, step, cause, outputs } => {
                 use_up(&made, agent, cause);
-                released += usize::from(matches!(cause, Cause::Input(_)));
                 let next = steps.entry(agent).or_insert(0);
                 assert!(step >= *next, "{agent}: {step} behind {next}");
                 *next = step + 1;
@@ -100,7 +109,6 @@ fn check_causes(bytes: &[u8]) {
             _ => {}
         }
     }
-    assert!(released > 0);
 }
 
 #[track_caller]
@@ -171,7 +179,7 @@ pub fn script() -> impl Strategy<Value = Script> {
 fn wild(schedulers: usize, seed: u64, chaos: f64, virtual_time: bool) -> Stage {
     Stage {
         chaos: Chaos::new(seed, chaos),
-        expires: (1..12).map(|agent| (AgentId(agent), karyon_types::Tick(9 + agent % 4))).collect(),
+        expires: (1..12).map(|agent| (AgentId(agent), Tick(9 + agent % 4))).collect(),
         virtual_time,
         ..stage(schedulers)
     }
@@ -183,9 +191,7 @@ fn check<const R: u8, const G: u32>(stage: &Stage, script: &Script, cuts: usize)
     let (outcome, disk) = live::<R, G>(stage, script);
     check_counts(&outcome);
     let whole = records(&disk).unwrap();
-    if !outcome.agents.is_empty() {
-        check_causes(&whole);
-    }
+    check_causes(&whole);
     for schedulers in [1, 3] {
         let again = replay::<R, G>(&Stage { schedulers, ..stage.clone() }, script, &disk).unwrap();
         assert_eq!(again.agents, outcome.agents);
@@ -209,7 +215,7 @@ fn check<const R: u8, const G: u32>(stage: &Stage, script: &Script, cuts: usize)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn a_run_is_confirmed_and_goes_on_wherever_it_was_cut(
@@ -224,5 +230,429 @@ proptest! {
             check::<0, 3>(&stage, &script, 12);
             check::<2, 0>(&stage, &script, 6);
         }
+    }
+}
+
+/// What puppets of a random family do.
+fn family(depth: u32) -> impl Strategy<Value = Vec<Order>> {
+    let leaf = prop::collection::vec((1u64..50).prop_map(Add), 0..3);
+    leaf.prop_recursive(depth, 24, 3, |inner| {
+        let lane = prop::sample::select(vec![Lane::Critical, Lane::Normal, Lane::Speculative]);
+        let one = prop_oneof![
+            6 => (1u64..50, inner.clone()).prop_map(|(sum, orders)| Spawn(sum, orders)),
+            1 => prop::sample::select(vec![NOBODY, PANIC]).prop_map(|sum| Spawn(sum, vec![])),
+            4 => (1u64..24, inner.clone()).prop_map(|(to, orders)| Send(to, orders)),
+            3 => (lane, 1u64..24, inner.clone())
+                .prop_map(|(lane, to, orders)| SendIn(lane, to, orders)),
+            2 => (1u64..4, inner).prop_map(|(ticks, orders)| After(ticks, orders)),
+            2 => life(),
+            1 => Just(Fail),
+            1 => Just(Panic),
+            1 => Just(Exit),
+        ];
+        prop::collection::vec(one, 0..5)
+    })
+}
+
+/// One supervisor that never gives up.
+fn tree(agents: u64, strategy: Restarts) -> Supervised {
+    let intensity = Intensity { restarts: u64::MAX, period_ticks: 1 };
+    let flags = Flags { strategy, intensity, auto_shutdown: AutoShutdown::Never };
+    let worker = |id| {
+        Spec::Worker(ChildSpec {
+            id: ChildId(id),
+            arguments: 0,
+            restart: karyon_runtime::Restart::Permanent,
+            shutdown: Shutdown::Timeout { ticks: 3 },
+            significant: false,
+        })
+    };
+    Supervised { flags, children: (1..=agents).map(worker).collect() }
+}
+
+/// Gives these orders while a run runs, and lets all go on again until it ends.
+fn meddle<T>(desk: &Arc<Desk>, orders: &[(OrderVerb, u64)], run: impl FnOnce() -> T) -> T {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for (verb, agent) in orders {
+                while desk.put(order(*verb, *agent)).is_err() && !over.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+                std::thread::sleep(Duration::from_micros(300));
+            }
+            while !over.load(Ordering::SeqCst) {
+                (1..24).for_each(|agent| drop(desk.put(order(Resume, agent))));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let _over = Over(&over);
+        run()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn with_orders_families_trees_and_full_mailboxes_its_replay_agrees(
+        entries in prop::collection::vec((0u64..12, 1u64..8, family(4)), 1..10),
+        given in prop::collection::vec(
+            (prop::sample::select(vec![Pause, Resume, Kill, Restart, Fork]), 1u64..12), 0..20),
+        strategy in prop::option::of(prop::sample::select(vec![
+            Restarts::OneForOne, Restarts::OneForAll, Restarts::RestForOne, Restarts::Dynamic])),
+        bound in prop_oneof![Just(10_000u64), 1u64..4],
+        seed: u64,
+        schedulers in prop::sample::select(vec![1usize, 2, 4]),
+    ) {
+        let limits = Limits {
+            spawned: 30,
+            forks: 8,
+            messages_per_tick: bound,
+            shed: Some(Shed { speculative: bound.div_ceil(2), critical: 1 }),
+            ..LIMITS
+        };
+        let script = Script::new(entries);
+        let stage = Stage {
+            agents: 7,
+            limits,
+            rights: Stage::default().rights.and(Rights::CRITICAL),
+            tree: strategy.map(|strategy| tree(7, strategy)),
+            desk: Some(Arc::default()),
+            expires: (1..8).map(|agent| (AgentId(agent), Tick(20 + agent % 4))).collect(),
+            ..wild(schedulers, seed, 0.1, false)
+        };
+        let desk = stage.desk.clone().unwrap();
+        let (outcome, disk) = meddle(&desk, &given, || live::<0, 3>(&stage, &script));
+        check_counts(&outcome);
+        let whole = records(&disk).unwrap();
+        check_causes(&whole);
+        for schedulers in [1, 3] {
+            let stage = Stage { schedulers, desk: None, ..stage.clone() };
+            let again = replay::<0, 3>(&stage, &script, &disk).unwrap();
+            prop_assert_eq!(&again.agents, &outcome.agents);
+            prop_assert_eq!(again.counts, outcome.counts);
+        }
+        let count = Records::new(&whole).count();
+        for kept in (0..count).step_by(1 + count / 6) {
+            let mut cut = Records::new(&whole);
+            (0..kept).for_each(|_| assert!(cut.pass()));
+            let prefix = &whole[..whole.len() - cut.rest().len()];
+            let disk = log_of(prefix, 1 + kept % 7);
+            let outcome = meddle(&desk, &[], || go_on::<0, 3>(&stage, &script, &disk)).unwrap();
+            check_counts(&outcome);
+            let all = records(&disk).unwrap();
+            prop_assert_eq!(&all[..prefix.len()], prefix);
+            check_causes(&all);
+            let stage = Stage { desk: None, ..stage.clone() };
+            let again = replay::<0, 3>(&stage, &script, &disk).unwrap();
+            prop_assert_eq!(again.counts, outcome.counts);
+            prop_assert_eq!(&again.agents, &outcome.agents);
+        }
+    }
+}
+
+#[track_caller]
+fn divergence<T>(outcome: Result<T, RunError>) -> Divergence {
+    match outcome {
+        Err(RunError::Record(RecordError::Diverged(first))) => *first,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("confirmed"),
+    }
+}
+
+/// Each record with its length.
+fn each(records: &[u8]) -> Vec<Vec<u8>> {
+    let (mut walk, mut start) = (Records::new(records), 0);
+    let mut found = Vec::new();
+    while walk.pass() {
+        let end = records.len() - walk.rest().len();
+        found.push(records[start..end].to_vec());
+        start = end;
+    }
+    found
+}
+
+fn busy() -> Script {
+    let greet = |to| vec![Send(to, vec![Add(3), Send(1, vec![Add(1)])]), Add(1)];
+    let lives = [
+        (0, 5, vec![Trap(true), Link(6), Monitor(6), After(2, vec![Add(1)])]),
+        (1, 6, vec![ExitWith(ExitReason::failure("tired"))]),
+        (2, 4, vec![Fail]),
+    ];
+    let greetings = (0..20u64).map(|at| (at % 4, 1 + at % 9, greet(1 + (at * 7) % 11)));
+    Script::new(greetings.chain(lives))
+}
+
+#[test]
+fn any_byte_of_any_step_that_is_changed_is_named_at_its_record() {
+    for schedulers in [1, 2] {
+        let stage = Stage { virtual_time: true, ..stage(schedulers) };
+        let (_, disk) = live::<0, 0>(&stage, &busy());
+        let was = each(&records(&disk).unwrap());
+        for (index, bytes) in was.iter().enumerate() {
+            let Some(Some(record)) = Records::new(bytes).next() else { panic!("no record") };
+            let is_input = matches!(record, Record::Tick(_));
+            if let Record::Schedule(_) = record {
+                continue;
+            }
+            // Behind its length and its kind.
+            for at in 2..bytes.len() {
+                let mut changed = was.clone();
+                changed[index][at] ^= 1;
+                let disk = log_of(&changed.concat(), 5);
+                let outcome = replay::<0, 0>(&stage, &busy(), &disk);
+                if is_input {
+                    // Time is what the log says; one that nothing rests on is as good as another.
+                    continue;
+                }
+                let first = divergence(outcome.map(drop));
+                let position = first.position.0;
+                assert!(position <= index as u64, "{record:?} {at}: {first:?}");
+                assert_eq!(position, index as u64, "{record:?}, byte {at}: {first:?}");
+                assert_eq!(first.expected.as_ref(), Some(&changed[index]));
+            }
+        }
+    }
+}
+
+#[test]
+fn records_in_an_order_that_cannot_be_are_named() {
+    let stage = Stage { virtual_time: true, ..stage(2) };
+    let (_, disk) = live::<0, 0>(&stage, &busy());
+    let was = each(&records(&disk).unwrap());
+    let is = |bytes: &[u8], wanted: fn(&Record<'_>) -> bool| {
+        Records::new(bytes).next().flatten().is_some_and(|record| wanted(&record))
+    };
+    // One that is left out: what follows from it, or the end, is not possible.
+    for index in 0..was.len() {
+        if !is(&was[index], |record| matches!(record, Record::Step { .. })) {
+            continue;
+        }
+        let mut changed = was.clone();
+        changed.remove(index);
+        let first = divergence(replay::<0, 0>(&stage, &busy(), &log_of(&changed.concat(), 5)));
+        assert!(first.position.0 >= index as u64, "{index}: {first:?}");
+    }
+    // One that comes twice.
+    let index = was.iter().position(|bytes| {
+        is(bytes, |record| matches!(record, Record::Step { cause: Cause::Message(_), .. }))
+    });
+    let index = index.unwrap();
+    let mut changed = was.clone();
+    changed.insert(index + 1, was[index].clone());
+    let first = divergence(replay::<0, 0>(&stage, &busy(), &log_of(&changed.concat(), 5)));
+    assert_eq!(first.position.0, index as u64 + 1);
+    assert_eq!(first.why, Some("that does not wait for it"));
+    let words = RecordError::Diverged(Box::new(first)).to_string();
+    assert!(words.contains("cannot come to be: that does not wait for it"), "{words}");
+    // A loss of what was handled.
+    let mut lost = Vec::new();
+    let Some(Some(Record::Step { agent, cause, .. })) = Records::new(&was[index]).next() else {
+        panic!("no step")
+    };
+    for (loss, why) in [
+        (Loss::Refused, "its mailbox had room for it"),
+        (Loss::ReceiverGone, "it lives"),
+        (Loss::MailboxEmptied, "it lost no mailbox there"),
+        (Loss::Poison, "it did not fail there"),
+    ] {
+        lost.clear();
+        Record::DeadLetter { agent, cause, loss }.encode(&mut lost);
+        let mut changed = was.clone();
+        changed[index] = lost.clone();
+        let first = divergence(replay::<0, 0>(&stage, &busy(), &log_of(&changed.concat(), 5)));
+        assert_eq!((first.position.0, first.why), (index as u64, Some(why)));
+    }
+}
+
+#[test]
+fn a_run_on_one_scheduler_with_virtual_time_does_the_same_again() {
+    let stage = Stage { virtual_time: true, chaos: Chaos::new(3, 0.1), ..stage(1) };
+    let (one, first) = live::<0, 3>(&stage, &busy());
+    let (other, second) = live::<0, 3>(&stage, &busy());
+    assert_eq!(records(&first).unwrap(), records(&second).unwrap());
+    assert_eq!(one.agents, other.agents);
+}
+
+#[test]
+fn messages_of_one_agent_to_another_keep_their_order() {
+    // Each of ten sends the eleventh numbers that rise, while all are about something.
+    let count = 60u64;
+    let mut entries = Vec::new();
+    for at in 0..count {
+        for from in 1..11u64 {
+            entries.push((at / 20, from, vec![Send(11, vec![Add(at)]), Send(from % 10 + 1, vec![])]));
+        }
+    }
+    for schedulers in [1, 2, 4] {
+        let (outcome, disk) = live::<0, 0>(&stage(schedulers), &Script::new(entries.clone()));
+        check_counts(&outcome);
+        let mut last = BTreeMap::new();
+        let bytes = records(&disk).unwrap();
+        for record in Records::new(&bytes) {
+            if let Some(Record::Step { agent, cause: Cause::Message(m), .. }) = record {
+                let before = last.insert((m.from, agent), (m.step, m.output));
+                assert!(before < Some((m.step, m.output)), "{m:?} behind {before:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_mailbox_refuses_and_tells_and_the_replay_agrees() {
+    let many = (0..8).map(|_| Say(2, "?".into())).collect::<Vec<_>>();
+    let burst = |lane| vec![SayIn(lane, 2, "?".into()), SayIn(lane, 2, "?".into())];
+    // The second is paused: what it is sent waits.
+    let script = Script::new([
+        (3, 1, many),
+        (6, 3, burst(Lane::Speculative)),
+        (6, 4, burst(Lane::Critical)),
+        (400, 1, vec![]),
+    ]);
+    for schedulers in [1, 2] {
+        let limits = Limits {
+            messages_per_tick: 5,
+            shed: Some(Shed { speculative: 2, critical: 1 }),
+            ..LIMITS
+        };
+        let desk: Arc<Desk> = Arc::default();
+        let stage = Stage {
+            limits,
+            agents: 4,
+            desk: Some(Arc::clone(&desk)),
+            rights: Stage::default().rights.and(Rights::CRITICAL),
+            ..stage(schedulers)
+        };
+        let disk = Disk::default();
+        let outcome = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while desk.put(order(Pause, 2)).is_err() {}
+                std::thread::sleep(Duration::from_millis(150));
+                drop(desk.put(order(Kill, 2)).unwrap());
+            });
+            let (outcome, recorder) = stage.play::<2, 0>(&script, recorder(&disk));
+            recorder.unwrap().close().unwrap();
+            outcome.unwrap()
+        });
+        check_counts(&outcome);
+        let denied = |agent: usize| &outcome.agents[agent].as_ref().unwrap().denied;
+        assert_eq!(denied(0), &vec!["mailbox_full by 2".to_owned(); 3]);
+        assert_eq!(denied(2), &vec!["lane_closed by 2".to_owned(); 2]);
+        assert_eq!(denied(3), &vec!["mailbox_full by 2".to_owned()]);
+        assert_eq!((outcome.counts.refused, outcome.counts.dead_lettered), (6, 6));
+        let stage = Stage { desk: None, ..stage };
+        let again = replay::<2, 0>(&stage, &script, &disk).unwrap();
+        assert_eq!((again.counts, &again.agents), (outcome.counts, &outcome.agents));
+    }
+}
+
+#[test]
+fn no_timer_fires_before_its_time_and_an_idle_run_sleeps() {
+    let script = Script::new([(0, 1, vec![After(300, vec![Add(1)]), After(20, vec![Add(1)])])]);
+    for schedulers in [1, 2] {
+        let (began, used) = (Instant::now(), cpu_time());
+        let (outcome, disk) = live::<0, 0>(&stage(schedulers), &script);
+        assert!(began.elapsed() >= Duration::from_millis(299), "{:?}", began.elapsed());
+        let used = cpu_time() - used;
+        // Whatever else this process does meanwhile: spinning would take all of it on each thread.
+        println!("{used:?}");
+        let mut now = 0;
+        let mut fired = Vec::new();
+        let bytes = records(&disk).unwrap();
+        for record in Records::new(&bytes) {
+            match record.unwrap() {
+                Record::Tick(tick) => {
+                    assert!(tick.0 >= now);
+                    now = tick.0;
+                }
+                Record::Step { cause: Cause::Timer(m), .. } => fired.push((m.output, now)),
+                _ => {}
+            }
+        }
+        assert_eq!(fired.iter().map(|(output, _)| *output).collect::<Vec<_>>(), [1, 0]);
+        assert!(fired[0].1 >= 20 && fired[1].1 >= 300, "{fired:?}");
+        assert!(outcome.ticks >= 300);
+        // It looked at nothing in between: few epochs.
+        let ticks = Records::new(&bytes).filter(|r| matches!(r, Some(Record::Tick(_)))).count();
+        assert!(ticks < 12, "{ticks}");
+    }
+}
+
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let mut fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11);
+    let mut next = || fields.next().unwrap().parse::<u64>().unwrap();
+    Duration::from_millis((next() + next()) * 10)
+}
+
+#[test]
+fn inputs_for_all_at_once_are_refused() {
+    let inputs = Arc::new(EveryTick::new(4, 3).unwrap());
+    let disk = Disk::default();
+    let (outcome, _) = stage(1).play_from::<0, 0>(inputs, recorder(&disk));
+    let words = outcome.map(drop).unwrap_err().to_string();
+    assert!(words.contains("has no inputs for all agents at once"), "{words}");
+}
+
+#[test]
+fn a_step_that_does_not_return_ends_the_run_and_what_was_recorded_before_is_kept() {
+    for schedulers in [1, 2, 4] {
+        let _released = Released(15);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let watch = Watch {
+            limit: Duration::from_millis(400),
+            told: {
+                let told = Arc::clone(&told);
+                Arc::new(move |stuck| told.lock().unwrap().push(stuck.agent))
+            },
+        };
+        let script =
+            Script::new([(0, 1, vec![Send(5, vec![Add(1)])]), (20, 2, vec![Send(9, vec![Hang(15)])])]);
+        let stage = Stage { watch: Some(watch), ..stage(schedulers) };
+        let disk = Disk::default();
+        let (outcome, recorder) = stage.play::<0, 0>(&script, recorder(&disk));
+        recorder.unwrap().close().unwrap();
+        let error = outcome.map(drop).unwrap_err();
+        assert!(matches!(error, RunError::Stuck(_)), "{error}");
+        assert_eq!(*told.lock().unwrap(), [AgentId(9)]);
+        let words = in_words(&records(&disk).unwrap());
+        assert!(words.iter().any(|word| word.starts_with("agent 5 step 0 on 1.0.0")), "{words:?}");
+        assert!(words.iter().all(|word| !word.starts_with("agent 9")), "{words:?}");
+    }
+}
+
+/// A signal that ends the run at a moment of its own: what waits then is handled by the next.
+#[test]
+fn interrupted_at_any_moment_nothing_is_lost_and_the_whole_is_confirmed() {
+    for (schedulers, after) in (0..24u64).map(|n| (1 + n as usize % 4, n * 37)) {
+        let interrupt = Arc::new(AtomicUsize::new(0));
+        let rounds = (0..2_000u64).map(|n| (n % 3, 1 + n % 11, vec![Send(1 + n * 5 % 11, vec![Send(1 + n % 11, vec![Add(1)])])]));
+        let script = Script::new(rounds);
+        let first = Stage { interrupt: Arc::clone(&interrupt), ..stage(schedulers) };
+        let disk = Disk::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_micros(after * 10));
+                interrupt.store(15, Ordering::SeqCst);
+            });
+            let (outcome, recorder) = first.play::<0, 0>(&script, recorder(&disk));
+            recorder.unwrap().close().unwrap();
+            outcome.unwrap();
+        });
+        let stage = stage(5 - schedulers);
+        let outcome = go_on::<0, 0>(&stage, &script, &disk).unwrap();
+        check_counts(&outcome);
+        assert_eq!(outcome.counts.delivered, 4_000);
+        let sum: u64 = outcome.agents.iter().flatten().map(|puppet| puppet.sum).sum();
+        assert_eq!(sum, 2_000);
+        let again = replay::<0, 0>(&stage, &script, &disk).unwrap();
+        assert_eq!((root(&again), again.counts), (root(&outcome), outcome.counts));
     }
 }
