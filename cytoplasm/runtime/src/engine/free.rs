@@ -133,6 +133,8 @@ impl Leader {
     /// From now on what comes next is what the log says, or not any more.
     fn follow_log<A: Agent>(&mut self, ground: &Ground<'_, A>, begins: bool) {
         let follows = begins && self.recorder.follows();
+        // What is only repeated waits for nothing.
+        self.free.is_virtual |= !self.recorder.appends();
         self.free.follows = follows;
         for slab in ground.slabs {
             match begins {
@@ -197,32 +199,36 @@ impl Leader {
             };
             let recorded = recorded.map(|tick| tick.clamp(last, Tick(TIME_MAX)));
             let due = self.due(left);
+            // Whoever orders something when nothing is left to do comes too late.
+            let trees_rest = self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
+            let is_over = left.events == 0
+                && due.is_none()
+                && trees_rest
+                && self.free.inputs_from >= ground.plan.inputs.ends().0
+                && self.free.inputs.is_empty()
+                && !self.orders.has_records();
+            // The log may end before it holds the end of somebody who was to end.
+            let is_behind = is_over && ground.slabs.iter().any(|slab| lock(slab).has_ended());
+            if is_over && !is_behind && self.held == 0 && self.current.is_some() {
+                self.recorder.check_complete()?;
+                break Err(Ending::Completed);
+            }
             let now = recorded.unwrap_or_else(|| self.free.now(last));
             self.free.release(ground, now)?;
             self.serve(ground)?;
             let has_orders = self.orders.has_records();
             let is_due = due.is_some_and(|due| due <= now);
             let has_work = left.events > 0 || is_due || !self.free.inputs.is_empty();
-            let inputs_end = self.free.inputs_from >= ground.plan.inputs.ends().0;
-            let is_idle = !has_work && !has_orders && due.is_none() && inputs_end;
-            let trees_rest = self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
-            // The log may end before it holds the end of somebody who was to end.
-            let is_behind = is_idle && ground.slabs.iter().any(|slab| lock(slab).has_ended());
-            let has_nothing = is_idle && trees_rest && self.held == 0 && !is_behind;
-            if has_nothing && self.current.is_some() {
-                self.recorder.check_complete()?;
-                break Err(Ending::Completed);
-            }
             let is_free = self.held < MAX_HELD && self.pace.rest(Instant::now()).is_none();
             let is_first = self.current.is_none() || is_behind || !trees_rest && due.is_none();
             if recorded.is_some() || has_orders || is_first || has_work && is_free {
                 break Ok(now);
             }
-            if !self.recorder.appends() {
-                // The comparison says that the run should not have gone on.
-                break Ok(now);
+            let inputs_from = Tick(self.free.inputs_from);
+            let inputs = Some(inputs_from).filter(|from| *from < ground.plan.inputs.ends());
+            if !has_work && inputs.is_none() && due.is_none() && self.held == 0 {
+                continue;
             }
-            let inputs = (!inputs_end).then_some(Tick(self.free.inputs_from));
             if self.free.is_virtual
                 && !has_work
                 && let Some(next) = [due, inputs].into_iter().flatten().min()
@@ -230,8 +236,13 @@ impl Leader {
                 self.free.at = next.0;
                 continue;
             }
+            if !self.recorder.appends() {
+                // The comparison says that the run should not have gone on.
+                break Ok(now);
+            }
             let rest = due.map_or(Duration::MAX, |due| self.free.until(due));
-            self.sleep(ground, if inputs_end { rest } else { LOOK_AGAIN }, &mut slept)?;
+            let rest = inputs.map_or(rest, |_| LOOK_AGAIN);
+            self.sleep(ground, rest, &mut slept)?;
         };
         if slept.is_some() {
             self.set_waiting(None);

@@ -210,6 +210,10 @@ impl<A: Agent> Scheduler<A> {
                     break;
                 }
                 let Some(id) = self.boxes().next() else { break };
+                // Since it was called it was paused.
+                if !self.apart.is_empty() && self.is_paused(id) {
+                    continue;
+                }
                 self.turn(plan, tick, id, number);
                 let is_full = self.outbox.iter().any(|outbox| outbox.len() >= BATCH);
                 if is_full || self.boxes().urgent || self.outcome.error.is_some() {
@@ -363,7 +367,15 @@ impl<A: Agent> Scheduler<A> {
             Some(_) => return Err("an end that was ordered comes before"),
             None => {}
         }
-        let held = self.boxes().take(id, cause).ok_or("that does not wait for it")?;
+        let held = match (self.boxes().take(id, cause), said) {
+            // What it was about is told in a record behind: that one differs.
+            (None, Said::Crash(Some(_), kind)) => {
+                let cause = self.guess(plan, tick, id, kind).ok_or("it did not fail there")?;
+                self.boxes().take(id, cause)
+            }
+            (held, _) => held,
+        };
+        let held = held.ok_or("that does not wait for it")?;
         self.boxes().of(id).emptied = false;
         self.process(plan, tick, id, &held);
         Ok(())

@@ -20,7 +20,7 @@ use karyon_supervision::{
 use karyon_types::{AgentId, Hasher, Tick};
 use proptest::prelude::*;
 
-use crate::asker::order;
+use crate::asker::{Asker, order};
 use crate::repeating::{end_of, log_of};
 use crate::support::*;
 use Order::{
@@ -56,7 +56,11 @@ fn replay<const R: u8, const G: u32>(
 ) -> Result<Outcome<Puppet<R, G>>, RunError> {
     let walk = Walk::new(Box::new(disk.clone())).unwrap();
     let recorder = Recorder::resuming(None, walk, &end_of(disk).unwrap());
-    stage.play(script, recorder).0
+    let (outcome, _) = stage.play(script, recorder);
+    if std::env::var("DEBUGFREE").is_ok() && let Err(error) = &outcome {
+        println!("{error}: {:#?}", in_words(&records(disk).unwrap()));
+    }
+    outcome
 }
 
 /// Goes on behind what a disk holds, to the end.
@@ -390,6 +394,25 @@ fn busy() -> Script {
     Script::new(greetings.chain(lives))
 }
 
+/// Whether two records differ in what an agent handled or lost, and in that alone.
+fn is_another_cause(one: &[u8], other: &[u8]) -> bool {
+    let of = |bytes| match Records::new(bytes).next().flatten() {
+        Some(Record::Step { agent, step, cause, outputs }) => {
+            Some((agent, Some(step), cause, format!("{outputs:?}")))
+        }
+        Some(Record::DeadLetter { agent, cause, loss }) => {
+            Some((agent, None, cause, format!("{loss:?}")))
+        }
+        _ => None,
+    };
+    match (of(one), of(other)) {
+        (Some(one), Some(other)) => {
+            (one.0, one.1, &one.3) == (other.0, other.1, &other.3) && one.2 != other.2
+        }
+        _ => false,
+    }
+}
+
 #[test]
 fn any_byte_of_any_step_that_is_changed_is_named_at_its_record() {
     for schedulers in [1, 2] {
@@ -413,9 +436,13 @@ fn any_byte_of_any_step_that_is_changed_is_named_at_its_record() {
                     continue;
                 }
                 let first = divergence(outcome.map(drop));
-                let position = first.position.0;
-                assert!(position <= index as u64, "{record:?} {at}: {first:?}");
-                assert_eq!(position, index as u64, "{record:?}, byte {at}: {first:?}");
+                let position = first.position.0 as usize;
+                if is_another_cause(bytes, &changed[index]) {
+                    // It may have come in that order: then it is missed where it did come.
+                    assert!(position >= index, "{record:?}, byte {at}: {first:?}");
+                    continue;
+                }
+                assert_eq!(position, index, "{record:?}, byte {at}: {first:?}");
                 assert_eq!(first.expected.as_ref(), Some(&changed[index]));
             }
         }
@@ -522,25 +549,20 @@ fn a_full_mailbox_refuses_and_tells_and_the_replay_agrees() {
             shed: Some(Shed { speculative: 2, critical: 1 }),
             ..LIMITS
         };
-        let desk: Arc<Desk> = Arc::default();
+        let orders = [(0, order(Pause, 2)), (300, order(Kill, 2))];
+        let asker = Asker::new(script.clone(), orders);
         let stage = Stage {
             limits,
             agents: 4,
-            desk: Some(Arc::clone(&desk)),
+            virtual_time: true,
+            desk: Some(Arc::clone(&asker.desk)),
             rights: Stage::default().rights.and(Rights::CRITICAL),
             ..stage(schedulers)
         };
         let disk = Disk::default();
-        let outcome = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while desk.put(order(Pause, 2)).is_err() {}
-                std::thread::sleep(Duration::from_millis(150));
-                drop(desk.put(order(Kill, 2)).unwrap());
-            });
-            let (outcome, recorder) = stage.play::<2, 0>(&script, recorder(&disk));
-            recorder.unwrap().close().unwrap();
-            outcome.unwrap()
-        });
+        let (outcome, recorder) = stage.play_from::<2, 0>(asker, recorder(&disk));
+        recorder.unwrap().close().unwrap();
+        let outcome = outcome.unwrap();
         check_counts(&outcome);
         let denied = |agent: usize| &outcome.agents[agent].as_ref().unwrap().denied;
         assert_eq!(denied(0), &vec!["mailbox_full by 2".to_owned(); 3]);
@@ -603,8 +625,8 @@ fn inputs_for_all_at_once_are_refused() {
 
 #[test]
 fn a_step_that_does_not_return_ends_the_run_and_what_was_recorded_before_is_kept() {
-    for schedulers in [1, 2, 4] {
-        let _released = Released(15);
+    for (schedulers, hang) in [(1, 16), (2, 17), (4, 18)] {
+        let _released = Released(hang);
         let told = Arc::new(Mutex::new(Vec::new()));
         let watch = Watch {
             limit: Duration::from_millis(400),
@@ -614,7 +636,7 @@ fn a_step_that_does_not_return_ends_the_run_and_what_was_recorded_before_is_kept
             },
         };
         let script =
-            Script::new([(0, 1, vec![Send(5, vec![Add(1)])]), (20, 2, vec![Send(9, vec![Hang(15)])])]);
+            Script::new([(0, 1, vec![Send(5, vec![Add(1)])]), (20, 2, vec![Send(9, vec![Hang(hang)])])]);
         let stage = Stage { watch: Some(watch), ..stage(schedulers) };
         let disk = Disk::default();
         let (outcome, recorder) = stage.play::<0, 0>(&script, recorder(&disk));

@@ -165,7 +165,7 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
 }
 
 /// Steps that do not come back, by test; `true`: they may.
-static HANGING: [AtomicBool; 16] = [const { AtomicBool::new(false) }; 16];
+static HANGING: [AtomicBool; 20] = [const { AtomicBool::new(false) }; 20];
 
 /// When this is dropped, those who hang come back, so that their threads end.
 pub struct Released(pub usize);

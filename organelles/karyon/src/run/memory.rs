@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use karyon_identity::SecretKey;
 use karyon_log::{End, ReadStorage, SegmentHeader, Walk};
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
-use karyon_runtime::Recorder;
+use karyon_runtime::{Recorder, RunConfig};
 use karyon_types::{Hash, Hasher, LogId};
 
 use super::Run;
@@ -17,7 +17,8 @@ use crate::outcome::Outcome;
 const NOBODYS_KEY: [u8; 32] = [7; 32];
 
 impl Run {
-    /// Runs it to its end, in memory, as fast as it can: a tick takes no time of its own. It is
+    /// Runs it to its end, in memory, as fast as it can: a tick takes no time of its own, nor does
+    /// a millisecond of a [free-running](Run::free_running) run in which nothing happens. It is
     /// gated and recorded as any run, by a grant that nobody signed, and its log is read back and
     /// checked.
     ///
@@ -27,9 +28,10 @@ impl Run {
     pub fn test(&self) -> Result<Outcome, RunError> {
         self.check()?;
         let disk = Disk::default();
+        let config = RunConfig { virtual_time: true, ..self.config() };
         let mut recorder = Some(recorder(&disk)?);
         let (outcome, refused) =
-            self.go(self.config(), self.grant(None), &self.orders, &mut recorder)?;
+            self.go(config, self.grant(None), &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }

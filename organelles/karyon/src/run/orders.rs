@@ -109,8 +109,11 @@ impl Last {
         for record in Records::new(records) {
             match record {
                 Some(Record::Tick(begun)) => {
+                    // In a free-running run one may come again.
+                    if self.tick != Some(begun.0) {
+                        self.recorded.clear();
+                    }
                     self.tick = Some(begun.0);
-                    self.recorded.clear();
                 }
                 Some(Record::Order { verb, agent, uid: NO_USER }) => {
                     self.recorded.push((agent.into(), verb));

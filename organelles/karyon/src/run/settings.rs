@@ -85,6 +85,18 @@ impl Run {
         self
     }
 
+    /// Free-running: agents act as soon as something reaches them, without an order of the whole.
+    /// The order in which they did is in the log, and a replay follows it. A tick is a millisecond
+    /// since the run began: so much is meant by `after`, [`Run::input`], the end of a lease and
+    /// [`Run::intensity`]. A full mailbox refuses, and whoever sent hears of it.
+    ///
+    /// With several threads two runs may come to different ends; with one, [`Run::test`] does the
+    /// same again: there time passes only where nothing else is to be done.
+    pub fn free_running(&mut self) -> &mut Run {
+        self.settings.schedule = Schedule::free();
+        self
+    }
+
     /// Bounds: outputs of a step (64, if it is not said), messages for one agent in one tick
     /// (1,024), bytes of the log for what one agent puts out (no bound). To pass one of the first
     /// two ends the run, unless it sheds; what is beyond the third is denied. And how many agents
