@@ -464,7 +464,8 @@ impl Leader {
             self.trees.iter_mut().for_each(|trees| trees.lose(first, last));
         }
         // In a free-running run they are counted when they are released.
-        let batch = if plan.schedule.is_free() { Batch::default() } else { plan.inputs.released(tick) };
+        let batch =
+            if plan.schedule.is_free() { Batch::default() } else { plan.inputs.released(tick) };
         let released = batch.items.len() as u64 + activated.unwrap_or(0);
         let mut waiting = 0;
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);

@@ -75,7 +75,9 @@ impl Free {
         let inputs = &ground.plan.inputs;
         for time in (self.inputs_from..=now.0).take_while(|time| *time < inputs.ends().0) {
             if inputs.everybody(Tick(time)).is_some() {
-                return Err(RunError::NotFree("inputs for all agents at once: have agents arm intervals"));
+                return Err(RunError::NotFree(
+                    "inputs for all agents at once: have agents arm intervals",
+                ));
             }
             let batch = inputs.released(Tick(time));
             if !batch.items.is_empty() {
@@ -117,7 +119,7 @@ impl Leader {
             };
             self.begin_epoch(ground, outcomes, tick)?;
             if self.recorder.follows() {
-                self.follow(ground, outcomes, epoch, tick)?;
+                self.follow(ground, epoch, tick)?;
                 continue;
             }
             if self.free.follows {
@@ -314,12 +316,10 @@ impl Leader {
     fn follow<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
-        outcomes: &[Mutex<TickOutcome>],
         epoch: &Epoch,
         tick: Tick,
     ) -> Result<(), RunError> {
-        debug_assert_eq!(ground.slabs.len(), outcomes.len());
-        ground.slabs.iter().for_each(|slab| lock(slab).begin_epoch(ground.plan, tick));
+        ground.slabs.iter().for_each(|slab| lock(slab).begin_epoch(tick));
         while let Some(next) = self.recorder.scan(Reader::default().read())? {
             let (agent, said) = match next {
                 What::Tick => return Ok(()),

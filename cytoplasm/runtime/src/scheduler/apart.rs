@@ -237,9 +237,7 @@ impl<A: Agent> Scheduler<A> {
     pub(crate) fn holding(&self) -> Option<AgentId> {
         self.apart
             .iter()
-            .find(|(id, apart)| {
-                apart.paused && (!apart.held.is_empty() || self.boxed(**id) > 0)
-            })
+            .find(|(id, apart)| apart.paused && (!apart.held.is_empty() || self.boxed(**id) > 0))
             .map(|(id, _)| *id)
     }
 

@@ -7,6 +7,7 @@ use karyon_log::Cause;
 use karyon_types::AgentId;
 
 use super::apart::Held;
+use crate::bonds::Left;
 use crate::input::InputItem;
 
 /// What waits for one agent. What is safety-critical comes first, what is speculative last; all else
@@ -20,9 +21,9 @@ pub(super) struct Mailbox {
     pub(super) counted: u64,
     /// Whether it stands in the queue.
     ready: bool,
-    /// The agent began anew, or was killed, and what lay here then is lost: while the run follows
-    /// its log, that says what.
-    pub(super) emptied: bool,
+    /// The agent began anew, or was killed, and what lay here then is lost, but for what is for
+    /// this that is left of it: while the run follows its log, that says what.
+    pub(super) emptied: Option<Left>,
 }
 
 impl Mailbox {
@@ -170,7 +171,9 @@ impl Boxes {
     pub(super) fn waited_for(&self) -> Vec<AgentId> {
         let own = (self.first..).map(AgentId).zip(&self.own);
         let all = own.chain(self.later.iter().map(|(id, mailbox)| (*id, mailbox)));
-        all.filter(|(_, mailbox)| mailbox.len() > 0 || mailbox.emptied).map(|(id, _)| id).collect()
+        all.filter(|(_, mailbox)| mailbox.len() > 0 || mailbox.emptied.is_some())
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// Takes out timers that were taken back.

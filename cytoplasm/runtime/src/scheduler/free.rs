@@ -68,7 +68,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// Brings to mailboxes what an epoch begins with: timers that are due, the ends of others,
     /// births, inputs. Between the ends and the inputs it does what was ordered.
-    pub(crate) fn begin_epoch(&mut self, plan: &Plan<A>, tick: Tick) {
+    pub(crate) fn begin_epoch(&mut self, tick: Tick) {
         while let Some(due) = self.wheel.soonest(true).filter(|due| *due <= tick.0) {
             for (id, timer) in self.timers_due(Tick(due)) {
                 self.deposit(id, Held::Timer(timer));
@@ -80,7 +80,7 @@ impl<A: Agent> Scheduler<A> {
             self.notify(signal);
         }
         for id in self.called_upon() {
-            self.see_to(plan, id);
+            self.see_to(id);
         }
         for item in std::mem::take(&mut self.boxes().inputs) {
             self.deposit(item.receiver, Held::Input(item));
@@ -90,7 +90,11 @@ impl<A: Agent> Scheduler<A> {
     /// The news of an end reaches an agent: here is decided what it is to it, as in OTP.
     fn notify(&mut self, signal: Signal) {
         let Some(slot) = self.slots.get_mut(signal.to.0.wrapping_sub(self.first) as usize) else {
-            return self.lose(signal.to, Held::Signal(signal.clone()).cause(signal.to), Loss::ReceiverGone);
+            return self.lose(
+                signal.to,
+                Held::Signal(signal.clone()).cause(signal.to),
+                Loss::ReceiverGone,
+            );
         };
         let traps = slot.life.as_ref().is_some_and(|life| life.traps());
         if signal.bond == Bond::Link && signal.reason.is_normal() && !traps {
@@ -101,7 +105,7 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// What was done with an agent between two epochs.
-    fn see_to(&mut self, plan: &Plan<A>, id: AgentId) {
+    fn see_to(&mut self, id: AgentId) {
         let Some(mut apart) = self.apart.remove(&id) else { return };
         for birth in std::mem::take(&mut apart.held) {
             self.deposit(id, birth);
@@ -121,7 +125,7 @@ impl<A: Agent> Scheduler<A> {
         if apart.paused {
             self.apart.insert(id, apart);
         } else {
-            self.call(plan, id);
+            self.boxes().call(id);
         }
     }
 
@@ -144,7 +148,8 @@ impl<A: Agent> Scheduler<A> {
             self.boxes().forget_timers(id, None);
         }
         if self.boxes().follows {
-            self.boxes().of(id).emptied = loss == Loss::MailboxEmptied;
+            let emptied = (loss == Loss::MailboxEmptied).then_some(left);
+            self.boxes().of(id).emptied = emptied;
             return;
         }
         let mut kept = Vec::new();
@@ -157,11 +162,6 @@ impl<A: Agent> Scheduler<A> {
         for held in kept {
             self.boxes().push(id, held);
         }
-    }
-
-    /// Gives an agent a turn, if something waits for it and it is not paused.
-    fn call(&mut self, _: &Plan<A>, id: AgentId) {
-        self.boxes().call(id);
     }
 
     /// Something for which a place is kept reaches an agent.
@@ -199,7 +199,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// Runs its agents until the epoch is over.
     pub(crate) fn run_epoch(&mut self, plan: &Plan<A>, tick: Tick, number: usize, epoch: &Epoch) {
-        self.begin_epoch(plan, tick);
+        self.begin_epoch(tick);
         let mut letters = Vec::new();
         loop {
             epoch.take(number, &mut letters);
@@ -301,7 +301,9 @@ impl<A: Agent> Scheduler<A> {
                     match left {
                         Left::LastGood => {}
                         Left::Anew => self.empty_box(id, left, Loss::MailboxEmptied),
-                        Left::Nothing | Left::Resting => self.empty_box(id, left, Loss::ReceiverGone),
+                        Left::Nothing | Left::Resting => {
+                            self.empty_box(id, left, Loss::ReceiverGone)
+                        }
                     }
                 }
                 Some(BondChange::Bind { .. }) | None => {}
@@ -353,7 +355,9 @@ impl<A: Agent> Scheduler<A> {
         said: Said,
     ) -> Result<(), &'static str> {
         let cause = match said {
-            Said::Crash(..) if self.apart.get(&id).is_some_and(|apart| !apart.ended().is_empty()) => {
+            Said::Crash(..)
+                if self.apart.get(&id).is_some_and(|apart| !apart.ended().is_empty()) =>
+            {
                 return self.follow_order(id);
             }
             Said::Lost(cause, loss) => return self.follow_loss(plan, id, cause, loss),
@@ -376,7 +380,7 @@ impl<A: Agent> Scheduler<A> {
             (held, _) => held,
         };
         let held = held.ok_or("that does not wait for it")?;
-        self.boxes().of(id).emptied = false;
+        self.boxes().of(id).emptied = None;
         self.process(plan, tick, id, &held);
         Ok(())
     }
@@ -416,7 +420,7 @@ impl<A: Agent> Scheduler<A> {
             },
             (Loss::Refused, _) => Err("that is never refused"),
             (Loss::ReceiverGone, _) if self.lives(id) => Err("it lives"),
-            (Loss::MailboxEmptied, _) if !self.boxes().of(id).emptied => {
+            (Loss::MailboxEmptied, _) if self.boxes().of(id).emptied.is_none() => {
                 Err("it lost no mailbox there")
             }
             (Loss::Poison, _) => Err("it did not fail there"),
@@ -429,13 +433,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// What an agent may have been about when the log ended with its failure: the first that fails
     /// now in the same way. If others do, too, nobody saw which it was.
-    fn guess(
-        &mut self,
-        plan: &Plan<A>,
-        tick: Tick,
-        id: AgentId,
-        kind: CrashKind,
-    ) -> Option<Cause> {
+    fn guess(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, kind: CrashKind) -> Option<Cause> {
         let waiting: Vec<_> = self.boxes().of(id).all().cloned().collect();
         let fails = |held: &&Held| self.try_out(plan, tick, id, held) == Some(kind);
         waiting.iter().find(fails).map(|held| held.cause(id))
@@ -484,9 +482,8 @@ impl<A: Agent> Scheduler<A> {
     pub(crate) fn go_on(&mut self) {
         self.boxes().follows = false;
         for id in self.boxes().waited_for() {
-            if self.boxes().of(id).emptied {
-                self.boxes().of(id).emptied = false;
-                self.empty_box(id, Left::Anew, Loss::MailboxEmptied);
+            if let Some(left) = self.boxes().of(id).emptied.take() {
+                self.empty_box(id, left, Loss::MailboxEmptied);
             }
             if !self.is_paused(id) {
                 self.boxes().call(id);

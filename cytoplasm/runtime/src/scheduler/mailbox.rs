@@ -40,9 +40,7 @@ impl Envelope {
     /// What its receiver handles.
     pub(super) fn event(&self) -> Event<'_> {
         match self.what {
-            What::Message(_) => {
-                Event::Message { from: self.message.from, payload: &self.payload }
-            }
+            What::Message(_) => Event::Message { from: self.message.from, payload: &self.payload },
             What::Denied(denial, deed) => Event::Denied { deed, denial, output: self.output() },
             What::Refused(to, why) => Event::Refused { to, why, output: self.output() },
         }

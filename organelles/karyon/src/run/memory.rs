@@ -30,8 +30,7 @@ impl Run {
         let disk = Disk::default();
         let config = RunConfig { virtual_time: true, ..self.config() };
         let mut recorder = Some(recorder(&disk)?);
-        let (outcome, refused) =
-            self.go(config, self.grant(None), &self.orders, &mut recorder)?;
+        let (outcome, refused) = self.go(config, self.grant(None), &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }
