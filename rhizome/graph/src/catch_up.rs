@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use karyon_log::{Walk, WalkedBlock};
+use karyon_log::{DiskFolder, ReadFolder, Walk, WalkedBlock};
 use karyon_types::{Hash, Position};
 
 use crate::error::{GraphError, Rebuilt, guarded};
@@ -56,6 +56,21 @@ impl Graph {
         inputs: &Path,
         progress: &mut dyn FnMut(u64),
     ) -> Result<CaughtUp, GraphError> {
+        let folder: Arc<dyn ReadFolder> = Arc::new(DiskFolder::new(log));
+        self.catch_up_in(&folder, inputs, &mut |_, records| progress(records))
+    }
+
+    /// The same, for a log in a folder of any kind; `progress` hears of all blocks that were read
+    /// as well, from the log's first on if the projection is made anew.
+    ///
+    /// # Errors
+    /// See [`catch_up`](Graph::catch_up).
+    pub fn catch_up_in(
+        &mut self,
+        log: &Arc<dyn ReadFolder>,
+        inputs: &Path,
+        progress: &mut dyn FnMut(&[WalkedBlock], u64),
+    ) -> Result<CaughtUp, GraphError> {
         if matches!(self.database, Open::Reading(_)) {
             return Err(GraphError::ReadOnly);
         }
@@ -72,9 +87,9 @@ impl Graph {
 
     fn try_catch_up(
         &mut self,
-        log: &Path,
+        log: &Arc<dyn ReadFolder>,
         inputs: &Path,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(&[WalkedBlock], u64),
     ) -> Result<CaughtUp, GraphError> {
         let walk = self.walk(log)?;
         self.read_on(walk, inputs, progress)
@@ -84,7 +99,7 @@ impl Graph {
         &mut self,
         mut walk: Walk,
         inputs: &Path,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(&[WalkedBlock], u64),
     ) -> Result<CaughtUp, GraphError> {
         let mut projector = self.projector(inputs)?;
         if projector.position() != walk.end().records {
@@ -96,7 +111,7 @@ impl Graph {
             if !blocks.is_empty() {
                 let bodies: Vec<&[u8]> = blocks.iter().map(|block| &*block.body).collect();
                 projector.project(&bodies, Some(&walk.place().encode()))?;
-                progress(projector.position());
+                progress(&blocks, projector.position());
             }
             if let Some(error) = failure {
                 return Err(error.into());
@@ -110,18 +125,19 @@ impl Graph {
     }
 
     /// The log from where the projection stands; from its beginning if that is no place of it.
-    fn walk(&mut self, log: &Path) -> Result<Walk, GraphError> {
+    fn walk(&mut self, log: &Arc<dyn ReadFolder>) -> Result<Walk, GraphError> {
+        let open = || Walk::open_in(Arc::clone(log));
         let place = self.place()?;
         let why = match &place {
-            None if self.read()?.end().0 == 0 => return Ok(Walk::open(log)?),
+            None if self.read()?.end().0 == 0 => return Ok(open()?),
             None => Rebuilt::NotInLog,
-            Some(place) => match Walk::resume(log, place)? {
+            Some(place) => match Walk::resume_in(Arc::clone(log), place)? {
                 Some(walk) => return Ok(walk),
-                None if Walk::open(log)?.header().log != place.log => Rebuilt::OtherLog,
+                None if open()?.header().log != place.log => Rebuilt::OtherLog,
                 None => Rebuilt::NotInLog,
             },
         };
-        let walk = Walk::open(log)?;
+        let walk = open()?;
         self.begin_again(why)?;
         Ok(walk)
     }
@@ -190,7 +206,8 @@ pub fn rebuild(
         None => None,
     };
     let mut new = in_file(file::create_beside(file)?, file);
-    new.read_on(walk, inputs, progress).map_err(|error| error.in_file(Some(file)))?;
+    new.read_on(walk, inputs, &mut |_, records| progress(records))
+        .map_err(|error| error.in_file(Some(file)))?;
     let reader = new.read()?;
     let (new_root, to) = (reader.memory_root()?, reader.end());
     file::put_in_place(file)?;
