@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use karyon_graph::{At, Direction, EntityId, Graph, GraphError, Kind, Reader, Version, View};
 use karyon_log::{DiskFolder, Lane, ReadFolder, WalkedBlock};
+use karyon_memory_ops::limits::ANSWER_MEMORIES_MAX;
 use karyon_memory_ops::{Entity, Memories, Query, Remembered, Vertex, Wanted, Write};
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{Asked, Prefix, Recaller};
@@ -58,7 +59,7 @@ impl Recollection {
     /// The memory, read on if it does not reach so far, and the last record that counts.
     fn reach(&mut self, prefix: Prefix) -> Result<(&Reader, Position), String> {
         if self.last(prefix).is_none() {
-            self.read_on().map_err(|error| error.to_string())?;
+            self.read_on(prefix).map_err(|error| error.to_string())?;
         }
         let last = self.last(prefix).ok_or_else(|| {
             format!("the log was committed up to {}, and ends before that", prefix.tick)
@@ -67,14 +68,18 @@ impl Recollection {
         Ok((reader, last))
     }
 
-    fn read_on(&mut self) -> Result<(), GraphError> {
+    fn read_on(&mut self, prefix: Prefix) -> Result<(), GraphError> {
         let mut graph = match self.graph.take() {
             Some(graph) => graph,
             None => Graph::in_memory()?,
         };
         self.reader = None;
         let blocks = &mut self.blocks;
-        graph.catch_up_in(&self.log, &self.inputs, &mut |read, _| note(blocks, read))?;
+        let mut is_enough = |read: &[WalkedBlock]| {
+            note(blocks, read);
+            blocks.last().is_some_and(|last| last.first + last.count >= prefix.records)
+        };
+        graph.catch_up_in(&self.log, &self.inputs, &mut is_enough, &mut |_| ())?;
         self.reader = Some(graph.read()?);
         self.graph = Some(graph);
         Ok(())
@@ -120,6 +125,7 @@ fn look(
         let entity = Entity::Fact { subject: of.clone(), predicate: predicate.into() };
         reader.find(&entity)
     };
+    let mut count = None;
     let found: Vec<(EntityId, Version)> = match &query.wanted {
         Wanted::Facts(of) => own(of)?.map_or(Ok(Vec::new()), |of| reader.facts(of, &view))?,
         Wanted::Fact(of, predicate) => match fact(of, predicate)? {
@@ -128,8 +134,11 @@ fn look(
         },
         Wanted::History(of, predicate) => match fact(of, predicate)? {
             Some(id) => {
-                let versions = reader.history(&id, &view)?.into_iter();
-                versions.map(|version| (id.clone(), version)).collect()
+                let mut versions = reader.history(&id, &view)?;
+                count = Some(versions.len() as u64);
+                let first = versions.len().saturating_sub(ANSWER_MEMORIES_MAX);
+                versions.drain(..first);
+                versions.into_iter().map(|version| (id.clone(), version)).collect()
             }
             None => Vec::new(),
         },
@@ -147,11 +156,160 @@ fn look(
             return Ok((Vec::new(), reader.count(Kind::Edge, name, &view)?));
         }
     };
-    let count = found.len() as u64;
+    let count = count.unwrap_or(found.len() as u64);
     let memories = found.into_iter().map(|(id, Version { valid, content, recorded, .. })| {
         let write = Write { entity: reader.entity(&id)?, valid, content };
         let (tick, agent, step) = (recorded.tick, recorded.agent, recorded.step);
         Ok(Remembered { write, tick, agent, step })
     });
     Ok((memories.collect::<Result<_, GraphError>>()?, count))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use karyon_identity::SecretKey;
+    use karyon_log::{
+        Cause, Control, End, Output, ReadStorage, Record, SegmentHeader, segment_name,
+    };
+    use karyon_log_writer::{Block, Storage, Writer};
+    use karyon_memory_ops::{Content, Time, Valid, Value, Write};
+    use karyon_types::{AgentId, LeaseId, LogId, Tick};
+
+    use super::*;
+
+    /// The bytes of one file.
+    #[derive(Clone)]
+    struct Bytes(Arc<Vec<u8>>);
+
+    impl ReadStorage for Bytes {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.0.len() as u64)
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+            let begin = offset as usize;
+            buffer.copy_from_slice(&self.0[begin..begin + buffer.len()]);
+            Ok(())
+        }
+    }
+
+    impl ReadFolder for Bytes {
+        fn names(&self) -> io::Result<Vec<String>> {
+            Ok(vec![segment_name(0)])
+        }
+
+        fn open(&self, _: &str) -> io::Result<Box<dyn ReadStorage>> {
+            Ok(Box::new(self.clone()))
+        }
+    }
+
+    fn fact(of: &Vertex, n: i64) -> Vec<u8> {
+        let entity = Entity::Fact { subject: of.clone(), predicate: "is".into() };
+        let content = Content::with([("n", Value::Int(n))]);
+        let mut bytes = Vec::new();
+        Write { entity, valid: Valid::since(Time::MIN), content }.encode(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// A log in which each tick is a record of it and one step, and control records lie between
+    /// them: in tick t agent 1 says that it, agent 2 and "house" are t.
+    fn log(ticks: u64) -> Bytes {
+        let key = Arc::new(SecretKey::from_seed([3; 32]).unwrap());
+        let header = SegmentHeader { log: LogId([1; 16]), node_key: key.public_key() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut file = karyon_log_writer::FileStorage::create(&path).unwrap();
+        file.write_at(0, &header.encode()).unwrap();
+        let writer = Writer::start(Box::new(file), &header, key, 1, End::of_new_log()).unwrap();
+        let append = |lane, count, body| {
+            writer.append(Block { lane, count, body, wall_ms: 0, seals: false }).unwrap();
+        };
+        for tick in 0..ticks {
+            let mut control = Vec::new();
+            let halt = karyon_log::Halt { reason: "none".into(), at_unix_ms: 0 };
+            (0..tick % 3).for_each(|_| {
+                Record::Control(Box::new(Control::Halt(halt.clone()))).encode(&mut control);
+            });
+            if !control.is_empty() {
+                append(Lane::Control, (tick % 3) as u32, control);
+            }
+            let of = [Vertex::Agent(AgentId(1)), Vertex::Agent(AgentId(2)), "house".into()];
+            let writes: Vec<_> = of.iter().map(|of| fact(of, tick as i64)).collect();
+            let outputs =
+                writes.iter().map(|write| Output::Remembered { lease: LeaseId(1), write });
+            let mut body = Vec::new();
+            Record::Tick(Tick(tick)).encode(&mut body);
+            let (agent, cause, outputs) = (AgentId(1), Cause::Input(0), outputs.collect());
+            Record::Step { agent, step: tick, cause, outputs }.encode(&mut body);
+            append(Lane::Ticks, 2, body);
+        }
+        writer.close().unwrap();
+        Bytes(Arc::new(std::fs::read(&path).unwrap()))
+    }
+
+    fn ask(
+        memory: &mut Recollection,
+        tick: u64,
+        about: Option<u64>,
+        query: &Query,
+    ) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        query.encode(&mut bytes).unwrap();
+        let prefix = Prefix { tick: Tick(tick), records: 2 * tick + 2 };
+        let asked = Asked { agent: AgentId(1), about: about.map(AgentId), query: &bytes };
+        memory.answer(prefix, &asked)
+    }
+
+    fn said(answer: &[u8]) -> Vec<i64> {
+        let memories = Memories::decode(answer).unwrap().memories;
+        let number = |memory: &Remembered| match memory.property("n") {
+            Some(Value::Int(n)) => *n,
+            other => panic!("{other:?}"),
+        };
+        memories.iter().map(number).collect()
+    }
+
+    #[test]
+    fn each_answer_is_of_its_prefix_however_far_the_log_goes() {
+        let mut long = Recollection::new(Arc::new(log(9)), Path::new(""));
+        for tick in [8, 0, 5, 3, 8] {
+            let answer = ask(&mut long, tick, Some(2), &Query::facts(AgentId(2))).unwrap();
+            assert_eq!(said(&answer), [tick as i64]);
+            let mut short = Recollection::new(Arc::new(log(tick + 1)), Path::new(""));
+            let same = ask(&mut short, tick, Some(2), &Query::facts(AgentId(2))).unwrap();
+            assert_eq!(same, answer, "tick {tick}");
+            let history = Query::history("house", "is");
+            let answer = ask(&mut long, tick, None, &history).unwrap();
+            assert_eq!(said(&answer), (0..=tick as i64).collect::<Vec<_>>());
+            let count = ask(&mut long, tick, None, &Query::count_facts("is")).unwrap();
+            assert_eq!(Memories::decode(&count).unwrap().count, 3);
+        }
+        let error = ask(&mut long, 9, None, &Query::facts("house")).unwrap_err();
+        assert!(error.contains("ends before"), "{error}");
+    }
+
+    #[test]
+    fn a_question_about_somebody_else_than_the_gate_was_asked_about_is_not_answered() {
+        let mut memory = Recollection::new(Arc::new(log(2)), Path::new(""));
+        let mut ask = |about, query: &Query| ask(&mut memory, 1, about, query).unwrap();
+        let other = Query::facts(AgentId(2));
+        assert_eq!(said(&ask(Some(2), &other)), [1]);
+        for about in [Some(1), None] {
+            assert_eq!(ask(about, &other), b"", "{about:?}");
+        }
+        for query in [Query::facts("house"), Query::count_facts("is")] {
+            assert_eq!(ask(Some(1), &query), b"");
+            assert_ne!(ask(None, &query), b"");
+        }
+    }
+
+    #[test]
+    fn what_is_no_question_is_not_answered() {
+        let mut memory = Recollection::new(Arc::new(log(1)), Path::new(""));
+        let prefix = Prefix { tick: Tick(0), records: 2 };
+        let asked = Asked { agent: AgentId(1), about: None, query: b"what?" };
+        assert_eq!(memory.answer(prefix, &asked), Ok(Vec::new()));
+    }
 }

@@ -216,6 +216,7 @@ impl Memories {
             }
             held += 1;
         }
+        let is_cut = is_cut || held > 0 && (held as u64) < count;
         let mut answer = vec![u8::from(is_cut)];
         varint::write(&mut answer, count);
         varint::write(&mut answer, held as u64);

@@ -303,6 +303,8 @@ pub fn resuming(disk: &Disk) -> Recorder {
     Recorder::resuming(Some(writer), Walk::new(Box::new(disk.clone())).unwrap(), &end)
 }
 
+pub type MakeRecaller = Arc<dyn Fn() -> Box<dyn Recaller> + std::marker::Send + Sync>;
+
 /// How a stage differs from the usual.
 #[derive(Clone)]
 pub struct Stage {
@@ -323,8 +325,10 @@ pub struct Stage {
     pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
+    /// How far leases reach; `None`: to all.
+    pub scope: Option<u64>,
     /// Makes what answers agents that ask the memory.
-    pub recaller: Option<fn() -> Box<dyn Recaller>>,
+    pub recaller: Option<MakeRecaller>,
 }
 
 pub const LIMITS: Limits = Limits {
@@ -357,6 +361,7 @@ impl Default for Stage {
             rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
+            scope: None,
             recaller: None,
         }
     }
@@ -416,7 +421,7 @@ impl Stage {
             desk: self.desk.clone(),
             watch: self.watch.clone(),
             rate: self.rate,
-            recaller: self.recaller.map(|make| make()),
+            recaller: self.recaller.as_ref().map(|make| make()),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
@@ -427,7 +432,7 @@ impl Stage {
                 principal: PrincipalId(1),
                 reason: ReasonId(1),
                 rights: self.rights,
-                scope: Scope { first: 1, last: self.agents + reach },
+                scope: Scope { first: 1, last: self.scope.unwrap_or(self.agents + reach) },
                 expires: None,
             },
             expires: self.expires.clone(),

@@ -2,8 +2,7 @@
 
 use karyon::memory::{Query, Remembered, Time, Value, Vertex};
 use karyon::{
-    Agent, Context, Data, Deed, Denial, KeyDirectory, Kind, Pid, Recall, Recalled, Replayed,
-    Result, Rights, Run, RunError,
+    Agent, Context, Deed, Denial, Kind, Pid, Recall, Recalled, Replayed, Result, Rights, Run,
 };
 use serde::{Deserialize, Serialize};
 
