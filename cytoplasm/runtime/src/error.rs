@@ -127,6 +127,18 @@ pub enum RunError {
     /// Something that a free-running run has not.
     #[error("a free-running run has no {0}")]
     NotFree(&'static str),
+    /// The memory could not be asked.
+    #[error(
+        "{agent} asked the memory in {tick}, and it cannot be asked: {why}; what is recorded is kept, and the run can be resumed"
+    )]
+    Recall {
+        /// Who asked.
+        agent: AgentId,
+        /// When.
+        tick: Tick,
+        /// Why not.
+        why: String,
+    },
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
     Runtime(String),

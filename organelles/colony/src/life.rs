@@ -356,6 +356,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         desk: None,
         watch: None,
         virtual_time: false,
+        recaller: None,
         rate: settings.rate,
     }
 }

@@ -125,7 +125,7 @@ impl Leader {
             if self.free.follows {
                 self.follow_log(ground, false);
             }
-            let due = left.timer.filter(|_| !self.free.is_virtual).map(|due| self.free.until(due));
+            let due = self.due(&left).map(|due| self.free.until(due));
             let most = due.map_or(EPOCH_MOST, |due| due.min(EPOCH_MOST));
             epoch.begin((!self.free.is_virtual).then_some(most));
             return Ok(Some(Next { tick, events: u64::MAX }));
@@ -274,7 +274,7 @@ impl Leader {
     /// The first time at which something happens by itself.
     fn due(&self, left: &Left) -> Option<Tick> {
         let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
-        [left.timer, deadline].into_iter().flatten().min()
+        [left.timer, deadline, self.recalls.due()].into_iter().flatten().min()
     }
 
     /// Records how an epoch begins, and gives agents what it begins with.

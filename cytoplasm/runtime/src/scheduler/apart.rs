@@ -10,6 +10,7 @@ use karyon_types::{AgentId, Tick};
 
 use super::life::Fall;
 use super::newborn::birth_cause;
+use super::told::News;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
 use crate::bonds::{Left, Signal};
@@ -29,6 +30,8 @@ pub(super) enum Held {
     Mail(Envelope),
     /// What came of a wish to spawn, and of which.
     Birth(Message, Option<AgentId>),
+    /// What came of an output, and of which.
+    Told(Message, News),
 }
 
 impl Held {
@@ -44,6 +47,7 @@ impl Held {
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
             Held::Birth(by, child) => birth_cause(*by, *child),
+            Held::Told(by, _) => Cause::Told(*by),
         }
     }
 
@@ -55,7 +59,11 @@ impl Held {
     pub(super) fn lane(&self) -> Option<Lane> {
         match self {
             Held::Mail(envelope) => envelope.counted(),
-            Held::Signal(_) | Held::Timer(_) | Held::Input(_) | Held::Birth(..) => None,
+            Held::Signal(_)
+            | Held::Timer(_)
+            | Held::Input(_)
+            | Held::Birth(..)
+            | Held::Told(..) => None,
         }
     }
 
@@ -65,7 +73,7 @@ impl Held {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
-            Held::Input(_) | Held::Mail(_) | Held::Birth(..) => false,
+            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Told(..) => false,
         }
     }
 }
@@ -299,11 +307,11 @@ impl<A: Agent> Scheduler<A> {
 
 /// Remembers what an agent handled, should somebody have asked.
 #[inline]
-pub(super) fn note(watched: &mut super::Watched, id: AgentId, cause: Cause) {
+pub(super) fn note(watched: &mut super::Watched, id: AgentId, cause: &Cause) {
     if !watched.is_empty()
         && let Some(last) = watched.get_mut(&id)
     {
         last.truncate(LAST_CAUSES - 1);
-        last.push_front(cause);
+        last.push_front(*cause);
     }
 }

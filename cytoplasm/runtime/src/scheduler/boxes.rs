@@ -180,7 +180,9 @@ impl Boxes {
     pub(super) fn forget_timers(&mut self, id: AgentId, which: Option<TimerId>) {
         self.retain(id, |held| match held {
             Held::Timer(timer) => which.is_some_and(|which| which != *timer),
-            Held::Signal(_) | Held::Input(_) | Held::Mail(_) | Held::Birth(..) => true,
+            Held::Signal(_) | Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Told(..) => {
+                true
+            }
         });
     }
 
@@ -188,7 +190,9 @@ impl Boxes {
     pub(super) fn forget_signals(&mut self, id: AgentId, who: AgentId, bond: Bond) {
         self.retain(id, |held| match held {
             Held::Signal(signal) => (signal.who, signal.bond) != (who, bond),
-            Held::Timer(_) | Held::Input(_) | Held::Mail(_) | Held::Birth(..) => true,
+            Held::Timer(_) | Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Told(..) => {
+                true
+            }
         });
     }
 

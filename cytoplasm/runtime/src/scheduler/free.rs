@@ -12,6 +12,7 @@ use super::apart::{End, Held};
 use super::attempt::attempt_step;
 use super::boxes::Boxes;
 use super::newborn::birth_event;
+use super::told::told_event;
 use super::{Due, Envelope, Plan, Scheduler};
 use crate::agent::{Agent, Context, Event, Wishes};
 use crate::bonds::{BondChange, Left, Signal};
@@ -173,7 +174,11 @@ impl<A: Agent> Scheduler<A> {
             return match held {
                 // One that is not armed any more does not fire.
                 Held::Timer(_) => {}
-                Held::Signal(_) | Held::Input(_) | Held::Mail(_) | Held::Birth(..) => {
+                Held::Signal(_)
+                | Held::Input(_)
+                | Held::Mail(_)
+                | Held::Birth(..)
+                | Held::Told(..) => {
                     self.lose(id, held.cause(id), Loss::ReceiverGone);
                 }
             };
@@ -285,6 +290,7 @@ impl<A: Agent> Scheduler<A> {
             Held::Signal(signal) => drop(self.signal(plan, tick, signal, false)),
             Held::Timer(timer) => drop(self.fire(plan, tick, id, *timer, false)),
             Held::Birth(by, child) => drop(self.tell_of_birth(plan, tick, (*by, *child), false)),
+            Held::Told(by, news) => drop(self.tell_of_output(plan, tick, (*by, news), false)),
             Held::Input(item) => drop(self.handle_input(plan, tick, id, item, false)),
             Held::Mail(envelope) => drop(self.handle_mail(plan, tick, id, envelope, false)),
         }
@@ -457,6 +463,7 @@ impl<A: Agent> Scheduler<A> {
             }
             Held::Timer(timer) => Event::Timer { id: *timer, payload: life?.payload(timer)? },
             Held::Birth(by, child) => birth_event(*by, *child),
+            Held::Told(by, news) => told_event(*by, news),
             Held::Input(item) => {
                 plan.inputs.payload(item.index, &mut payload);
                 Event::Input { payload: &payload }
@@ -469,8 +476,8 @@ impl<A: Agent> Scheduler<A> {
         let (mut wishes, bound) = (Wishes::default(), plan.limits.outputs_per_step);
         let (step, schedule, wishes) = (slot.steps, &plan.schedule, &mut wishes);
         let mut context = Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0 };
-        let chaos = plan.chaos.kills(id, tick, held.cause(id), 0);
-        attempt_step(&mut agent, event, &mut context, chaos).err().map(|(kind, _)| kind)
+        let chaos = plan.chaos.kills(id, tick, &held.cause(id), 0);
+        attempt_step(&mut agent, event, &mut context, chaos).map(|fault| fault.0)
     }
 
     /// Whether somebody was ended and it is not recorded yet.

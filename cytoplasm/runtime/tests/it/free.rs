@@ -86,7 +86,7 @@ fn check_causes(bytes: &[u8]) {
     let (mut made, mut used, mut steps) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     let mut use_up = |made: &BTreeSet<Message>, agent: AgentId, cause: Cause| {
         let by = match cause {
-            Cause::Message(m) | Cause::Timer(m) | Cause::Denial(m) => m,
+            Cause::Message(m) | Cause::Timer(m) | Cause::Denial(m) | Cause::Told(m) => m,
             Cause::Input(_) | Cause::Down(_) | Cause::Exit(_) | Cause::Spawn(_) => return,
         };
         assert!(made.contains(&by), "{agent} handles {cause:?}, which nobody has sent");
