@@ -250,7 +250,7 @@ impl Context<'_> {
         self.me
     }
 
-    /// The gate's time: the tick.
+    /// The gate's time: the tick. In a free-running run these are milliseconds since it began.
     pub fn now(&self) -> Tick {
         self.now
     }

@@ -140,7 +140,10 @@ pub fn run<A: Agent>(
     let watchdog = shared.watchdog(stepping.guard.clone())?;
     let failed = {
         let shared = Arc::clone(&shared);
-        services::supervise(jobs, move || shared.barrier.poison())
+        services::supervise(jobs, move || {
+            shared.barrier.poison();
+            shared.epoch.iter().for_each(Epoch::end);
+        })
     };
     drop(watchdog);
     if let Err(failure) = failed {

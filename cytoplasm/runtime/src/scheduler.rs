@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use karyon_arrangements::{ExitReason, TimerId};
+use karyon_arrangements::TimerId;
 use karyon_gate::Handle;
 use karyon_log::{Cause, Decision, Loss, Message, Record, StepEncoder};
 use karyon_supervision::Exit;
@@ -47,8 +47,8 @@ use self::apart::{Apart, Held};
 use self::attempt::attempt_step;
 use self::boxes::Boxes;
 pub(crate) use self::free::Said;
+use self::life::Life;
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
-use self::life::{Life, exit_of};
 pub(crate) use self::mailbox::Envelope;
 use self::mailbox::{Letter, Sorter, What};
 pub(crate) use self::newborn::{Kind, Layout, Newborn};
@@ -455,13 +455,8 @@ impl<A: Agent> Scheduler<A> {
         envelope: &Envelope,
         emptied: bool,
     ) -> bool {
-        let output = envelope.output();
-        let event = match envelope.what {
-            What::Denied(denial, deed) => Event::Denied { deed, denial, output },
-            What::Refused(to, why) => Event::Refused { to, why, output },
-            What::Message(_) => return emptied,
-        };
-        self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
+        let due = Due { cause: envelope.cause(), event: envelope.event() };
+        self.handle(plan, tick, id, &due, emptied)
     }
 
     /// Runs one event to its end. Returns whether the rest of the agent's mailbox is gone.
@@ -570,25 +565,6 @@ impl<A: Agent> Scheduler<A> {
             self.end(Message { from: id, step, output: 0 }, reason, left);
             return left == Left::Anew;
         }
-    }
-
-    /// An agent ended itself. Returns whether its mailbox is gone because it began anew.
-    fn exit(&mut self, plan: &Plan<A>, by: Message, reason: ExitReason) -> bool {
-        let id = by.from;
-        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
-        let begins = |agent: &&A| {
-            !plan.supervises(id) && agent.kind().restart.restarts_after(exit_of(&reason))
-        };
-        let ended = slot.agent.as_ref().filter(begins);
-        slot.agent = ended.and_then(|agent| newborn::anew(plan, &self.origins, id, agent));
-        let again = slot.agent.is_some();
-        slot.restarts = slot.restarts.saturating_add(u32::from(again));
-        if again {
-            self.counts.restarts += 1;
-            self.outcome.restarts += 1;
-        }
-        self.end(by, reason, if again { Left::Anew } else { Left::Nothing });
-        again
     }
 
     fn lose(&mut self, agent: AgentId, cause: Cause, loss: Loss) {

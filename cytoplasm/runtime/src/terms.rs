@@ -24,7 +24,8 @@ use crate::watchdog::Watch;
 pub struct Limits {
     /// Outputs of one step; at most 65,536, which is what a message's identity has room for.
     pub outputs_per_step: u64,
-    /// Messages to one agent in one tick: the bound of its mailbox.
+    /// Messages to one agent in one tick: the bound of its mailbox. In a free-running run, of what
+    /// waits for it; there one more is refused, whether the run sheds or not.
     pub messages_per_tick: u64,
     /// Bytes of the log that the outputs under one lease may take, as they are encoded; what is
     /// beyond is denied. `u64::MAX`: no bound.

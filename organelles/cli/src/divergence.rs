@@ -19,6 +19,9 @@ pub(crate) fn lines(first: &Divergence) -> Vec<String> {
         format!("recorded  {}", side(&first.expected)),
         format!("repeated  {}", side(&first.got)),
     ];
+    if let Some(why) = first.why {
+        lines.push(format!("it cannot come to be: {why}"));
+    }
     if let Some(Difference { field, expected, got }) = difference(first) {
         let (expected, got) = (value(&expected), value(&got));
         lines.push(format!("differs   {field}: {expected} was recorded, {got} came out"));

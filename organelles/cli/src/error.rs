@@ -261,6 +261,7 @@ fn run_error(error: &RunError) -> CliError {
         RunError::Full(_)
         | RunError::Change { .. }
         | RunError::Tree(_)
+        | RunError::NotFree(_)
         | RunError::Recall { .. } => (Code::Failure, None),
         RunError::Stuck(_) => (
             Code::Failure,

@@ -221,9 +221,9 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     }
 
     /// A message of its own was refused, two ticks after it was sent: the mailbox of `to` had no
-    /// room for it. That happens only in a run whose [`Limits`](crate::Limits) shed. Calls that
-    /// were refused come to [`Agent::answered`] instead. Left out: it goes on; the refusal is
-    /// recorded all the same.
+    /// room for it. That happens only in a run whose [`Limits`](crate::Limits) shed, and, sooner, in
+    /// a [free-running](crate::Run::free_running) one. Calls that were refused come to
+    /// [`Agent::answered`] instead. Left out: it goes on; the refusal is recorded all the same.
     ///
     /// # Errors
     /// See [`Agent::init`].

@@ -28,6 +28,7 @@
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
 //! | (nothing) | the run's memory: [`Context::remember`], [`Context::recall`], [`Agent::recalled`] |
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
+//! | a node of processes without ticks | [`Run::free_running`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
 //!
 //! Not here yet: names and groups that change while the run goes on, places in a supervision tree for

@@ -206,6 +206,25 @@ impl<A: Agent> Scheduler<A> {
         fall.left == Left::Anew
     }
 
+    /// An agent ended itself. Returns whether its mailbox is gone because it began anew.
+    pub(super) fn exit(&mut self, plan: &Plan<A>, by: Message, reason: ExitReason) -> bool {
+        let id = by.from;
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
+        let begins = |agent: &&A| {
+            !plan.supervises(id) && agent.kind().restart.restarts_after(exit_of(&reason))
+        };
+        let ended = slot.agent.as_ref().filter(begins);
+        slot.agent = ended.and_then(|agent| newborn::anew(plan, &self.origins, id, agent));
+        let again = slot.agent.is_some();
+        slot.restarts = slot.restarts.saturating_add(u32::from(again));
+        if again {
+            self.counts.restarts += 1;
+            self.outcome.restarts += 1;
+        }
+        self.end(by, reason, if again { Left::Anew } else { Left::Nothing });
+        again
+    }
+
     /// Ends an agent between two of its steps: it is what its kind says from now on. None if it
     /// is gone already.
     pub(super) fn fell(&mut self, plan: &Plan<A>, id: AgentId, again: bool) -> Option<Fall> {

@@ -12,6 +12,7 @@ mod changes;
 mod crashes;
 mod determinism;
 mod ends;
+mod following;
 mod forest;
 mod free;
 mod guarded;
