@@ -12,6 +12,7 @@ mod mailbox;
 mod newborn;
 mod plan;
 mod quarantine;
+mod saved;
 mod supervised;
 mod turns;
 

@@ -24,6 +24,8 @@ mod pressure;
 mod quarantine;
 mod repeating;
 mod schedules;
+mod snapshot_files;
+mod snapshots;
 mod standing;
 mod support;
 mod timers;

@@ -213,7 +213,8 @@ fn a_comparison_ends_at_any_record() {
                 "{records}: {outcome:?}"
             );
             let last = Some(Position(records as u64 - 1));
-            let expected = Compared { records: records as u64, last, tick: was[records - 1].1 };
+            let tick = was[records - 1].1;
+            let expected = Compared { records: records as u64, last, tick, from: None };
             assert_eq!(compared, expected);
         }
     }

@@ -16,7 +16,7 @@ use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
     InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder, Restart,
-    RestartFrom, RunConfig, RunError, Schedule, SpawnId, TimerId, Watch, codec, run,
+    RestartFrom, RunConfig, RunError, Schedule, Snapshots, SpawnId, TimerId, Watch, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -308,6 +308,7 @@ pub struct Stage {
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
     pub watch: Option<Watch>,
+    pub snapshots: Option<Snapshots>,
     pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
@@ -340,6 +341,7 @@ impl Default for Stage {
             guard: None,
             desk: None,
             watch: None,
+            snapshots: None,
             rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
@@ -400,6 +402,7 @@ impl Stage {
             guard: self.guard.clone(),
             desk: self.desk.clone(),
             watch: self.watch.clone(),
+            snapshots: self.snapshots.clone(),
             rate: self.rate,
         };
         let population = Population {

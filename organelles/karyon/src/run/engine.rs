@@ -33,6 +33,7 @@ impl Run {
             desk: None,
             rate: None,
             watch: None,
+            snapshots: None,
             schedule: settings.schedule,
         }
     }
@@ -113,6 +114,7 @@ impl Run {
             ticks: outcome.ticks,
             counts: outcome.counts,
             state_root,
+            resumed_from: outcome.resumed_from.map(|tick| tick.0),
             records_root,
             records,
             refused,
