@@ -269,7 +269,7 @@ fn orders() -> impl Strategy<Value = Asked> {
 }
 
 /// The orders of each tick in these records.
-fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
+pub fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
     let mut ticks = Vec::<Vec<Question>>::new();
     for record in Records::new(records) {
         match record.unwrap() {

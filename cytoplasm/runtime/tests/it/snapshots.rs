@@ -17,7 +17,7 @@ use karyon_types::{AgentId, Hash, Hasher, Tick};
 use proptest::prelude::*;
 
 use crate::asker::{Asker, order};
-use crate::repeating::{log_of, not_recorded};
+use crate::repeating::{log_of, not_recorded, ticks};
 use crate::schedules::schedules;
 use crate::support::*;
 use crate::trees::{flags, supervised};
@@ -148,6 +148,11 @@ fn check<const G: u32>(case: &Case, seed: usize) {
         assert!(same, "{schedulers} schedulers take other snapshots");
     }
     let count = Records::new(&whole.records).count() as u64;
+    // What was refused is not asked again: behind another order it might be carried out.
+    let done: Vec<_> = (0..)
+        .zip(ticks(&whole.records))
+        .flat_map(|(tick, orders)| orders.into_iter().map(move |order| (tick, order)))
+        .collect();
     // Some ten a case, others in the next.
     let step = 1 + whole.kept.len() / 10;
     for (number, snapshot) in whole.kept.iter().enumerate().skip(seed % step).step_by(step) {
@@ -155,13 +160,17 @@ fn check<const G: u32>(case: &Case, seed: usize) {
         for (schedulers, left) in [(1, 0), (2, behind / 2), (4, behind), (3, behind / 3)] {
             let prefix = first(&whole.records, snapshot.records + left);
             let disk = log_of(prefix, 1 + number % 9);
-            let asked = not_recorded(case.asked.clone(), prefix);
+            let asked = not_recorded(done.clone(), prefix);
             let recorder = resuming(&disk).starting_from(vec![start(snapshot)]);
             let tick = snapshot.tick;
             let again = play::<G>(case, schedulers, asked, &disk, recorder)
                 .unwrap_or_else(|error| panic!("from {tick}, {left} behind: {error}"));
             assert_eq!(again.outcome.resumed_from, Some(tick));
-            assert_eq!(again.records, whole.records, "from {tick}, {left} behind it");
+            assert!(
+                again.records == whole.records,
+                "from {tick}, {left} behind it: {:#?}",
+                in_words(&again.records).iter().zip(in_words(&whole.records)).find(|(a, b)| *a != b)
+            );
             assert_eq!(again.outcome.agents, whole.outcome.agents);
             assert_eq!(again.outcome.counts, whole.outcome.counts);
             assert_eq!(again.outcome.ticks, whole.outcome.ticks);
@@ -274,7 +283,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn a_run_goes_on_from_any_of_its_snapshots_wherever_it_was_cut(case in case(), seed: usize) {
