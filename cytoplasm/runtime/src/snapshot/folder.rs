@@ -83,6 +83,18 @@ impl SnapshotFolder {
         Ok(all)
     }
 
+    /// Removes what writes leave that were cut off.
+    fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with('.') && name.ends_with(".snapshot.new") {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what is older than the newest, or of a future that was cut off.
     fn prune(&self, newest: u64) -> io::Result<()> {
         let mut all = self.list()?;
@@ -103,8 +115,11 @@ impl Keep for SnapshotFolder {
         }
         let tick = snapshot.tick.0;
         let bytes = encode(snapshot, self.log);
-        replace_whole(&self.path.join(format!("{tick}{SUFFIX}")), &bytes)
-            .map_err(io::Error::other)?;
+        let kept = replace_whole(&self.path.join(format!("{tick}{SUFFIX}")), &bytes);
+        // Half a file would take room on a full disk.
+        let swept = self.sweep();
+        kept.map_err(io::Error::other)?;
+        swept?;
         self.prune(tick)
     }
 }

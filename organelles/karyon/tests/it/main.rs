@@ -8,6 +8,7 @@ mod documents;
 mod lives;
 mod orders;
 mod shrinking;
+mod snapshots;
 mod spawning;
 mod support;
 mod trees;
