@@ -25,6 +25,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
+    #[inline]
     fn output(self, decision: Result<LeaseId, Denial>) -> Output<'a> {
         let payload = self.bytes;
         match (self.deed, decision) {

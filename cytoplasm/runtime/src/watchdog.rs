@@ -101,8 +101,8 @@ pub(crate) struct Pulse {
 
 impl Pulse {
     #[inline]
-    pub(crate) fn begin(&self, agent: AgentId, cause: Cause) {
-        let (kind, message) = match cause {
+    pub(crate) fn begin(&self, agent: AgentId, cause: &Cause) {
+        let (kind, message) = match *cause {
             Cause::Input(index) => {
                 (0, Message { from: AgentId(0), step: u64::from(index), output: 0 })
             }
@@ -277,7 +277,7 @@ mod tests {
             Cause::Exit(MESSAGE),
             Cause::Spawn(MESSAGE),
         ] {
-            share.pulse().begin(AgentId(5), cause);
+            share.pulse().begin(AgentId(5), &cause);
             let seen = share.look().unwrap();
             assert_eq!((seen.tick, seen.agent, seen.cause), (7, AgentId(5), cause));
         }
@@ -303,15 +303,15 @@ mod tests {
         let share = Share::default();
         let (ms, mut seen) = (Duration::from_millis, Seen::default());
         share.begin(0, Due::default());
-        share.pulse().begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), &Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(10));
         assert_eq!(seen.look(share.look(), ms(5)), ms(15));
         share.pulse().end();
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
-        share.pulse().begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), &Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0), "the same again is another step");
-        share.pulse().begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), &Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(10));
     }

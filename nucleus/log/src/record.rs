@@ -210,7 +210,7 @@ impl Record<'_> {
             }
             Record::Step { agent, step, cause, outputs } => {
                 let mut encoder = StepEncoder::default();
-                encoder.begin(*agent, *step, *cause, outputs.len());
+                encoder.begin(*agent, *step, cause, outputs.len());
                 outputs.iter().for_each(|output| encoder.output(output));
                 return encoder.finish(out);
             }

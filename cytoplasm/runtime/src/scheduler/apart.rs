@@ -280,11 +280,11 @@ impl<A: Agent> Scheduler<A> {
 
 /// Remembers what an agent handled, should somebody have asked.
 #[inline]
-pub(super) fn note(watched: &mut super::Watched, id: AgentId, cause: Cause) {
+pub(super) fn note(watched: &mut super::Watched, id: AgentId, cause: &Cause) {
     if !watched.is_empty()
         && let Some(last) = watched.get_mut(&id)
     {
         last.truncate(LAST_CAUSES - 1);
-        last.push_front(cause);
+        last.push_front(*cause);
     }
 }

@@ -107,6 +107,7 @@ pub enum Output<'a> {
     },
 }
 
+#[inline]
 pub(super) fn cause_kind(cause: Cause) -> u8 {
     match cause {
         Cause::Input(_) => kind::STEP_ON_INPUT,
@@ -119,6 +120,7 @@ pub(super) fn cause_kind(cause: Cause) -> u8 {
     }
 }
 
+#[inline]
 pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
     match cause {
         Cause::Input(index) => varint::write(out, u64::from(index)),
@@ -134,6 +136,7 @@ pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
     }
 }
 
+#[inline]
 pub(super) fn write_own(out: &mut Vec<u8>, message: Message) {
     varint::write(out, message.step);
     varint::write(out, u64::from(message.output));
@@ -213,12 +216,12 @@ pub struct StepEncoder {
 impl StepEncoder {
     /// Begins a step record that will have `outputs` outputs.
     #[inline]
-    pub fn begin(&mut self, agent: AgentId, step: u64, cause: Cause, outputs: usize) {
+    pub fn begin(&mut self, agent: AgentId, step: u64, cause: &Cause, outputs: usize) {
         self.body.clear();
-        self.body.push(cause_kind(cause));
+        self.body.push(cause_kind(*cause));
         varint::write(&mut self.body, agent.0);
         varint::write(&mut self.body, step);
-        write_cause(&mut self.body, cause);
+        write_cause(&mut self.body, *cause);
         varint::write(&mut self.body, outputs as u64);
     }
 
