@@ -78,6 +78,7 @@ impl<A: Agent> Scheduler<A> {
             // Space that is used again.
             due: _,
             order: _,
+            sorter: _,
             encoder: _,
             wishes: _,
             undo: _,
