@@ -34,16 +34,16 @@ impl Keep for Kept {
 }
 
 impl Kept {
-    fn every_tick(&self) -> Option<Snapshots> {
+    pub fn every_tick(&self) -> Option<Snapshots> {
         Some(Snapshots { every: Every::Ticks(1), keep: Arc::new(self.clone()) })
     }
 
-    fn all(&self) -> Vec<Snapshot> {
+    pub fn all(&self) -> Vec<Snapshot> {
         self.0.lock().unwrap().clone()
     }
 }
 
-fn start(snapshot: &Snapshot) -> Start {
+pub fn start(snapshot: &Snapshot) -> Start {
     let snapshot = snapshot.clone();
     Box::new(move || Some(snapshot))
 }
@@ -299,4 +299,46 @@ proptest! {
     fn and_so_does_one_whose_agents_go_on_from_their_last_good_state(case in case(), seed: usize) {
         check::<3>(&case, seed);
     }
+}
+
+/// `cargo test --release -p karyon-runtime --test it figures -- --ignored --nocapture`
+#[test]
+#[ignore = "takes figures"]
+fn figures_of_a_hundred_thousand_agents() {
+    use std::time::Instant;
+    let agents = 100_000;
+    let ticks = 20;
+    // Each tells the next, who tells the next, and so on.
+    fn on(agent: u64, agents: u64, left: u64) -> Vec<Order> {
+        let next = 1 + agent % agents;
+        match left {
+            0 => vec![Order::Add(1)],
+            left => vec![Order::Add(1), Order::Send(next, on(next, agents, left - 1))],
+        }
+    }
+    let script = Script::new((1..=agents).map(|agent| (0, agent, on(agent, agents, ticks))));
+    let stage = Stage { agents, small_tick: 64, ..Stage::default() };
+    let run = |snapshots, recorder| {
+        let begun = Instant::now();
+        let stage = Stage { snapshots, ..stage.clone() };
+        let (outcome, recorder) = stage.play::<0, 0>(&script, recorder);
+        recorder.unwrap().close().unwrap();
+        (outcome.unwrap(), begun.elapsed())
+    };
+    let (_, without) = run(None, recorder(&Disk::default()));
+    let (disk, kept) = (Disk::default(), Kept::default());
+    let (whole, with) = run(kept.every_tick(), recorder(&disk));
+    let kept = kept.all();
+    println!("{agents} agents, {} steps in {} ticks: {without:?}", whole.counts.steps, whole.ticks);
+    println!(
+        "with {} snapshots {with:?}: {:?} each, {} bytes of the last",
+        kept.len(),
+        with.saturating_sub(without) / kept.len() as u32,
+        kept.last().unwrap().content.len()
+    );
+    let (_, zero) = run(None, resuming(&disk));
+    let newest = kept.last().unwrap();
+    let (again, from) = run(None, resuming(&disk).starting_from(vec![start(newest)]));
+    assert_eq!((again.resumed_from, again.counts), (Some(newest.tick), whole.counts));
+    println!("resumed from the beginning {zero:?}, from {} {from:?}", newest.tick);
 }
