@@ -206,7 +206,7 @@ fn deeds() -> impl Strategy<Value = Vec<Order>> {
     leaf.prop_recursive(4, 24, 3, move |inner| {
         let one = prop_oneof![
             6 => (1u64..14, inner.clone()).prop_map(|(to, orders)| Order::Send(to, orders)),
-            3 => (lane(), 1u64..14, inner.clone())
+            3 => (lane(), 1u64..5, inner.clone())
                 .prop_map(|(lane, to, orders)| SendIn(lane, to, orders)),
             3 => (1u64..50, inner.clone()).prop_map(|(sum, orders)| Spawn(sum, orders)),
             1 => prop::sample::select(vec![NOBODY, PANIC]).prop_map(|sum| Spawn(sum, vec![])),
@@ -257,10 +257,10 @@ fn asked() -> impl Strategy<Value = Vec<(u64, Question)>> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let shed = prop::option::of(Just(Shed { speculative: 2, critical: 10_000 }));
+    let shed = prop::option::of(Just(Shed { speculative: 1, critical: 10_000 }));
     let limits = (shed, prop_oneof![3 => Just(u64::MAX), 1 => 0u64..300]).prop_map(
         |(shed, log_bytes_per_lease)| {
-            let messages_per_tick = if shed.is_some() { 4 } else { 10_000 };
+            let messages_per_tick = if shed.is_some() { 2 } else { 10_000 };
             Limits {
                 outputs_per_step: 16,
                 messages_per_tick,

@@ -11,7 +11,7 @@ fn run() -> Run {
     let mut run = Run::new("snapshots");
     let (server, other) = (run.agent("server", Server::default()), run.agent("o", Server::default()));
     let keeps = run.agent("keeps", Client::<true>::of(server));
-    let begins = run.agent("begins", Client::<false>::of(server));
+    let begins = run.agent("begins", Client::<true>::of(server));
     for tick in 0..6 {
         run.input(3 * tick, keeps, Do::Later(tick)).input(3 * tick + 1, begins, Do::By(other));
     }
