@@ -281,6 +281,7 @@ impl<A: Agent> Run<A> {
                 desk: None,
                 watch: None,
                 snapshots: None,
+                recaller: None,
                 rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),

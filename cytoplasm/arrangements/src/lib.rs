@@ -6,12 +6,14 @@
 
 mod reason;
 mod schedule;
+mod told;
 
 use karyon_types::{AgentId, varint};
 use serde::{Deserialize, Serialize};
 
 pub use reason::{ExitReason, REASON_BYTES_MAX};
 pub use schedule::{Schedule, Turns};
+pub use told::Told;
 
 /// Names a timer of an agent: the step that armed it, and which of its outputs that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +89,13 @@ pub enum Arrangement<'a> {
     /// In which lane the message goes that is the step's next output; one without goes in the
     /// normal lane.
     Lane(Lane),
+    /// The memory was asked.
+    Recall {
+        /// Of whom; `None`: of everybody.
+        about: Option<AgentId>,
+        /// What, as the memory reads it.
+        query: &'a [u8],
+    },
 }
 
 mod number {
@@ -104,6 +113,7 @@ mod number {
     pub(super) const CRITICAL: u8 = 20;
     pub(super) const NORMAL: u8 = 21;
     pub(super) const SPECULATIVE: u8 = 22;
+    pub(super) const RECALL: u8 = 30;
 }
 
 impl<'a> Arrangement<'a> {
@@ -143,6 +153,11 @@ impl<'a> Arrangement<'a> {
             Arrangement::Lane(Lane::Critical) => out.push(number::CRITICAL),
             Arrangement::Lane(Lane::Normal) => out.push(number::NORMAL),
             Arrangement::Lane(Lane::Speculative) => out.push(number::SPECULATIVE),
+            Arrangement::Recall { about, query } => {
+                out.push(number::RECALL);
+                varint::write(out, about.map_or(0, |agent| agent.0));
+                out.extend_from_slice(query);
+            }
         }
     }
 
@@ -176,6 +191,10 @@ impl<'a> Arrangement<'a> {
             number::CRITICAL => Arrangement::Lane(Lane::Critical),
             number::NORMAL => Arrangement::Lane(Lane::Normal),
             number::SPECULATIVE => Arrangement::Lane(Lane::Speculative),
+            number::RECALL => Arrangement::Recall {
+                about: Some(varint::read(b)?).filter(|agent| *agent > 0).map(AgentId),
+                query: std::mem::take(b),
+            },
             _ => return None,
         };
         b.is_empty().then_some(read)
@@ -203,6 +222,8 @@ mod tests {
             check(&Arrangement::Cancel(TimerId { step, output }));
             check(&Arrangement::TrapExit(repeats));
             check(&Arrangement::Spawn { name: &words, how: &payload });
+            let about = Some(AgentId(agent)).filter(|agent| agent.0 > 0);
+            check(&Arrangement::Recall { about, query: &payload });
             for bond in [Bond::Monitor, Bond::Link] {
                 check(&Arrangement::Bind(bond, AgentId(agent)));
                 check(&Arrangement::Unbind(bond, AgentId(agent)));
@@ -250,6 +271,9 @@ mod tests {
             check(&Arrangement::Lane(lane));
         }
         assert_eq!(bytes(Arrangement::Spawn { name: "Zoë", how: b"go" }), b"\x10\x04Zo\xc3\xabgo");
+        let recall = |about| Arrangement::Recall { about, query: b"go" };
+        assert_eq!(bytes(recall(None)), b"\x1e\x00go");
+        assert_eq!(bytes(recall(Some(AgentId(300)))), b"\x1e\xac\x02go");
         assert_eq!(Arrangement::decode(b"\x10\x03go"), None, "a name that ends too soon");
         assert_eq!(Arrangement::decode(b"\x01\x00go"), None, "no ticks");
         assert_eq!(Arrangement::decode(b"\x08\x00"), None, "something behind it");

@@ -36,6 +36,7 @@ impl Chaos {
             Cause::Down(m) => (4, m.from.0, m.step, m.output),
             Cause::Exit(m) => (5, m.from.0, m.step, m.output),
             Cause::Spawn(m) => (6, m.from.0, m.step, m.output),
+            Cause::Told(m) => (7, m.from.0, m.step, m.output),
         };
         let mut draw = mix(self.seed);
         for key in [kind, agent.0, from, step, u64::from(output) << 32 | u64::from(attempt)] {

@@ -31,6 +31,7 @@ use crate::leases::Leases;
 use crate::orders::{Open, Orders};
 use crate::pace::Pace;
 use crate::processes::MAX_HELD;
+use crate::recall::Recalls;
 use crate::recorder::Recorder;
 use crate::schedule;
 use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
@@ -80,6 +81,7 @@ pub fn run<A: Agent>(
         agents: population.names.len() as u64,
         supervised: trees.is_some(),
         born: population.born,
+        recalls: config.recaller.is_some(),
         spawned: AtomicU64::new(0),
         last: AtomicU64::new(population.names.len() as u64),
     };
@@ -111,6 +113,7 @@ pub fn run<A: Agent>(
         bonds: Bonds::new(plan.agents),
         trees,
         births,
+        recalls: Recalls::new(config.recaller, layout),
         layout,
         losing: Vec::new(),
         lost: BTreeSet::new(),
@@ -271,6 +274,7 @@ struct Leader {
     bonds: Bonds,
     trees: Option<Box<Trees>>,
     births: Births,
+    recalls: Recalls,
     layout: Layout,
     /// First and last of those who are lost in the current tick.
     losing: Vec<(AgentId, AgentId)>,
@@ -324,13 +328,14 @@ impl Leader {
                     left.events == 0 && next >= plan.inputs.ends() && !self.orders.has_records();
                 // Nothing can happen before.
                 let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
-                let due = [left.timer, deadline].into_iter().flatten().min();
+                let due = [left.timer, deadline, self.recalls.due()].into_iter().flatten().min();
                 let due = due.filter(|_| is_quiet);
                 (due.map_or(next, |due| due.max(next)), left)
             }
         };
         let is_empty = left.events == 0
             && left.timer.is_none()
+            && self.recalls.due().is_none()
             && !self.orders.has_records()
             && self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
         let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
@@ -429,6 +434,7 @@ impl Leader {
         self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
         self.framed += self.orders.frame(&mut self.framing);
         self.framed += self.births.begin(ground, &mut self.leases, &mut self.framing);
+        self.framed += self.recalls.begin(ground, tick, &mut self.recorder, &mut self.framing)?;
         self.bonds.last = self.births.names.len() as u64;
         let released = batch.items.len() as u64;
         if released > 0 {
@@ -475,11 +481,13 @@ impl Leader {
         let released = plan.inputs.released(tick).items.len() as u64 + activated.unwrap_or(0);
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
         let (mut born, mut refused, mut later) = (0, 0, Vec::new());
+        let mut recalls = Vec::new();
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             later.extend(Later::take(&mut outcome));
             born = self.births.ask(&mut outcome.births);
+            recalls.append(&mut outcome.recalls);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             passed += std::mem::take(&mut outcome.passed);
@@ -499,6 +507,7 @@ impl Leader {
                 self.apply(change);
             }
         }
+        self.recalls.ask(recalls, tick, &mut self.recorder)?;
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }

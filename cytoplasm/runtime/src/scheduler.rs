@@ -14,6 +14,7 @@ mod plan;
 mod quarantine;
 mod saved;
 mod supervised;
+mod told;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,6 +34,7 @@ use crate::codec;
 use crate::error::RunError;
 use crate::input::InputItem;
 use crate::pressure;
+use crate::recall::Recall;
 use crate::standing::Standing;
 use crate::terms::Counts;
 use crate::trace;
@@ -51,6 +53,7 @@ use self::newborn::{Origins, Slab};
 pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
+pub(crate) use self::told::News;
 use self::turns::Turns;
 
 /// What agents handled last, the newest first; only of those that somebody inspected.
@@ -95,6 +98,8 @@ pub(crate) struct TickOutcome {
     pub(crate) timer: Option<Tick>,
     /// Whom agents want to bring to life.
     pub(crate) births: Vec<Birth>,
+    /// What agents ask the memory.
+    pub(crate) recalls: Vec<Recall>,
     /// Where in all of this the agents behind the scenario's begin, by serial.
     pub(crate) pieces: Vec<Piece>,
     /// The other way: the leader's signals for the next tick, by receiver.
@@ -370,6 +375,7 @@ impl<A: Agent> Scheduler<A> {
                 Held::Signal(signal) => self.signal(plan, tick, signal, emptied),
                 Held::Timer(timer) => self.fire(plan, tick, id, *timer, emptied),
                 Held::Birth(by, child) => self.tell_of_birth(plan, tick, (*by, *child), emptied),
+                Held::Told(by, news) => self.tell_of_output(plan, tick, (*by, news), emptied),
                 Held::Input(item) => self.handle_input(plan, tick, id, item, emptied),
                 Held::Mail(envelope) => self.handle_mail(plan, tick, id, envelope, emptied),
             };
@@ -584,12 +590,13 @@ impl<A: Agent> Scheduler<A> {
             Cause::Message(_) if loss == Loss::Refused => {}
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
-            // The news of a denial, of an end, or of a birth, and a timer; whence they come is counted.
+            // News of other kinds, and a timer; whence they come is counted.
             Cause::Denial(_)
             | Cause::Timer(_)
             | Cause::Down(_)
             | Cause::Exit(_)
-            | Cause::Spawn(_) => {}
+            | Cause::Spawn(_)
+            | Cause::Told(_) => {}
         }
     }
 }

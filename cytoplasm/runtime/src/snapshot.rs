@@ -20,7 +20,7 @@ use karyon_types::{Hash, Hasher, Tick};
 
 pub(crate) use self::content::{
     Content, SavedAgent, SavedApart, SavedBirths, SavedBonds, SavedDeed, SavedHeld, SavedLater,
-    SavedLife, SavedMail, SavedOrders, SavedParked, SavedSeed, SavedSignal, SavedTimer, SavedTrees,
+    SavedLife, SavedMail, SavedOrders, SavedParked, SavedRecalls, SavedSeed, SavedSignal, SavedTimer, SavedTrees,
     SavedWhat, by_of, message_of,
 };
 pub use self::folder::SnapshotFolder;

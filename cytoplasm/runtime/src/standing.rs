@@ -33,12 +33,14 @@ impl<'a> Wanted<'a> {
             (Deed::Send(to), Err(denial)) => Output::Denied { denial, to, payload },
             (Deed::Remember, Ok(lease)) => Output::Remembered { lease, write: payload },
             (Deed::Remember, Err(denial)) => Output::Forgone { denial, write: payload },
-            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn, Ok(lease)) => {
-                Output::Arranged { lease: Some(lease), what: payload }
-            }
-            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn, Err(denial)) => {
-                Output::Unarranged { denial, what: payload }
-            }
+            (
+                Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn | Deed::Recall,
+                Ok(lease),
+            ) => Output::Arranged { lease: Some(lease), what: payload },
+            (
+                Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn | Deed::Recall,
+                Err(denial),
+            ) => Output::Unarranged { denial, what: payload },
         }
     }
 }

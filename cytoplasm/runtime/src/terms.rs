@@ -16,6 +16,7 @@ use crate::chaos::Chaos;
 use crate::leases::Change;
 use crate::pressure::Shed;
 use crate::processes::Desk;
+use crate::recall::Recaller;
 use crate::snapshot::Snapshots;
 use crate::tally::Tally;
 use crate::watchdog::Watch;
@@ -179,6 +180,8 @@ pub struct RunConfig {
     pub watch: Option<Watch>,
     /// When snapshots are taken, and where they are kept; `None`: none are.
     pub snapshots: Option<Snapshots>,
+    /// What answers agents that ask the memory; `None`: all of them are denied it.
+    pub recaller: Option<Box<dyn Recaller>>,
 }
 
 /// How far a run has come.

@@ -366,6 +366,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         desk: None,
         watch: None,
         snapshots: None,
+        recaller: None,
         rate: settings.rate,
     }
 }

@@ -113,14 +113,15 @@ impl Agent for Person {
             Event::Denied { deed: Deed::Remember, .. } => self.forgone += 1,
             // It arranges nothing, and its run sheds nothing.
             Event::Denied {
-                deed: Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn,
+                deed: Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn | Deed::Recall,
                 ..
             }
             | Event::Refused { .. }
             | Event::Timer { .. }
             | Event::Down { .. }
             | Event::Exit { .. }
-            | Event::Spawned { .. } => {}
+            | Event::Spawned { .. }
+            | Event::Recalled { .. } => {}
         }
         Ok(())
     }

@@ -26,6 +26,7 @@
 //! | `DynamicSupervisor.start_child` | [`Context::spawn`], [`Agent::spawned`]; declared by [`Run::may_spawn`] |
 //! | `Process.whereis`, `:pg` | [`Context::whereis`], [`Group`]: fixed when the run begins |
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
+//! | (nothing) | the run's memory: [`Context::remember`], [`Context::recall`], [`Agent::recalled`] |
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
 //!
@@ -44,6 +45,7 @@ mod error;
 mod inputs;
 mod member;
 mod outcome;
+mod recall;
 mod run;
 mod spawn;
 pub mod testkit;
@@ -56,7 +58,7 @@ pub use context::Context;
 pub use error::RunError;
 pub use karyon_gate::Rights;
 pub use karyon_keys::KeyDirectory;
-/// What an agent writes when it remembers.
+/// What an agent writes when it remembers, and asks when it recalls.
 pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
@@ -66,5 +68,6 @@ pub use karyon_runtime::{
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
+pub use recall::{Recall, Recalled};
 pub use run::{AutoShutdown, Child, Data, RefusedOrder, Replayed, Run, Supervisor};
 pub use spawn::{Spawn, Spawned};

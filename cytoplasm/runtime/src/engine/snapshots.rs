@@ -85,6 +85,7 @@ impl Leader {
             bonds,
             trees,
             births,
+            recalls,
         } = self;
         let slab_of = |id| self.layout.home(id).and_then(|home| ground.slabs.get(home));
         let seed = |id| slab_of(id).map_or(SavedSeed::Spent, |slab| lock(slab).save_seed(id));
@@ -111,6 +112,7 @@ impl Leader {
             },
             changes: leases.save(),
             orders: orders.save(),
+            recalls: recalls.save(),
         };
         for slab in ground.slabs {
             if !lock(slab).save(&mut content) {
@@ -144,6 +146,7 @@ impl Leader {
         self.bonds = Bonds::load(std::mem::take(&mut content.bonds), last);
         self.window = content.window.clone();
         self.orders.load(std::mem::take(&mut content.orders));
+        self.recalls.load(std::mem::take(&mut content.recalls));
         self.lost = content.lost.iter().copied().map(AgentId).collect();
         if let (Some(trees), Some(tree), Some(saved)) =
             (&mut self.trees, woken.tree.take(), content.trees.take())

@@ -10,6 +10,7 @@ use karyon_types::{AgentId, Tick};
 
 use super::life::Fall;
 use super::newborn::birth_cause;
+use super::told::News;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
 use crate::bonds::{Left, Signal};
@@ -28,6 +29,8 @@ pub(super) enum Held {
     Mail(Envelope),
     /// What came of a wish to spawn, and of which.
     Birth(Message, Option<AgentId>),
+    /// What came of an output, and of which.
+    Told(Message, News),
 }
 
 impl Held {
@@ -43,13 +46,18 @@ impl Held {
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
             Held::Birth(by, child) => birth_cause(*by, *child),
+            Held::Told(by, _) => Cause::Told(*by),
         }
     }
 
     pub(super) fn is_message(&self) -> bool {
         match self {
             Held::Mail(envelope) => envelope.counted().is_some(),
-            Held::Signal(_) | Held::Timer(_) | Held::Input(_) | Held::Birth(..) => false,
+            Held::Signal(_)
+            | Held::Timer(_)
+            | Held::Input(_)
+            | Held::Birth(..)
+            | Held::Told(..) => false,
         }
     }
 
@@ -59,7 +67,7 @@ impl Held {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
-            Held::Input(_) | Held::Mail(_) | Held::Birth(..) => false,
+            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Told(..) => false,
         }
     }
 }

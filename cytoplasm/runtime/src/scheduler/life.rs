@@ -15,6 +15,7 @@ use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
 use crate::births::Birth;
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
+use crate::recall::{RECALLS_PER_AGENT, Recall};
 use crate::standing::Wanted;
 use crate::wheel::{Key, Wheel};
 
@@ -38,6 +39,8 @@ pub(super) struct Life {
     timers: BTreeMap<TimerId, Timer>,
     /// Those that it made.
     bonds: BTreeSet<(Bond, AgentId)>,
+    /// What it asked the memory and was not answered yet.
+    recalls: u32,
 }
 
 struct Timer {
@@ -84,12 +87,18 @@ impl Life {
         }
     }
 
+    /// One of its questions was answered.
+    pub(super) fn is_answered(&mut self) {
+        self.recalls = self.recalls.saturating_sub(1);
+    }
+
     fn has_room(&self, what: &Arrangement<'_>) -> bool {
         match what {
             Arrangement::Arm { .. } => self.timers.len() < TIMERS_PER_AGENT,
             Arrangement::Bind(bond, agent) => {
                 self.bonds.len() < BONDS_PER_AGENT || self.bonds.contains(&(*bond, *agent))
             }
+            Arrangement::Recall { .. } => self.recalls < RECALLS_PER_AGENT,
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -281,6 +290,9 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Bind(Bond::Monitor, to) => (Deed::Monitor(*to), Rights::SEND, *to),
             Arrangement::Bind(Bond::Link, to) => (Deed::Link(*to), Rights::LINK, *to),
             Arrangement::Spawn { .. } => (Deed::Spawn, Rights::SPAWN, id),
+            Arrangement::Recall { about, .. } => {
+                (Deed::Recall, Rights::RECALL, about.unwrap_or(AgentId(1)))
+            }
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -293,9 +305,15 @@ impl<A: Agent> Scheduler<A> {
         let request = Request { agent: id, right, target: target.0, now: tick };
         let room = match &what {
             Arrangement::Spawn { .. } => plan.may_spawn(),
+            Arrangement::Recall { .. } if !plan.recalls => false,
             other => slot.life.as_ref().is_none_or(|life| life.has_room(other)),
         };
-        let allowed = plan.gate.check(lease, &request);
+        let mut allowed = plan.gate.check(lease, &request);
+        if let Arrangement::Recall { about: None, .. } = what {
+            // Of everybody: from the first to the last.
+            let last = Request { target: plan.last(), ..request };
+            allowed = allowed.and_then(|_| plan.gate.check(lease, &last));
+        }
         let allowed =
             allowed.and_then(|lease| room.then_some(lease).ok_or(Denial::BudgetExhausted));
         let budget = plan.limits.log_bytes_per_lease;
@@ -345,6 +363,11 @@ impl<A: Agent> Scheduler<A> {
                 self.outcome.bonds.push(BondChange::Unbind { from: id, to: *to, bond: *bond });
             }
             Arrangement::TrapExit(traps) => life.traps = *traps,
+            Arrangement::Recall { about, query } => {
+                life.recalls += 1;
+                let recall = Recall { by: message, about: *about, query: (*query).into() };
+                self.outcome.recalls.push(recall);
+            }
             // The step's last output: what follows is done when the step is recorded.
             Arrangement::Exit(_) | Arrangement::Spawn { .. } => {}
             // It is about a message, and no wish of this kind.

@@ -11,6 +11,7 @@ use super::life::Life;
 use super::mailbox::What;
 use super::newborn::{self, Origin, Seed};
 use super::supervised::Parked;
+use super::told::News;
 use super::{Envelope, Plan, Scheduler, Slot, TickOutcome};
 use crate::agent::{Agent, Deed, Payload};
 use crate::bonds::Signal;
@@ -41,6 +42,7 @@ impl TickOutcome {
             timer: _,
             held: _,
             births,
+            recalls,
             pieces,
             signals,
             error,
@@ -48,7 +50,7 @@ impl TickOutcome {
         let counted = [u64::from(*count), *sent, *refused, *passed, *activated, *restarts, *crashes];
         counted == [0; 7]
             && (records.is_empty() && bonds.is_empty() && births.is_empty())
-            && (pieces.is_empty() && signals.is_empty() && error.is_none())
+            && (pieces.is_empty() && signals.is_empty() && recalls.is_empty() && error.is_none())
     }
 }
 
@@ -244,6 +246,9 @@ impl Held {
             Held::Input(item) => SavedHeld::Input(item.index),
             Held::Mail(envelope) => SavedHeld::Mail(envelope.save()),
             Held::Birth(by, child) => SavedHeld::Birth(by_of(*by), child.map(|child| child.0)),
+            Held::Told(by, News::Answer(answer)) => {
+                SavedHeld::Told(by_of(*by), ByteBuf::from(answer.to_vec()))
+            }
         }
     }
 
@@ -254,6 +259,9 @@ impl Held {
             SavedHeld::Input(index) => Held::Input(InputItem { receiver, index }),
             SavedHeld::Mail(envelope) => Held::Mail(Envelope::load(envelope)?),
             SavedHeld::Birth(by, child) => Held::Birth(message_of(by), child.map(AgentId)),
+            SavedHeld::Told(by, answer) => {
+                Held::Told(message_of(by), News::Answer(answer.into_vec().into()))
+            }
         })
     }
 }
@@ -322,6 +330,7 @@ impl Deed {
             Deed::Monitor(to) => SavedDeed::Monitor(to.0),
             Deed::Link(to) => SavedDeed::Link(to.0),
             Deed::Spawn => SavedDeed::Spawn,
+            Deed::Recall => SavedDeed::Recall,
         }
     }
 
@@ -333,6 +342,7 @@ impl Deed {
             SavedDeed::Monitor(to) => Deed::Monitor(AgentId(to)),
             SavedDeed::Link(to) => Deed::Link(AgentId(to)),
             SavedDeed::Spawn => Deed::Spawn,
+            SavedDeed::Recall => Deed::Recall,
         }
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Content {
     /// How many changes of authority took place.
     pub(crate) changes: u64,
     pub(crate) orders: SavedOrders,
+    pub(crate) recalls: Vec<SavedRecalls>,
 }
 
 /// An agent. One that was lost has nothing but its place.
@@ -68,6 +69,8 @@ pub(crate) struct SavedLife {
     pub(crate) timers: Vec<SavedTimer>,
     /// Monitors (`false`) and links (`true`) that it made.
     pub(crate) bonds: Vec<(bool, u64)>,
+    /// What it asked the memory and was not answered yet.
+    pub(crate) recalls: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -127,6 +130,8 @@ pub(crate) enum SavedHeld {
     Input(u32),
     Mail(SavedMail),
     Birth(By, Option<u64>),
+    /// An answer of the memory.
+    Told(By, ByteBuf),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -163,6 +168,7 @@ pub(crate) enum SavedDeed {
     Monitor(u64),
     Link(u64),
     Spawn,
+    Recall,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -185,6 +191,15 @@ pub(crate) struct SavedTrees {
     pub(crate) failed_starts: u32,
     pub(crate) last_failed: Option<u64>,
     pub(crate) end: Option<End>,
+}
+
+/// What was asked of the memory in a tick, and the run's records up to its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedRecalls {
+    pub(crate) tick: u64,
+    pub(crate) records: u64,
+    /// Which output asked, about whom, what.
+    pub(crate) asked: Vec<(By, Option<u64>, ByteBuf)>,
 }
 
 /// The records of what supervisors did, for the tick that comes next.

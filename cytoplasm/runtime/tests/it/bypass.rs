@@ -54,6 +54,7 @@ fn a_native_agent_can_bypass_the_gate() {
         desk: None,
         watch: None,
         snapshots: None,
+        recaller: None,
         rate: None,
     };
     let smuggler = file.clone();

@@ -22,6 +22,7 @@ mod node;
 mod orders;
 mod pressure;
 mod quarantine;
+mod recalls;
 mod repeating;
 mod schedules;
 mod snapshot_files;

@@ -132,6 +132,7 @@ fn run_node(
         desk: None,
         watch: None,
         snapshots: None,
+        recaller: None,
         rate: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);

@@ -98,6 +98,7 @@ fn run_on(
         desk: None,
         watch: None,
         snapshots: None,
+        recaller: None,
         rate: None,
     };
     let grant = Grant {

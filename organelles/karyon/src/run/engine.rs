@@ -34,6 +34,7 @@ impl Run {
             rate: None,
             watch: None,
             snapshots: None,
+            recaller: None,
             schedule: settings.schedule,
         }
     }
@@ -64,8 +65,14 @@ impl Run {
     }
 
     pub(super) fn rights_in_all(&self) -> Rights {
-        let rights = self.settings.rights;
-        if self.spawns.is_empty() { rights } else { rights.and(Rights::SPAWN) }
+        let mut rights = self.settings.rights;
+        if !self.spawns.is_empty() {
+            rights = rights.and(Rights::SPAWN);
+        }
+        if self.settings.recalls {
+            rights = rights.and(Rights::RECALL);
+        }
+        rights
     }
 
     fn population(&self, grant: Grant) -> Result<Population<Member>, RunError> {

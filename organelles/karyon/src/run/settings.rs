@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) spawned: u64,
     pub(crate) schedule: Schedule,
     pub(crate) rights: Rights,
+    /// Beside those, to recall.
+    pub(crate) recalls: bool,
     pub(crate) expires: Vec<(AgentId, Tick)>,
     pub(crate) changes: Vec<Change>,
     pub(crate) snapshots: Option<Every>,
@@ -37,6 +39,7 @@ impl Default for Settings {
             spawned: 0,
             schedule: Schedule::default(),
             rights: Rights::SEND.and(Rights::REMEMBER),
+            recalls: false,
             expires: Vec::new(),
             changes: Vec::new(),
             snapshots: None,
@@ -97,9 +100,18 @@ impl Run {
     }
 
     /// What the principal grants, and so each lease holds: to send and to remember, if it is not
-    /// said. To link takes `Rights::LINK`; to spawn comes with [`Run::may_spawn`].
+    /// said. To link takes `Rights::LINK`; to spawn comes with [`Run::may_spawn`], to recall with
+    /// [`Run::may_recall`].
     pub fn rights(&mut self, rights: Rights) -> &mut Run {
         self.settings.rights = rights;
+        self
+    }
+
+    /// Lets agents ask the run's memory ([`Context::recall`](crate::Context::recall)): adds
+    /// `Rights::RECALL` to what the principal grants. Leases reach all agents of the run, so each may
+    /// ask about each.
+    pub fn may_recall(&mut self) -> &mut Run {
+        self.settings.recalls = true;
         self
     }
 

@@ -7,6 +7,7 @@ mod calls;
 mod documents;
 mod lives;
 mod orders;
+mod recalling;
 mod shrinking;
 mod snapshots;
 mod spawning;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use karyon_gate::Grant;
 use karyon_guard::Guard;
 use karyon_log::{Control, Genesis, Seal, Walk};
-use karyon_memory::Fresh;
+use karyon_memory::{Fresh, Recollection};
 use karyon_runtime::{
     Beginning, DataDir, Ending, Node, NodeError, RunConfig, datadir, verified_run, wall_ms,
 };
@@ -163,6 +163,7 @@ impl Run {
             stop: Some(node.stop_file()?),
             guard: node.dir().guard().cloned(),
             snapshots: self.settings.snapshots.map(|every| node.snapshots(every)),
+            recaller: Some(Box::new(Recollection::of(node.dir().path()))),
             ..self.config()
         };
         let ended = self.go(config, grant, orders, &mut node.recorder);
