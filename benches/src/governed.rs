@@ -281,6 +281,7 @@ impl<A: Agent> Run<A> {
                 desk: None,
                 watch: None,
                 virtual_time: false,
+                snapshots: None,
                 recaller: None,
                 rate: None,
             },

@@ -94,7 +94,8 @@ impl Ledger {
             | Control::Import(_)
             | Control::Turn(_)
             | Control::Halt(_)
-            | Control::Refused(_) => Ok(()),
+            | Control::Refused(_)
+            | Control::Snapshot(_) => Ok(()),
         }
     }
 

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use karyon_log::{Message, Record};
 use karyon_types::AgentId;
+use serde_bytes::ByteBuf;
 
 use crate::agent::Agent;
 use crate::bonds::BondChange;
@@ -19,6 +20,7 @@ use crate::engine::lock;
 use crate::leases::Leases;
 use crate::processes::Refusal;
 use crate::scheduler::{Kind, Layout, Newborn, TickOutcome};
+use crate::snapshot::{SavedBirths, SavedLater, SavedSeed, by_of, message_of};
 use crate::terms::Limits;
 
 /// What a step asked for.
@@ -48,6 +50,50 @@ impl Births {
     pub(crate) fn new(limits: Limits, layout: Layout, names: Vec<String>) -> Births {
         let (asked, kinds) = (Vec::new(), Vec::new());
         Births { limits, layout, spawned: 0, forks: 0, asked, names, kinds }
+    }
+
+    /// For a snapshot: what is asked for, and how many came; of each that came, what is not with
+    /// its scheduler.
+    pub(crate) fn save(
+        &self,
+        leases: &Leases,
+        seed: impl Fn(AgentId) -> SavedSeed,
+    ) -> (SavedBirths, Vec<SavedLater>) {
+        let Births { limits: _, layout: _, spawned, forks, asked, names, kinds } = self;
+        let mut asked: Vec<_> = asked.iter().collect();
+        asked.sort_unstable_by_key(|birth| birth.by);
+        let asked = asked.into_iter().map(|Birth { by, name, how }| {
+            (by_of(*by), name.clone(), ByteBuf::from(how.to_vec()))
+        });
+        let births = SavedBirths { spawned: *spawned, forks: *forks, asked: asked.collect() };
+        let scenarios = names.len() - kinds.len();
+        let later = (1..).zip(names).skip(scenarios).zip(kinds).map(|((serial, name), kind)| {
+            let above = leases.above(AgentId(serial)).map_or(0, |above| above.0);
+            let (name, kind) = (name.clone(), (*kind).to_owned());
+            SavedLater { name, kind, above, seed: seed(AgentId(serial)) }
+        });
+        (births, later.collect())
+    }
+
+    /// Whoever came to life, as saved; `kinds` are theirs.
+    pub(crate) fn load(&mut self, births: SavedBirths, later: &[SavedLater], kinds: Vec<Kind>) {
+        let SavedBirths { spawned, forks, asked } = births;
+        (self.spawned, self.forks, self.kinds) = (spawned, forks, kinds);
+        self.names.extend(later.iter().map(|later| later.name.clone()));
+        self.asked = asked
+            .into_iter()
+            .map(|(by, name, how)| Birth { by: message_of(by), name, how: how.into_vec().into() })
+            .collect();
+    }
+
+    /// How many are asked for.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.len() as u64
+    }
+
+    /// How many agents spawned, and the serial of the one that came last.
+    pub(crate) fn born(&self) -> (u64, u64) {
+        (self.spawned, self.names.len() as u64)
     }
 
     /// The kind of an agent that came to life in the run.

@@ -4,6 +4,8 @@
 //! all schedulers wait, and becomes signals of the next tick. So it is the same for any number of
 //! schedulers. Nothing is kept, and nothing is done, for agents that are not bound.
 
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 

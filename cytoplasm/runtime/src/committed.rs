@@ -52,6 +52,9 @@ pub struct Compared {
     pub last: Option<Position>,
     /// The tick that it is in; `None`: no tick had begun.
     pub tick: Option<Tick>,
+    /// The end of the tick up to which nothing but the run's beginning was repeated, since it went
+    /// on from a snapshot; `None`: it was repeated from its beginning.
+    pub from: Option<Tick>,
 }
 
 impl Compared {
@@ -101,6 +104,30 @@ impl Committed {
 
     pub(crate) fn compared(&self) -> Compared {
         self.compared
+    }
+
+    /// Passes over the run's next `records` records, up to the end of `tick`, which are not
+    /// compared.
+    pub(crate) fn skip(&mut self, records: u64, tick: Tick) -> Result<(), RecordError> {
+        let mut rest = records;
+        while rest > 0 && (self.read < self.body.len() || self.next_body()?) {
+            let (passed, bytes) = pass(self.body.get(self.read..).unwrap_or_default(), rest);
+            if passed == 0 {
+                // No records: what compares next says so.
+                break;
+            }
+            rest = rest.saturating_sub(u64::from(passed));
+            self.read += bytes;
+            self.next += u64::from(passed);
+        }
+        self.left = self.left.saturating_sub(records);
+        self.compared = Compared {
+            last: self.next.checked_sub(1).map(Position),
+            tick: Some(tick),
+            from: Some(tick),
+            ..self.compared
+        };
+        Ok(())
     }
 
     /// Compares, and returns what lies behind the last committed record. `records` are whole

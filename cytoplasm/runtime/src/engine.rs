@@ -6,6 +6,7 @@
 
 mod free;
 mod shares;
+mod snapshots;
 mod supervising;
 mod waiting;
 
@@ -38,6 +39,7 @@ use crate::recorder::Recorder;
 use crate::schedule;
 use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
 use crate::services;
+use crate::snapshot::{self, Taker};
 use crate::tally::Tallied;
 use crate::terms::{Counts, Ending, Outcome, Population, Progress, RunConfig};
 use crate::trees::Trees;
@@ -93,6 +95,44 @@ pub fn run<A: Agent>(
     let slabs: Vec<_> = (0..schedulers)
         .map(|number| Mutex::new(Scheduler::new(&plan, number, schedulers, &leases.handles)))
         .collect();
+    let links: Vec<_> = (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect();
+    let tree = trees.as_ref().map(|trees| trees.tree());
+    let woken = snapshot::wake(&plan, tree, &mut owned);
+    let mut leader = Leader {
+        recorder: owned,
+        stop: config.stop,
+        interrupt: config.interrupt,
+        progress: config.progress,
+        guard: stepping.guard.clone(),
+        window: RestartWindow::new(config.intensity),
+        intensity: config.intensity,
+        current: None,
+        result: None,
+        leases,
+        orders,
+        held: 0,
+        pace: Pace::new(config.rate),
+        framing: Vec::new(),
+        framed: 0,
+        bonds: Bonds::new(plan.agents),
+        trees,
+        births,
+        recalls: Recalls::new(config.recaller, layout),
+        layout,
+        losing: Vec::new(),
+        lost: BTreeSet::new(),
+        // A free-running run takes none: its log says in which order it has to be repeated.
+        taker: config.snapshots.filter(|_| !plan.schedule.is_free()).map(Taker::new),
+        taken: None,
+        woken: None,
+        free: Free::new(config.virtual_time),
+    };
+    let resumed_from = woken.as_ref().map(|woken| woken.tick);
+    let going_on = woken.map_or(Ok(()), |woken| leader.go_on(&plan, woken, &slabs, &links));
+    if let Err(error) = going_on {
+        *recorder = Some(leader.recorder);
+        return Err(error);
+    }
     let shared = Arc::new(Shared {
         barrier: Barrier::new(schedulers),
         epoch,
@@ -100,33 +140,9 @@ pub fn run<A: Agent>(
         small_tick: config.small_tick,
         next: AtomicU64::new(0),
         outcomes: (0..schedulers).map(|_| Mutex::default()).collect(),
-        links: (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect(),
+        links,
         watched: config.watch.map(|watch| Watched::new(watch, schedulers)),
-        leader: Mutex::new(Some(Leader {
-            recorder: owned,
-            stop: config.stop,
-            interrupt: config.interrupt,
-            progress: config.progress,
-            guard: stepping.guard.clone(),
-            window: RestartWindow::new(config.intensity),
-            intensity: config.intensity,
-            current: None,
-            result: None,
-            leases,
-            orders,
-            held: 0,
-            pace: Pace::new(config.rate),
-            framing: Vec::new(),
-            framed: 0,
-            bonds: Bonds::new(plan.agents),
-            trees,
-            births,
-            recalls: Recalls::new(config.recaller, layout),
-            layout,
-            losing: Vec::new(),
-            lost: BTreeSet::new(),
-            free: Free::new(config.virtual_time),
-        })),
+        leader: Mutex::new(Some(leader)),
         plan,
         slabs,
     });
@@ -156,6 +172,8 @@ pub fn run<A: Agent>(
     let lost = leader.lost.len() as u64;
     // Nobody is answered any more, and whoever waits shall not wait for the rest.
     drop((desk, leader.orders));
+    // What was taken is kept before anybody hears of the end.
+    drop(leader.taker);
     *recorder = Some(leader.recorder);
     let result =
         leader.result.ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
@@ -175,7 +193,8 @@ pub fn run<A: Agent>(
     later.sort_unstable_by_key(|(id, _)| *id);
     agents.extend(later.into_iter().map(|(_, agent)| agent));
     let born = leader.births.names.into_iter().skip(shared.plan.agents as usize).collect();
-    Ok(Outcome { ending, ticks, counts, agents, born, leases: leader.leases.terms, lost })
+    let leases = leader.leases.terms;
+    Ok(Outcome { ending, ticks, counts, agents, born, leases, lost, resumed_from })
 }
 
 /// The tree above a population, if it has one that fits.
@@ -275,6 +294,11 @@ struct Leader {
     lost: BTreeSet<AgentId>,
     /// Of use only to a free-running run.
     free: Free,
+    taker: Option<Taker>,
+    /// The tick of the last snapshot, taken or gone on from.
+    taken: Option<Tick>,
+    /// It goes on from a snapshot, behind a tick that ran before.
+    woken: Option<Left>,
 }
 
 /// What is left to do behind a tick.
@@ -305,7 +329,10 @@ impl Leader {
                 (Tick(0), Left::default())
             }
             Some(tick) => {
-                let left = self.finish_tick(tick, ground, outcomes)?;
+                let left = match self.woken.take() {
+                    Some(left) => left,
+                    None => self.finish_tick(tick, ground, outcomes)?,
+                };
                 if self.progress.tally.is_wanted() {
                     self.tally(ground, left.events);
                 }
@@ -332,9 +359,11 @@ impl Leader {
             return Ok(self.end(Ending::Completed));
         }
         if let Some(ending) = self.is_over()? {
+            self.take_snapshot(ground, true)?;
             self.current = Some(next);
             return Ok(self.end(ending));
         }
+        self.take_snapshot(ground, false)?;
         let batch = plan.inputs.released(next);
         let ordered = self.serve(ground)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
@@ -346,6 +375,7 @@ impl Leader {
             };
             if let Some(ending) = ending {
                 if ending != Ending::Halted {
+                    self.take_snapshot(ground, true)?;
                     self.current = Some(next);
                 }
                 return Ok(self.end(ending));

@@ -130,6 +130,45 @@ impl Leases {
         Ok(count)
     }
 
+    /// How many changes took place, for a snapshot.
+    pub(crate) fn save(&self) -> u64 {
+        let Leases {
+            // What is open, and held, follows from the population, from whose lease each other one
+            // was cut, and from the changes so far.
+            gate: _,
+            terms: _,
+            handles: _,
+            chain: _,
+            line: _,
+            changes: _,
+            grant: _,
+            done,
+        } = self;
+        *done as u64
+    }
+
+    /// From whose lease that of an agent was cut.
+    pub(crate) fn above(&self, id: AgentId) -> Option<AgentId> {
+        self.line.above(id.0).map(AgentId)
+    }
+
+    /// Opens leases that are cut from these agents', and makes the first `done` changes again. In
+    /// which order is all the same: what holds for one holds for those cut from it.
+    pub(crate) fn load(
+        &mut self,
+        above: impl Iterator<Item = u64>,
+        done: u64,
+    ) -> Result<(), RunError> {
+        for above in above {
+            self.cut(AgentId(above), None).ok_or(karyon_gate::Full)?;
+        }
+        for (_, verb, target) in self.changes.iter().take(done as usize).copied().collect::<Vec<_>>() {
+            self.set(verb, target);
+            self.done += 1;
+        }
+        Ok(())
+    }
+
     /// Sets what the gate looks at. `false`: there is no such lease.
     fn set(&mut self, verb: Verb, target: Target) -> bool {
         let gate = Arc::clone(&self.gate);

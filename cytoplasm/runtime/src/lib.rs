@@ -41,6 +41,7 @@ mod root;
 mod schedule;
 mod scheduler;
 mod services;
+mod snapshot;
 mod standing;
 mod tally;
 mod terms;
@@ -77,6 +78,7 @@ pub use recall::{ANSWER_BYTES_MAX, Asked, Prefix, RECALL_TICKS, RECALLS_PER_AGEN
 pub use recorder::{RecordError, Recorder, wall_ms};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
+pub use snapshot::{Every, Keep, Snapshot, SnapshotFolder, Snapshots, Start};
 pub use tally::{Tallied, Tally};
 pub use terms::{
     Born, Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use karyon_guard::LinkError;
 use karyon_identity::SecretKey;
 use karyon_log::{
-    Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, LogError, Recovered,
-    Resume, Seal, SegmentHeader, Walk,
+    Boot, Control, DiskFolder, End, Genesis, Halt, InputFile, Interrupted, Lane, LogError,
+    Recovered, Resume, Seal, SegmentHeader, Walk,
 };
 use karyon_log_writer::{LogFailed, Writer, WriterOptions};
 use karyon_safety::{FileError, SafeMode, StopFile};
@@ -23,6 +23,7 @@ use crate::checkpoints::Checkpoints;
 use crate::datadir::{self, DataDir, DataDirError};
 use crate::keeper::{Keeper, guardian_record};
 use crate::recorder::{Recorder, wall_ms};
+use crate::snapshot::{Every, SnapshotFolder, Snapshots};
 
 /// Why a node does not start, or does not end as it should.
 #[derive(Debug, thiserror::Error)]
@@ -258,6 +259,19 @@ impl Node {
     /// directory, it proves that the log was not rewritten behind it.
     pub fn witnessed_by(&mut self, file: PathBuf) {
         self.checkpoints.witnessed_by(file);
+    }
+
+    /// Lets its run go on from the newest snapshot that its log, `report`, names, should there be
+    /// one that is whole; it is repeated from its beginning otherwise.
+    pub fn go_on_from_snapshots(&mut self, report: &Report) {
+        let folder = SnapshotFolder::of(self.dir.path(), self.log());
+        let starts = folder.believed(&report.controls, report.end.lane_records(Lane::Ticks));
+        self.recorder = self.recorder.take().map(|recorder| recorder.starting_from(starts));
+    }
+
+    /// That its run takes snapshots, and keeps them in the data directory.
+    pub fn snapshots(&self, every: Every) -> Snapshots {
+        Snapshots { every, keep: Arc::new(SnapshotFolder::of(self.dir.path(), self.log())) }
     }
 
     /// The log that it writes.

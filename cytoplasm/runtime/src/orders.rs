@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use karyon_log::{OrderVerb, Record};
 use karyon_types::{AgentId, Tick};
+use serde_bytes::ByteBuf;
 
 use crate::agent::Agent;
 use crate::births::Births;
@@ -20,6 +21,7 @@ use crate::leases::Leases;
 use crate::processes::{Answer, Asked, Desk, Order, Position, Question, Refusal};
 use crate::recorder::Recorder;
 use crate::scheduler::Layout;
+use crate::snapshot::SavedOrders;
 use crate::trace;
 use crate::trees::{Field, Trees};
 
@@ -207,6 +209,31 @@ impl Orders {
     fn give<A: Agent>(&self, ground: &Ground<'_, A>, order: Order) -> Result<(), Refusal> {
         let slab = self.layout.home(order.agent).and_then(|home| ground.slabs.get(home));
         lock(slab.ok_or(Refusal::Unknown)?).order(ground.plan, order.verb, order.agent)
+    }
+
+    /// Whether nobody ordered anything since the tick that was recorded last.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// What supervisors did, for a snapshot.
+    pub(crate) fn save(&self) -> SavedOrders {
+        let Orders {
+            // Whoever asks from outside asks again.
+            desk: _,
+            layout: _,
+            asked: _,
+            // Read ahead of each tick.
+            lost: _,
+            records,
+            count,
+        } = self;
+        SavedOrders { records: ByteBuf::from(records.clone()), count: *count }
+    }
+
+    pub(crate) fn load(&mut self, saved: SavedOrders) {
+        let SavedOrders { records, count } = saved;
+        (self.records, self.count) = (records.into_vec(), count);
     }
 
     /// What supervisors did stands in front of what is ordered from now on.

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use karyon_arrangements::Told;
 use karyon_log::{Message, Record};
 use karyon_types::{AgentId, Hash, Hasher, Tick};
+use serde_bytes::ByteBuf;
 
 use crate::agent::Agent;
 use crate::census::Ground;
@@ -18,6 +19,7 @@ use crate::engine::lock;
 use crate::error::RunError;
 use crate::recorder::Recorder;
 use crate::scheduler::{Layout, News};
+use crate::snapshot::{SavedRecalls, by_of, message_of};
 
 /// So many ticks after its question an agent has the answer: while the tick between them runs, that
 /// of the question is committed.
@@ -97,6 +99,37 @@ impl Recalls {
         recorder.seal()?;
         self.waiting.push_back((Prefix { tick, records: recorder.recorded() }, asked));
         Ok(())
+    }
+
+    /// What is not answered yet, for a snapshot.
+    pub(crate) fn save(&self) -> Vec<SavedRecalls> {
+        let Recalls {
+            // It answers from the log.
+            recaller: _,
+            layout: _,
+            waiting,
+        } = self;
+        let asked = |Recall { by, about, query }: &Recall| {
+            (by_of(*by), about.map(|about| about.0), ByteBuf::from(query.to_vec()))
+        };
+        let saved = waiting.iter().map(|(Prefix { tick, records }, recalls)| SavedRecalls {
+            tick: tick.0,
+            records: *records,
+            asked: recalls.iter().map(asked).collect(),
+        });
+        saved.collect()
+    }
+
+    pub(crate) fn load(&mut self, saved: Vec<SavedRecalls>) {
+        let recall = |(by, about, query): (_, Option<u64>, ByteBuf)| Recall {
+            by: message_of(by),
+            about: about.map(AgentId),
+            query: query.into_vec().into(),
+        };
+        let waiting = saved.into_iter().map(|SavedRecalls { tick, records, asked }| {
+            (Prefix { tick: Tick(tick), records }, asked.into_iter().map(recall).collect())
+        });
+        self.waiting = waiting.collect();
     }
 
     /// The tick in which the next answers arrive; `None`: nobody asked.

@@ -13,9 +13,11 @@ use karyon_log::limits::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
 use karyon_log::{Control, End, Lane, LogError, Record, Records, Walk};
 use karyon_log_writer::limits::BLOCK_BYTES;
 use karyon_log_writer::{Block, LogFailed, Writer, WriterStatus};
+use karyon_types::Tick;
 
 use crate::ahead::Ahead;
 use crate::committed::{Committed, Compared, Divergence};
+use crate::snapshot::Start;
 
 /// Records that are younger than this may wait for more to share their block: bounds the padding
 /// of small commits, and how long a record waits before it goes to the writer. Looked at once a
@@ -50,6 +52,8 @@ pub struct Recorder {
     ends: bool,
     /// Records of the run so far, repeated ones included.
     recorded: u64,
+    /// Snapshots from which the run may start, the newest first.
+    starts: Vec<Start>,
     open: Vec<u8>,
     open_count: u32,
     opened: Instant,
@@ -68,6 +72,7 @@ impl Recorder {
             compared: Compared::default(),
             ends: false,
             recorded: 0,
+            starts: Vec::new(),
             open: Vec::with_capacity(BLOCK_BYTES),
             open_count: 0,
             opened: Instant::now(),
@@ -85,6 +90,40 @@ impl Recorder {
     /// and then ends the run with [`RecordError::Reached`].
     pub fn comparing(walk: Walk, records: u64) -> Recorder {
         Recorder { committed: Committed::new(walk, records), ends: true, ..Recorder::with(None) }
+    }
+
+    /// Lets the run start from one of these, the newest first, rather than from its beginning: only
+    /// its beginning and what lies behind the snapshot is compared then.
+    #[must_use]
+    pub fn starting_from(self, starts: Vec<Start>) -> Recorder {
+        Recorder { starts, ..self }
+    }
+
+    pub(crate) fn take_starts(&mut self) -> Vec<Start> {
+        std::mem::take(&mut self.starts)
+    }
+
+    /// Whether what the run does is compared still.
+    pub(crate) fn repeats(&self) -> bool {
+        self.committed.is_some()
+    }
+
+    /// Records of the run that are committed, or of which a comparison consists.
+    pub(crate) fn committed_records(&self) -> u64 {
+        self.recorded + self.committed.as_ref().map_or(0, Committed::left)
+    }
+
+    /// The run goes on behind `tick`, where it has so many records.
+    pub(crate) fn skip_to(&mut self, records: u64, tick: Tick) -> Result<(), RecordError> {
+        if let Some(committed) = &mut self.committed {
+            committed.skip(records.saturating_sub(self.recorded), tick)?;
+            if committed.left() == 0 {
+                self.compared = committed.compared();
+                self.committed = None;
+            }
+        }
+        self.recorded = records;
+        Ok(())
     }
 
     /// What was compared with what was committed before.

@@ -14,6 +14,7 @@ mod mailbox;
 mod newborn;
 mod plan;
 mod quarantine;
+mod saved;
 mod supervised;
 mod told;
 mod turns;

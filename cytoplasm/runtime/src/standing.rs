@@ -51,6 +51,17 @@ impl Standing {
         Standing { log_bytes, row: None }
     }
 
+    /// For a snapshot: the bytes; the number of a denial, and how often in a row.
+    pub(crate) fn save(&self) -> (u64, Option<(u8, u64)>) {
+        let Standing { log_bytes, row } = self;
+        (*log_bytes, row.map(|(denial, count)| (denial as u8, count)))
+    }
+
+    pub(crate) fn load(log_bytes: u64, row: Option<(u8, u64)>) -> Standing {
+        let row = row.and_then(|(denial, count)| Some((Denial::from_number(denial)?, count)));
+        Standing { log_bytes, row }
+    }
+
     pub(crate) fn log_bytes(&self) -> u64 {
         self.log_bytes
     }

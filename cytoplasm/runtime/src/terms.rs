@@ -10,12 +10,14 @@ use karyon_guard::Guard;
 use karyon_safety::StopFile;
 use karyon_supervision::{Intensity, Supervised};
 use karyon_types::{AgentId, Tick};
+use serde::{Deserialize, Serialize};
 
 use crate::chaos::Chaos;
 use crate::leases::Change;
 use crate::pressure::Shed;
 use crate::processes::Desk;
 use crate::recall::Recaller;
+use crate::snapshot::Snapshots;
 use crate::tally::Tally;
 use crate::watchdog::Watch;
 
@@ -67,7 +69,7 @@ impl Limits {
 }
 
 /// What was counted; each output is counted once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Steps that ended well.
     pub steps: u64,
@@ -180,6 +182,8 @@ pub struct RunConfig {
     pub virtual_time: bool,
     /// How steps are watched; `None`: one that does not return ends nothing but the run.
     pub watch: Option<Watch>,
+    /// When snapshots are taken, and where they are kept; `None`: none are.
+    pub snapshots: Option<Snapshots>,
     /// What answers agents that ask the memory; `None`: all of them are denied it.
     pub recaller: Option<Box<dyn Recaller>>,
 }
@@ -233,4 +237,6 @@ pub struct Outcome<A> {
     pub leases: Vec<Lease>,
     /// How many were lost with a step that did not return.
     pub lost: u64,
+    /// Behind which tick it went on from a snapshot; `None`: it ran from its beginning.
+    pub resumed_from: Option<Tick>,
 }

@@ -5,6 +5,8 @@
 //! comes next, in the order in which it was done; the first starts of all are not recorded, since
 //! each agent's beginning is.
 
+mod saved;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use karyon_arrangements::{Bond, ExitReason};

@@ -54,6 +54,17 @@ impl<T> Default for Wheel<T> {
 }
 
 impl<T> Wheel<T> {
+    /// An empty one at tick `now`.
+    pub(crate) fn at(now: u64) -> Wheel<T> {
+        Wheel { now, ..Wheel::default() }
+    }
+
+    /// The tick in which a timer fires; `None`: it fired or was taken back.
+    pub(crate) fn due(&self, key: Key) -> Option<u64> {
+        let node = self.nodes.get(key.0 as usize).filter(|node| node.item.is_some())?;
+        Some(node.due)
+    }
+
     /// Whether nothing is armed.
     pub(crate) fn is_empty(&self) -> bool {
         self.armed == 0

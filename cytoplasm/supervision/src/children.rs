@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Refusal;
+use crate::saved::SavedChildren;
 use crate::spec::{ChildId, ChildSpec, Exit};
 
 /// What a child does at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChildState {
     /// Nothing; only its spec is there.
     Stopped,
@@ -64,7 +67,7 @@ impl Hasher for IdHasher {
 /// A place in the order of starts.
 pub(crate) type Place = u64;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Child {
     pub(crate) spec: ChildSpec,
     pub(crate) place: Place,
@@ -79,7 +82,8 @@ impl Child {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "SavedChildren", into = "SavedChildren")]
 pub(crate) struct Children {
     /// Never walked through, since its order is not the same twice.
     by_id: ById<Child>,
@@ -87,6 +91,26 @@ pub(crate) struct Children {
     next: Place,
     /// Significant children that are not stopped.
     significant: usize,
+}
+
+impl From<Children> for SavedChildren {
+    fn from(all: Children) -> SavedChildren {
+        let Children { mut by_id, order, next, significant: _ } = all;
+        let children = order.values().filter_map(|id| by_id.remove(id)).collect();
+        SavedChildren { children, next }
+    }
+}
+
+impl From<SavedChildren> for Children {
+    fn from(saved: SavedChildren) -> Children {
+        let mut all = Children { next: saved.next, ..Children::default() };
+        for child in saved.children {
+            all.significant += child.counts();
+            all.order.insert(child.place, child.spec.id);
+            all.by_id.insert(child.spec.id, child);
+        }
+        all
+    }
 }
 
 impl Children {

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::spec::{ChildId, Exit, SpecError};
 
 /// What a supervisor hears. Each start is answered by `Started` or `FailedToStart`, each child
 /// that started is followed by one `Exited`, however it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// The supervisor itself begins. Once, before all others.
     Begin,
@@ -24,7 +26,7 @@ pub enum Event {
 }
 
 /// What is asked of a supervisor; `S` is how a child is specified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request<S> {
     /// Start one more child, behind all others. OTP's `start_child`.
     Add(S),
@@ -60,7 +62,7 @@ pub enum Refusal {
 }
 
 /// How a supervisor ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// It was told to, it gave up, or its significant children ended: OTP's `shutdown`.
     Shutdown,

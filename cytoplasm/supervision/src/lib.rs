@@ -17,6 +17,7 @@
 
 mod children;
 mod event;
+mod saved;
 mod spec;
 mod supervisor;
 mod tree;
@@ -24,6 +25,7 @@ mod window;
 
 pub use children::ChildState;
 pub use event::{Action, End, Event, Refusal, Request, Unexpected};
+pub use saved::SavedTree;
 pub use spec::{
     AutoShutdown, ChildId, ChildSpec, Exit, Flags, Restart, Shutdown, SpecError, Strategy,
 };

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::window::Intensity;
 
 /// A child of a supervisor; unique in its tree. What it is to the outside, such as an agent's
 /// serial, is the outside's to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChildId(pub u64);
 
 impl fmt::Display for ChildId {
@@ -16,7 +18,7 @@ impl fmt::Display for ChildId {
 }
 
 /// When a child that ended is started again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restart {
     /// Always.
     Permanent,
@@ -27,7 +29,7 @@ pub enum Restart {
 }
 
 /// How a child ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// By its own will.
     Normal,
@@ -54,7 +56,7 @@ impl Restart {
 }
 
 /// How a child is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shutdown {
     /// It is killed.
     BrutalKill,
@@ -68,7 +70,7 @@ pub enum Shutdown {
 }
 
 /// What a supervisor knows of a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildSpec {
     /// Which child.
     pub id: ChildId,
@@ -83,7 +85,7 @@ pub struct ChildSpec {
 }
 
 /// Whom a restart concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Strategy {
     /// The child alone.
     OneForOne,
@@ -97,7 +99,7 @@ pub enum Strategy {
 }
 
 /// Whether a supervisor ends when significant children ended and are not started again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AutoShutdown {
     /// No; then no child may be significant.
     Never,
@@ -108,7 +110,7 @@ pub enum AutoShutdown {
 }
 
 /// What a supervisor is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags {
     /// Whom a restart concerns.
     pub strategy: Strategy,

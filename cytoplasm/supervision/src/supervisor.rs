@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use karyon_types::Tick;
+use serde::{Deserialize, Serialize};
 
 use crate::children::{ChildState, Children, Place};
 use crate::event::{Action, End, Event, Refusal, Request, Unexpected};
@@ -20,7 +21,7 @@ use crate::window::RestartWindow;
 pub const REQUESTS_MAX: usize = 1024;
 
 /// One supervisor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Supervisor {
     flags: Flags,
     window: RestartWindow,
@@ -35,7 +36,7 @@ pub struct Supervisor {
 }
 
 /// What it is doing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Phase {
     /// It has not begun.
     New,
@@ -58,7 +59,7 @@ enum Phase {
     Ended,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Start {
     /// The first start of all children.
     Begin,
@@ -75,7 +76,7 @@ enum Start {
 }
 
 /// What follows when children are stopped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Then {
     /// They are started.
     Start,
@@ -87,7 +88,7 @@ enum Then {
 }
 
 /// What it has heard and not come to yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum News {
     Exited {
         child: ChildId,

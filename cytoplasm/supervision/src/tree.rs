@@ -8,14 +8,16 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use karyon_types::Tick;
+use serde::{Deserialize, Serialize};
 
 use crate::children::ById;
 use crate::event::{Action, End, Event, Refusal, Request, Unexpected};
+use crate::saved::{self, Added, SavedTree};
 use crate::spec::{ChildId, ChildSpec, Exit, Flags, Restart, Shutdown, SpecError};
 use crate::supervisor::Supervisor;
 
 /// A child in a tree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Spec {
     /// One that is started and stopped outside.
     Worker(ChildSpec),
@@ -28,12 +30,13 @@ pub enum Spec {
         /// Whether its end ends the supervisor above it.
         significant: bool,
         /// What it supervises.
+        #[serde(with = "saved::shared")]
         below: Arc<Supervised>,
     },
 }
 
 /// What a supervisor is, with its children in the order of their starts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Supervised {
     /// What it is.
     pub flags: Flags,
@@ -133,6 +136,51 @@ impl Tree {
         let mut tree = Tree { root, nodes: ById::from_iter([(root, node)]), gave_up: None };
         below.children.iter().for_each(|spec| tree.register(root, spec, false));
         Ok(tree)
+    }
+
+    /// All that is not so from its beginning.
+    pub fn save(&self) -> SavedTree {
+        let Tree { root: _, nodes, gave_up } = self;
+        let mut saved = SavedTree { gave_up: *gave_up, ..SavedTree::default() };
+        for (id, Node { parent, is_added, begun, kind }) in nodes {
+            let below = match kind {
+                Kind::Worker => None,
+                Kind::Supervisor(below, machine) => {
+                    saved.supervisors.push((*id, *begun, machine.clone()));
+                    Some(below)
+                }
+            };
+            if *is_added {
+                let below = below.map(|below| Supervised::clone(below));
+                saved.added.push(Added { id: *id, parent: *parent, below });
+            }
+        }
+        saved.added.sort_unstable_by_key(|added| added.id);
+        saved.supervisors.sort_unstable_by_key(|(id, ..)| *id);
+        saved
+    }
+
+    /// This tree, which is as it began, as another of the same beginning was saved; `None`: that
+    /// was of another.
+    pub fn load(&self, saved: SavedTree) -> Option<Tree> {
+        let SavedTree { gave_up, added, supervisors } = saved;
+        let mut tree = Tree { gave_up, ..self.clone() };
+        for Added { id, parent, below } in added {
+            let kind = match below.map(Arc::new) {
+                None => Kind::Worker,
+                Some(below) => {
+                    below.children.iter().for_each(|spec| tree.register(id, spec, false));
+                    Kind::Supervisor(below, None)
+                }
+            };
+            tree.nodes.insert(id, Node { parent, is_added: true, begun: 0, kind });
+        }
+        for (id, begun, machine) in supervisors {
+            let node = tree.nodes.get_mut(&id)?;
+            let Kind::Supervisor(_, place) = &mut node.kind else { return None };
+            (*place, node.begun) = (machine, begun);
+        }
+        Some(tree)
     }
 
     /// A supervisor that runs.

@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 
 use karyon_types::Tick;
+use serde::{Deserialize, Serialize};
+
+use crate::saved;
 
 /// How many restarts a supervisor bears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intensity {
     /// More restarts than this …
     pub restarts: u64,
@@ -20,11 +23,12 @@ pub struct Intensity {
 /// constant time, not only on average, and what is kept is at most one entry for each tick of the
 /// period, and at most `intensity + 1`, however long the supervisor lives. (The ring doubles
 /// until it is that long.)
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RestartWindow {
     intensity: Intensity,
     /// Ticks and their restarts, the oldest first. Without the first there are at most
     /// `intensity` restarts.
+    #[serde(with = "saved::ring")]
     ring: VecDeque<(Tick, u64)>,
     /// Restarts in the ring.
     sum: u64,

@@ -196,6 +196,19 @@ pub struct Halt {
     pub at_unix_ms: u64,
 }
 
+/// What a run needs to go on behind a tick was kept beside the log: a cache, which is believed only
+/// if it is what this names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotRecord {
+    /// The tick.
+    pub tick: u64,
+    /// Records of the run up to its end.
+    pub records: u64,
+    /// The BLAKE3 digest of what was kept.
+    pub digest: [u8; 32],
+}
+
 /// The kinds of control records: each is one row, in all that must know it.
 macro_rules! controls {
     ($($number:literal $name:ident $body:ident $seals:literal;)*) => {
@@ -260,6 +273,7 @@ controls! {
     39 OutcomeUnknown OutcomeUnknown  false;
     40 Refused        Refused         false;
     41 ClockBack      ClockBack       false;
+    42 Snapshot       SnapshotRecord  false;
 }
 
 fn put<T: Serialize>(out: &mut Vec<u8>, kind: u8, body: &T) {
@@ -306,6 +320,7 @@ mod tests {
             (39, "OutcomeUnknown"),
             (40, "Refused"),
             (41, "ClockBack"),
+            (42, "Snapshot"),
         ];
         let seals = |name| ["Seal", "Import"].contains(&name);
         let expected = numbers.map(|(number, name)| (number, name, seals(name)));
@@ -319,7 +334,7 @@ mod tests {
         turn.encode(&mut bytes);
         assert_eq!(bytes, b"\x0b\x81\xa7segment\x07");
         assert_eq!(Control::decode(bytes[0], &bytes[1..]), Some(turn));
-        for kind in [0, 6, 13, 31, 42, 255] {
+        for kind in [0, 6, 13, 31, 43, 255] {
             assert_eq!(Control::decode(kind, &bytes[1..]), None, "{kind}");
         }
     }

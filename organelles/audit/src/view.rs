@@ -53,6 +53,7 @@ pub fn control_kind(control: &Control) -> &'static str {
         Control::OutcomeUnknown(_) => "outcome_unknown",
         Control::Refused(_) => "refused",
         Control::ClockBack(_) => "clock_back",
+        Control::Snapshot(_) => "snapshot",
     }
 }
 
@@ -277,6 +278,7 @@ fn control_view(control: &Control) -> Value {
         Control::OutcomeUnknown(body) => fields(body),
         Control::Refused(body) => fields(body),
         Control::ClockBack(body) => fields(body),
+        Control::Snapshot(body) => fields(body),
     };
     if let Control::Seal(seal) = control {
         fields.insert("state_root".into(), HEXLOWER.encode(&seal.state_root).into());

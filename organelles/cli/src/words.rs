@@ -100,6 +100,9 @@ fn raw_control_words(control: &Control) -> String {
             "the clock stood {} ms behind the last commit: whatever has an end is over",
             clock.recorded_unix_ms.saturating_sub(clock.found_unix_ms)
         ),
+        Control::Snapshot(snapshot) => {
+            format!("a snapshot of the run was taken behind tick {}", snapshot.tick)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
 use karyon_memory::Fresh;
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, Authority, Beginning, Counts, DataDir, Ending, Node, NodeError, Outcome, Progress,
+    Agent, Authority, Beginning, Counts, DataDir, Ending, Every, Node, NodeError, Outcome, Progress,
     RunConfig, RunError, SMALL_TICK, Watch, run, wall_ms,
 };
 use karyon_statements::{Checkpoint, GrantError};
@@ -112,6 +112,10 @@ pub struct Settings {
     pub watch: Option<Watch>,
     /// Messages and inputs a second at most.
     pub rate: Option<NonZeroU64>,
+    /// When it takes snapshots, beside its interruption; `None`: never.
+    pub snapshots: Option<Every>,
+    /// Goes on from the newest snapshot, should there be one, and repeats only what lies behind it.
+    pub from_snapshot: bool,
 }
 
 /// How it ended.
@@ -131,10 +135,13 @@ pub enum Life {
 
 /// A life to its end.
 pub struct Completed {
-    /// What was counted, of the whole run: a resumed one is repeated from its beginning.
+    /// What was counted, of the whole run.
     pub counts: Counts,
     /// Ticks that it took.
     pub ticks: u64,
+    /// Behind which tick it went on from a snapshot; `None`: it was repeated, or ran, from its
+    /// beginning.
+    pub resumed_from: Option<Tick>,
     /// Agents that were lost with a step that did not return.
     pub lost: u64,
     /// Who heard, when and from whom; by person.
@@ -236,8 +243,11 @@ pub struct Resumed {
 /// See [`LifeError`].
 pub fn open(dir: DataDir, key: Arc<SecretKey>, settings: &Settings) -> Result<Resumed, LifeError> {
     let data = dir.path().to_path_buf();
-    let (node, report) =
+    let (mut node, report) =
         Node::resume(dir, key, settings.schedulers, VERSION, &kinds(), &settings.known)?;
+    if settings.from_snapshot {
+        node.go_on_from_snapshots(&report);
+    }
     match staged(&data, &report) {
         Ok((scenario_name, scenario, rumour, notes)) => {
             Ok(Resumed { scenario_name, scenario, rumour, notes, report, node })
@@ -356,6 +366,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         desk: None,
         watch: None,
         virtual_time: false,
+        snapshots: None,
         recaller: None,
         rate: settings.rate,
     }
@@ -376,6 +387,7 @@ fn live(
         guard: node.dir().guard().cloned(),
         desk: settings.desk.clone(),
         watch: settings.watch.clone(),
+        snapshots: settings.snapshots.map(|every| node.snapshots(every)),
         ..config(scenario, settings)
     };
     let population = rumour.population(grant);
@@ -404,6 +416,7 @@ fn live(
             Ok(Life::Completed(Box::new(Completed {
                 counts: outcome.counts,
                 ticks: outcome.ticks,
+                resumed_from: outcome.resumed_from,
                 lost: outcome.lost,
                 arrivals: rumour.arrivals(&outcome),
                 state_root,

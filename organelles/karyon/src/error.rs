@@ -85,6 +85,17 @@ pub enum RunError {
     /// The memory cannot be built from what was recorded.
     #[error("the run is recorded, but its memory cannot be built: {0}")]
     Memory(#[from] GraphError),
+    /// From a snapshot it does something else: see [`Run::test_snapshots`](crate::Run::test_snapshots).
+    #[error(
+        "the run does not go on from its snapshot of tick {tick} as it did: {what}. Look at the \
+         serde attributes of its agents' states: all of a state has to come back"
+    )]
+    Snapshot {
+        /// The snapshot's tick.
+        tick: u64,
+        /// What is different.
+        what: String,
+    },
     /// The data directory holds another run.
     #[error(
         "the directory holds another run: its {0} differs; resume and replay take the same agents, inputs and settings as the run that began it"

@@ -25,6 +25,9 @@ pub struct Outcome {
     /// The hash of all its records, without what frames them: equal for runs that did the same,
     /// step by step, on a data directory or in memory.
     pub records_root: Hash,
+    /// Behind which tick it went on from a snapshot; `None`: it ran, or was repeated, from its
+    /// beginning.
+    pub resumed_from: Option<u64>,
     /// How many records the log holds.
     pub records: u64,
     /// Orders that were not carried out ([`Run::order`](crate::Run::order)). Those that a resumed run

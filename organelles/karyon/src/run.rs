@@ -5,6 +5,7 @@ mod engine;
 mod memory;
 mod orders;
 mod settings;
+mod snapshots;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};

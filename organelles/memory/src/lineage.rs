@@ -347,7 +347,8 @@ fn parties(control: &Control) -> (Option<u64>, Option<u64>) {
         | Control::Order(_)
         | Control::Receipt(_)
         | Control::OutcomeUnknown(_)
-        | Control::ClockBack(_) => (None, None),
+        | Control::ClockBack(_)
+        | Control::Snapshot(_) => (None, None),
     }
 }
 

@@ -299,7 +299,8 @@ impl Rows {
             | Control::Seal(_)
             | Control::Turn(_)
             | Control::Halt(_)
-            | Control::ClockBack(_) => {}
+            | Control::ClockBack(_)
+            | Control::Snapshot(_) => {}
         }
     }
 }

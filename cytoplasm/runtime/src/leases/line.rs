@@ -30,6 +30,11 @@ impl Line {
         all
     }
 
+    /// From which one it was cut.
+    pub(super) fn above(&self, serial: u64) -> Option<u64> {
+        self.above.get(&serial).copied()
+    }
+
     fn put_below(&mut self, serial: u64, above: u64) {
         self.above.insert(serial, above);
         self.below.entry(above).or_default().push(serial);

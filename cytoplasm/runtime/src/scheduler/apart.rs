@@ -89,7 +89,7 @@ pub(super) struct End {
 pub(super) struct Apart {
     pub(super) paused: bool,
     /// How it was ended: recorded at the beginning of the tick, in its turn.
-    ended: Vec<End>,
+    pub(super) ended: Vec<End>,
     /// Its supervisor ended it: what waited for it is lost.
     pub(super) emptied: bool,
     pub(super) held: Vec<Held>,

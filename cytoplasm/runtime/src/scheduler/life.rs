@@ -1,5 +1,7 @@
 //! An agent's own life: its timers, to whom it is bound, and its end.
 
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
@@ -26,6 +28,9 @@ pub const TIMERS_PER_AGENT: usize = 1024;
 /// Monitors and links that an agent has made at a time, together; one more is denied. Bounds
 /// memory. How many others monitor one agent is not bounded.
 pub const BONDS_PER_AGENT: usize = 1024;
+
+/// A timer on the wheel: whose, and which.
+pub(super) type Armed = (AgentId, TimerId);
 
 /// What an agent arranged. Few agents arrange anything, and the others have none.
 #[derive(Default)]

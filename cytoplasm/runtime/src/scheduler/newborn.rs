@@ -144,14 +144,14 @@ impl<A> Slab<A> {
 
 /// What an agent that came to life later begins with, again and again.
 pub(super) struct Origin {
-    kind: Kind,
-    seed: Seed,
+    pub(super) kind: Kind,
+    pub(super) seed: Seed,
 }
 
 /// A kind's name.
 pub(crate) type Kind = &'static str;
 
-enum Seed {
+pub(super) enum Seed {
     /// What its state is made from.
     How(Box<[u8]>),
     /// Its state, as another's was.
@@ -186,7 +186,7 @@ impl<A: Agent> Newborn<A> {
 }
 
 /// Makes a state; what comes from an agent's bytes may fail, and harms nobody else.
-fn bear<A: Agent>(plan: &Plan<A>, id: AgentId, how: &[u8]) -> Result<A, CrashKind> {
+pub(super) fn bear<A: Agent>(plan: &Plan<A>, id: AgentId, how: &[u8]) -> Result<A, CrashKind> {
     let born = plan.born.as_ref().ok_or(CrashKind::Error)?;
     let quiet = panics::quiet();
     let outcome = catch_unwind(AssertUnwindSafe(|| born(id, how)));
@@ -220,7 +220,7 @@ pub(super) fn anew<A: Agent>(
 pub(super) fn by_receiver_and_sender(order: &mut Vec<Letter>, inbox: &[Envelope], agents: u64) {
     order.extend(mailbox::letters(inbox));
     order.sort_unstable_by_key(|letter| {
-        let from = inbox.get(mailbox::place(letter)).map_or(0, |envelope| envelope.message.from.0);
+        let from = inbox.get(mailbox::place(letter)).map_or(0, |envelope| envelope.actor().0);
         (letter.0, mailbox::lane(letter), if from > agents { from } else { 0 }, letter.1)
     });
 }

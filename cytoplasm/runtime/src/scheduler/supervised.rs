@@ -15,8 +15,8 @@ use crate::panics;
 
 /// An agent that failed, as it was after its last good step.
 pub(super) struct Parked<A> {
-    agent: A,
-    life: Option<Box<Life>>,
+    pub(super) agent: A,
+    pub(super) life: Option<Box<Life>>,
 }
 
 /// How an agent is stopped.

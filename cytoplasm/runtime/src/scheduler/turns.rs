@@ -4,6 +4,8 @@
 //! turn a tick. What it is sent by those before it lies in its mailbox when its turn comes, in the
 //! order in which it was sent; what it is sent later waits for its turn in the next tick.
 
+mod saved;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::Ordering;

@@ -54,6 +54,7 @@ fn a_native_agent_can_bypass_the_gate() {
         desk: None,
         watch: None,
         virtual_time: false,
+        snapshots: None,
         recaller: None,
         rate: None,
     };

@@ -25,7 +25,7 @@ use crate::asker::{Asker, order};
 use crate::support::*;
 use Order::{Add, After, Exit, ExitWith, Fail, Link, Monitor, Obey, Panic, Send, Trap};
 
-const AGENTS: u64 = 6;
+pub const AGENTS: u64 = 6;
 
 #[derive(Clone, Debug)]
 struct Scenario {
@@ -75,7 +75,7 @@ fn flags() -> impl Generate<Value = Flags> {
 }
 
 /// Who stands where: for each supervisor but the root, one before it; for each agent, any.
-fn tree() -> impl Generate<Value = Supervised> {
+pub fn tree() -> impl Generate<Value = Supervised> {
     let supervisors =
         prop::collection::vec((flags(), restart(), any::<prop::sample::Index>()), 1..4);
     let agent = (restart(), shutdown(), any::<bool>(), any::<prop::sample::Index>());

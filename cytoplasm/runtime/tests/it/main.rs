@@ -27,6 +27,8 @@ mod quarantine;
 mod recalls;
 mod repeating;
 mod schedules;
+mod snapshot_files;
+mod snapshots;
 mod standing;
 mod support;
 mod timers;

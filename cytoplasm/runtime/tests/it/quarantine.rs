@@ -13,6 +13,7 @@ use karyon_types::{AgentId, Tick};
 
 use crate::asker::{Asker, order};
 use crate::repeating::log_of;
+use crate::snapshots::{Kept, run_records, start};
 use crate::support::*;
 use crate::watchdog::LIMIT;
 use Order::{Add, After, Fail, Hang, Link, Monitor, Send, Spawn, Trap};
@@ -238,5 +239,41 @@ fn where_agents_take_turns_all_are_stuck_and_the_last_whole_tick_is_kept() {
         assert_eq!(told.lock().unwrap().len(), 1);
         let words = in_words(&records(&disk).unwrap());
         assert!(words.contains(&"tick 1".into()) && !words.contains(&"tick 2".into()));
+    }
+}
+
+#[test]
+fn a_run_that_lost_a_scheduler_goes_on_from_a_snapshot_behind_that() {
+    let _released = Released(15);
+    let lives = [
+        (0, 1, vec![Spawn(0, vec![]), Spawn(0, vec![])]),
+        (0, 6, vec![Spawn(0, vec![After(9, vec![Add(1)])]), Spawn(0, vec![])]),
+        (2, 6, vec![Send(3, vec![Hang(15)])]),
+        (3, 7, vec![Monitor(4), Link(3)]),
+    ];
+    let script = Script::new(greetings(12).chain(lives));
+    let (stage, told) = watched(stage());
+    let (disk, kept) = (Disk::default(), Kept::default());
+    let stage = Stage { snapshots: kept.every_tick(), ..stage };
+    let (outcome, recorder) = stage.play::<0, 0>(&script, recorder(&disk));
+    recorder.unwrap().close().unwrap();
+    let (expected, whole) = (ended(outcome), run_records(&disk));
+    assert_eq!(told.lock().unwrap().len(), 1);
+    assert!(expected.as_ref().unwrap().1 > 2);
+    for snapshot in kept.all() {
+        let left = Records::new(&whole).count() - snapshot.records as usize;
+        for (schedulers, left) in [(1, left), (2, left / 3), (3, 0), (8, left)] {
+            let mut cut = Records::new(&whole);
+            let lost = behind_the_last_loss(&whole);
+            (0..lost.max(snapshot.records as usize + left)).for_each(|_| assert!(cut.pass()));
+            let disk = log_of(&whole[..whole.len() - cut.rest().len()], 5);
+            let recorder = resuming(&disk).starting_from(vec![start(&snapshot)]);
+            let stage = Stage { schedulers, watch: None, snapshots: None, ..stage.clone() };
+            let (again, recorder) = stage.play::<0, 0>(&script, recorder);
+            recorder.unwrap().close().unwrap();
+            assert!(records(&disk).unwrap() == whole, "{}, {schedulers}", snapshot.tick);
+            assert_eq!(again.as_ref().unwrap().resumed_from, Some(snapshot.tick));
+            assert!(ended(again) == expected, "{}, {schedulers}", snapshot.tick);
+        }
     }
 }

@@ -214,7 +214,8 @@ fn a_comparison_ends_at_any_record() {
                 "{records}: {outcome:?}"
             );
             let last = Some(Position(records as u64 - 1));
-            let expected = Compared { records: records as u64, last, tick: was[records - 1].1 };
+            let tick = was[records - 1].1;
+            let expected = Compared { records: records as u64, last, tick, from: None };
             assert_eq!(compared, expected);
         }
     }
@@ -270,7 +271,7 @@ fn orders() -> impl Strategy<Value = Asked> {
 }
 
 /// The orders of each tick in these records.
-fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
+pub fn ticks(records: &[u8]) -> Vec<Vec<Question>> {
     let mut ticks = Vec::<Vec<Question>>::new();
     for record in Records::new(records) {
         match record.unwrap() {

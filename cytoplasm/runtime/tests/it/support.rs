@@ -16,7 +16,8 @@ use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
     InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recaller, Recorder,
-    Restart, RestartFrom, RunConfig, RunError, Schedule, SpawnId, TimerId, Watch, codec, run,
+    Restart, RestartFrom, RunConfig, RunError, Schedule, Snapshots, SpawnId, TimerId, Watch, codec,
+    run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -323,6 +324,7 @@ pub struct Stage {
     pub desk: Option<Arc<Desk>>,
     pub watch: Option<Watch>,
     pub virtual_time: bool,
+    pub snapshots: Option<Snapshots>,
     pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
@@ -360,6 +362,7 @@ impl Default for Stage {
             desk: None,
             watch: None,
             virtual_time: false,
+            snapshots: None,
             rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
@@ -423,6 +426,7 @@ impl Stage {
             desk: self.desk.clone(),
             watch: self.watch.clone(),
             virtual_time: self.virtual_time,
+            snapshots: self.snapshots.clone(),
             rate: self.rate,
             recaller: self.recaller.as_ref().map(|make| make()),
         };

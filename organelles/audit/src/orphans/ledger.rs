@@ -314,7 +314,8 @@ impl Ledger {
             | Control::Halt(_)
             | Control::Agent(_)
             | Control::Refused(_)
-            | Control::ClockBack(_) => return,
+            | Control::ClockBack(_)
+            | Control::Snapshot(_) => return,
         };
         orphans.judge(position, founded, || act(control));
     }

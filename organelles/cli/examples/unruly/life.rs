@@ -132,6 +132,7 @@ fn run_node(
         desk: None,
         watch: None,
         virtual_time: false,
+        snapshots: None,
         recaller: None,
         rate: None,
     };

@@ -30,6 +30,7 @@ pub(crate) fn execute(args: &Replay) -> Result<Code, CliError> {
     let settings = Settings {
         schedulers: summary::schedulers(args.schedulers),
         progress: Arc::new(Progress::default()),
+        from_snapshot: args.from_snapshot,
         ..Settings::default()
     };
     let contacts = opened.rumour.contacts.list().len() as u64;
@@ -62,6 +63,7 @@ fn show_confirmed(confirmed: &Confirmed, report: &Report, args: &Replay) {
             "compared": compared.records,
             "last_record": compared.last.map(|last| last.0),
             "ticks": ticks,
+            "from_tick": compared.from.map(|tick| tick.0),
             "until": args.until,
             "records": report.end.records,
             "sealed": report.end.sealed,
@@ -75,6 +77,13 @@ fn show_confirmed(confirmed: &Confirmed, report: &Report, args: &Replay) {
         thousands(ticks),
         compared.last.map(|last| format!(", up to {last}")).unwrap_or_default(),
     ));
+    if let Some(from) = compared.from {
+        output::line(&format!(
+            "from        the snapshot of tick {}: what lies between the run's beginning and that \
+             was not repeated",
+            thousands(from.0)
+        ));
+    }
     if let Some(root) = state_root {
         output::line(&format!("state root  {root}, as sealed"));
     } else if let Some(until) = args.until {

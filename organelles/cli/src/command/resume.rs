@@ -72,6 +72,8 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
         desk: Some(Arc::default()),
         watch: Some(summary::watch()),
         rate: args.rate,
+        snapshots: summary::snapshots(args.snapshots),
+        from_snapshot: !args.from_zero,
     };
     let begun = Instant::now();
     let dir = node.dir()?;

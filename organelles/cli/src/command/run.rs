@@ -85,6 +85,8 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
         desk: Some(Arc::default()),
         watch: Some(summary::watch()),
         rate: args.rate,
+        snapshots: summary::snapshots(args.snapshots),
+        from_snapshot: false,
     };
     let (dir, key) = (node.dir()?, Arc::clone(&node.key));
     let authority = grant::received(node.said)?;

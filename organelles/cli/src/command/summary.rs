@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use karyon_colony::life::{Completed, Life, Settings};
 use karyon_colony::report::{adoption_svg, arrivals_csv, series_csv};
 use karyon_colony::rumour::Rumour;
 use karyon_colony::scenario::Scenario;
-use karyon_runtime::{STEP_LIMIT, Stuck, Watch};
+use karyon_runtime::{Every, STEP_LIMIT, Stuck, Watch};
 use serde_json::json;
 
 use crate::error::{CliError, Code, words};
@@ -29,6 +29,11 @@ pub(crate) fn schedulers(asked: Option<u16>) -> usize {
         || std::thread::available_parallelism().map_or(1, |cores| cores.get()),
         usize::from,
     )
+}
+
+/// When snapshots are taken; 0: never.
+pub(crate) fn snapshots(seconds: u64) -> Option<Every> {
+    (seconds > 0).then(|| Every::Time(Duration::from_secs(seconds)))
 }
 
 /// How the steps of a run are watched.
@@ -159,6 +164,7 @@ fn completed_json(completed: &Completed, about: &About<'_>) -> serde_json::Value
         "data": about.data.display().to_string(),
         "log": { "size": completed.end.tree.size(), "root": hex(&completed.end.tree.root()) },
         "ticks": completed.ticks,
+        "resumed_from_tick": completed.resumed_from.map(|tick| tick.0),
         "seed": about.scenario.seed,
         "source": about.rumour.contacts.name(about.rumour.source),
     })
@@ -236,6 +242,12 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
         thousands(rate(completed, elapsed_s) as u64),
         peak_rss_bytes().map_or("unknown".into(), size),
     ));
+    if let Some(tick) = completed.resumed_from {
+        output::line(&format!(
+            "resumed     from the snapshot of tick {}; what lies before it was not repeated",
+            thousands(tick.0)
+        ));
+    }
     output::line("results     arrivals.csv, series.csv, adoption.svg");
     output::line(&format!("data        {}", about.data.display()));
 }

@@ -30,6 +30,7 @@ mod processes;
 mod replay;
 mod run;
 mod safe_mode;
+mod snapshots;
 mod status;
 mod stop;
 mod support;

@@ -9,7 +9,7 @@ use karyon_log::{Control, Lane, Record, Records, Seal, Walk};
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
     Compared, Divergence, Ending, NodeError, Outcome, RecordError, Recorder, RunConfig, RunError,
-    run, run_records_up_to, verified_run, watch_stop,
+    SnapshotFolder, run, run_records_up_to, verified_run, watch_stop,
 };
 use karyon_types::{AgentId, Hash, Position};
 use karyon_verify::{Report, Trust, VerifyError};
@@ -77,12 +77,13 @@ pub fn open(data: &Path, trust: &Trust, until: Option<Position>) -> Result<Repla
 }
 
 impl Replay {
-    /// Repeats it. Nothing is looked for meanwhile but STOP.
+    /// Repeats it, from its beginning or from the newest snapshot, as `settings` says. Nothing is
+    /// looked for meanwhile but STOP.
     ///
     /// # Errors
     /// See [`LifeError`]; [`NodeError::Stop`] when STOP was found.
     pub fn run(self, settings: &Settings) -> Result<Verdict, LifeError> {
-        let Some(recorder) = self.recorder()? else {
+        let Some(recorder) = self.recorder(settings)? else {
             // Nothing of the run lies there yet.
             let compared = Compared::default();
             return Ok(Verdict::Confirmed(Confirmed { compared, state_root: None }));
@@ -107,7 +108,7 @@ impl Replay {
     }
 
     /// What compares; `None`: there is nothing to compare.
-    fn recorder(&self) -> Result<Option<Recorder>, LifeError> {
+    fn recorder(&self, settings: &Settings) -> Result<Option<Recorder>, LifeError> {
         let (log, end) = (log_folder(&self.data), &self.report.end);
         let records = match self.until {
             Some(last) => run_records_up_to(&log, last).map_err(log_error)?,
@@ -117,11 +118,17 @@ impl Replay {
             return Ok(None);
         }
         let walk = Walk::open(&log).map_err(log_error)?;
-        Ok(Some(match (self.until, self.report.seal()) {
+        let folder = SnapshotFolder::of(&self.data, self.report.log);
+        let starts = match settings.from_snapshot {
+            true => folder.believed(&self.report.controls, records),
+            false => Vec::new(),
+        };
+        let recorder = match (self.until, self.report.seal()) {
             // It has to end where the log does, and as the seal says.
             (None, Some(_)) => Recorder::resuming(None, walk, end),
             (Some(_), _) | (None, None) => Recorder::comparing(walk, records),
-        }))
+        };
+        Ok(Some(recorder.starting_from(starts)))
     }
 
     /// The run came to an end of its own.

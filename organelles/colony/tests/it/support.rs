@@ -98,6 +98,7 @@ fn run_on(
         desk: None,
         watch: None,
         virtual_time: false,
+        snapshots: None,
         recaller: None,
         rate: None,
     };

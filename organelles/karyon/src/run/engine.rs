@@ -34,6 +34,7 @@ impl Run {
             rate: None,
             watch: None,
             virtual_time: false,
+            snapshots: None,
             recaller: None,
             schedule: settings.schedule,
         }
@@ -121,6 +122,7 @@ impl Run {
             ticks: outcome.ticks,
             counts: outcome.counts,
             state_root,
+            resumed_from: outcome.resumed_from.map(|tick| tick.0),
             records_root,
             records,
             refused,

@@ -44,7 +44,7 @@ impl Run {
     }
 }
 
-fn recorder(disk: &Disk) -> Result<Recorder, RunError> {
+pub(super) fn recorder(disk: &Disk) -> Result<Recorder, RunError> {
     let key = SecretKey::from_seed(NOBODYS_KEY);
     #[expect(clippy::expect_used, reason = "a constant seed is one that makes a key")]
     let key = Arc::new(key.expect("a seed of 32 bytes"));
@@ -76,7 +76,7 @@ pub(super) fn read_back(mut walk: Walk) -> Result<(u64, Hash), RunError> {
 
 /// A file in memory, for its writer and its reader.
 #[derive(Clone, Default)]
-struct Disk(Arc<Mutex<MemoryStorage>>);
+pub(super) struct Disk(Arc<Mutex<MemoryStorage>>);
 
 impl Disk {
     fn with<T>(&self, then: impl FnOnce(&mut MemoryStorage) -> T) -> T {

@@ -2,7 +2,7 @@
 
 use karyon_gate::Rights;
 use karyon_log::{Target, Verb};
-use karyon_runtime::{Change, Intensity, Limits, Schedule};
+use karyon_runtime::{Change, Every, Intensity, Limits, Schedule};
 use karyon_types::{AgentId, LeaseId, Tick};
 
 use super::Run;
@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) recalls: bool,
     pub(crate) expires: Vec<(AgentId, Tick)>,
     pub(crate) changes: Vec<Change>,
+    pub(crate) snapshots: Option<Every>,
 }
 
 impl Default for Settings {
@@ -41,6 +42,7 @@ impl Default for Settings {
             recalls: false,
             expires: Vec::new(),
             changes: Vec::new(),
+            snapshots: None,
         }
     }
 }

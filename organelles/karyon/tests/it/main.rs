@@ -9,6 +9,7 @@ mod lives;
 mod orders;
 mod recalling;
 mod shrinking;
+mod snapshots;
 mod spawning;
 mod support;
 mod trees;

@@ -310,7 +310,8 @@ impl Chain<'_> {
             | Control::Halt(_)
             | Control::Receipt(_)
             | Control::OutcomeUnknown(_)
-            | Control::ClockBack(_) => return Ok(()),
+            | Control::ClockBack(_)
+            | Control::Snapshot(_) => return Ok(()),
         };
         self.source.get_or_insert(source);
         Ok(())
@@ -442,7 +443,8 @@ fn before(control: &Control) -> Option<(Tie, u64)> {
         | Control::Halt(_)
         | Control::Agent(_)
         | Control::Order(_)
-        | Control::ClockBack(_) => None,
+        | Control::ClockBack(_)
+        | Control::Snapshot(_) => None,
     }
 }
 

@@ -111,6 +111,7 @@ fn play(
         desk: None,
         watch: None,
         virtual_time: false,
+        snapshots: None,
         recaller: None,
         rate: None,
         schedule: Schedule::default(),

@@ -70,13 +70,25 @@ impl Run {
         self.live(node, grant, &self.orders, witness)
     }
 
-    /// Goes on with a run that was ended before it was complete: it is repeated from its beginning,
-    /// compared with its log record by record, and goes on where the log ends. A complete run ends
-    /// as it did.
+    /// Goes on with a run that was ended before it was complete: it is repeated from its newest
+    /// snapshot, or from its beginning if there is none ([`Run::snapshots`]), compared with its log
+    /// record by record, and goes on where the log ends. A complete run ends as it did.
     ///
     /// # Errors
     /// As [`Run::begin`]; [`RunError::OtherRun`] if this is not what the directory began with.
     pub fn resume(&self, data: &Data) -> Result<Outcome, RunError> {
+        self.resumed(data, true)
+    }
+
+    /// As [`Run::resume`], repeated from its beginning whatever snapshots there are.
+    ///
+    /// # Errors
+    /// As [`Run::resume`].
+    pub fn resume_from_zero(&self, data: &Data) -> Result<Outcome, RunError> {
+        self.resumed(data, false)
+    }
+
+    fn resumed(&self, data: &Data, from_snapshot: bool) -> Result<Outcome, RunError> {
         self.check()?;
         let key = data.node_key_of_log()?;
         let report = self.report(data)?;
@@ -89,7 +101,11 @@ impl Run {
         let walk = Walk::open(&datadir::log_folder(&data.path))?;
         let orders = left_behind(&self.orders, walk)?;
         let schedulers = self.settings.schedulers;
-        let (node, report) = Node::resume(dir, key, schedulers, VERSION, &self.versions(), &known)?;
+        let (mut node, report) =
+            Node::resume(dir, key, schedulers, VERSION, &self.versions(), &known)?;
+        if from_snapshot {
+            node.go_on_from_snapshots(&report);
+        }
         self.live(node, self.granted(&report), &orders, witness)
     }
 
@@ -146,6 +162,7 @@ impl Run {
         let config = RunConfig {
             stop: Some(node.stop_file()?),
             guard: node.dir().guard().cloned(),
+            snapshots: self.settings.snapshots.map(|every| node.snapshots(every)),
             recaller: Some(Box::new(Recollection::of(node.dir().path()))),
             ..self.config()
         };

@@ -6,7 +6,7 @@ use karyon_memory::Recollection;
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
     Compared, DataDir, Divergence, Ending, NodeError, RecordError, Recorder, RunConfig,
-    RunError as Failed, watch_stop,
+    RunError as Failed, SnapshotFolder, watch_stop,
 };
 use karyon_safety::permit_start;
 use karyon_types::Hash;
@@ -55,6 +55,19 @@ impl Run {
     /// A log that does not verify, or is of another run ([`RunError::OtherRun`]). That something
     /// differs is no error: see [`Replayed`].
     pub fn replay(&self, data: &Data) -> Result<Replayed, RunError> {
+        self.replayed(data, false)
+    }
+
+    /// As [`Run::replay`], but what lies before the newest snapshot is not repeated
+    /// ([`Compared::from`]).
+    ///
+    /// # Errors
+    /// As [`Run::replay`].
+    pub fn replay_from_snapshot(&self, data: &Data) -> Result<Replayed, RunError> {
+        self.replayed(data, true)
+    }
+
+    fn replayed(&self, data: &Data, from_snapshot: bool) -> Result<Replayed, RunError> {
         self.check()?;
         // What is in use was permitted when it began.
         if DataDir::is_in_use(&data.path) != Some(true) {
@@ -68,11 +81,17 @@ impl Run {
             return Ok(Replayed::Confirmed { compared, state_root: None });
         }
         let walk = Walk::open(&log_folder(&data.path))?;
-        let mut recorder = Some(match report.seal() {
+        let folder = SnapshotFolder::of(&data.path, report.log);
+        let starts = match from_snapshot {
+            true => folder.believed(&report.controls, records),
+            false => Vec::new(),
+        };
+        let recorder = match report.seal() {
             // It has to end where the log does.
             Some(_) => Recorder::resuming(None, walk, &report.end),
             None => Recorder::comparing(walk, records),
-        });
+        };
+        let mut recorder = Some(recorder.starting_from(starts));
         let config = RunConfig {
             stop: Some(watch_stop(&data.path)?),
             recaller: Some(Box::new(Recollection::of(&data.path))),

@@ -49,7 +49,8 @@ impl Tree<'_> {
             | Control::Receipt(_)
             | Control::OutcomeUnknown(_)
             | Control::Refused(_)
-            | Control::ClockBack(_) => Ok(()),
+            | Control::ClockBack(_)
+            | Control::Snapshot(_) => Ok(()),
         }
     }
 
