@@ -308,6 +308,11 @@ pub fn genesis_of(data: &Path) -> Option<Genesis> {
     }
 }
 
+/// Whether a run that began so is a colony's; otherwise a program of its own ran it.
+pub fn is_of_colony(genesis: &Genesis) -> bool {
+    genesis.inputs.iter().any(|input| input.name == CONTACTS)
+}
+
 /// The copy of the contacts.
 pub(crate) fn read_copy(data: &Path) -> Result<Vec<u8>, LifeError> {
     let path = karyon_runtime::datadir::inputs(data).join(CONTACTS);

@@ -1,5 +1,7 @@
 //! Why a run cannot be run, or failed.
 
+use std::fmt;
+
 use karyon_graph::GraphError;
 use karyon_identity::RandomError;
 use karyon_keys::KeyError;
@@ -8,8 +10,9 @@ use karyon_log_writer::LogFailed;
 use karyon_runtime::{KINDS_MAX, NodeError};
 use karyon_statements::GrantError;
 
-/// Why a run cannot be run, or failed.
-#[derive(Debug, thiserror::Error)]
+/// Why a run cannot be run, or failed. Its `Debug` is its words, so that a `main` which returns it
+/// ends with them.
+#[derive(thiserror::Error)]
 pub enum RunError {
     /// Two agents have one name.
     #[error("two agents are called {0:?}; give each a name of its own")]
@@ -101,4 +104,10 @@ pub enum RunError {
         "the directory holds another run: its {0} differs; resume and replay take the same agents, inputs and settings as the run that began it"
     )]
     OtherRun(&'static str),
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

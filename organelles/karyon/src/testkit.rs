@@ -189,6 +189,7 @@ impl Property {
     ///
     /// # Panics
     /// When it says `Err`, or a run fails: with the shortest script, as code.
+    #[track_caller]
     pub fn holds(self, property: impl Fn(&Outcome) -> Result<(), String>) {
         if let Some(found) = self.find(property) {
             #[expect(clippy::panic, reason = "so a test says that it failed")]

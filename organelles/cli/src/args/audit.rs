@@ -12,7 +12,7 @@ pub(crate) enum Audit {
     Verify(Verify),
     /// Write the whole log as text that a stranger can verify
     Export(ExportLog),
-    /// Show the last records, and those that follow
+    /// Show the last records, and with --follow those that come
     Tail(Tail),
     /// Prove that a record is in the log, or check such a proof
     Prove(Prove),

@@ -21,6 +21,11 @@ mod summary;
 mod tree;
 mod why;
 
+use std::path::Path;
+
+use karyon_colony::life;
+use karyon_log::Genesis;
+
 use crate::args::{Args, Command};
 use crate::error::{CliError, Code};
 
@@ -47,6 +52,29 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Safety(args) => safety::execute(&args),
         Command::Halt(args) => halt::execute(&args),
     }
+}
+
+/// A run that a program of its own began is repeated by that program alone: whatever else is the
+/// matter with its directory, this is told first.
+fn refuse_of_another_program(data: &Path) -> Result<(), CliError> {
+    let Some(genesis) = life::genesis_of(data).filter(is_of_another_program) else {
+        return Ok(());
+    };
+    let kinds: Vec<_> = genesis.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
+    Err(CliError::failure(format!(
+        "{} holds the run of a program of its own (agents of {})",
+        data.display(),
+        kinds.join(", ")
+    ))
+    .with_hint(
+        "only that program has these agents: it goes on by `Run::resume` and repeats by \
+         `Run::replay`; karyon audit, memory and why read the directory as any other",
+    ))
+}
+
+fn is_of_another_program(genesis: &Genesis) -> bool {
+    let is_broker = genesis.kinds.iter().any(|(kind, _)| kind == karyon_broker::KIND.0);
+    !genesis.kinds.is_empty() && !is_broker && !life::is_of_colony(genesis)
 }
 
 /// Runs a command that reads the memory's file. The database under it does not check its bytes,

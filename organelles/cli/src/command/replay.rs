@@ -21,6 +21,7 @@ use crate::{divergence, guarded, keys, progress};
 /// ends would never hear of it.
 pub(crate) fn execute(args: &Replay) -> Result<Code, CliError> {
     let data = args.data.as_path();
+    super::refuse_of_another_program(data)?;
     guarded::permit_replay(data)?;
     let trusted = keys::trusted(args.key.as_deref(), data)?;
     let trust = Trust { node_key: trusted.key, known: trusted.known };

@@ -31,6 +31,7 @@ pub(crate) fn execute(args: &Resume) -> Result<Code, CliError> {
 /// Asks a person where that is needed, and becomes the node.
 fn launch(args: &Resume) -> Result<Code, CliError> {
     let data = args.data.as_path();
+    super::refuse_of_another_program(data)?;
     match guarded::permit_existing(data) {
         Err(error) if error.code == Code::Halted && may_ask() => {
             output::note(&error.message);

@@ -37,4 +37,5 @@ mod support;
 mod tamper;
 mod told;
 mod under_load;
+mod walk;
 mod why;

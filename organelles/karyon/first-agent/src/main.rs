@@ -10,7 +10,7 @@ fn main() -> Result<(), RunError> {
 
     let data = Data::new("first", "ada", "to see my first agent run");
     if std::env::args().nth(1).as_deref() == Some("replay") {
-        println!("{:?}", run.replay(&data)?);
+        println!("{}", run.replay(&data)?);
         return Ok(());
     }
     let outcome = run.begin(&data)?;

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{least_n, refused};
 use crate::args::SafetyResume;
+use crate::command::is_of_another_program;
 use crate::error::{CliError, Code};
 use crate::{guarded, keys, output};
 
@@ -45,8 +46,11 @@ pub(super) fn execute(args: &SafetyResume) -> Result<Code, CliError> {
 /// What can be done in a directory now: that depends on what began there.
 fn next(data: &Path) -> String {
     let shown = data.display();
-    let kinds = life::genesis_of(data).map(|genesis| genesis.kinds);
-    match kinds.as_deref() {
+    let genesis = life::genesis_of(data);
+    if genesis.as_ref().is_some_and(is_of_another_program) {
+        return "go on with the program that began it (`Run::resume`)".into();
+    }
+    match genesis.map(|genesis| genesis.kinds).as_deref() {
         Some([]) => format!(
             "it holds what was imported and no run: `karyon memory …` and `karyon engram import …`, \
              each with --data {shown}"

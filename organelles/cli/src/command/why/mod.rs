@@ -7,6 +7,7 @@ mod text;
 
 use std::path::Path;
 
+use karyon_colony::life;
 use karyon_colony::names::nearest;
 use karyon_colony::words::Words;
 use karyon_graph::Reader;
@@ -109,8 +110,8 @@ fn subject(reference: &str, reader: &Reader, journal: &Journal) -> Result<Subjec
 
 /// The words of the colony whose log this is; `None`: it is no colony's.
 fn words(data: &Path, journal: &mut Journal) -> Result<Option<Words>, CliError> {
-    let has_contacts = journal.genesis()?.is_some_and(|genesis| !genesis.inputs.is_empty());
-    Ok(if has_contacts { Some(Words::load(data)?) } else { None })
+    let is_colony = journal.genesis()?.is_some_and(|genesis| life::is_of_colony(&genesis));
+    Ok(if is_colony { Some(Words::load(data)?) } else { None })
 }
 
 /// Tells causes and consequences with the names of agents and the words of the colony.

@@ -1,7 +1,9 @@
 //! A run repeated from what its log holds, and compared with it, record by record.
 
+use std::fmt;
+
 use karyon_graph::Graph;
-use karyon_log::{Lane, Walk};
+use karyon_log::{Lane, Records, Walk};
 use karyon_memory::Recollection;
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
@@ -37,6 +39,31 @@ pub enum Replayed {
         /// What came out now.
         found: Hash,
     },
+}
+
+/// In words; of records that differ, both.
+impl fmt::Display for Replayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Replayed::Confirmed { compared, state_root } => {
+                write!(f, "confirmed: {} records are as recorded", compared.records)?;
+                state_root.map_or(Ok(()), |root| write!(f, ", state root {root}"))
+            }
+            Replayed::Diverged(first) => {
+                write!(f, "{first}")?;
+                for (what, record) in [("recorded", &first.expected), ("repeated", &first.got)] {
+                    match record.as_deref().and_then(|bytes| Records::new(bytes).next()).flatten() {
+                        Some(record) => write!(f, "\n  {what}  {record:?}")?,
+                        None => write!(f, "\n  {what}  nothing")?,
+                    }
+                }
+                Ok(())
+            }
+            Replayed::OtherState { sealed, found } => {
+                write!(f, "it ends in the state {found}, and was sealed with {sealed}")
+            }
+        }
+    }
 }
 
 impl Replayed {
