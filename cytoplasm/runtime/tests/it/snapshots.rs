@@ -12,15 +12,17 @@ use karyon_runtime::{
     Change, Chaos, Every, ExitReason, Intensity, Keep, Lane, Limits, Outcome, Recorder, RunError,
     Schedule, Shed, Snapshot, Snapshots, Start, add_state,
 };
-use karyon_supervision::Supervised;
+use karyon_supervision::{Flags, Strategy as Restarts, Supervised};
 use karyon_types::{AgentId, Hash, Hasher, Tick};
 use proptest::prelude::*;
 
 use crate::asker::{Asker, order};
 use crate::forest::{AGENTS, tree};
+use crate::recalls::Echo;
 use crate::repeating::{log_of, not_recorded, ticks};
 use crate::schedules::schedules;
 use crate::support::*;
+use crate::trees::{flags, supervised};
 
 /// Keeps all of them.
 #[derive(Clone, Default)]
@@ -76,7 +78,8 @@ impl Case {
             expires: (1..=AGENTS).map(|agent| (AgentId(agent), Tick(12 + agent % 4))).collect(),
             changes: self.changes.clone(),
             tree: self.above.clone(),
-            rights: Stage::default().rights.and(Rights::CRITICAL),
+            rights: Stage::default().rights.and(Rights::CRITICAL).and(Rights::RECALL),
+            recaller: Some(Arc::new(|| Box::new(Echo))),
             desk: Some(asker.desk.clone()),
             snapshots: kept.every_tick(),
             ..Stage::default()
@@ -191,7 +194,8 @@ fn check<const G: u32>(case: &Case, seed: usize) {
 
 fn deeds() -> impl Strategy<Value = Vec<Order>> {
     use Order::{
-        Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Panic, Remember,
+        Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Panic, Recall,
+        Remember,
         SendIn, Spawn, Trap, Unlink,
     };
     let leaf = prop::collection::vec((1u64..50).prop_map(Add), 0..3);
@@ -214,13 +218,14 @@ fn deeds() -> impl Strategy<Value = Vec<Order>> {
             1 => (1u64..6, inner).prop_map(|(ticks, orders)| Every(ticks, orders)),
             2 => (1u64..50).prop_map(Add),
             1 => Just(Remember("something".into())),
-            1 => Just(Fail),
+            2 => (0u64..9).prop_map(|about| Recall(about, "what".into())),
+            3 => Just(Fail),
             1 => Just(Panic),
             2 => (1u64..14).prop_map(Monitor),
             2 => (1u64..14).prop_map(Link),
             1 => (1u64..14).prop_map(Demonitor),
             1 => (1u64..14).prop_map(Unlink),
-            1 => any::<bool>().prop_map(Trap),
+            3 => any::<bool>().prop_map(Trap),
             1 => Just(Order::Obey),
             1 => (0u64..4, 0u16..3).prop_map(|(step, output)| Cancel(step, output)),
             1 => reason().prop_map(ExitWith),
@@ -298,6 +303,41 @@ proptest! {
     #[test]
     fn and_so_does_one_whose_agents_go_on_from_their_last_good_state(case in case(), seed: usize) {
         check::<3>(&case, seed);
+    }
+}
+
+/// Agent 1 failed and waits for its supervisor, which waits for agent 2, which was asked to end and
+/// does not; agent 3 was paused, and ended with what waited for it; 4 to 6 are refused.
+#[test]
+fn what_takes_several_ticks_is_part_of_a_snapshot() {
+    use Order::{Add, After, Fail, Monitor, Send, SendIn, Trap};
+    let tell = |lane, to| vec![SendIn(lane, to, vec![Add(1)]), SendIn(lane, to, vec![Add(2)])];
+    let script = Script::new([
+        (0, 1, vec![Monitor(4), After(9, vec![Add(1)]), Add(5)]),
+        (0, 2, vec![Trap(true)]),
+        (1, 4, vec![Send(3, vec![Add(1)])]),
+        (3, 1, vec![Fail]),
+        (3, 4, tell(Lane::Normal, 6)),
+        (3, 5, tell(Lane::Speculative, 6)),
+        (3, 6, tell(Lane::Normal, 6)),
+        (9, 1, vec![Fail]),
+        (14, 1, vec![Add(7)]),
+    ]);
+    let intensity = Intensity { restarts: 1, period_ticks: 30 };
+    let shed = Some(Shed { speculative: 1, critical: 9 });
+    let case = |strategy| Case {
+        script: script.clone(),
+        asked: vec![(1, order(Pause, 3))],
+        changes: vec![],
+        schedule: Schedule::default(),
+        chaos: 0.0,
+        seed: 0,
+        limits: Limits { messages_per_tick: 2, shed, ..LIMITS },
+        intensity: Intensity { restarts: u64::MAX, period_ticks: 1 },
+        above: Some(supervised(AGENTS, Flags { intensity, ..flags(strategy) })),
+    };
+    for seed in 0..4 {
+        check::<1>(&case(Restarts::OneForAll), seed);
     }
 }
 
