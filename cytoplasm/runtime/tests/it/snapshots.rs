@@ -169,7 +169,10 @@ fn check<const G: u32>(case: &Case, seed: usize) {
             assert!(
                 again.records == whole.records,
                 "from {tick}, {left} behind it: {:#?}",
-                in_words(&again.records).iter().zip(in_words(&whole.records)).find(|(a, b)| *a != b)
+                in_words(&again.records)
+                    .iter()
+                    .zip(in_words(&whole.records))
+                    .find(|(a, b)| *a != b)
             );
             match (&again.outcome, &whole.outcome) {
                 (Ok(again), Ok(whole)) => {
@@ -195,8 +198,7 @@ fn check<const G: u32>(case: &Case, seed: usize) {
 fn deeds() -> impl Strategy<Value = Vec<Order>> {
     use Order::{
         Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Panic, Recall,
-        Remember,
-        SendIn, Spawn, Trap, Unlink,
+        Remember, SendIn, Spawn, Trap, Unlink,
     };
     let leaf = prop::collection::vec((1u64..50).prop_map(Add), 0..3);
     let reason = || {

@@ -1,15 +1,14 @@
 //! Snapshots: from any tick a run goes on as it did, on a data directory and in memory.
 
-use karyon::{
-    Agent, Context, Every, Kind, Order, Pid, Replayed, Result, Run, RunError, Schedule,
-};
+use karyon::{Agent, Context, Every, Kind, Order, Pid, Replayed, Result, Run, RunError, Schedule};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{Ask, Client, Do, Server, data};
 
 fn run() -> Run {
     let mut run = Run::new("snapshots");
-    let (server, other) = (run.agent("server", Server::default()), run.agent("o", Server::default()));
+    let (server, other) =
+        (run.agent("server", Server::default()), run.agent("o", Server::default()));
     let keeps = run.agent("keeps", Client::<true>::of(server));
     let begins = run.agent("begins", Client::<true>::of(server));
     for tick in 0..6 {
