@@ -349,16 +349,14 @@ fn what_takes_several_ticks_is_part_of_a_snapshot() {
 fn figures_of_a_hundred_thousand_agents() {
     use std::time::Instant;
     let agents = 100_000;
-    let ticks = 20;
-    // Each tells the next, who tells the next, and so on.
-    fn on(agent: u64, agents: u64, left: u64) -> Vec<Order> {
-        let next = 1 + agent % agents;
-        match left {
-            0 => vec![Order::Add(1)],
-            left => vec![Order::Add(1), Order::Send(next, on(next, agents, left - 1))],
-        }
-    }
-    let script = Script::new((1..=agents).map(|agent| (0, agent, on(agent, agents, ticks))));
+    let ticks = 10;
+    // In each tick each adds something and tells the next.
+    let script = Script::new((0..ticks).flat_map(|tick| {
+        (1..=agents).map(move |agent| {
+            let next = 1 + agent % agents;
+            (tick, agent, vec![Order::Add(1), Order::Send(next, vec![Order::Add(1)])])
+        })
+    }));
     let stage = Stage { agents, small_tick: 64, ..Stage::default() };
     let run = |snapshots, recorder| {
         let begun = Instant::now();

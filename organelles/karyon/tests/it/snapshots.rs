@@ -75,7 +75,7 @@ fn a_run_on_a_data_directory_goes_on_from_its_newest_snapshot_or_from_its_beginn
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let newest = names.map(|name| name.strip_suffix(".snapshot").unwrap().parse().unwrap()).max();
     let newest: u64 = newest.unwrap();
-    assert!(newest % 4 == 0 && newest + 9 > outcome.ticks);
+    assert!(newest.is_multiple_of(4) && newest + 9 > outcome.ticks);
     let resumed = run.schedulers(2).resume(&data).unwrap();
     assert_eq!((resumed.resumed_from, resumed.state_root), (Some(newest), outcome.state_root));
     let resumed = run.resume_from_zero(&data).unwrap();
