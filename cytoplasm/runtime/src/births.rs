@@ -62,9 +62,9 @@ impl Births {
         let Births { limits: _, layout: _, spawned, forks, asked, names, kinds } = self;
         let mut asked: Vec<_> = asked.iter().collect();
         asked.sort_unstable_by_key(|birth| birth.by);
-        let asked = asked.into_iter().map(|Birth { by, name, how }| {
-            (by_of(*by), name.clone(), ByteBuf::from(how.to_vec()))
-        });
+        let asked = asked
+            .into_iter()
+            .map(|Birth { by, name, how }| (by_of(*by), name.clone(), ByteBuf::from(how.to_vec())));
         let births = SavedBirths { spawned: *spawned, forks: *forks, asked: asked.collect() };
         let scenarios = names.len() - kinds.len();
         let later = (1..).zip(names).skip(scenarios).zip(kinds).map(|((serial, name), kind)| {

@@ -162,7 +162,9 @@ impl Leases {
         for above in above {
             self.cut(AgentId(above), None).ok_or(karyon_gate::Full)?;
         }
-        for (_, verb, target) in self.changes.iter().take(done as usize).copied().collect::<Vec<_>>() {
+        for (_, verb, target) in
+            self.changes.iter().take(done as usize).copied().collect::<Vec<_>>()
+        {
             self.set(verb, target);
             self.done += 1;
         }

@@ -20,8 +20,8 @@ use karyon_types::{Hash, Hasher, Tick};
 
 pub(crate) use self::content::{
     Content, SavedAgent, SavedApart, SavedBirths, SavedBonds, SavedDeed, SavedHeld, SavedLater,
-    SavedLife, SavedMail, SavedOrders, SavedParked, SavedRecalls, SavedSeed, SavedSignal, SavedTimer, SavedTrees,
-    SavedWhat, by_of, message_of,
+    SavedLife, SavedMail, SavedOrders, SavedParked, SavedRecalls, SavedSeed, SavedSignal,
+    SavedTimer, SavedTrees, SavedWhat, by_of, message_of,
 };
 pub use self::folder::SnapshotFolder;
 pub(crate) use self::taker::Taker;

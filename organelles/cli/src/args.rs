@@ -116,8 +116,8 @@ pub(crate) enum Command {
     Safety(Safety),
 }
 
-/// Seconds between snapshots, unless it is said otherwise: what a resume repeats at most, and less
-/// than a hundredth of a run's time for 100,000 agents.
+/// Seconds between snapshots, unless it is said otherwise: about what a resume repeats at most, and
+/// many times what taking one costs.
 const SNAPSHOTS_S: u64 = 30;
 
 #[derive(ClapArgs)]

@@ -15,8 +15,8 @@ use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
 use karyon_memory::Fresh;
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, Authority, Beginning, Counts, DataDir, Ending, Every, Node, NodeError, Outcome, Progress,
-    RunConfig, RunError, SMALL_TICK, Watch, run, wall_ms,
+    Agent, Authority, Beginning, Counts, DataDir, Ending, Every, Node, NodeError, Outcome,
+    Progress, RunConfig, RunError, SMALL_TICK, Watch, run, wall_ms,
 };
 use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{GrantId, Hash, Position, PrincipalId, ReasonId, Tick, hash};

@@ -64,8 +64,8 @@ pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
-    Authority, Compared, Counts, Deed, Divergence, Ending, Every, ExitReason, Failure, Intensity, Limits,
-    Refused, Schedule, Shed, TimerId,
+    Authority, Compared, Counts, Deed, Divergence, Ending, Every, ExitReason, Failure, Intensity,
+    Limits, Refused, Schedule, Shed, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;

@@ -49,7 +49,8 @@ impl TickOutcome {
             signals,
             error,
         } = self;
-        let counted = [u64::from(*count), *sent, *refused, *passed, *activated, *restarts, *crashes];
+        let counted =
+            [u64::from(*count), *sent, *refused, *passed, *activated, *restarts, *crashes];
         counted == [0; 7]
             && (records.is_empty() && bonds.is_empty() && births.is_empty())
             && (pieces.is_empty() && signals.is_empty() && recalls.is_empty() && error.is_none())

@@ -47,11 +47,7 @@ pub(crate) fn wake<A: Agent>(
     None
 }
 
-fn read<A: Agent>(
-    plan: &Plan<A>,
-    tree: Option<&Tree>,
-    snapshot: &Snapshot,
-) -> Option<Woken<A>> {
+fn read<A: Agent>(plan: &Plan<A>, tree: Option<&Tree>, snapshot: &Snapshot) -> Option<Woken<A>> {
     let mut content: Content = codec::decode(&snapshot.content)?;
     let all = plan.agents as usize + content.later.len();
     let is_whole = content.agents.len() == all

@@ -58,8 +58,7 @@ impl Trees {
         self.has_begun = true;
         self.resting = resting.into_iter().collect();
         self.overdue = overdue.into_iter().map(|(child, last)| (child, Tick(last))).collect();
-        self.lost =
-            lost.into_iter().map(|(first, last)| (AgentId(first), AgentId(last))).collect();
+        self.lost = lost.into_iter().map(|(first, last)| (AgentId(first), AgentId(last))).collect();
         self.told = told as usize;
         self.later = later;
         self.failed_starts = failed_starts;

@@ -18,7 +18,7 @@ use crate::support::*;
 use Order::{Add, Fail, Recall, Send};
 
 /// Says what it was asked.
-struct Echo;
+pub struct Echo;
 
 impl Recaller for Echo {
     fn answer(&mut self, prefix: Prefix, asked: &Asked<'_>) -> Result<Vec<u8>, String> {

@@ -48,8 +48,6 @@ impl InputSource for Interrupted {
     }
 }
 
-
-
 /// Lives up to a tick, or to its end, and takes snapshots.
 fn live(mut node: Node, until: Option<u64>, every: Option<Every>) -> Outcome<Puppet<0, 0>> {
     let stage = Stage { snapshots: every.map(|every| node.snapshots(every)), ..Stage::default() };

@@ -12,15 +12,17 @@ use karyon_runtime::{
     Change, Chaos, Every, ExitReason, Intensity, Keep, Lane, Limits, Outcome, Recorder, RunError,
     Schedule, Shed, Snapshot, Snapshots, Start, add_state,
 };
-use karyon_supervision::Supervised;
+use karyon_supervision::{Flags, Strategy as Restarts, Supervised};
 use karyon_types::{AgentId, Hash, Hasher, Tick};
 use proptest::prelude::*;
 
 use crate::asker::{Asker, order};
 use crate::forest::{AGENTS, tree};
+use crate::recalls::Echo;
 use crate::repeating::{log_of, not_recorded, ticks};
 use crate::schedules::schedules;
 use crate::support::*;
+use crate::trees::{flags, supervised};
 
 /// Keeps all of them.
 #[derive(Clone, Default)]
@@ -76,7 +78,8 @@ impl Case {
             expires: (1..=AGENTS).map(|agent| (AgentId(agent), Tick(12 + agent % 4))).collect(),
             changes: self.changes.clone(),
             tree: self.above.clone(),
-            rights: Stage::default().rights.and(Rights::CRITICAL),
+            rights: Stage::default().rights.and(Rights::CRITICAL).and(Rights::RECALL),
+            recaller: Some(Arc::new(|| Box::new(Echo))),
             desk: Some(asker.desk.clone()),
             snapshots: kept.every_tick(),
             ..Stage::default()
@@ -166,7 +169,10 @@ fn check<const G: u32>(case: &Case, seed: usize) {
             assert!(
                 again.records == whole.records,
                 "from {tick}, {left} behind it: {:#?}",
-                in_words(&again.records).iter().zip(in_words(&whole.records)).find(|(a, b)| *a != b)
+                in_words(&again.records)
+                    .iter()
+                    .zip(in_words(&whole.records))
+                    .find(|(a, b)| *a != b)
             );
             match (&again.outcome, &whole.outcome) {
                 (Ok(again), Ok(whole)) => {
@@ -191,8 +197,8 @@ fn check<const G: u32>(case: &Case, seed: usize) {
 
 fn deeds() -> impl Strategy<Value = Vec<Order>> {
     use Order::{
-        Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Panic, Remember,
-        SendIn, Spawn, Trap, Unlink,
+        Add, After, Cancel, Demonitor, Every, ExitWith, Fail, Link, Monitor, Panic, Recall,
+        Remember, SendIn, Spawn, Trap, Unlink,
     };
     let leaf = prop::collection::vec((1u64..50).prop_map(Add), 0..3);
     let reason = || {
@@ -214,13 +220,14 @@ fn deeds() -> impl Strategy<Value = Vec<Order>> {
             1 => (1u64..6, inner).prop_map(|(ticks, orders)| Every(ticks, orders)),
             2 => (1u64..50).prop_map(Add),
             1 => Just(Remember("something".into())),
-            1 => Just(Fail),
+            2 => (0u64..9).prop_map(|about| Recall(about, "what".into())),
+            3 => Just(Fail),
             1 => Just(Panic),
             2 => (1u64..14).prop_map(Monitor),
             2 => (1u64..14).prop_map(Link),
             1 => (1u64..14).prop_map(Demonitor),
             1 => (1u64..14).prop_map(Unlink),
-            1 => any::<bool>().prop_map(Trap),
+            3 => any::<bool>().prop_map(Trap),
             1 => Just(Order::Obey),
             1 => (0u64..4, 0u16..3).prop_map(|(step, output)| Cancel(step, output)),
             1 => reason().prop_map(ExitWith),
@@ -301,22 +308,59 @@ proptest! {
     }
 }
 
+/// Agent 1 failed and waits for its supervisor, which waits for agent 2, which was asked to end and
+/// does not; agent 3 was paused, and ended with what waited for it; 4 to 6 are refused.
+#[test]
+fn what_takes_several_ticks_is_part_of_a_snapshot() {
+    use Order::{Add, After, Fail, Monitor, Send, SendIn, Trap};
+    let tell = |lane, to| vec![SendIn(lane, to, vec![Add(1)]), SendIn(lane, to, vec![Add(2)])];
+    // One that does not trap exits is ended at once, and all are started again.
+    let script = |traps| {
+        Script::new([
+            (0, 1, vec![Monitor(4), After(9, vec![Add(1)]), Add(5)]),
+            (0, 2, vec![Trap(traps)]),
+            (1, 4, vec![Send(3, vec![Add(1)])]),
+            (3, 1, vec![Fail]),
+            (3, 4, tell(Lane::Normal, 6)),
+            (3, 5, tell(Lane::Speculative, 6)),
+            (3, 6, tell(Lane::Normal, 6)),
+            (9, 1, vec![Fail]),
+            (14, 1, vec![Add(7)]),
+        ])
+    };
+    let intensity = Intensity { restarts: 1, period_ticks: 30 };
+    let shed = Some(Shed { speculative: 1, critical: 9 });
+    let case = |traps| Case {
+        script: script(traps),
+        asked: vec![(1, order(Pause, 3))],
+        changes: vec![],
+        schedule: Schedule::default(),
+        chaos: 0.0,
+        seed: 0,
+        limits: Limits { messages_per_tick: 2, shed, ..LIMITS },
+        intensity: Intensity { restarts: u64::MAX, period_ticks: 1 },
+        above: Some(supervised(AGENTS, Flags { intensity, ..flags(Restarts::OneForAll) })),
+    };
+    for seed in 0..4 {
+        check::<1>(&case(true), seed);
+        check::<1>(&case(false), seed);
+    }
+}
+
 /// `cargo test --release -p karyon-runtime --test it figures -- --ignored --nocapture`
 #[test]
 #[ignore = "takes figures"]
 fn figures_of_a_hundred_thousand_agents() {
     use std::time::Instant;
     let agents = 100_000;
-    let ticks = 20;
-    // Each tells the next, who tells the next, and so on.
-    fn on(agent: u64, agents: u64, left: u64) -> Vec<Order> {
-        let next = 1 + agent % agents;
-        match left {
-            0 => vec![Order::Add(1)],
-            left => vec![Order::Add(1), Order::Send(next, on(next, agents, left - 1))],
-        }
-    }
-    let script = Script::new((1..=agents).map(|agent| (0, agent, on(agent, agents, ticks))));
+    let ticks = 10;
+    // In each tick each adds something and tells the next.
+    let script = Script::new((0..ticks).flat_map(|tick| {
+        (1..=agents).map(move |agent| {
+            let next = 1 + agent % agents;
+            (tick, agent, vec![Order::Add(1), Order::Send(next, vec![Order::Add(1)])])
+        })
+    }));
     let stage = Stage { agents, small_tick: 64, ..Stage::default() };
     let run = |snapshots, recorder| {
         let begun = Instant::now();

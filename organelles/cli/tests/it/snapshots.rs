@@ -24,7 +24,8 @@ fn args<'a>(command: &[&'a str], rate: &'a str) -> Vec<&'a str> {
 fn a_killed_run_goes_on_from_its_newest_snapshot() {
     let place = Place::new();
     let data = place.path("d");
-    let mut running = place.start(&args(&["run", "rumour", "--contacts", long_contacts()], "40000"));
+    let mut running =
+        place.start(&args(&["run", "rumour", "--contacts", long_contacts()], "40000"));
     // The second is taken when the first is committed.
     running.wait_until(|| files(&data).len() == 2);
     running.kill();

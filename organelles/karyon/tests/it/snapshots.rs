@@ -1,15 +1,14 @@
 //! Snapshots: from any tick a run goes on as it did, on a data directory and in memory.
 
-use karyon::{
-    Agent, Context, Every, Kind, Order, Pid, Replayed, Result, Run, RunError, Schedule,
-};
+use karyon::{Agent, Context, Every, Kind, Order, Pid, Replayed, Result, Run, RunError, Schedule};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{Ask, Client, Do, Server, data};
 
 fn run() -> Run {
     let mut run = Run::new("snapshots");
-    let (server, other) = (run.agent("server", Server::default()), run.agent("o", Server::default()));
+    let (server, other) =
+        (run.agent("server", Server::default()), run.agent("o", Server::default()));
     let keeps = run.agent("keeps", Client::<true>::of(server));
     let begins = run.agent("begins", Client::<true>::of(server));
     for tick in 0..6 {
@@ -76,7 +75,7 @@ fn a_run_on_a_data_directory_goes_on_from_its_newest_snapshot_or_from_its_beginn
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let newest = names.map(|name| name.strip_suffix(".snapshot").unwrap().parse().unwrap()).max();
     let newest: u64 = newest.unwrap();
-    assert!(newest % 4 == 0 && newest + 9 > outcome.ticks);
+    assert!(newest.is_multiple_of(4) && newest + 9 > outcome.ticks);
     let resumed = run.schedulers(2).resume(&data).unwrap();
     assert_eq!((resumed.resumed_from, resumed.state_root), (Some(newest), outcome.state_root));
     let resumed = run.resume_from_zero(&data).unwrap();

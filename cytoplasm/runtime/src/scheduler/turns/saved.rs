@@ -30,11 +30,7 @@ impl Turns {
     }
 
     /// Puts letters into the mailboxes of agents up to `last`; who has some has a turn.
-    pub(in crate::scheduler) fn load(
-        &mut self,
-        mail: impl Iterator<Item = Envelope>,
-        last: u64,
-    ) {
+    pub(in crate::scheduler) fn load(&mut self, mail: impl Iterator<Item = Envelope>, last: u64) {
         self.boxes = vec![EMPTY; last as usize];
         self.free = NONE;
         for envelope in mail {
