@@ -5,6 +5,7 @@
 mod builder;
 mod calls;
 mod documents;
+mod free;
 mod lives;
 mod orders;
 mod recalling;
