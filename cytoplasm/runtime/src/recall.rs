@@ -17,7 +17,8 @@ use crate::census::Ground;
 use crate::engine::lock;
 use crate::error::RunError;
 use crate::recorder::Recorder;
-use crate::scheduler::{Layout, News};
+use crate::scheduler::Layout;
+use crate::scheduler::told::News;
 
 /// So many ticks after its question an agent has the answer: while the tick between them runs, that
 /// of the question is committed.

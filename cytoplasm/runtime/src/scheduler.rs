@@ -13,7 +13,7 @@ mod newborn;
 mod plan;
 mod quarantine;
 mod supervised;
-mod told;
+pub(crate) mod told;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -52,7 +52,6 @@ use self::newborn::{Origins, Slab};
 pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
-pub(crate) use self::told::News;
 use self::turns::Turns;
 
 /// What agents handled last, the newest first; only of those that somebody inspected.
