@@ -18,7 +18,8 @@ use crate::census::Ground;
 use crate::engine::lock;
 use crate::error::RunError;
 use crate::recorder::Recorder;
-use crate::scheduler::{Layout, News};
+use crate::scheduler::Layout;
+use crate::scheduler::told::News;
 use crate::snapshot::{SavedRecalls, by_of, message_of};
 
 /// So many ticks after its question an agent has the answer: while the tick between them runs, that

@@ -16,7 +16,7 @@ mod plan;
 mod quarantine;
 mod saved;
 mod supervised;
-mod told;
+pub(crate) mod told;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -57,7 +57,6 @@ use self::newborn::{Origins, Slab};
 pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
-pub(crate) use self::told::News;
 use self::turns::Turns;
 
 /// What agents handled last, the newest first; only of those that somebody inspected.

@@ -328,8 +328,6 @@ pub struct Stage {
     pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
-    /// How far leases reach; `None`: to all.
-    pub scope: Option<u64>,
     /// Makes what answers agents that ask the memory.
     pub recaller: Option<MakeRecaller>,
 }
@@ -366,7 +364,6 @@ impl Default for Stage {
             rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
-            scope: None,
             recaller: None,
         }
     }
@@ -439,7 +436,7 @@ impl Stage {
                 principal: PrincipalId(1),
                 reason: ReasonId(1),
                 rights: self.rights,
-                scope: Scope { first: 1, last: self.scope.unwrap_or(self.agents + reach) },
+                scope: Scope { first: 1, last: self.agents + reach },
                 expires: None,
             },
             expires: self.expires.clone(),
