@@ -70,6 +70,7 @@ fn flags() -> impl Generate<Value = Flags> {
             strategy,
             intensity: Intensity { restarts, period_ticks },
             auto_shutdown,
+            max_children: None,
         },
     )
 }
