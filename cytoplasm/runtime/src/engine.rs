@@ -31,11 +31,12 @@ use crate::orders::{Open, Orders};
 use crate::pace::Pace;
 use crate::processes::MAX_HELD;
 use crate::recorder::Recorder;
+use crate::registry::{Board, Names};
 use crate::schedule;
 use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::tally::Tallied;
-use crate::terms::{Counts, Ending, Outcome, Population, Progress, RunConfig};
+use crate::terms::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig};
 use crate::trees::Trees;
 use crate::watching::Watched;
 
@@ -56,7 +57,7 @@ pub fn run<A: Agent>(
     let desk = Open::new(config.desk.clone());
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let prepared = prepare(&population).and_then(|trees| {
+    let prepared = prepare(&population, config.limits).and_then(|trees| {
         schedule::record(&config.schedule, &mut owned)?;
         Ok((trees, Leases::bring_to_life(&population, config.limits, &mut owned)?))
     });
@@ -80,6 +81,7 @@ pub fn run<A: Agent>(
         born: population.born,
         spawned: AtomicU64::new(0),
         last: AtomicU64::new(population.names.len() as u64),
+        names: Board::default(),
     };
     let layout = Layout::new(plan.agents, schedulers);
     let births = Births::new(config.limits, layout, population.names);
@@ -114,6 +116,7 @@ pub fn run<A: Agent>(
             bonds: Bonds::new(plan.agents),
             trees,
             births,
+            names: Names::default(),
             layout,
             losing: Vec::new(),
             lost: BTreeSet::new(),
@@ -167,9 +170,14 @@ pub fn run<A: Agent>(
 }
 
 /// The tree above a population, if it has one that fits.
-fn prepare<A>(population: &Population<A>) -> Result<Option<Box<Trees>>, RunError> {
+fn prepare<A>(
+    population: &Population<A>,
+    limits: Limits,
+) -> Result<Option<Box<Trees>>, RunError> {
     let tree = population.tree.clone();
-    let trees = tree.map(|below| Trees::new(below, population.names.len() as u64)).transpose()?;
+    let later = limits.spawned.saturating_add(limits.forks);
+    let agents = population.names.len() as u64;
+    let trees = tree.map(|below| Trees::new(below, agents, later)).transpose()?;
     Ok(trees.map(Box::new))
 }
 
@@ -253,6 +261,7 @@ struct Leader {
     bonds: Bonds,
     trees: Option<Box<Trees>>,
     births: Births,
+    names: Names,
     layout: Layout,
     /// First and last of those who are lost in the current tick.
     losing: Vec<(AgentId, AgentId)>,
@@ -399,8 +408,7 @@ impl Leader {
         Record::Tick(tick).encode(&mut self.framing);
         self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
         self.framed += self.orders.frame(&mut self.framing);
-        self.framed += self.births.begin(ground, &mut self.leases, &mut self.framing);
-        self.bonds.last = self.births.names.len() as u64;
+        self.bring_to_life(ground, tick)?;
         let released = batch.items.len() as u64;
         if released > 0 {
             Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
@@ -445,12 +453,13 @@ impl Leader {
         }
         let released = plan.inputs.released(tick).items.len() as u64 + activated.unwrap_or(0);
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
-        let (mut born, mut refused, mut later) = (0, 0, Vec::new());
+        let (mut refused, mut later) = (0, Vec::new());
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             later.extend(Later::take(&mut outcome));
-            born = self.births.ask(&mut outcome.births);
+            self.births.ask(&mut outcome.births);
+            self.names.ask(&mut outcome.names);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             passed += std::mem::take(&mut outcome.passed);
@@ -484,7 +493,7 @@ impl Leader {
         if refused > 0 {
             self.progress.refused.fetch_add(refused, Ordering::Relaxed);
         }
-        Ok(Left { events: sent + born + self.bonds.waiting(), timer })
+        Ok(Left { events: sent + self.wishes() + self.bonds.waiting(), timer })
     }
 
     fn apply(&mut self, change: BondChange) {

@@ -35,6 +35,7 @@ mod panics;
 mod pressure;
 pub mod processes;
 mod recorder;
+mod registry;
 mod root;
 mod schedule;
 mod scheduler;
@@ -63,15 +64,16 @@ pub use engine::run;
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
 pub use karyon_arrangements::{
-    ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+    ChildTerms, ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
 };
-pub use karyon_supervision::{Exit, Intensity, Restart};
+pub use karyon_supervision::{Exit, Intensity, Restart, Shutdown};
 pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
 pub use pressure::{Refused, Shed};
 pub use recorder::{RecordError, Recorder, wall_ms};
+pub use registry::{MEMBERSHIPS_MAX, NAMES_MAX, REGISTERED_BYTES_MAX, Registered};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use tally::{Tallied, Tally};

@@ -32,12 +32,19 @@ impl<'a> Wanted<'a> {
             (Deed::Send(to), Err(denial)) => Output::Denied { denial, to, payload },
             (Deed::Remember, Ok(lease)) => Output::Remembered { lease, write: payload },
             (Deed::Remember, Err(denial)) => Output::Forgone { denial, write: payload },
-            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn, Ok(lease)) => {
-                Output::Arranged { lease: Some(lease), what: payload }
-            }
-            (Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn, Err(denial)) => {
-                Output::Unarranged { denial, what: payload }
-            }
+            (
+                Deed::Arm
+                | Deed::Monitor(_)
+                | Deed::Link(_)
+                | Deed::Spawn
+                | Deed::Terminate(_)
+                | Deed::Register(_)
+                | Deed::Join,
+                decision,
+            ) => match decision {
+                Ok(lease) => Output::Arranged { lease: Some(lease), what: payload },
+                Err(denial) => Output::Unarranged { denial, what: payload },
+            },
         }
     }
 }
