@@ -12,6 +12,7 @@ use karyon_types::{AgentId, varint};
 use serde::{Deserialize, Serialize};
 
 pub use child::ChildTerms;
+pub use karyon_supervision::{Restart, Shutdown};
 pub use reason::{ExitReason, REASON_BYTES_MAX};
 pub use schedule::{Schedule, Turns};
 
@@ -250,7 +251,6 @@ fn text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use karyon_supervision::{Restart, Shutdown};
     use proptest::prelude::*;
 
     fn check(arrangement: &Arrangement<'_>) {

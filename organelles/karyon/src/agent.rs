@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::address::Pid;
 use crate::call::Answer;
 use crate::context::Context;
-use crate::spawn::Spawned;
+use crate::spawn::{NotSpawned, Spawned};
 
 /// What a step gives back: `Ok(())`, or why it failed.
 pub type Result<T = ()> = std::result::Result<T, Failure>;
@@ -193,6 +193,21 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     fn spawned(&mut self, child: Spawned, ctx: &mut Context<'_, Self>) -> Result {
         let _ = (child, ctx);
         Ok(())
+    }
+
+    /// An agent that it asked for does not come, and why: in the next tick. Left out: it is a denial
+    /// as any other, of `Deed::Spawn`.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn not_spawned(
+        &mut self,
+        which: NotSpawned,
+        denial: Denial,
+        ctx: &mut Context<'_, Self>,
+    ) -> Result {
+        let _ = which;
+        self.denied(Deed::Spawn, denial, ctx)
     }
 
     /// Somebody outside forked `from`, and this is the second one: its state is that of the other,

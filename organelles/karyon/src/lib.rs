@@ -23,14 +23,14 @@
 //! | `Process.link`, `trap_exit` | [`Context::link`], [`Context::trap_exit`], [`Agent::exit`] |
 //! | child spec: `restart:`, `shutdown:`, `significant:` | [`Kind`], or [`Child`] in a tree |
 //! | `Supervisor.start_link(children, strategy: …)` | [`Run::supervise`] with a [`Supervisor`] |
-//! | `DynamicSupervisor.start_child` | [`Context::spawn`], [`Agent::spawned`]; declared by [`Run::may_spawn`] |
-//! | `Process.whereis`, `:pg` | [`Context::whereis`], [`Group`]: fixed when the run begins |
+//! | `DynamicSupervisor.start_child`, `terminate_child` | [`Context::spawn_under`] a [`Supervisor::dynamic`], [`Agent::spawned`], [`Context::terminate_child`]; declared by [`Run::may_spawn`] |
+//! | `Process.register`, `Process.whereis` | [`Context::register`], [`Context::whereis`] |
+//! | `:pg` | [`Group`]: [`Run::group`], [`Context::join`], [`Context::broadcast`] |
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
 //!
-//! Not here yet: names and groups that change while the run goes on, places in a supervision tree for
-//! agents that come then, and the socket at which `karyon ps` and `karyon fork` ask: a run of this
+//! Not here yet: the socket at which `karyon ps` and `karyon fork` ask: a run of this
 //! library takes its orders from [`Run::order`]. What is promised of a step, and what is not, is in
 //! `docs/semantics.md`.
 
@@ -43,6 +43,7 @@ mod directory;
 mod error;
 mod inputs;
 mod member;
+mod names;
 mod outcome;
 mod run;
 mod spawn;
@@ -61,10 +62,10 @@ pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
-    Authority, Compared, Counts, Deed, Divergence, Ending, ExitReason, Failure, Intensity, Limits,
-    Refused, Schedule, Shed, TimerId,
+    Authority, Compared, Counts, Deed, Divergence, Ending, ExitReason, Failure, Intensity, Lane,
+    Limits, MEMBERSHIPS_MAX, NAMES_MAX, Refused, Schedule, Shed, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
 pub use run::{AutoShutdown, Child, Data, RefusedOrder, Replayed, Run, Supervisor};
-pub use spawn::{Spawn, Spawned};
+pub use spawn::{NotSpawned, Spawn, Spawned};
