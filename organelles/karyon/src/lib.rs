@@ -30,9 +30,7 @@
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
 //!
-//! Not here yet: the socket at which `karyon ps` and `karyon fork` ask: a run of this
-//! library takes its orders from [`Run::order`]. What is promised of a step, and what is not, is in
-//! `docs/semantics.md`.
+//! What is promised of a step, and what is not, is in `docs/semantics.md`.
 
 mod address;
 mod agent;

@@ -18,6 +18,7 @@ mod guarded;
 mod guardian;
 mod kinds;
 mod naive;
+mod naming;
 mod next_event;
 mod node;
 mod orders;

@@ -7,6 +7,7 @@ mod builder;
 mod calls;
 mod documents;
 mod lives;
+mod naming;
 mod orders;
 mod shrinking;
 mod spawning;
