@@ -106,7 +106,7 @@ fn a_group_is_who_was_named_in_it_and_who_joined_of_its_kind() {
     run.input(3, one, Do::Leave).input(3, three, Do::Leave).input(4, two, Do::Cry("no".into()));
     let outcome = run.test().unwrap();
     let heard = |agent| outcome.state(agent).unwrap().heard.clone();
-    assert_eq!(heard(two), ["[3, 1] and 0", "[3] and 0"]);
+    assert_eq!(heard(two), ["[3, 1] and 1", "[3] and 1"]);
     assert_eq!((heard(one), heard(three)), (vec!["aye".into()], vec!["aye".into(), "no".into()]));
 }
 
