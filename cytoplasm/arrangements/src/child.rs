@@ -57,8 +57,7 @@ impl ChildTerms {
     pub(crate) fn some(ticks: u64) -> Vec<ChildTerms> {
         let mut some = Vec::new();
         for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
-            for shutdown in
-                [Shutdown::BrutalKill, Shutdown::Timeout { ticks }, Shutdown::Infinity]
+            for shutdown in [Shutdown::BrutalKill, Shutdown::Timeout { ticks }, Shutdown::Infinity]
             {
                 for significant in [false, true] {
                     some.push(ChildTerms { restart, shutdown, significant });

@@ -170,10 +170,7 @@ pub fn run<A: Agent>(
 }
 
 /// The tree above a population, if it has one that fits.
-fn prepare<A>(
-    population: &Population<A>,
-    limits: Limits,
-) -> Result<Option<Box<Trees>>, RunError> {
+fn prepare<A>(population: &Population<A>, limits: Limits) -> Result<Option<Box<Trees>>, RunError> {
     let tree = population.tree.clone();
     let later = limits.spawned.saturating_add(limits.forks);
     let agents = population.names.len() as u64;

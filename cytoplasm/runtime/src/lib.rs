@@ -26,7 +26,6 @@ mod engine;
 mod error;
 mod input;
 mod keeper;
-mod kinds;
 mod leases;
 mod node;
 mod orders;
@@ -67,7 +66,6 @@ pub use karyon_arrangements::{
     ChildTerms, ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
 };
 pub use karyon_supervision::{Exit, Intensity, Restart, Shutdown};
-pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
 pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
@@ -78,7 +76,7 @@ pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use tally::{Tallied, Tally};
 pub use terms::{
-    Born, Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
+    Born, Counts, Ending, KINDS_MAX, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
 };
 pub use trees::{ROOT, TreeError};
 pub use watchdog::{STEP_LIMIT, Stuck, Watch};

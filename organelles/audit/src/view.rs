@@ -3,9 +3,7 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
-use karyon_arrangements::{
-    Arrangement, Bond, ChildTerms, Lane, Restart, Schedule, Shutdown,
-};
+use karyon_arrangements::{Arrangement, Bond, ChildTerms, Lane, Restart, Schedule, Shutdown};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
     Record, Target, Verb,

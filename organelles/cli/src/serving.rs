@@ -20,8 +20,12 @@ pub(crate) fn open(
     settings: &Settings,
 ) -> Option<Server> {
     let desk = Arc::clone(settings.desk.as_ref()?);
-    let about =
-        About { karyon: VERSION.into(), log: node.log(), boot, grounds: Grounds::recorded(authority) };
+    let about = About {
+        karyon: VERSION.into(),
+        log: node.log(),
+        boot,
+        grounds: Grounds::recorded(authority),
+    };
     match Server::open(node.dir(), about, desk) {
         Ok(server) => Some(server),
         Err(error) => {

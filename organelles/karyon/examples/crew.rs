@@ -28,7 +28,8 @@ impl Agent for Boss {
         match order {
             Order::Hire => {
                 let digger = Digger { holes: 0 };
-                self.hiring = Some(ctx.spawn_under("crew", Child::permanent(), "digger", digger)?);
+                self.hiring =
+                    Some(ctx.spawn_under("crew", Child::permanent(), "digger", digger)?);
             }
             Order::Dig(which) => ctx.cast(self.crew[which], ()),
             Order::Fire(which) => ctx.terminate_child(self.crew[which]),

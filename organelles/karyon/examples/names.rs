@@ -1,15 +1,13 @@
 //! Names and groups that agents take while the run goes on: a leader is whoever has the name.
 
-use karyon::{
-    Agent, Context, Deed, Denial, Group, Kind, Pid, Result, Run, RunError, Tick, failure,
-};
+use karyon::{Agent, Context, Deed, Denial, Group, Kind, Pid, Result, Run, RunError, failure};
 use serde::{Deserialize, Serialize};
 
 const AWAKE: Group<Node> = Group::new("awake");
 
 #[derive(Default, Serialize, Deserialize)]
 struct Node {
-    leads_since: Option<Tick>,
+    leads_since: Option<u64>,
     follows: Option<Pid>,
     orders: u64,
 }
@@ -34,7 +32,7 @@ impl Agent for Node {
     fn handle(&mut self, _from: Pid, message: Message, ctx: &mut Context<'_, Self>) -> Result {
         match message {
             Message::Stand => {
-                self.leads_since = Some(ctx.now());
+                self.leads_since = Some(ctx.now().0);
                 ctx.register("leader");
             }
             // Whoever leads tells all who are awake, itself among them.
@@ -70,6 +68,6 @@ fn main() -> std::result::Result<(), RunError> {
     let orders = nodes.iter().map(|node| outcome.state(*node).map(|node| node.orders));
     assert_eq!(orders.collect::<Vec<_>>(), [Some(2), None, Some(2)]);
     let third = outcome.state(nodes[2]).map(|node| (node.leads_since, node.follows));
-    assert_eq!(third, Some((Some(Tick(9)), Some(nodes[1].pid()))));
+    assert_eq!(third, Some((Some(9), Some(nodes[1].pid()))));
     Ok(())
 }

@@ -36,8 +36,7 @@ impl Leader {
         let now = Tick(tick.0.saturating_sub(1));
         let mut field = Field { ground, bonds: &mut self.bonds, window: &self.window, now };
         let trees = self.trees.as_deref_mut();
-        self.framed +=
-            self.births.begin(&mut field, trees, &mut self.leases, &mut self.framing)?;
+        self.framed += self.births.begin(&mut field, trees, &mut self.leases, &mut self.framing)?;
         self.bonds.last = self.births.names.len() as u64;
         let denied = match self.names.is_used() {
             true => {

@@ -271,7 +271,11 @@ fn a_run_that_adds_children_is_repeated_wherever_it_was_cut() {
         Script::new([
             (0, 1, vec![under(PERMANENT, 1, vec![Trap(true), After(3, vec![Fail])])]),
             (1, 2, vec![under(TEMPORARY, 2, vec![After(2, vec![Exit])])]),
-            (2, 3, vec![under(TRANSIENT, 3, vec![Trap(true)]), SpawnUnder(3, PERMANENT, 1, vec![])]),
+            (
+                2,
+                3,
+                vec![under(TRANSIENT, 3, vec![Trap(true)]), SpawnUnder(3, PERMANENT, 1, vec![])],
+            ),
             (4, 3, vec![Terminate(7), under(PERMANENT, NOBODY, vec![])]),
             (5, 4, vec![under(PERMANENT, 4, vec![]), Terminate(4)]),
         ])

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex};
 
 use karyon_arrangements::{Arrangement, ChildTerms};
 use karyon_log::{
-    Cause, CrashKind, Decision, End, LogError, Measure, Message, OrderVerb, Output, Record, Records,
-    Walk,
+    Cause, CrashKind, Decision, End, LogError, Measure, Message, OrderVerb, Output, Record,
+    Records, Walk,
 };
 use karyon_log_writer::Writer;
 use karyon_runtime::processes::{Answer, Question, Refusal};
-use karyon_runtime::{Chaos, Counts, ExitReason, Intensity, Limits, ROOT, Recorder, Restart, RunError};
+use karyon_runtime::{
+    Chaos, Counts, ExitReason, Intensity, Limits, ROOT, Recorder, Restart, RunError,
+};
 use karyon_supervision::{
     Action, AutoShutdown, ChildId, ChildSpec, Event, Exit as Ending, Flags, Request, Shutdown,
     Spec, Strategy, Supervised, Tree,
@@ -175,8 +177,8 @@ fn scenario() -> impl Generate<Value = Scenario> {
     let chaos = prop_oneof![Just(0.0), Just(0.1)];
     (tree(), lives, asked, failing, chaos).prop_map(|(below, lives, asked, failing, chaos)| {
         // In the end all are resumed in each tick, or the run would wait for ever.
-        let resumed =
-            (25..60).flat_map(|tick| (1..=AGENTS + LATER).map(move |who| (tick, OrderVerb::Resume, who)));
+        let resumed = (25..60)
+            .flat_map(|tick| (1..=AGENTS + LATER).map(move |who| (tick, OrderVerb::Resume, who)));
         let asked = asked.into_iter().chain(resumed);
         let asked = asked.map(|(tick, verb, who)| (tick, order(verb, who))).collect();
         // What is done to them ends behind the last input.
@@ -617,7 +619,8 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
     model.terminate();
     match &played.alive {
         Some(alive) => {
-            let expected: Vec<_> = (1..=AGENTS + model.later).map(|id| model.alive.contains(&id)).collect();
+            let expected: Vec<_> =
+                (1..=AGENTS + model.later).map(|id| model.alive.contains(&id)).collect();
             assert_eq!(alive, &expected);
             assert!(model.overdue.is_empty());
         }

@@ -16,7 +16,6 @@ mod ends;
 mod forest;
 mod guarded;
 mod guardian;
-mod kinds;
 mod naive;
 mod naming;
 mod next_event;

@@ -83,7 +83,8 @@ fn of_several_who_want_a_name_the_lowest_gets_it_and_the_others_hear_of_it() {
     ]);
     let (agents, records) = played::<0, 0>(&Stage::default(), &script);
     assert_eq!(sums(&agents), [0, 1, 0, 1]);
-    let denied: Vec<_> = agents.iter().map(|puppet| puppet.as_ref().unwrap().denied.len()).collect();
+    let denied: Vec<_> =
+        agents.iter().map(|puppet| puppet.as_ref().unwrap().denied.len()).collect();
     assert_eq!(denied, [3, 0, 2, 1]);
     let told = &agents[0].as_ref().unwrap().denied;
     assert_eq!(told[..], ["budget_exhausted", "malformed_arguments", "malformed_arguments"]);

@@ -14,9 +14,10 @@ use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHead
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Event, ExitReason, Failure, InputItem,
-    InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder, Registered, Restart,
-    RestartFrom, RunConfig, RunError, Schedule, Shutdown, SpawnId, TimerId, Watch, codec, run,
+    Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Event, ExitReason, Failure,
+    InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder,
+    Registered, Restart, RestartFrom, RunConfig, RunError, Schedule, Shutdown, SpawnId, TimerId,
+    Watch, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};

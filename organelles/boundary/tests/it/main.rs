@@ -2,10 +2,10 @@
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../../../../cytoplasm/guard/tests/played/guardian.rs"]
-mod guardian;
 mod bounds;
 mod callers;
+#[path = "../../../../cytoplasm/guard/tests/played/guardian.rs"]
+mod guardian;
 mod place;
 mod support;
 mod transcript;

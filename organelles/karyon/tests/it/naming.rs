@@ -97,8 +97,7 @@ fn names_are_of_kinds_and_those_with_which_agents_came_stay() {
 #[test]
 fn a_group_is_who_was_named_in_it_and_who_joined_of_its_kind() {
     let mut run = Run::new("ship");
-    let [one, two, three] =
-        ["one", "two", "three"].map(|name| run.agent(name, Sailor::default()));
+    let [one, two, three] = ["one", "two", "three"].map(|name| run.agent(name, Sailor::default()));
     run.agent("guest", Guest);
     run.group(CREW, [three]);
     run.input(0, one, Do::Join).input(0, three, Do::Join);

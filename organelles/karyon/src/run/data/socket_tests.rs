@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::run::{Child, Run, Supervisor};
 use crate::spawn::Spawned;
 
+#[expect(unreachable_pub, reason = "it is shared with the tests of other crates")]
 #[path = "../../../../../cytoplasm/guard/tests/played/guardian.rs"]
 mod guardian;
 
