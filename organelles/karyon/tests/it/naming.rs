@@ -87,7 +87,7 @@ fn names_are_of_kinds_and_those_with_which_agents_came_stay() {
         run.input(2, two, Do::Find(name.into()));
     }
     let outcome = run.test().unwrap();
-    let heard = |agent| outcome.state(agent).unwrap().heard.clone();
+    let heard = |agent: AgentRef<Sailor>| outcome.state(agent).unwrap().heard.clone();
     assert_eq!(heard(one), ["1: Register(AgentId(2)) budget_exhausted"]);
     let found = ["captain: (Some(1), None)", "two: (Some(2), None)", "lounge: (None, Some(3))"];
     assert_eq!(heard(two)[..3], found);
@@ -104,7 +104,7 @@ fn a_group_is_who_was_named_in_it_and_who_joined_of_its_kind() {
     run.input(1, two, Do::Cry("aye".into()));
     run.input(3, one, Do::Leave).input(3, three, Do::Leave).input(4, two, Do::Cry("no".into()));
     let outcome = run.test().unwrap();
-    let heard = |agent| outcome.state(agent).unwrap().heard.clone();
+    let heard = |agent: AgentRef<Sailor>| outcome.state(agent).unwrap().heard.clone();
     assert_eq!(heard(two), ["[3, 1] and 1", "[3] and 1"]);
     assert_eq!((heard(one), heard(three)), (vec!["aye".into()], vec!["aye".into(), "no".into()]));
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use karyon_boundary::{Client, List, TreeOf};
+use karyon_boundary::{Client, TreeOf};
 use karyon_keys::KeyDirectory;
 use karyon_runtime::Limits;
 use serde::{Deserialize, Serialize};
@@ -77,14 +77,16 @@ fn a_run_of_the_library_is_asked_and_ordered_as_those_of_the_command_line_are() 
     let folder = tempfile::tempdir().unwrap();
     let data = Data::new(folder.path().join("run"), "ada", "a test")
         .keys(KeyDirectory::at(folder.path().join("keys")));
-    std::fs::create_dir(data.path()).unwrap();
+    // What a guardian makes.
+    std::fs::create_dir_all(data.path().join("safety")).unwrap();
     let run = clocks();
     let outcome = std::thread::scope(|scope| {
         let running = scope.spawn(|| run.begin_under(Some(guardian::guard()), &data));
         let mut client = connected(&data);
         assert_eq!(client.hello().boot, 1);
-        while client.list(&List::default()).unwrap().total < 2 {}
-        let tree = client.tree(&TreeOf::default()).unwrap();
+        let part = TreeOf::default();
+        while client.tree(&part).unwrap().branches.len() < 4 {}
+        let tree = client.tree(&part).unwrap();
         let ids: Vec<_> = tree.branches.iter().map(|branch| (branch.id, branch.above)).collect();
         let clocks = tree.branches[2].id;
         assert_eq!(ids, [(0, None), (1, Some(0)), (clocks, Some(0)), (2, Some(clocks))]);
@@ -111,7 +113,8 @@ fn a_run_that_says_so_is_asked_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::new(folder.path().join("run"), "ada", "a test")
         .keys(KeyDirectory::at(folder.path().join("keys")));
-    std::fs::create_dir(data.path()).unwrap();
+    // What a guardian makes.
+    std::fs::create_dir_all(data.path().join("safety")).unwrap();
     let mut run = clocks();
     let digest = run.digest();
     run.order(40, Pid(1), crate::Order::Kill).order(40, Pid(2), crate::Order::Kill);
