@@ -217,7 +217,7 @@ fn hops() -> (Vec<u8>, u32) {
         let agent = AgentId(1 + u64::from(count) % 1_000);
         let from = AgentId(1 + u64::from(count) * 7 % 1_000);
         let cause = Cause::Message(Message { from, step: 500, output: 0 });
-        encoder.begin(agent, 500, cause, 1);
+        encoder.begin(agent, 500, &cause, 1);
         encoder.output(&Output::Sent { lease: LeaseId(agent.0), to: from, payload: &payload });
         encoder.finish(&mut body);
         count += 1;
@@ -232,7 +232,7 @@ fn records(each: usize, all: usize) -> (Vec<u8>, u32) {
     while body.len() + each <= all {
         let agent = AgentId(1 + u64::from(count) % 1_000);
         let cause = Cause::Message(Message { from: agent, step: 500, output: 0 });
-        encoder.begin(agent, 500, cause, 1);
+        encoder.begin(agent, 500, &cause, 1);
         encoder.output(&Output::Sent { lease: LeaseId(agent.0), to: agent, payload: &payload });
         encoder.finish(&mut body);
         count += 1;

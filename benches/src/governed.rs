@@ -280,6 +280,7 @@ impl<A: Agent> Run<A> {
                 guard: None,
                 desk: None,
                 watch: None,
+                recaller: None,
                 rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),

@@ -43,7 +43,8 @@ impl Agent for Rememberer {
             Event::Timer { .. }
             | Event::Down { .. }
             | Event::Exit { .. }
-            | Event::Spawned { .. } => {
+            | Event::Spawned { .. }
+            | Event::Recalled { .. } => {
                 return Err(Failure("it arranges nothing".into()));
             }
         };

@@ -41,7 +41,8 @@ impl Agent for Parent {
             | Event::Refused { .. }
             | Event::Timer { .. }
             | Event::Down { .. }
-            | Event::Exit { .. } => Err(Failure("it hears of births alone".into())),
+            | Event::Exit { .. }
+            | Event::Recalled { .. } => Err(Failure("it hears of births alone".into())),
         }
     }
 }

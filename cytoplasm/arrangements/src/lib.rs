@@ -7,6 +7,7 @@
 mod child;
 mod reason;
 mod schedule;
+mod told;
 
 use karyon_types::{AgentId, varint};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use child::ChildTerms;
 pub use karyon_supervision::{Restart, Shutdown};
 pub use reason::{ExitReason, REASON_BYTES_MAX};
 pub use schedule::{Schedule, Turns};
+pub use told::Told;
 
 /// Names a timer of an agent: the step that armed it, and which of its outputs that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +113,13 @@ pub enum Arrangement<'a> {
     Join(&'a str),
     /// It leaves the group.
     Leave(&'a str),
+    /// The memory was asked.
+    Recall {
+        /// Of whom; `None`: of everybody.
+        about: Option<AgentId>,
+        /// What, as the memory reads it.
+        query: &'a [u8],
+    },
 }
 
 mod number {
@@ -134,6 +143,7 @@ mod number {
     pub(super) const UNREGISTER: u8 = 27;
     pub(super) const JOIN: u8 = 28;
     pub(super) const LEAVE: u8 = 29;
+    pub(super) const RECALL: u8 = 30;
 }
 
 impl<'a> Arrangement<'a> {
@@ -186,6 +196,11 @@ impl<'a> Arrangement<'a> {
             Arrangement::Lane(Lane::Critical) => out.push(number::CRITICAL),
             Arrangement::Lane(Lane::Normal) => out.push(number::NORMAL),
             Arrangement::Lane(Lane::Speculative) => out.push(number::SPECULATIVE),
+            Arrangement::Recall { about, query } => {
+                out.push(number::RECALL);
+                varint::write(out, about.map_or(0, |agent| agent.0));
+                out.extend_from_slice(query);
+            }
         }
     }
 
@@ -232,6 +247,10 @@ impl<'a> Arrangement<'a> {
             number::CRITICAL => Arrangement::Lane(Lane::Critical),
             number::NORMAL => Arrangement::Lane(Lane::Normal),
             number::SPECULATIVE => Arrangement::Lane(Lane::Speculative),
+            number::RECALL => Arrangement::Recall {
+                about: Some(varint::read(b)?).filter(|agent| *agent > 0).map(AgentId),
+                query: std::mem::take(b),
+            },
             _ => return None,
         };
         b.is_empty().then_some(read)
@@ -278,6 +297,8 @@ mod tests {
                 let (name, how) = (words.as_str(), payload.as_slice());
                 check(&Arrangement::SpawnUnder { supervisor: agent, child, name, how });
             }
+            let about = Some(AgentId(agent)).filter(|agent| agent.0 > 0);
+            check(&Arrangement::Recall { about, query: &payload });
             for bond in [Bond::Monitor, Bond::Link] {
                 check(&Arrangement::Bind(bond, AgentId(agent)));
                 check(&Arrangement::Unbind(bond, AgentId(agent)));
@@ -338,6 +359,9 @@ mod tests {
         assert_eq!(bytes(Arrangement::Unregister("a")), b"\x1ba");
         assert_eq!(bytes(Arrangement::Join("a")), b"\x1ca");
         assert_eq!(bytes(Arrangement::Leave("a")), b"\x1da");
+        let recall = |about| Arrangement::Recall { about, query: b"go" };
+        assert_eq!(bytes(recall(None)), b"\x1e\x00go");
+        assert_eq!(bytes(recall(Some(AgentId(300)))), b"\x1e\xac\x02go");
         assert_eq!(Arrangement::decode(b"\x10\x03go"), None, "a name that ends too soon");
         assert_eq!(Arrangement::decode(b"\x01\x00go"), None, "no ticks");
         assert_eq!(Arrangement::decode(b"\x08\x00"), None, "something behind it");

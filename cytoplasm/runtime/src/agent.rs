@@ -105,6 +105,13 @@ pub enum Event<'a> {
         /// The new agent.
         child: AgentId,
     },
+    /// The memory answers what it asked.
+    Recalled {
+        /// In which of its steps it asked, and as which output: what [`Context::recall`] gave back.
+        output: TimerId,
+        /// The answer, at most [`ANSWER_BYTES_MAX`](crate::ANSWER_BYTES_MAX) bytes.
+        answer: &'a [u8],
+    },
 }
 
 /// Names what an agent spawned: the step in which it did, and which of its outputs that was.
@@ -137,6 +144,8 @@ pub enum Deed {
     Register(AgentId),
     /// To be in a group.
     Join,
+    /// To ask the memory.
+    Recall,
 }
 
 /// A step's own word that it failed; handled like a panic, but cheaper.
@@ -447,6 +456,16 @@ impl Context<'_> {
     /// Who was in this group when the tick began, in the order of serials.
     pub fn members(&self, group: &str) -> impl Iterator<Item = Registered> {
         self.names.into_iter().flat_map(move |names| names.members(group))
+    }
+
+    /// Asks the memory about an agent, or with `None` about all that it holds. The answer comes as
+    /// [`Event::Recalled`], [`RECALL_TICKS`](crate::RECALL_TICKS) ticks later: what the log says up
+    /// to the end of this tick. What the bytes mean the runtime does not know. The gate is asked for
+    /// a right of its own, to that agent, or to the first and the last of all agents that there are.
+    pub fn recall(&mut self, about: Option<AgentId>, query: &[u8]) -> TimerId {
+        let id = TimerId { step: self.step, output: self.wishes.outputs.len() as u16 };
+        self.arrange(&Arrangement::Recall { about, query });
+        id
     }
 
     fn arrange(&mut self, what: &Arrangement<'_>) {

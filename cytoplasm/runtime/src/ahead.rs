@@ -93,6 +93,8 @@ impl Ahead {
                     self.orders.push(Order { verb, agent, uid });
                 }
                 Some(Record::Input { .. }) if self.begun => self.more = true,
+                // Asked again, and compared.
+                Some(Record::Told { .. }) if self.begun => self.more = true,
                 Some(Record::Lost { first, last }) if self.begun => {
                     self.lost.push((first, last));
                     self.more = true;

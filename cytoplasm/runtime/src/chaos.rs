@@ -23,11 +23,11 @@ impl Chaos {
 
     /// Whether this attempt dies.
     #[inline]
-    pub(crate) fn kills(&self, agent: AgentId, tick: Tick, cause: Cause, attempt: u32) -> bool {
+    pub(crate) fn kills(&self, agent: AgentId, tick: Tick, cause: &Cause, attempt: u32) -> bool {
         if self.probability <= 0.0 {
             return false;
         }
-        let (kind, from, step, output) = match cause {
+        let (kind, from, step, output) = match *cause {
             Cause::Input(index) => (0, 0, u64::from(index), 0),
             Cause::Message(m) => (1, m.from.0, m.step, m.output),
             Cause::Denial(m) => (2, m.from.0, m.step, m.output),
@@ -36,6 +36,7 @@ impl Chaos {
             Cause::Down(m) => (4, m.from.0, m.step, m.output),
             Cause::Exit(m) => (5, m.from.0, m.step, m.output),
             Cause::Spawn(m) => (6, m.from.0, m.step, m.output),
+            Cause::Told(m) => (7, m.from.0, m.step, m.output),
         };
         let mut draw = mix(self.seed);
         for key in [kind, agent.0, from, step, u64::from(output) << 32 | u64::from(attempt)] {
@@ -60,7 +61,7 @@ mod tests {
                 (0..100_000u64)
                     .filter(|n| {
                         let message = Message { from: AgentId(n % 97), step: n / 97, output: 0 };
-                        chaos.kills(AgentId(n % 89), Tick(*n), Cause::Message(message), 0)
+                        chaos.kills(AgentId(n % 89), Tick(*n), &Cause::Message(message), 0)
                     })
                     .count()
             };

@@ -30,6 +30,7 @@ use crate::leases::Leases;
 use crate::orders::{Open, Orders};
 use crate::pace::Pace;
 use crate::processes::MAX_HELD;
+use crate::recall::Recalls;
 use crate::recorder::Recorder;
 use crate::registry::{Board, Names};
 use crate::schedule;
@@ -79,6 +80,7 @@ pub fn run<A: Agent>(
         agents: population.names.len() as u64,
         supervised: trees.is_some(),
         born: population.born,
+        recalls: config.recaller.is_some(),
         spawned: AtomicU64::new(0),
         last: AtomicU64::new(population.names.len() as u64),
         names: Board::default(),
@@ -117,6 +119,7 @@ pub fn run<A: Agent>(
             trees,
             births,
             names: Names::default(),
+            recalls: Recalls::new(config.recaller, layout),
             layout,
             losing: Vec::new(),
             lost: BTreeSet::new(),
@@ -259,6 +262,7 @@ struct Leader {
     trees: Option<Box<Trees>>,
     births: Births,
     names: Names,
+    recalls: Recalls,
     layout: Layout,
     /// First and last of those who are lost in the current tick.
     losing: Vec<(AgentId, AgentId)>,
@@ -304,13 +308,14 @@ impl Leader {
                     left.events == 0 && next >= plan.inputs.ends() && !self.orders.has_records();
                 // Nothing can happen before.
                 let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
-                let due = [left.timer, deadline].into_iter().flatten().min();
+                let due = [left.timer, deadline, self.recalls.due()].into_iter().flatten().min();
                 let due = due.filter(|_| is_quiet);
                 (due.map_or(next, |due| due.max(next)), left)
             }
         };
         let is_empty = left.events == 0
             && left.timer.is_none()
+            && self.recalls.due().is_none()
             && !self.orders.has_records()
             && self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
         let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
@@ -406,6 +411,7 @@ impl Leader {
         self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
         self.framed += self.orders.frame(&mut self.framing);
         self.bring_to_life(ground, tick)?;
+        self.framed += self.recalls.begin(ground, tick, &mut self.recorder, &mut self.framing)?;
         let released = batch.items.len() as u64;
         if released > 0 {
             Record::Input { batch: batch.number, count: released }.encode(&mut self.framing);
@@ -451,12 +457,14 @@ impl Leader {
         let released = plan.inputs.released(tick).items.len() as u64 + activated.unwrap_or(0);
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
         let (mut refused, mut later) = (0, Vec::new());
+        let mut recalls = Vec::new();
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             later.extend(Later::take(&mut outcome));
             self.births.ask(&mut outcome.births);
             self.names.ask(&mut outcome.names);
+            recalls.append(&mut outcome.recalls);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             passed += std::mem::take(&mut outcome.passed);
@@ -476,6 +484,7 @@ impl Leader {
                 self.apply(change);
             }
         }
+        self.recalls.ask(recalls, tick, &mut self.recorder)?;
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }

@@ -124,6 +124,18 @@ pub enum RunError {
     /// A step did not return, and no agent is left that could go on.
     #[error("{0}: nobody is left; what was recorded before {tick} is kept, and the run can be resumed", tick = .0.tick)]
     Stuck(Box<Stuck>),
+    /// The memory could not be asked.
+    #[error(
+        "{agent} asked the memory in {tick}, and it cannot be asked: {why}; what is recorded is kept, and the run can be resumed"
+    )]
+    Recall {
+        /// Who asked.
+        agent: AgentId,
+        /// When.
+        tick: Tick,
+        /// Why not.
+        why: String,
+    },
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
     Runtime(String),

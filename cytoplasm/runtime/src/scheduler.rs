@@ -13,6 +13,7 @@ mod newborn;
 mod plan;
 mod quarantine;
 mod supervised;
+mod told;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,6 +33,7 @@ use crate::codec;
 use crate::error::RunError;
 use crate::input::InputItem;
 use crate::pressure;
+use crate::recall::Recall;
 use crate::registry::{Naming, Registry};
 use crate::standing::Standing;
 use crate::terms::Counts;
@@ -45,12 +47,13 @@ use self::attempt::attempt_step;
 pub use self::life::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 use self::life::{Life, exit_of};
 pub(crate) use self::mailbox::Envelope;
-use self::mailbox::{Letter, What};
+use self::mailbox::{Letter, Sorter, What};
 pub(crate) use self::newborn::{Kind, Layout, Newborn};
 use self::newborn::{Origins, Slab};
 pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
+pub(crate) use self::told::News;
 use self::turns::Turns;
 
 /// What agents handled last, the newest first; only of those that somebody inspected.
@@ -97,6 +100,8 @@ pub(crate) struct TickOutcome {
     pub(crate) births: Vec<Birth>,
     /// Names and groups that agents want.
     pub(crate) names: Vec<Naming>,
+    /// What agents ask the memory.
+    pub(crate) recalls: Vec<Recall>,
     /// Where in all of this the agents behind the scenario's begin, by serial.
     pub(crate) pieces: Vec<Piece>,
     /// The other way: the leader's signals for the next tick, by receiver.
@@ -122,6 +127,7 @@ pub(crate) struct Scheduler<A> {
     due: Vec<(AgentId, TimerId)>,
     /// Receiver and place, sorted.
     order: Vec<Letter>,
+    sorter: Sorter,
     pub(crate) outcome: TickOutcome,
     pub(crate) counts: Counts,
     /// The most messages that one agent was handed in a tick, since somebody looked.
@@ -181,6 +187,11 @@ impl<'a> Arrivals<'a> {
         let inbox = self.inbox;
         self.letters.iter().filter_map(move |letter| inbox.get(mailbox::place(letter)))
     }
+
+    /// How many letters count against the mailbox's bound.
+    fn counted(&self) -> u64 {
+        self.mail().filter(|envelope| envelope.counted().is_some()).count() as u64
+    }
 }
 
 /// Splits off what lies in front and is one agent's.
@@ -190,6 +201,9 @@ fn split_front<'a, T>(items: &mut &'a [T], is_its: impl Fn(&T) -> bool) -> &'a [
     *items = later;
     its
 }
+
+/// Behind all serials.
+const NOBODY: AgentId = AgentId(u64::MAX);
 
 /// How many agents each of `schedulers` owns (the last perhaps fewer).
 pub(crate) fn share(agents: u64, schedulers: usize) -> u64 {
@@ -235,6 +249,7 @@ impl<A: Agent> Scheduler<A> {
             wheel: Wheel::default(),
             due: Vec::new(),
             order: Vec::new(),
+            sorter: Sorter::default(),
             outcome: TickOutcome::default(),
             counts: Counts::default(),
             deepest: 0,
@@ -265,14 +280,9 @@ impl<A: Agent> Scheduler<A> {
         let all_timers = self.timers_due(tick);
         let all_signals = std::mem::take(&mut self.signals);
         let (mut timers, mut signals) = (all_timers.as_slice(), all_signals.as_slice());
-        // What is sorted is 16 bytes a message rather than the message. Equal receivers stay in
-        // the order of arrival, since no two places are equal.
         let mut order = std::mem::take(&mut self.order);
-        order.extend(
-            inbox.iter().zip(0..).map(|(envelope, place)| mailbox::letter(envelope, place)),
-        );
         match plan.last.load(Ordering::Relaxed) > plan.agents {
-            false => order.sort_unstable(),
+            false => self.sorter.sort(&mut order, inbox, self.first, self.slots.len()),
             true => newborn::by_receiver_and_sender(&mut order, inbox, plan.agents),
         }
         let released = plan.inputs.released(tick).items;
@@ -285,28 +295,36 @@ impl<A: Agent> Scheduler<A> {
         let mut called = called.as_slice();
         let everybody = plan.inputs.everybody(tick);
         let mut living = everybody.and_then(|_| self.next_living(self.first));
+        // Most have nothing but mail: who is next for another reason is found out once for each.
+        let mut other = None;
         while self.outcome.error.is_none() {
-            let first = [
-                inputs.first().map(|item| item.receiver),
-                mail.first().map(|(to, _)| *to),
-                timers.first().map(|(to, _)| *to),
-                signals.first().map(|signal| signal.to),
-                called.first().copied(),
-                living,
-            ];
-            let Some(next) = first.into_iter().flatten().min() else { break };
-            called = called.strip_prefix(&[next]).unwrap_or(called);
-            if living == Some(next) {
-                living = self.next_living(next.0 + 1);
+            let awaited = *other.get_or_insert_with(|| {
+                let first = [
+                    inputs.first().map(|item| item.receiver),
+                    timers.first().map(|(to, _)| *to),
+                    signals.first().map(|signal| signal.to),
+                    called.first().copied(),
+                    living,
+                ];
+                first.into_iter().flatten().min().unwrap_or(NOBODY)
+            });
+            let next = mail.first().map_or(NOBODY, |(to, _)| *to).min(awaited);
+            if next == NOBODY {
+                break;
             }
-            let arrivals = Arrivals {
-                signals: split_front(&mut signals, |signal| signal.to == next),
-                timers: split_front(&mut timers, |timer| timer.0 == next),
-                inputs: split_front(&mut inputs, |item| item.receiver == next),
-                activation: self.activation(everybody, next),
-                letters: split_front(&mut mail, |letter| letter.0 == next),
-                inbox,
-            };
+            let letters = split_front(&mut mail, |letter| letter.0 == next);
+            let mut arrivals = Arrivals { letters, inbox, ..Arrivals::NONE };
+            if next == awaited {
+                other = None;
+                called = called.strip_prefix(&[next]).unwrap_or(called);
+                if living == Some(next) {
+                    living = self.next_living(next.0 + 1);
+                }
+                arrivals.signals = split_front(&mut signals, |signal| signal.to == next);
+                arrivals.timers = split_front(&mut timers, |timer| timer.0 == next);
+                arrivals.inputs = split_front(&mut inputs, |item| item.receiver == next);
+                arrivals.activation = self.activation(everybody, next);
+            }
             if next.0 > plan.agents {
                 self.begin_piece(next);
             }
@@ -323,10 +341,14 @@ impl<A: Agent> Scheduler<A> {
         self.order = order;
     }
 
+    #[inline]
     fn run_one(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, arrivals: &Arrivals<'_>) {
-        let letters =
-            arrivals.mail().filter(|envelope| envelope.counted().is_some()).count() as u64;
-        self.deepest = self.deepest.max(letters);
+        // News are among them, which do not count: how many is looked at only where it matters.
+        let mut letters = arrivals.letters.len() as u64;
+        if letters > self.deepest.min(pressure::begins(&plan.limits)) {
+            letters = arrivals.counted();
+            self.deepest = self.deepest.max(letters);
+        }
         let is_apart = !self.apart.is_empty() && self.apart.contains_key(&id);
         // In a run that sheds nothing, what was held was counted in the ticks in which it came.
         let sheds = plan.limits.shed.is_some();
@@ -361,6 +383,7 @@ impl<A: Agent> Scheduler<A> {
                 Held::Timer(timer) => self.fire(plan, tick, id, *timer, emptied),
                 Held::Birth(by, child) => self.tell_of_birth(plan, tick, (*by, *child), emptied),
                 Held::Denied(refused) => self.tell_refused(plan, tick, *refused, emptied),
+                Held::Told(by, news) => self.tell_of_output(plan, tick, (*by, news), emptied),
                 Held::Input(item) => self.handle_input(plan, tick, id, item, emptied),
                 Held::Mail(envelope) => self.handle_mail(plan, tick, id, envelope, emptied),
             };
@@ -414,12 +437,29 @@ impl<A: Agent> Scheduler<A> {
         envelope: &Envelope,
         emptied: bool,
     ) -> bool {
+        let What::Message(_) = envelope.what else {
+            return self.handle_news(plan, tick, id, envelope, emptied);
+        };
+        let Envelope { message, payload, .. } = envelope;
+        let event = Event::Message { from: message.from, payload };
+        self.handle(plan, tick, id, &Due { cause: Cause::Message(*message), event }, emptied)
+    }
+
+    /// What became of a wish of its own. Apart from messages, which are many.
+    #[cold]
+    fn handle_news(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        envelope: &Envelope,
+        emptied: bool,
+    ) -> bool {
+        let output = envelope.output();
         let event = match envelope.what {
-            What::Message(_) => {
-                Event::Message { from: envelope.message.from, payload: &envelope.payload }
-            }
-            What::Denied(denial, deed) => Event::Denied { deed, denial, output: envelope.output() },
-            What::Refused(to, why) => Event::Refused { to, why, output: envelope.output() },
+            What::Denied(denial, deed) => Event::Denied { deed, denial, output },
+            What::Refused(to, why) => Event::Refused { to, why, output },
+            What::Message(_) => return emptied,
         };
         self.handle(plan, tick, id, &Due { cause: envelope.cause(), event }, emptied)
     }
@@ -444,7 +484,7 @@ impl<A: Agent> Scheduler<A> {
             self.lose(id, due.cause, loss);
             return emptied;
         };
-        apart::note(&mut self.watched, id, due.cause);
+        apart::note(&mut self.watched, id, &due.cause);
         let kind = agent.kind();
         let redeliver = match kind.restart_from {
             RestartFrom::Init => None,
@@ -463,20 +503,21 @@ impl<A: Agent> Scheduler<A> {
             let (schedule, names) = (&plan.schedule, self.names.as_deref());
             let mut context =
                 Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0, names };
-            let chaos = plan.chaos.kills(id, tick, due.cause, attempt);
+            let chaos = plan.chaos.kills(id, tick, &due.cause, attempt);
             if let Some(pulse) = &self.pulse {
-                pulse.begin(id, due.cause);
+                pulse.begin(id, &due.cause);
             }
             let outcome = attempt_step(agent, due.event, &mut context, chaos);
             if let Some(pulse) = &self.pulse {
                 pulse.end();
             }
-            let Err((crash, reason)) = outcome else {
+            let Some(fault) = outcome else {
                 slot.steps += 1;
                 let lease = slot.lease;
-                return self.admit(plan, tick, id, step, due.cause, lease);
+                return self.admit(plan, tick, id, step, &due.cause, lease);
             };
             // The step failed: nothing of it is left but the record that it did.
+            let (crash, reason) = *fault;
             self.counts.crashes += 1;
             self.outcome.crashes += 1;
             let again = redeliver.is_some_and(|most| attempt < most);
@@ -559,12 +600,13 @@ impl<A: Agent> Scheduler<A> {
             Cause::Message(_) if loss == Loss::Refused => {}
             Cause::Message(_) => self.counts.dead_lettered += 1,
             Cause::Input(_) => self.counts.inputs_lost += 1,
-            // The news of a denial, of an end, or of a birth, and a timer; whence they come is counted.
+            // News of other kinds, and a timer; whence they come is counted.
             Cause::Denial(_)
             | Cause::Timer(_)
             | Cause::Down(_)
             | Cause::Exit(_)
-            | Cause::Spawn(_) => {}
+            | Cause::Spawn(_)
+            | Cause::Told(_) => {}
         }
     }
 }

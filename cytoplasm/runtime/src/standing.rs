@@ -25,6 +25,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
+    #[inline]
     fn output(self, decision: Result<LeaseId, Denial>) -> Output<'a> {
         let payload = self.bytes;
         match (self.deed, decision) {
@@ -39,7 +40,8 @@ impl<'a> Wanted<'a> {
                 | Deed::Spawn
                 | Deed::Terminate(_)
                 | Deed::Register(_)
-                | Deed::Join,
+                | Deed::Join
+                | Deed::Recall,
                 decision,
             ) => match decision {
                 Ok(lease) => Output::Arranged { lease: Some(lease), what: payload },

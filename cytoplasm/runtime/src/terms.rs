@@ -15,6 +15,7 @@ use crate::chaos::Chaos;
 use crate::leases::Change;
 use crate::pressure::Shed;
 use crate::processes::Desk;
+use crate::recall::Recaller;
 use crate::tally::Tally;
 use crate::watchdog::Watch;
 
@@ -178,6 +179,8 @@ pub struct RunConfig {
     pub rate: Option<NonZeroU64>,
     /// How steps are watched; `None`: one that does not return ends nothing but the run.
     pub watch: Option<Watch>,
+    /// What answers agents that ask the memory; `None`: all of them are denied it.
+    pub recaller: Option<Box<dyn Recaller>>,
 }
 
 /// How far a run has come.

@@ -65,6 +65,7 @@ impl fmt::Display for Stuck {
                 ("news of the end of".to_owned(), Some(message))
             }
             Cause::Spawn(message) => ("news of its wish to spawn".to_owned(), Some(message)),
+            Cause::Told(message) => ("what came of its output".to_owned(), Some(message)),
         };
         write!(f, "{agent} ({name}, a {kind}) has not come back for {:?}", self.after)?;
         write!(f, " from its step on {what}")?;
@@ -101,8 +102,8 @@ pub(crate) struct Pulse {
 
 impl Pulse {
     #[inline]
-    pub(crate) fn begin(&self, agent: AgentId, cause: Cause) {
-        let (kind, message) = match cause {
+    pub(crate) fn begin(&self, agent: AgentId, cause: &Cause) {
+        let (kind, message) = match *cause {
             Cause::Input(index) => {
                 (0, Message { from: AgentId(0), step: u64::from(index), output: 0 })
             }
@@ -112,6 +113,7 @@ impl Pulse {
             Cause::Down(message) => (4, message),
             Cause::Exit(message) => (5, message),
             Cause::Spawn(message) => (6, message),
+            Cause::Told(message) => (7, message),
         };
         self.kind.store(kind << 16 | u64::from(message.output), Ordering::Relaxed);
         self.from.store(message.from.0, Ordering::Relaxed);
@@ -143,7 +145,8 @@ impl Pulse {
             3 => Cause::Timer(message),
             4 => Cause::Down(message),
             5 => Cause::Exit(message),
-            _ => Cause::Spawn(message),
+            6 => Cause::Spawn(message),
+            _ => Cause::Told(message),
         };
         Some((beat, AgentId(agent), cause))
     }
@@ -276,8 +279,9 @@ mod tests {
             Cause::Down(MESSAGE),
             Cause::Exit(MESSAGE),
             Cause::Spawn(MESSAGE),
+            Cause::Told(MESSAGE),
         ] {
-            share.pulse().begin(AgentId(5), cause);
+            share.pulse().begin(AgentId(5), &cause);
             let seen = share.look().unwrap();
             assert_eq!((seen.tick, seen.agent, seen.cause), (7, AgentId(5), cause));
         }
@@ -303,15 +307,15 @@ mod tests {
         let share = Share::default();
         let (ms, mut seen) = (Duration::from_millis, Seen::default());
         share.begin(0, Due::default());
-        share.pulse().begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), &Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(10));
         assert_eq!(seen.look(share.look(), ms(5)), ms(15));
         share.pulse().end();
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
-        share.pulse().begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), &Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0), "the same again is another step");
-        share.pulse().begin(AgentId(1), Cause::Input(0));
+        share.pulse().begin(AgentId(1), &Cause::Input(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(0));
         assert_eq!(seen.look(share.look(), ms(10)), ms(10));
     }

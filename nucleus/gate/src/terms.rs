@@ -21,6 +21,8 @@ impl Rights {
     pub const SPAWN: Rights = Rights(32);
     /// To send safety-critical messages, besides [`Rights::SEND`]: they are refused last.
     pub const CRITICAL: Rights = Rights(64);
+    /// To ask the memory, about agents.
+    pub const RECALL: Rights = Rights(128);
 
     /// Both.
     pub const fn and(self, other: Rights) -> Rights {

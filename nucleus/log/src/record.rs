@@ -10,7 +10,7 @@ use karyon_types::{AgentId, LeaseId, Tick, varint};
 
 pub use self::authority::{Cut, LeaseRecord, Measure, OrderVerb, Target, Verb};
 pub use self::step::{Cause, Message, Output, StepEncoder};
-use self::step::{cause_kind, read_cause, read_output, write_cause};
+use self::step::{cause_kind, read_cause, read_from, read_output, write_cause, write_own};
 use crate::control::Control;
 use crate::limits::RECORD_BYTES_MAX;
 
@@ -36,6 +36,8 @@ mod kind {
     pub(super) const STEP_ON_EXIT: u8 = 29;
     pub(super) const SUPERVISED: u8 = 30;
     pub(super) const STEP_ON_SPAWN: u8 = 31;
+    pub(super) const TOLD: u8 = 50;
+    pub(super) const STEP_ON_TOLD: u8 = 51;
 }
 
 /// How an agent's step failed.
@@ -176,6 +178,14 @@ pub enum Record<'a> {
         /// What.
         measure: Measure,
     },
+    /// An agent is told what came of an output of its own, before the steps of this tick. The log
+    /// keeps the bytes; `karyon-arrangements` reads them.
+    Told {
+        /// The output.
+        by: Message,
+        /// What came of it.
+        what: &'a [u8],
+    },
 }
 
 impl Record<'_> {
@@ -210,7 +220,7 @@ impl Record<'_> {
             }
             Record::Step { agent, step, cause, outputs } => {
                 let mut encoder = StepEncoder::default();
-                encoder.begin(*agent, *step, *cause, outputs.len());
+                encoder.begin(*agent, *step, cause, outputs.len());
                 outputs.iter().for_each(|output| encoder.output(output));
                 return encoder.finish(out);
             }
@@ -251,6 +261,12 @@ impl Record<'_> {
                 varint::write(&mut body, agent.0);
                 varint::write(&mut body, *step);
             }
+            Record::Told { by, what } => {
+                body.push(kind::TOLD);
+                varint::write(&mut body, by.from.0);
+                write_own(&mut body, *by);
+                body.extend_from_slice(what);
+            }
         }
         frame(out, &body);
     }
@@ -273,7 +289,8 @@ impl Record<'_> {
             kind::INPUT => Record::Input { batch: varint::read(b)?, count: varint::read(b)? },
             kind::STEP_ON_INPUT..=kind::STEP_ON_DENIAL
             | kind::STEP_ON_TIMER..=kind::STEP_ON_EXIT
-            | kind::STEP_ON_SPAWN => {
+            | kind::STEP_ON_SPAWN
+            | kind::STEP_ON_TOLD => {
                 let agent = AgentId(varint::read(b)?);
                 let step = varint::read(b)?;
                 let cause = read_cause(b, kind, agent)?;
@@ -331,6 +348,10 @@ impl Record<'_> {
                 agent: AgentId(varint::read(b)?),
                 step: varint::read(b)?,
             },
+            kind::TOLD => {
+                let from = AgentId(varint::read(b)?);
+                Record::Told { by: read_from(from, b)?, what: std::mem::take(b) }
+            }
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };
         b.is_empty().then_some(record)

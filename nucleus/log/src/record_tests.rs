@@ -22,6 +22,7 @@ fn cause(agent: u64) -> impl Strategy<Value = Cause> {
         message().prop_map(move |m| Cause::Timer(Message { from: AgentId(agent), ..m })),
         message().prop_map(Cause::Down),
         message().prop_map(Cause::Exit),
+        message().prop_map(move |m| Cause::Told(Message { from: AgentId(agent), ..m })),
     ]
 }
 
@@ -178,6 +179,22 @@ fn who_is_lost_and_what_is_refused_have_their_numbers() {
     refused.encode(&mut bytes);
     assert_eq!(bytes.last(), Some(&4));
     assert_eq!(Records::new(&bytes).next(), Some(Some(refused)));
+}
+
+#[test]
+fn what_an_agent_is_told_has_its_numbers() {
+    let mut bytes = Vec::new();
+    let by = Message { from: AgentId(300), step: 7, output: 1 };
+    let told = Record::Told { by, what: b"so" };
+    told.encode(&mut bytes);
+    assert_eq!(bytes, [7, 50, 0xac, 2, 7, 1, b's', b'o']);
+    assert_eq!(Records::new(&bytes).next(), Some(Some(told)));
+    bytes.clear();
+    let step =
+        Record::Step { agent: AgentId(300), step: 9, cause: Cause::Told(by), outputs: vec![] };
+    step.encode(&mut bytes);
+    assert_eq!(bytes, [7, 51, 0xac, 2, 9, 7, 1, 0]);
+    assert_eq!(Records::new(&bytes).next(), Some(Some(step)));
 }
 
 #[test]

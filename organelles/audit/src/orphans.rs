@@ -50,6 +50,8 @@ pub enum Want {
     End(Message),
     /// Nobody was asked for there, or this is not what came of it, or it was answered before.
     Spawn(Message),
+    /// Nothing was asked there, or its answer was handled before.
+    Told(Message),
     /// Nobody ordered right before that this agent be forked.
     Fork(u64),
     /// This input was not released, or was handled before.
@@ -85,6 +87,7 @@ impl fmt::Display for Want {
             }
             Want::Denial(message) => write!(f, "no denial is open of {}", parts(message)),
             Want::Spawn(message) => write!(f, "no such birth is open of {}", parts(message)),
+            Want::Told(message) => write!(f, "no answer is open of {}", parts(message)),
             Want::Fork(id) => write!(f, "nobody ordered that agent {id} be forked"),
             Want::Timer(message) => write!(f, "no timer was armed by {}", parts(message)),
             Want::End(message) => write!(f, "nobody ended by {}", parts(message)),

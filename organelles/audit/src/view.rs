@@ -3,7 +3,7 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
-use karyon_arrangements::{Arrangement, Bond, ChildTerms, Lane, Restart, Schedule, Shutdown};
+use karyon_arrangements::{Arrangement, Bond, ChildTerms, Lane, Restart, Schedule, Shutdown, Told};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
     Record, Target, Verb,
@@ -140,6 +140,10 @@ pub fn view(record: &Record<'_>) -> Value {
             };
             json!({ "kind": "supervised", "agent": agent.0, "step": step, "what": what })
         }
+        Record::Told { by, what } => json!({
+            "kind": "told", "agent": by.from.0, "step": by.step, "output": by.output,
+            "what": told_view(what),
+        }),
     }
 }
 
@@ -166,6 +170,7 @@ fn cause_view(cause: Cause) -> Value {
         Cause::Timer(message) => json!({ "timer": parts(message) }),
         Cause::Down(message) => json!({ "down": parts(message) }),
         Cause::Exit(message) => json!({ "exit": parts(message) }),
+        Cause::Told(message) => json!({ "told": parts(message) }),
         Cause::Spawn(Message { from, step, output }) => json!({
             "spawn": { "child": Some(from.0).filter(|id| *id > 0), "step": step, "output": output }
         }),
@@ -220,6 +225,9 @@ fn arrangement_view(bytes: &[u8]) -> Value {
             Lane::Normal => "normal",
             Lane::Speculative => "speculative",
         } }),
+        Some(Arrangement::Recall { about, query }) => json!({
+            "recall": { "about": about.map(|agent| agent.0), "query": payload_view(query) }
+        }),
         Some(Arrangement::Spawn { name, how }) => {
             json!({ "spawn": { "name": name, "how": payload_view(how) } })
         }
@@ -255,6 +263,16 @@ fn child_view(child: ChildTerms) -> Value {
         },
         "significant": child.significant,
     })
+}
+
+fn told_view(bytes: &[u8]) -> Value {
+    match Told::decode(bytes) {
+        Some(Told::Answer { upto, digest }) => {
+            json!({ "answer": { "upto_tick": upto.0, "blake3": HEXLOWER.encode(digest) } })
+        }
+        // Of a later version.
+        None => json!({ "unknown": payload_view(bytes) }),
+    }
 }
 
 fn payload_view(payload: &[u8]) -> Value {

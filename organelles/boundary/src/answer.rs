@@ -445,6 +445,7 @@ impl From<karyon_gate::Lease> for Lease {
             (Rights::ACT, "act"),
             (Rights::LINK, "link"),
             (Rights::SPAWN, "spawn"),
+            (Rights::RECALL, "recall"),
         ];
         let held = named.into_iter().filter(|(right, _)| lease.rights.contains(*right));
         Lease {
@@ -473,6 +474,9 @@ impl From<karyon_log::Cause> for Cause {
             }
             karyon_log::Cause::Down(end) => Cause::Down { from: end.from.0, step: end.step },
             karyon_log::Cause::Exit(end) => Cause::Exit { from: end.from.0, step: end.step },
+            karyon_log::Cause::Told(message) => {
+                Cause::Told { step: message.step, output: message.output.into() }
+            }
             karyon_log::Cause::Spawn(answer) => Cause::Spawn {
                 child: Some(answer.from.0).filter(|id| *id > 0),
                 step: answer.step,

@@ -256,6 +256,13 @@ pub enum Cause {
         /// With which output of it.
         output: u32,
     },
+    /// What came of an output of its own: what it recalled.
+    Told {
+        /// In which of its steps.
+        step: u64,
+        /// Which output of it.
+        output: u32,
+    },
     /// What this version has no word for.
     #[serde(other)]
     Other,

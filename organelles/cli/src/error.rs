@@ -258,7 +258,10 @@ fn run_error(error: &RunError) -> CliError {
         // Only a comparison ends so, and whoever asked for one takes it for no error.
         RunError::Record(RecordError::Reached) => (Code::Failure, None),
         RunError::Lease { .. } => (Code::Refused, None),
-        RunError::Full(_) | RunError::Change { .. } | RunError::Tree(_) => (Code::Failure, None),
+        RunError::Full(_)
+        | RunError::Change { .. }
+        | RunError::Tree(_)
+        | RunError::Recall { .. } => (Code::Failure, None),
         RunError::Stuck(_) => (
             Code::Failure,
             Some(

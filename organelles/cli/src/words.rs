@@ -1,6 +1,6 @@
 //! Records in words: what `why` and `audit` say of them.
 
-use karyon_arrangements::{Arrangement, Bond, Lane, Schedule};
+use karyon_arrangements::{Arrangement, Bond, Lane, Schedule, Told};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, Order, OrderVerb,
@@ -158,6 +158,7 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
         Record::Change { verb, target } => change_words(*verb, *target),
         Record::Order { verb, agent, uid } => order_words(&agent.to_string(), *verb, *uid),
         Record::Lost { first, last } => lost_words(*first, *last),
+        Record::Told { by, what } => told_words(&by.from.to_string(), what),
         Record::Supervised { agent, measure, .. } => measure_words(&agent.to_string(), *measure),
     }
 }
@@ -165,6 +166,16 @@ pub(crate) fn record_words(record: &Record<'_>) -> String {
 /// Which agents a step that did not return took along.
 pub(crate) fn lost_words(first: AgentId, last: AgentId) -> String {
     format!("{first} to {last} were lost: one of them did not come back from its step")
+}
+
+/// What an agent was told of an output of its own.
+pub(crate) fn told_words(who: &str, what: &[u8]) -> String {
+    match Told::decode(what) {
+        Some(Told::Answer { upto, .. }) => {
+            format!("{who} was told what it had asked the memory, as of the end of {upto}")
+        }
+        None => format!("{who} was told something that this version does not know"),
+    }
 }
 
 /// What a supervisor did with an agent.
@@ -228,6 +239,9 @@ fn cause_words(cause: Cause) -> String {
         Cause::Exit(message) => {
             format!("the end of {} (step {}), to which it was linked", message.from, message.step)
         }
+        Cause::Told(message) => {
+            format!("what came of its step {}, output {}", message.step, message.output)
+        }
         Cause::Spawn(Message { from: AgentId(0), step, output }) => {
             format!("the news that nobody came to life by its step {step}, output {output}")
         }
@@ -289,6 +303,10 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         },
         Some(Arrangement::TrapExit(true)) => "trapped exits".into(),
         Some(Arrangement::TrapExit(false)) => "trapped exits no more".into(),
+        Some(Arrangement::Recall { about: Some(agent), .. }) => {
+            format!("asked the memory about {agent}")
+        }
+        Some(Arrangement::Recall { about: None, .. }) => "asked the memory".into(),
         Some(Arrangement::Spawn { name, .. }) => format!("spawned {}", plain(name)),
         Some(Arrangement::SpawnUnder { supervisor, name, .. }) => {
             format!("spawned {} below supervisor {supervisor}", plain(name))

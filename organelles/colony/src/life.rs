@@ -355,6 +355,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         guard: None,
         desk: None,
         watch: None,
+        recaller: None,
         rate: settings.rate,
     }
 }

@@ -120,14 +120,16 @@ impl Agent for Person {
                     | Deed::Spawn
                     | Deed::Terminate(_)
                     | Deed::Register(_)
-                    | Deed::Join,
+                    | Deed::Join
+                    | Deed::Recall,
                 ..
             }
             | Event::Refused { .. }
             | Event::Timer { .. }
             | Event::Down { .. }
             | Event::Exit { .. }
-            | Event::Spawned { .. } => {}
+            | Event::Spawned { .. }
+            | Event::Recalled { .. } => {}
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::address::Pid;
 use crate::call::Answer;
 use crate::context::Context;
+use crate::recall::Recalled;
 use crate::spawn::{NotSpawned, Spawned};
 
 /// What a step gives back: `Ok(())`, or why it failed.
@@ -208,6 +209,18 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     ) -> Result {
         let _ = which;
         self.denied(Deed::Spawn, denial, ctx)
+    }
+
+    /// The memory answers a question of its own, two ticks after it was asked, in front of all else.
+    /// To which one is found out by the [`Recall`](crate::Recall) that the agent kept. Whoever began
+    /// anew meanwhile hears of it as well, and a fork does not. Left out: a failure, because then
+    /// nobody should have asked.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn recalled(&mut self, recalled: Recalled, ctx: &mut Context<'_, Self>) -> Result {
+        let _ = (recalled, ctx);
+        Err(failure("an agent that recalls has to implement `recalled`"))
     }
 
     /// Somebody outside forked `from`, and this is the second one: its state is that of the other,

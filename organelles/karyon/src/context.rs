@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use karyon_memory_ops::{Content, Entity, Time, Valid, Value, Vertex, Write};
+use karyon_memory_ops::{Content, Entity, Query, Time, Valid, Value, Vertex, Write};
 use karyon_runtime::{ExitReason, Lane, TimerId};
 use karyon_types::Tick;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::agent::{Agent, Result, failure};
 use crate::book::Book;
 use crate::call::{Call, ReplyTo};
 use crate::directory::Directory;
+use crate::recall::Recall;
 use crate::wire;
 
 /// The only way out of an agent of kind `A`.
@@ -177,6 +178,21 @@ impl<A: Agent> Context<'_, A> {
             valid: Valid::since(now),
             content: Content::with(properties),
         })
+    }
+
+    /// Asks the run's memory: `ctx.recall(&Query::facts(ctx.me()))`. The answer comes to
+    /// [`Agent::recalled`] two ticks later: what is remembered up to the end of this tick, so what
+    /// this step remembers is part of it. At most 64 memories and 96 KiB; an answer that leaves
+    /// something out says so. Takes the right `Rights::RECALL` ([`Run::may_recall`](crate::Run)) to
+    /// the agent that the question is about. One that is about something else, or counts, takes it
+    /// to all agents. An agent has at most 8 questions under way. One output.
+    ///
+    /// # Errors
+    /// A name in the question that is beyond a bound of the memory.
+    pub fn recall(&mut self, query: &Query) -> Result<Recall> {
+        let mut bytes = Vec::with_capacity(32);
+        query.encode(&mut bytes).map_err(failure)?;
+        Ok(Recall(self.inner.recall(query.about(), &bytes)))
     }
 
     /// Gives up a monitor that nobody needs any more.

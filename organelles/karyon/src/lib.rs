@@ -27,6 +27,7 @@
 //! | `Process.register`, `Process.whereis` | [`Context::register`], [`Context::whereis`] |
 //! | `:pg` | [`Group`]: [`Run::group`], [`Context::join`], [`Context::broadcast`] |
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
+//! | (nothing) | the run's memory: [`Context::remember`], [`Context::recall`], [`Agent::recalled`] |
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
 //!
@@ -43,6 +44,7 @@ mod inputs;
 mod member;
 mod names;
 mod outcome;
+mod recall;
 mod run;
 mod spawn;
 pub mod testkit;
@@ -55,7 +57,7 @@ pub use context::Context;
 pub use error::RunError;
 pub use karyon_gate::Rights;
 pub use karyon_keys::KeyDirectory;
-/// What an agent writes when it remembers.
+/// What an agent writes when it remembers, and asks when it recalls.
 pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
@@ -65,5 +67,6 @@ pub use karyon_runtime::{
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
+pub use recall::{Recall, Recalled};
 pub use run::{AutoShutdown, Child, Data, RefusedOrder, Replayed, Run, Supervisor};
 pub use spawn::{NotSpawned, Spawn, Spawned};

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use karyon_memory_ops::Memories;
 use karyon_runtime::{
     AgentKind, Event, ExitReason, Failure, Restart, RestartFrom, Restore, SpawnId, TimerId, codec,
 };
@@ -17,6 +18,7 @@ use crate::book::{Book, Denied};
 use crate::call::{Answer, CallError};
 use crate::context::Context;
 use crate::directory::Directory;
+use crate::recall::Recalled;
 use crate::spawn::{NotSpawned, Spawned};
 use crate::wire;
 
@@ -226,6 +228,10 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
             ctx.inner.send(child, &[wire::MARK]);
             agent.spawned(Spawned { spawn, child: child.into() }, ctx)
         }
+        Event::Recalled { output, answer } => match Memories::decode(answer) {
+            Some(memories) => agent.recalled(Recalled { recall: output, memories }, ctx),
+            None => Err(crate::failure("an answer of the memory that cannot be read")),
+        },
         Event::Down { who, reason } => down(agent, who.into(), reason, ctx),
         Event::Exit { from, reason } => agent.exit(from.into(), reason, ctx),
     }

@@ -11,6 +11,7 @@ mod lineage;
 mod moment;
 mod open;
 mod picture;
+mod recall;
 mod transplant;
 
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
@@ -23,6 +24,7 @@ pub use lineage::{
 pub use moment::{Moment, NoMoment, Readable};
 pub use open::{Fresh, Opened, RebuildError, is_without_log, open, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
+pub use recall::Recollection;
 pub use transplant::{
     Contradiction, Import, Imported, RESOURCE, Selection, TransplantError, Trusted, export, import,
     import_digest, trust,

@@ -190,6 +190,11 @@ pub enum What {
         /// The last of them.
         last: AgentId,
     },
+    /// The agent was told what came of an output of its own.
+    Told {
+        /// What; `karyon-arrangements` reads it.
+        what: Vec<u8>,
+    },
     /// Its supervisor did something with the agent.
     Supervised {
         /// What.
@@ -255,6 +260,7 @@ fn link_of(found: &Found, record: Record<'_>) -> Link {
         Record::Tick(_) => link(None, What::Tick),
         Record::Schedule(_) => link(None, What::Schedule),
         Record::Input { count, .. } => link(None, What::Released { count }),
+        Record::Told { by, what } => link(Some(by.from), What::Told { what: what.to_vec() }),
         Record::Lost { first, last } => link(None, What::Quarantined { first, last }),
         Record::Change { verb, target } => link(None, What::Changed { verb, target }),
         Record::Order { verb, agent, uid } => link(Some(agent), What::Ordered { verb, uid }),

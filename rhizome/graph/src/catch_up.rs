@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use karyon_log::{Walk, WalkedBlock};
+use karyon_log::{DiskFolder, ReadFolder, Walk, WalkedBlock};
 use karyon_types::{Hash, Position};
 
 use crate::error::{GraphError, Rebuilt, guarded};
@@ -56,14 +56,31 @@ impl Graph {
         inputs: &Path,
         progress: &mut dyn FnMut(u64),
     ) -> Result<CaughtUp, GraphError> {
+        let folder: Arc<dyn ReadFolder> = Arc::new(DiskFolder::new(log));
+        self.catch_up_in(&folder, inputs, &mut |_| false, progress)
+    }
+
+    /// The same, for a log in a folder of any kind, and no further than needed: `is_enough` is asked
+    /// of the blocks of each commit that is read, which begin with the log's first if the projection
+    /// is made anew. Not to come to the log's end spares a look at what may lie behind it.
+    ///
+    /// # Errors
+    /// See [`catch_up`](Graph::catch_up).
+    pub fn catch_up_in(
+        &mut self,
+        log: &Arc<dyn ReadFolder>,
+        inputs: &Path,
+        is_enough: &mut dyn FnMut(&[WalkedBlock]) -> bool,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<CaughtUp, GraphError> {
         if matches!(self.database, Open::Reading(_)) {
             return Err(GraphError::ReadOnly);
         }
-        let outcome = match guarded(|| self.try_catch_up(log, inputs, progress)) {
+        let outcome = match guarded(|| self.try_catch_up(log, inputs, is_enough, progress)) {
             // Met on the way, in a file that seemed to be whole.
             Err(GraphError::Damaged { what }) if self.replaced.is_none() => {
                 self.begin_again(Rebuilt::Damaged { what })?;
-                self.try_catch_up(log, inputs, progress)
+                self.try_catch_up(log, inputs, is_enough, progress)
             }
             other => other,
         };
@@ -72,18 +89,20 @@ impl Graph {
 
     fn try_catch_up(
         &mut self,
-        log: &Path,
+        log: &Arc<dyn ReadFolder>,
         inputs: &Path,
+        is_enough: &mut dyn FnMut(&[WalkedBlock]) -> bool,
         progress: &mut dyn FnMut(u64),
     ) -> Result<CaughtUp, GraphError> {
         let walk = self.walk(log)?;
-        self.read_on(walk, inputs, progress)
+        self.read_on(walk, inputs, is_enough, progress)
     }
 
     fn read_on(
         &mut self,
         mut walk: Walk,
         inputs: &Path,
+        is_enough: &mut dyn FnMut(&[WalkedBlock]) -> bool,
         progress: &mut dyn FnMut(u64),
     ) -> Result<CaughtUp, GraphError> {
         let mut projector = self.projector(inputs)?;
@@ -92,7 +111,11 @@ impl Graph {
         }
         let from = Position(projector.position());
         loop {
-            let (blocks, failure) = next_batch(&mut walk);
+            let mut done = false;
+            let (blocks, failure) = next_batch(&mut walk, &mut |group| {
+                done = is_enough(group);
+                done
+            });
             if !blocks.is_empty() {
                 let bodies: Vec<&[u8]> = blocks.iter().map(|block| &*block.body).collect();
                 projector.project(&bodies, Some(&walk.place().encode()))?;
@@ -101,7 +124,7 @@ impl Graph {
             if let Some(error) = failure {
                 return Err(error.into());
             }
-            if blocks.is_empty() {
+            if done || blocks.is_empty() {
                 break;
             }
         }
@@ -110,18 +133,19 @@ impl Graph {
     }
 
     /// The log from where the projection stands; from its beginning if that is no place of it.
-    fn walk(&mut self, log: &Path) -> Result<Walk, GraphError> {
+    fn walk(&mut self, log: &Arc<dyn ReadFolder>) -> Result<Walk, GraphError> {
+        let open = || Walk::open_in(Arc::clone(log));
         let place = self.place()?;
         let why = match &place {
-            None if self.read()?.end().0 == 0 => return Ok(Walk::open(log)?),
+            None if self.read()?.end().0 == 0 => return Ok(open()?),
             None => Rebuilt::NotInLog,
-            Some(place) => match Walk::resume(log, place)? {
+            Some(place) => match Walk::resume_in(Arc::clone(log), place)? {
                 Some(walk) => return Ok(walk),
-                None if Walk::open(log)?.header().log != place.log => Rebuilt::OtherLog,
+                None if open()?.header().log != place.log => Rebuilt::OtherLog,
                 None => Rebuilt::NotInLog,
             },
         };
-        let walk = Walk::open(log)?;
+        let walk = open()?;
         self.begin_again(why)?;
         Ok(walk)
     }
@@ -153,14 +177,18 @@ impl Graph {
 /// The next commits of the log, up to a batch; an import, which has a segment of its own, by
 /// itself, so that one that fails takes nothing with it. Where the log cannot be read on, the commits
 /// before that place are given beside the failure.
-fn next_batch(walk: &mut Walk) -> (Vec<WalkedBlock>, Option<karyon_log::LogError>) {
+fn next_batch(
+    walk: &mut Walk,
+    is_enough: &mut dyn FnMut(&[WalkedBlock]) -> bool,
+) -> (Vec<WalkedBlock>, Option<karyon_log::LogError>) {
     let (mut blocks, mut bytes) = (Vec::new(), 0);
     while bytes < BATCH_BYTES {
         match walk.next_group() {
             Ok(Some(group)) => {
                 bytes += group.iter().map(|block| block.body.len()).sum::<usize>();
+                let is_enough = is_enough(&group);
                 blocks.extend(group);
-                if walk.end().sealed {
+                if is_enough || walk.end().sealed {
                     break;
                 }
             }
@@ -190,7 +218,8 @@ pub fn rebuild(
         None => None,
     };
     let mut new = in_file(file::create_beside(file)?, file);
-    new.read_on(walk, inputs, progress).map_err(|error| error.in_file(Some(file)))?;
+    new.read_on(walk, inputs, &mut |_| false, progress)
+        .map_err(|error| error.in_file(Some(file)))?;
     let reader = new.read()?;
     let (new_root, to) = (reader.memory_root()?, reader.end());
     file::put_in_place(file)?;

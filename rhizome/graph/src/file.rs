@@ -59,7 +59,7 @@ fn try_open_read_only(path: &Path) -> Result<ReadOnlyDatabase, GraphError> {
     Ok(database)
 }
 
-/// An empty graph /// that lies nowhere. In a file of memory, not an array: what the database reserves, up to
+/// An empty graph that lies nowhere. In a file of memory, not an array: what the database reserves, up to
 /// half of its file, takes no memory before it is written.
 pub(crate) fn in_memory() -> Result<Database, GraphError> {
     let file = memfd_create("karyon-graph", MemfdFlags::CLOEXEC);

@@ -77,7 +77,8 @@ impl Batch<'_, '_> {
             | Record::Change { .. }
             | Record::Order { .. }
             | Record::Lost { .. }
-            | Record::Supervised { .. } => {}
+            | Record::Supervised { .. }
+            | Record::Told { .. } => {}
         }
         Ok(())
     }

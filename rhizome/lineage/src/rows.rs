@@ -219,7 +219,8 @@ impl Rows {
             Record::Schedule(_)
             | Record::Input { .. }
             | Record::Change { .. }
-            | Record::Lost { .. } => {}
+            | Record::Lost { .. }
+            | Record::Told { .. } => {}
         }
         state.position += 1;
     }
@@ -238,7 +239,8 @@ impl Rows {
             | Cause::Denial(message)
             | Cause::Timer(message)
             | Cause::Down(message)
-            | Cause::Exit(message) => {
+            | Cause::Exit(message)
+            | Cause::Told(message) => {
                 self.handled.push(handled_key(message, position));
             }
         }

@@ -164,14 +164,14 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn get_bytes<'a>(b: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn get_bytes<'a>(b: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = usize::try_from(varint::read(b)?).ok()?;
     let (bytes, rest) = b.split_at_checked(len)?;
     *b = rest;
     Some(bytes)
 }
 
-fn put_name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
+pub(crate) fn put_name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
     if !is_name(name) {
         return Err(WriteError::Name);
     }
@@ -179,7 +179,7 @@ fn put_name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn get_name(b: &mut &[u8]) -> Option<String> {
+pub(crate) fn get_name(b: &mut &[u8]) -> Option<String> {
     let bytes = get_bytes(b)?;
     let name = std::str::from_utf8(bytes).ok()?;
     is_name(name).then(|| name.to_owned())
@@ -191,7 +191,7 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// An agent is its serial above 0; 0 announces a name.
-fn put_vertex(out: &mut Vec<u8>, vertex: &Vertex) -> Result<(), WriteError> {
+pub(crate) fn put_vertex(out: &mut Vec<u8>, vertex: &Vertex) -> Result<(), WriteError> {
     match vertex {
         Vertex::Agent(AgentId(0)) => Err(WriteError::NoAgent),
         Vertex::Agent(agent) => {
@@ -205,7 +205,7 @@ fn put_vertex(out: &mut Vec<u8>, vertex: &Vertex) -> Result<(), WriteError> {
     }
 }
 
-fn get_vertex(b: &mut &[u8]) -> Option<Vertex> {
+pub(crate) fn get_vertex(b: &mut &[u8]) -> Option<Vertex> {
     Some(match varint::read(b)? {
         0 => Vertex::Named(get_name(b)?),
         serial => Vertex::Agent(AgentId(serial)),
@@ -221,12 +221,12 @@ fn get_signed(b: &mut &[u8]) -> Option<i64> {
     Some((coded >> 1) as i64 ^ -((coded & 1) as i64))
 }
 
-fn put_time(out: &mut Vec<u8>, time: Time) {
+pub(crate) fn put_time(out: &mut Vec<u8>, time: Time) {
     put_signed(out, time.units());
     varint::write(out, u64::from(time.nanos()));
 }
 
-fn get_time(b: &mut &[u8]) -> Option<Time> {
+pub(crate) fn get_time(b: &mut &[u8]) -> Option<Time> {
     Time::new(get_signed(b)?, varint::read(b)?.try_into().ok()?)
 }
 

@@ -13,11 +13,13 @@
 
 mod codec;
 pub mod limits;
+mod recall;
 mod time;
 mod value;
 mod write;
 
 pub use codec::{WriteError, is_name};
+pub use recall::{Memories, Query, Remembered, Wanted};
 pub use time::{Time, TimeError};
 pub use value::{Properties, Value, rename_all};
 pub use write::{Content, Entity, Memory, Recorded, Valid, Vertex, Write};

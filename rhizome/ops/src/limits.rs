@@ -10,3 +10,10 @@ pub const NAME_BYTES_MAX: usize = 256;
 
 /// How deep lists and maps may be nested: bounds the stack of whoever reads them.
 pub const DEPTH_MAX: usize = 8;
+
+/// The most memories of one answer to an agent: what a step can look through, and a bound on what it
+/// costs to answer.
+pub const ANSWER_MEMORIES_MAX: usize = 64;
+
+/// The longest encoded memories of one answer, bytes: the longest write fits.
+pub const ANSWER_BYTES_MAX: usize = 96 * 1024;

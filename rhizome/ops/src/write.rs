@@ -17,6 +17,18 @@ pub enum Vertex {
     Named(String),
 }
 
+impl From<AgentId> for Vertex {
+    fn from(agent: AgentId) -> Vertex {
+        Vertex::Agent(agent)
+    }
+}
+
+impl From<&str> for Vertex {
+    fn from(name: &str) -> Vertex {
+        Vertex::Named(name.into())
+    }
+}
+
 /// What a memory is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entity {

@@ -4,7 +4,7 @@ use karyon_arrangements::{Arrangement, ExitReason, Lane};
 use karyon_gate::{Handle, Request, Rights};
 use karyon_log::limits::RECORD_BYTES_MAX;
 use karyon_log::{Cause, Message, Output};
-use karyon_types::{AgentId, Denial, Tick};
+use karyon_types::{AgentId, Denial, LeaseId, Tick};
 
 use super::{Envelope, Plan, Scheduler, What, mailbox};
 use crate::agent::{Agent, Deed, Payload, Wish};
@@ -19,7 +19,7 @@ impl<A: Agent> Scheduler<A> {
         tick: Tick,
         id: AgentId,
         step: u64,
-        cause: Cause,
+        cause: &Cause,
         lease: Option<Handle>,
     ) -> bool {
         let limits = plan.limits;
@@ -36,60 +36,25 @@ impl<A: Agent> Scheduler<A> {
         let mut lane = Lane::Normal;
         for (index, wish) in outputs.drain(..).enumerate() {
             let message = Message { from: id, step, output: index as u16 };
-            let (right, target) = match &wish {
-                Wish::Send(to, _) => (mailbox::right(lane), to.0),
-                Wish::Lane(next) => {
-                    lane = *next;
-                    self.enter_lane(id, lane);
-                    continue;
-                }
-                // An agent remembers under its own name.
-                Wish::Remember { .. } => (Rights::REMEMBER, id.0),
-                Wish::Arrange { end } => {
-                    let what = memory.get(begin..*end).unwrap_or_default();
-                    self.arrange(plan, tick, message, lease, what);
-                    begin = *end;
-                    continue;
-                }
-            };
-            let request = Request { agent: id, right, target, now: tick };
-            let decision = plan.gate.check(lease, &request);
-            let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { break };
-            let mut record = |wanted: Wanted<'_>| {
-                slot.standing.record(
-                    &mut self.encoder,
-                    decision,
-                    limits.log_bytes_per_lease,
-                    wanted,
-                )
-            };
             match wish {
                 Wish::Send(to, payload) => {
-                    let deed = Deed::Send(to);
-                    let decision = record(Wanted { deed, bytes: &payload });
-                    self.counts.sent += 1;
-                    match decision {
-                        Ok(_) => self.send(to, message, std::mem::take(&mut lane), payload),
-                        Err(denial) => {
-                            self.counts.denied += 1;
-                            lane = Lane::Normal;
-                            self.tell(message, denial, deed);
-                        }
-                    }
+                    let lane = std::mem::take(&mut lane);
+                    self.admit_message(plan, tick, message, lease, (lane, to), payload);
+                }
+                Wish::Lane(next) => {
+                    lane = next;
+                    self.enter_lane(id, lane);
                 }
                 Wish::Remember { end } => {
-                    let deed = Deed::Remember;
-                    let bytes = memory.get(begin..end).unwrap_or_default();
+                    let write = memory.get(begin..end).unwrap_or_default();
+                    self.admit_memory(plan, tick, message, lease, write);
                     begin = end;
-                    match record(Wanted { deed, bytes }) {
-                        Ok(_) => self.counts.remembered += 1,
-                        Err(denial) => {
-                            self.counts.forgone += 1;
-                            self.tell(message, denial, deed);
-                        }
-                    }
                 }
-                Wish::Arrange { .. } | Wish::Lane(_) => {}
+                Wish::Arrange { end } => {
+                    let what = memory.get(begin..end).unwrap_or_default();
+                    self.arrange(plan, tick, message, lease, what);
+                    begin = end;
+                }
             }
         }
         // Their space is used again by the next step.
@@ -120,6 +85,69 @@ impl<A: Agent> Scheduler<A> {
             let by = Message { from: id, step, output: wished.saturating_sub(1) as u16 };
             self.exit(plan, by, reason)
         })
+    }
+
+    #[inline]
+    fn admit_message(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        message: Message,
+        lease: Option<Handle>,
+        (lane, to): (Lane, AgentId),
+        payload: Payload,
+    ) {
+        self.counts.sent += 1;
+        let deed = Deed::Send(to);
+        let wanted = Wanted { deed, bytes: &payload };
+        match self.ask(plan, tick, message.from, lease, (mailbox::right(lane), to), wanted) {
+            Ok(_) => self.send(to, message, lane, payload),
+            Err(denial) => {
+                self.counts.denied += 1;
+                self.tell(message, denial, deed);
+            }
+        }
+    }
+
+    fn admit_memory(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        message: Message,
+        lease: Option<Handle>,
+        write: &[u8],
+    ) {
+        let wanted = Wanted { deed: Deed::Remember, bytes: write };
+        // An agent remembers under its own name.
+        let target = (Rights::REMEMBER, message.from);
+        match self.ask(plan, tick, message.from, lease, target, wanted) {
+            Ok(_) => self.counts.remembered += 1,
+            Err(denial) => {
+                self.counts.forgone += 1;
+                self.tell(message, denial, Deed::Remember);
+            }
+        }
+    }
+
+    /// Asks the gate, and records what comes of the wish.
+    #[inline]
+    fn ask(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        id: AgentId,
+        lease: Option<Handle>,
+        (right, target): (Rights, AgentId),
+        wanted: Wanted<'_>,
+    ) -> Result<LeaseId, Denial> {
+        let request = Request { agent: id, right, target: target.0, now: tick };
+        let decision = plan.gate.check(lease, &request);
+        let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
+            // Whoever does a step has a place; nothing happens that is not recorded.
+            return Err(Denial::UnknownLease);
+        };
+        let budget = plan.limits.log_bytes_per_lease;
+        slot.standing.record(&mut self.encoder, decision, budget, wanted)
     }
 
     /// The scheduler of an agent. The gate's scope ends with the last that may come to life.

@@ -10,6 +10,7 @@ use karyon_types::{AgentId, Denial, Tick};
 
 use super::life::Fall;
 use super::newborn::birth_cause;
+use super::told::News;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
 use crate::births::Refused;
@@ -31,6 +32,8 @@ pub(super) enum Held {
     Birth(Message, Result<AgentId, Denial>),
     /// Something else was denied behind the tick in which it was wished for.
     Denied(Refused),
+    /// What came of an output, and of which.
+    Told(Message, News),
 }
 
 impl Held {
@@ -47,6 +50,7 @@ impl Held {
             Held::Mail(envelope) => envelope.cause(),
             Held::Birth(by, child) => birth_cause(*by, child.ok()),
             Held::Denied(refused) => Cause::Denial(refused.by),
+            Held::Told(by, _) => Cause::Told(*by),
         }
     }
 
@@ -57,7 +61,8 @@ impl Held {
             | Held::Timer(_)
             | Held::Input(_)
             | Held::Birth(..)
-            | Held::Denied(_) => false,
+            | Held::Denied(_)
+            | Held::Told(..) => false,
         }
     }
 
@@ -67,7 +72,9 @@ impl Held {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
-            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Denied(_) => false,
+            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Denied(_) | Held::Told(..) => {
+                false
+            }
         }
     }
 }
@@ -288,11 +295,11 @@ impl<A: Agent> Scheduler<A> {
 
 /// Remembers what an agent handled, should somebody have asked.
 #[inline]
-pub(super) fn note(watched: &mut super::Watched, id: AgentId, cause: Cause) {
+pub(super) fn note(watched: &mut super::Watched, id: AgentId, cause: &Cause) {
     if !watched.is_empty()
         && let Some(last) = watched.get_mut(&id)
     {
         last.truncate(LAST_CAUSES - 1);
-        last.push_front(cause);
+        last.push_front(*cause);
     }
 }

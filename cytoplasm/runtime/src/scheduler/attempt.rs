@@ -12,13 +12,17 @@ use crate::panics;
 /// What chaos throws: no message, no hook.
 struct ChaosStrikes;
 
+/// How a step failed: boxed, so that one which does not costs nothing.
+pub(super) type Fault = Box<(CrashKind, ExitReason)>;
+
 /// Runs a step; how it failed, if it did. What the agent and the context hold then is void.
+#[inline]
 pub(super) fn attempt_step<A: Agent>(
     agent: &mut A,
     event: Event<'_>,
     context: &mut Context<'_>,
     chaos: bool,
-) -> Result<(), (CrashKind, ExitReason)> {
+) -> Option<Fault> {
     let quiet = panics::quiet();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let outcome = agent.handle(event, context);
@@ -30,23 +34,24 @@ pub(super) fn attempt_step<A: Agent>(
         outcome
     }));
     drop(quiet);
-    classify(outcome)
+    match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => Some(fault(Ok(failure))),
+        Err(thrown) => Some(fault(Err(thrown))),
+    }
 }
 
-#[inline]
-fn classify(
-    outcome: Result<Result<(), Failure>, Box<dyn Any + Send>>,
-) -> Result<(), (CrashKind, ExitReason)> {
-    match outcome {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(failure)) => {
+#[cold]
+fn fault(outcome: Result<Failure, Box<dyn Any + Send>>) -> Fault {
+    Box::new(match outcome {
+        Ok(failure) => {
             panics::note(&failure.0);
-            Err((CrashKind::Error, ExitReason::failure(&failure.0)))
+            (CrashKind::Error, ExitReason::failure(&failure.0))
         }
         Err(thrown) if thrown.is::<ChaosStrikes>() => {
-            Err((CrashKind::Chaos, ExitReason::failure("chaos")))
+            (CrashKind::Chaos, ExitReason::failure("chaos"))
         }
         // What a panic says may name lines and addresses: no other agent may rest on it.
-        Err(_) => Err((CrashKind::Panic, ExitReason::failure("panic"))),
-    }
+        Err(_) => (CrashKind::Panic, ExitReason::failure("panic")),
+    })
 }

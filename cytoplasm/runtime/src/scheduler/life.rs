@@ -13,6 +13,7 @@ use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
 use crate::births::{Birth, Place};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
+use crate::recall::{RECALLS_PER_AGENT, Recall};
 use crate::registry::{Claim, Naming, REGISTERED_BYTES_MAX};
 use crate::standing::Wanted;
 use crate::wheel::{Key, Wheel};
@@ -34,6 +35,8 @@ pub(super) struct Life {
     timers: BTreeMap<TimerId, Timer>,
     /// Those that it made.
     bonds: BTreeSet<(Bond, AgentId)>,
+    /// What it asked the memory and was not answered yet.
+    recalls: u32,
 }
 
 struct Timer {
@@ -80,12 +83,18 @@ impl Life {
         }
     }
 
+    /// One of its questions was answered.
+    pub(super) fn is_answered(&mut self) {
+        self.recalls = self.recalls.saturating_sub(1);
+    }
+
     fn has_room(&self, what: &Arrangement<'_>) -> bool {
         match what {
             Arrangement::Arm { .. } => self.timers.len() < TIMERS_PER_AGENT,
             Arrangement::Bind(bond, agent) => {
                 self.bonds.len() < BONDS_PER_AGENT || self.bonds.contains(&(*bond, *agent))
             }
+            Arrangement::Recall { .. } => self.recalls < RECALLS_PER_AGENT,
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -293,6 +302,9 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Terminate(child) => (Deed::Terminate(*child), Rights::SPAWN, *child),
             Arrangement::Register(_) => (Deed::Register(AgentId(0)), Rights::SEND, id),
             Arrangement::Join(_) => (Deed::Join, Rights::SEND, id),
+            Arrangement::Recall { about, .. } => {
+                (Deed::Recall, Rights::RECALL, about.unwrap_or(AgentId(1)))
+            }
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -313,6 +325,7 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. } if !plan.may_spawn() => {
                 Err(Denial::BudgetExhausted)
             }
+            Arrangement::Recall { .. } if !plan.recalls => Err(Denial::BudgetExhausted),
             Arrangement::Register(name) | Arrangement::Join(name)
                 if !(1..=REGISTERED_BYTES_MAX).contains(&name.len()) =>
             {
@@ -321,7 +334,12 @@ impl<A: Agent> Scheduler<A> {
             other if slot.life.as_ref().is_none_or(|life| life.has_room(other)) => Ok(()),
             _ => Err(Denial::BudgetExhausted),
         };
-        let allowed = plan.gate.check(lease, &request);
+        let mut allowed = plan.gate.check(lease, &request);
+        if let Arrangement::Recall { about: None, .. } = what {
+            // Of everybody: from the first to the last.
+            let last = Request { target: plan.last(), ..request };
+            allowed = allowed.and_then(|_| plan.gate.check(lease, &last));
+        }
         let allowed = allowed.and_then(|lease| found.map(|()| lease));
         let budget = plan.limits.log_bytes_per_lease;
         let wanted = Wanted { deed, bytes };
@@ -379,6 +397,11 @@ impl<A: Agent> Scheduler<A> {
                 self.outcome.bonds.push(BondChange::Unbind { from: id, to: *to, bond: *bond });
             }
             Arrangement::TrapExit(traps) => life.traps = *traps,
+            Arrangement::Recall { about, query } => {
+                life.recalls += 1;
+                let recall = Recall { by: message, about: *about, query: (*query).into() };
+                self.outcome.recalls.push(recall);
+            }
             // The step's last output: what follows is done when the step is recorded.
             Arrangement::Exit(_) | Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. } => {}
             Arrangement::Terminate(child) => {

@@ -239,9 +239,11 @@ pub(super) fn is_supervised(origins: &Origins, id: AgentId) -> bool {
     origins.get(&id).is_some_and(|origin| origin.supervised)
 }
 
-/// Sorts what arrives by receiver, then by lane, then by sender. The mail of the scenario's agents is by sender
-/// already; what others sent lies behind that of the scheduler that they are with.
-pub(super) fn by_receiver_and_sender(order: &mut [Letter], inbox: &[Envelope], agents: u64) {
+/// Puts what arrives into `order`, which is empty: by receiver, then by lane, then by sender. The
+/// mail of the scenario's agents is by sender already; what others sent lies behind that of the
+/// scheduler that they are with.
+pub(super) fn by_receiver_and_sender(order: &mut Vec<Letter>, inbox: &[Envelope], agents: u64) {
+    order.extend(mailbox::letters(inbox));
     order.sort_unstable_by_key(|letter| {
         let from = inbox.get(mailbox::place(letter)).map_or(0, |envelope| envelope.message.from.0);
         (letter.0, mailbox::lane(letter), if from > agents { from } else { 0 }, letter.1)

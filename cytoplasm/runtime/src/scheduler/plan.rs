@@ -26,6 +26,8 @@ pub(crate) struct Plan<A> {
     /// These stand in a tree: what becomes of one that ended is decided behind the tick.
     pub(crate) supervised: bool,
     pub(crate) born: Option<Born<A>>,
+    /// Whether there is a memory that can be asked.
+    pub(crate) recalls: bool,
     /// How many agents spawned so far; changed between two ticks only, as is the next.
     pub(crate) spawned: AtomicU64,
     /// The serial of the agent that came to life last.

@@ -53,6 +53,7 @@ fn a_native_agent_can_bypass_the_gate() {
         guard: None,
         desk: None,
         watch: None,
+        recaller: None,
         rate: None,
     };
     let smuggler = file.clone();

@@ -23,6 +23,7 @@ mod node;
 mod orders;
 mod pressure;
 mod quarantine;
+mod recalls;
 mod repeating;
 mod schedules;
 mod standing;

@@ -15,9 +15,9 @@ use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Event, ExitReason, Failure,
-    InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recorder,
-    Registered, Restart, RestartFrom, RunConfig, RunError, Schedule, Shutdown, SpawnId, TimerId,
-    Watch, codec, run,
+    InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recaller,
+    Recorder, Registered, Restart, RestartFrom, RunConfig, RunError, Schedule, Shutdown, SpawnId,
+    TimerId, Watch, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -69,6 +69,8 @@ pub enum Order {
     Call(String, Vec<Order>),
     /// Send these orders to all of this group.
     Broadcast(String, Vec<Order>),
+    /// Ask the memory about this agent (0: all).
+    Recall(u64, String),
 }
 
 /// How a child is supervised: its restart (0 permanent, 1 transient, 2 temporary), the ticks that
@@ -147,6 +149,12 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 }
                 return Ok(());
             }
+            Event::Recalled { output, answer } => {
+                let answer = String::from_utf8_lossy(answer);
+                let TimerId { step, output } = output;
+                self.heard.push(format!("{}: {step}.{output} {answer}", context.now()));
+                return Ok(());
+            }
             Event::Spawned { spawn, child } => {
                 self.heard.push(format!("{}: {} spawned", context.now(), child.0));
                 if let Some(orders) = self.to_tell.remove(&spawn).filter(|o| !o.is_empty()) {
@@ -185,6 +193,10 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 Order::Unlink(agent) => context.unlink(AgentId(agent)),
                 Order::Trap(traps) => context.trap_exit(traps),
                 Order::Obey => self.obeys = true,
+                Order::Recall(about, query) => {
+                    let about = Some(AgentId(about)).filter(|agent| agent.0 > 0);
+                    context.recall(about, query.as_bytes());
+                }
                 Order::Spawn(sum, orders) => {
                     let spawn = context.spawn("child", &sum.to_le_bytes());
                     self.to_tell.insert(spawn, orders);
@@ -342,6 +354,8 @@ pub fn resuming(disk: &Disk) -> Recorder {
     Recorder::resuming(Some(writer), Walk::new(Box::new(disk.clone())).unwrap(), &end)
 }
 
+pub type MakeRecaller = Arc<dyn Fn() -> Box<dyn Recaller> + std::marker::Send + Sync>;
+
 /// How a stage differs from the usual.
 #[derive(Clone)]
 pub struct Stage {
@@ -362,6 +376,10 @@ pub struct Stage {
     pub rate: Option<NonZeroU64>,
     pub interrupt: Arc<AtomicUsize>,
     pub progress: Arc<Progress>,
+    /// How far leases reach; `None`: to all.
+    pub scope: Option<u64>,
+    /// Makes what answers agents that ask the memory.
+    pub recaller: Option<MakeRecaller>,
 }
 
 pub const LIMITS: Limits = Limits {
@@ -394,6 +412,8 @@ impl Default for Stage {
             rate: None,
             interrupt: Arc::default(),
             progress: Arc::default(),
+            scope: None,
+            recaller: None,
         }
     }
 }
@@ -452,6 +472,7 @@ impl Stage {
             desk: self.desk.clone(),
             watch: self.watch.clone(),
             rate: self.rate,
+            recaller: self.recaller.as_ref().map(|make| make()),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),
@@ -462,7 +483,7 @@ impl Stage {
                 principal: PrincipalId(1),
                 reason: ReasonId(1),
                 rights: self.rights,
-                scope: Scope { first: 1, last: self.agents + reach },
+                scope: Scope { first: 1, last: self.scope.unwrap_or(self.agents + reach) },
                 expires: None,
             },
             expires: self.expires.clone(),
@@ -526,6 +547,7 @@ fn cause_in_words(cause: Cause) -> String {
         Cause::Timer(m) => format!("timer {}.{}", m.step, m.output),
         Cause::Down(m) => format!("down {}.{}.{}", m.from.0, m.step, m.output),
         Cause::Exit(m) => format!("exit {}.{}.{}", m.from.0, m.step, m.output),
+        Cause::Told(m) => format!("told {}.{}", m.step, m.output),
         Cause::Spawn(m) => format!("spawn {} {}.{}", m.from.0, m.step, m.output),
     }
 }

@@ -45,6 +45,9 @@ pub enum Cause {
     /// What came of this output of the agent's own, with which it spawned: `from` came to life, or
     /// nobody did, and it is 0.
     Spawn(Message),
+    /// What came of this output of the agent's own, as a [`Record::Told`](super::Record::Told) says:
+    /// what it recalled, or a receipt.
+    Told(Message),
 }
 
 /// One output of a step.
@@ -107,6 +110,7 @@ pub enum Output<'a> {
     },
 }
 
+#[inline]
 pub(super) fn cause_kind(cause: Cause) -> u8 {
     match cause {
         Cause::Input(_) => kind::STEP_ON_INPUT,
@@ -116,9 +120,11 @@ pub(super) fn cause_kind(cause: Cause) -> u8 {
         Cause::Down(_) => kind::STEP_ON_DOWN,
         Cause::Exit(_) => kind::STEP_ON_EXIT,
         Cause::Spawn(_) => kind::STEP_ON_SPAWN,
+        Cause::Told(_) => kind::STEP_ON_TOLD,
     }
 }
 
+#[inline]
 pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
     match cause {
         Cause::Input(index) => varint::write(out, u64::from(index)),
@@ -130,10 +136,13 @@ pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
             write_own(out, message);
         }
         // The sender of what was denied is the agent itself.
-        Cause::Denial(message) | Cause::Timer(message) => write_own(out, message),
+        Cause::Denial(message) | Cause::Timer(message) | Cause::Told(message) => {
+            write_own(out, message);
+        }
     }
 }
 
+#[inline]
 pub(super) fn write_own(out: &mut Vec<u8>, message: Message) {
     varint::write(out, message.step);
     varint::write(out, u64::from(message.output));
@@ -146,7 +155,7 @@ pub(super) fn read_from(from: AgentId, b: &mut &[u8]) -> Option<Message> {
 pub(super) fn read_cause(b: &mut &[u8], kind: u8, agent: AgentId) -> Option<Cause> {
     let own = match kind {
         kind::STEP_ON_INPUT => return Some(Cause::Input(varint::read(b)?.try_into().ok()?)),
-        kind::STEP_ON_DENIAL | kind::STEP_ON_TIMER => true,
+        kind::STEP_ON_DENIAL | kind::STEP_ON_TIMER | kind::STEP_ON_TOLD => true,
         kind::STEP_ON_MESSAGE | kind::STEP_ON_DOWN | kind::STEP_ON_EXIT | kind::STEP_ON_SPAWN => {
             false
         }
@@ -156,6 +165,7 @@ pub(super) fn read_cause(b: &mut &[u8], kind: u8, agent: AgentId) -> Option<Caus
     Some(match kind {
         kind::STEP_ON_DENIAL => Cause::Denial(message),
         kind::STEP_ON_TIMER => Cause::Timer(message),
+        kind::STEP_ON_TOLD => Cause::Told(message),
         kind::STEP_ON_DOWN => Cause::Down(message),
         kind::STEP_ON_EXIT => Cause::Exit(message),
         kind::STEP_ON_SPAWN => Cause::Spawn(message),
@@ -213,12 +223,12 @@ pub struct StepEncoder {
 impl StepEncoder {
     /// Begins a step record that will have `outputs` outputs.
     #[inline]
-    pub fn begin(&mut self, agent: AgentId, step: u64, cause: Cause, outputs: usize) {
+    pub fn begin(&mut self, agent: AgentId, step: u64, cause: &Cause, outputs: usize) {
         self.body.clear();
-        self.body.push(cause_kind(cause));
+        self.body.push(cause_kind(*cause));
         varint::write(&mut self.body, agent.0);
         varint::write(&mut self.body, step);
-        write_cause(&mut self.body, cause);
+        write_cause(&mut self.body, *cause);
         varint::write(&mut self.body, outputs as u64);
     }
 

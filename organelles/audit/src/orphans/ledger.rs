@@ -49,6 +49,8 @@ pub(super) struct Ledger {
     lost: Vec<(AgentId, AgentId)>,
     /// Wishes to spawn of which nothing was heard yet, and who came to life.
     spawns: HashMap<Message, Option<u64>>,
+    /// What was asked of the memory, and whether an answer came that was not handled yet.
+    asked: HashMap<Message, bool>,
     /// Who was forked last.
     forked: Option<AgentId>,
     released: u64,
@@ -97,6 +99,16 @@ impl Ledger {
                 }
                 Measure::Started | Measure::NotStarted | Measure::Continued => {}
             },
+            Record::Told { by, .. } => {
+                let founded = match self.asked.get_mut(by) {
+                    Some(told @ false) => {
+                        *told = true;
+                        Ok(())
+                    }
+                    Some(true) | None => Err(Want::Told(*by)),
+                };
+                orphans.judge(position, founded, || format!("{} was told something", by.from));
+            }
             // A tick is nobody's doing; a change repeats a principal's order; an order about a
             // process names its user, and gives nobody authority.
             Record::Lost { first, last } => self.lost.push((*first, *last)),
@@ -170,6 +182,7 @@ impl Ledger {
             Some(Arrangement::Arm { .. }) => self.timers.insert(message),
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
             Some(Arrangement::Exit(_)) => self.ends.insert(message),
+            Some(Arrangement::Recall { .. }) => self.asked.insert(message, false).is_none(),
             Some(Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. }) => {
                 self.spawns.insert(message, None).is_none()
             }
@@ -213,6 +226,7 @@ impl Ledger {
                 let child = Some(answer.from.0).filter(|id| *id > 0);
                 self.spawns.remove(&Message { from: agent, ..answer }) == Some(child)
             }
+            Cause::Told(message) => self.asked.remove(&message) == Some(true),
             Cause::Input(index) => {
                 (self.inputs.len() as u64) < self.released && self.inputs.insert(index)
             }
@@ -224,6 +238,7 @@ impl Ledger {
             (false, Cause::Timer(message)) => Err(Want::Timer(message)),
             (false, Cause::Down(message) | Cause::Exit(message)) => Err(Want::End(message)),
             (false, Cause::Input(index)) => Err(Want::Input(index)),
+            (false, Cause::Told(message)) => Err(Want::Told(message)),
             (false, Cause::Spawn(answer)) => Err(Want::Spawn(Message { from: agent, ..answer })),
         }
     }

@@ -44,6 +44,14 @@ fn spawned() -> Output<'static> {
     Output::Arranged { lease: Some(LeaseId(1)), what: b"\x10\x01ago" }
 }
 
+fn recall() -> Output<'static> {
+    Output::Arranged { lease: Some(LeaseId(1)), what: b"\x1e\x01what?" }
+}
+
+fn told(by: Message) -> Record<'static> {
+    Record::Told { by, what: &[1; 34] }
+}
+
 /// The story with other records from a position on, without its seal.
 fn with(more: &[Record<'static>]) -> Vec<Record<'static>> {
     let mut records = story();
@@ -144,6 +152,36 @@ fn each_kind_of_orphan_is_found_and_says_what_it_lacks() {
             ],
             vec![],
         ),
+        // A question, its answer, and the step on that; each once, and only if it was asked.
+        (
+            vec![
+                released.clone(),
+                step(1, 3, Cause::Input(9), vec![recall()]),
+                told(own),
+                step(1, 4, Cause::Told(own), vec![]),
+            ],
+            vec![],
+        ),
+        (
+            vec![
+                released.clone(),
+                step(1, 3, Cause::Input(9), vec![recall()]),
+                step(1, 4, Cause::Told(own), vec![]),
+            ],
+            vec![(end + 2, Want::Told(own))],
+        ),
+        (
+            vec![
+                released.clone(),
+                step(1, 3, Cause::Input(9), vec![recall()]),
+                told(own),
+                told(own),
+                step(1, 4, Cause::Told(own), vec![]),
+                step(1, 5, Cause::Told(own), vec![]),
+            ],
+            vec![(end + 3, Want::Told(own)), (end + 5, Want::Told(own))],
+        ),
+        (vec![told(never)], vec![(end, Want::Told(never))]),
         // Nobody asked for it; it was asked for once; another was; nobody was told of that one.
         (vec![cut(7, 7, 1, Some(own))], vec![(end, Want::Spawn(own))]),
         (

@@ -131,6 +131,7 @@ fn run_node(
         guard: node.dir().guard().cloned(),
         desk: None,
         watch: None,
+        recaller: None,
         rate: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);

@@ -100,6 +100,9 @@ fn handled(who: u64, cause: Cause) -> String {
         Cause::Spawn { child: None, step, output } => {
             format!("heard that nobody came to life by output {output} of its step {step}")
         }
+        Cause::Told { step, output } => {
+            format!("was told what came of output {output} of its step {step}")
+        }
         Cause::Other => "handled something that this program has no word for".into(),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use karyon_boundary::{At, Client, ClientError, Hello, List, Process, Status};
 
+use crate::replay::change_a_payload;
 use crate::support::{Ended, PATIENCE, Place, Running, long_contacts};
 
 /// What the node in `data` says of itself; `None`: nobody listens there yet.
@@ -280,8 +281,9 @@ fn a_fork_in_a_run_that_is_under_way_outlives_a_kill_and_is_replayed() {
     let place = Place::new();
     let data = place.path("d");
     // At a pace, so that it does not end before it was asked.
-    let run = ["run", "rumour", "--contacts", long_contacts(), "--rate", "2000", "--data", "d"];
-    let mut running = place.start(&run);
+    let contacts = long_contacts();
+    let run = ["run", "rumour", "--contacts", contacts, "--rate", "2000", "--chaos", "0.05"];
+    let mut running = place.start(&[&run[..], &["--data", "d"]].concat());
     let answers = |mut client: Client| client.list(&List::default()).is_ok();
     running.wait_until(|| Client::connect(&data, "test", PATIENCE).is_ok_and(answers));
     let fork = |agent: &str| {
@@ -306,10 +308,17 @@ fn a_fork_in_a_run_that_is_under_way_outlives_a_kill_and_is_replayed() {
     });
     running.kill();
     place.end_safe_mode("d", "it was killed");
-    let replay = ["replay", "--verify", "--data", "d"];
+    let replay = ["replay", "--verify", "--data", "d", "--json"];
     place.karyon(&replay).expect(0);
     place.karyon(&["resume", "--data", "d", "--schedulers", "2"]).expect(0);
-    place.karyon(&replay).expect(0);
+    let told = place.karyon(&replay).expect(0).json();
     place.karyon(&["audit", "orphans", "--data", "d"]).expect(0);
-    assert_eq!(place.verified("d")["state"], "sealed");
+    let sealed = place.verified("d");
+    assert_eq!(sealed["state"], "sealed");
+    assert_eq!(told["state_root"], sealed["state_root"]);
+
+    // Behind the forks, and every hash and signature made anew.
+    let victim = change_a_payload(&place, sealed["records"].as_u64().unwrap() / 4 * 3);
+    let told = place.karyon(&replay).expect(5).json();
+    assert_eq!((&told["confirmed"], &told["record"]), (&false.into(), &victim.into()));
 }

@@ -93,7 +93,7 @@ fn payload_in(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Changes one byte of the payload of a message behind `from`; in which record.
-fn change_a_payload(place: &Place, from: u64) -> u64 {
+pub(crate) fn change_a_payload(place: &Place, from: u64) -> u64 {
     let mut victim = None;
     forge(place, |position, bytes| {
         if victim.is_none()

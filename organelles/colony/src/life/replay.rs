@@ -205,6 +205,7 @@ fn agent_of(record: &[u8]) -> Option<AgentId> {
         | Record::DeadLetter { agent, .. } => Some(agent),
         Record::Order { agent, .. } | Record::Supervised { agent, .. } => Some(agent),
         Record::Lost { first, .. } => Some(first),
+        Record::Told { by, .. } => Some(by.from),
         Record::Control(_)
         | Record::Schedule(_)
         | Record::Tick(_)

@@ -97,6 +97,7 @@ fn run_on(
         guard: None,
         desk: None,
         watch: None,
+        recaller: None,
         rate: None,
     };
     let grant = Grant {

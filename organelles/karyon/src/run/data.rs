@@ -2,8 +2,6 @@
 
 mod live;
 mod replay;
-#[cfg(test)]
-mod socket_tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -33,6 +33,7 @@ impl Run {
             desk: None,
             rate: None,
             watch: None,
+            recaller: None,
             schedule: settings.schedule,
         }
     }
@@ -63,8 +64,14 @@ impl Run {
     }
 
     pub(super) fn rights_in_all(&self) -> Rights {
-        let rights = self.settings.rights;
-        if self.spawns.is_empty() { rights } else { rights.and(Rights::SPAWN) }
+        let mut rights = self.settings.rights;
+        if !self.spawns.is_empty() {
+            rights = rights.and(Rights::SPAWN);
+        }
+        if self.settings.recalls {
+            rights = rights.and(Rights::RECALL);
+        }
+        rights
     }
 
     fn population(&self, grant: Grant) -> Result<Population<Member>, RunError> {

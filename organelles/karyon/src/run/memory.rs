@@ -1,12 +1,14 @@
 //! A run in memory: what tests are made of.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_identity::SecretKey;
-use karyon_log::{End, ReadStorage, SegmentHeader, Walk};
+use karyon_log::{End, ReadFolder, ReadStorage, SegmentHeader, Walk, segment_name};
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
-use karyon_runtime::Recorder;
+use karyon_memory::Recollection;
+use karyon_runtime::{Recorder, RunConfig};
 use karyon_types::{Hash, Hasher, LogId};
 
 use super::Run;
@@ -28,8 +30,9 @@ impl Run {
         self.check()?;
         let disk = Disk::default();
         let mut recorder = Some(recorder(&disk)?);
-        let (outcome, refused) =
-            self.go(self.config(), self.grant(None), &self.orders, &mut recorder)?;
+        let memory = Recollection::new(Arc::new(disk.clone()), Path::new(""));
+        let config = RunConfig { recaller: Some(Box::new(memory)), ..self.config() };
+        let (outcome, refused) = self.go(config, self.grant(None), &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }
@@ -86,6 +89,16 @@ impl ReadStorage for Disk {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.with(|storage| storage.read_at(offset, buffer))
+    }
+}
+
+impl ReadFolder for Disk {
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(vec![segment_name(0)])
+    }
+
+    fn open(&self, _name: &str) -> io::Result<Box<dyn ReadStorage>> {
+        Ok(Box::new(self.clone()))
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) spawned: u64,
     pub(crate) schedule: Schedule,
     pub(crate) rights: Rights,
+    /// Beside those, to recall.
+    pub(crate) recalls: bool,
     pub(crate) expires: Vec<(AgentId, Tick)>,
     pub(crate) changes: Vec<Change>,
     /// Whether it is asked about itself while it runs on a data directory.
@@ -38,6 +40,7 @@ impl Default for Settings {
             spawned: 0,
             schedule: Schedule::default(),
             rights: Rights::SEND.and(Rights::REMEMBER),
+            recalls: false,
             expires: Vec::new(),
             changes: Vec::new(),
             socket: true,
@@ -98,7 +101,8 @@ impl Run {
     }
 
     /// What the principal grants, and so each lease holds: to send and to remember, if it is not
-    /// said. To link takes `Rights::LINK`; to spawn comes with [`Run::may_spawn`].
+    /// said. To link takes `Rights::LINK`; to spawn comes with [`Run::may_spawn`], to recall with
+    /// [`Run::may_recall`].
     pub fn rights(&mut self, rights: Rights) -> &mut Run {
         self.settings.rights = rights;
         self
@@ -111,6 +115,14 @@ impl Run {
     /// `Limits::forks`. No part of the run's digest.
     pub fn socket(&mut self, is_open: bool) -> &mut Run {
         self.settings.socket = is_open;
+        self
+    }
+
+    /// Lets agents ask the run's memory ([`Context::recall`](crate::Context::recall)): adds
+    /// `Rights::RECALL` to what the principal grants. Leases reach all agents of the run, so each may
+    /// ask about each.
+    pub fn may_recall(&mut self) -> &mut Run {
+        self.settings.recalls = true;
         self
     }
 

@@ -9,6 +9,7 @@ mod documents;
 mod lives;
 mod naming;
 mod orders;
+mod recalling;
 mod shrinking;
 mod spawning;
 mod support;

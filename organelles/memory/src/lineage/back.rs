@@ -162,6 +162,7 @@ impl Chain<'_> {
                 }
             }
             Record::Control(control) => return self.control(*control, position),
+            Record::Told { by, .. } => Some((by.from, Cause::Told(by))),
             Record::Spawn { lease, .. } => self.lease_of_birth(lease, position)?,
             Record::Lease(lease) => self.origin(&lease, position)?,
             Record::Schedule(_)
@@ -270,7 +271,8 @@ impl Chain<'_> {
                 | Record::Change { .. }
                 | Record::Order { .. }
                 | Record::Lost { .. }
-                | Record::Supervised { .. } => {
+                | Record::Supervised { .. }
+                | Record::Told { .. } => {
                     return Err(JournalError::Changed { position: at }.into());
                 }
             };
@@ -367,7 +369,8 @@ impl Chain<'_> {
                 | Cause::Denial(message)
                 | Cause::Timer(message)
                 | Cause::Down(message)
-                | Cause::Exit(message) => message,
+                | Cause::Exit(message)
+                | Cause::Told(message) => message,
                 Cause::Spawn(answered) => Message { from: agent, ..answered },
             };
             // Nothing led to it but a step that did not come back.

@@ -315,7 +315,8 @@ impl Tree<'_> {
             | Cause::Timer(_)
             | Cause::Down(_)
             | Cause::Exit(_)
-            | Cause::Spawn(_) => None,
+            | Cause::Spawn(_)
+            | Cause::Told(_) => None,
         };
         let (mut by, mut seed) = (None, Seed::Leaf);
         if let Some(handled) = handled {
@@ -385,6 +386,10 @@ impl Tree<'_> {
             | Record::Change { .. }
             | Record::Order { .. }
             | Record::Lost { .. } => Ok(()),
+            Record::Told { by, .. } => {
+                let handled = self.journal.handled(*by)?;
+                self.told(parent, handled.into_iter()).map(drop)
+            }
             Record::Supervised { agent, step, .. } => {
                 // Whoever is bound to an agent that its supervisor ended is told of that.
                 let end = Message { from: *agent, step: *step, output: 0 };

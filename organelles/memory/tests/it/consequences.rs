@@ -279,3 +279,38 @@ fn births_are_told_both_ways() {
     }
     assert_eq!(tree.links[1].handled.as_ref().unwrap().position, Position(14));
 }
+
+/// Agent 1 asks the memory, is told, and sends what it made of that to agent 2.
+fn recalled() -> Vec<Record<'static>> {
+    let by = Message { from: AgentId(1), step: 0, output: 0 };
+    let asked = Output::Arranged { lease: Some(LeaseId(1)), what: b"\x1e\x01what?" };
+    let mut records = beginning();
+    records.extend([
+        tick(0),
+        step(1, 0, Cause::Input(0), vec![asked]),
+        tick(2),
+        Record::Told { by, what: &[1; 34] },
+        step(1, 1, Cause::Told(by), vec![sent(1, 2)]),
+        tick(3),
+        step(2, 0, message(1, 1, 0), vec![]),
+    ]);
+    records
+}
+
+#[test]
+fn what_an_agent_recalled_is_told_both_ways() {
+    let records = recalled();
+    let why = |position| {
+        let subject = Subject::Record(Position(position));
+        let lineage = ask(&records, |journal, reader| explain(subject, journal, reader).unwrap());
+        lineage.links.iter().map(|link| link.position.0).collect::<Vec<_>>()
+    };
+    assert_eq!(why(17), [17, 15, 12, 12], "by way of the question");
+    assert_eq!(why(14), [14, 12, 12], "an answer leads to its question");
+    let tree = what_came_of(&records, Subject::Record(Position(12)));
+    let found: Vec<_> =
+        links(&tree).into_iter().map(|(who, at, what, _)| (who, at, what)).collect();
+    for expected in [(1, 12, "arranged"), (1, 15, "sent")] {
+        assert!(found.contains(&expected), "{expected:?}: {found:?}");
+    }
+}

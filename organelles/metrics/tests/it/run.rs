@@ -110,6 +110,7 @@ fn play(
         guard: None,
         desk: None,
         watch: None,
+        recaller: None,
         rate: None,
         schedule: Schedule::default(),
     };

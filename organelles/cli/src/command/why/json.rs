@@ -9,7 +9,9 @@ use super::super::memory::show::{moment, value_json};
 use super::Teller;
 use crate::error::CliError;
 use crate::output::{hex, put};
-use crate::words::{arrangement_words, change_words, control_kind, measure_words, order_verb};
+use crate::words::{
+    arrangement_words, change_words, control_kind, measure_words, order_verb, told_words,
+};
 
 impl Teller<'_> {
     pub(super) fn chain_json(&self, reference: &str, lineage: &Lineage) -> Result<Json, CliError> {
@@ -133,6 +135,10 @@ impl Teller<'_> {
                 put("kind", "order".into());
                 put("verb", order_verb(*verb).into());
                 put("uid", (*uid).into());
+            }
+            What::Told { what } => {
+                put("kind", "told".into());
+                put("words", told_words("it", what).into());
             }
             What::Supervised { measure } => {
                 put("kind", "supervised".into());

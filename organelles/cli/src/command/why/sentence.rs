@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::output::{hex, plain};
 use crate::words::{
     arrangement_words, change_words, control_words, lost_words, measure_words, order_words,
+    told_words,
 };
 
 impl Teller<'_> {
@@ -111,6 +112,7 @@ impl Teller<'_> {
             What::Changed { verb, target } => change_words(*verb, *target),
             What::Quarantined { first, last } => lost_words(*first, *last),
             What::Ordered { verb, uid } => order_words(&who, *verb, *uid),
+            What::Told { what } => told_words(&who, what),
             What::Supervised { measure } => measure_words(&who, *measure),
         })
     }

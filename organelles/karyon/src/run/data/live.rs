@@ -7,7 +7,7 @@ use karyon_boundary::{About, Grounds, Server, SocketError};
 use karyon_gate::Grant;
 use karyon_guard::Guard;
 use karyon_log::{Control, Genesis, Seal, Walk};
-use karyon_memory::Fresh;
+use karyon_memory::{Fresh, Recollection};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Beginning, DataDir, Ending, Node, NodeError, RunConfig, datadir, verified_run, wall_ms,
@@ -47,14 +47,6 @@ impl Run {
     /// What is wrong with the run; a grant or a key that is refused; whatever keeps a node from
     /// starting; [`RunError::Run`] if the run failed: then the directory says `halted`, and why.
     pub fn begin(&self, data: &Data) -> Result<Outcome, RunError> {
-        self.begin_under(guard()?, data)
-    }
-
-    pub(super) fn begin_under(
-        &self,
-        guard: Option<Arc<Guard>>,
-        data: &Data,
-    ) -> Result<Outcome, RunError> {
         self.check()?;
         let key = data.node_key()?;
         let authority = data.authority(key.public_key(), self)?;
@@ -78,7 +70,7 @@ impl Run {
             inputs: vec![(INPUTS.into(), Inputs::file(&self.inputs))],
         };
         let grounds = Grounds::recorded(&beginning.authority);
-        let dir = match guard {
+        let dir = match guard()? {
             Some(guard) => DataDir::under(guard, &data.path),
             None => DataDir::create(&data.path),
         };
@@ -169,6 +161,7 @@ impl Run {
             stop: Some(node.stop_file()?),
             guard: node.dir().guard().cloned(),
             desk: Some(Arc::default()),
+            recaller: Some(Box::new(Recollection::of(node.dir().path()))),
             ..self.config()
         };
         let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());

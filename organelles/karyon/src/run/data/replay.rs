@@ -2,6 +2,7 @@
 
 use karyon_graph::Graph;
 use karyon_log::{Lane, Walk};
+use karyon_memory::Recollection;
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
     Compared, DataDir, Divergence, Ending, NodeError, RecordError, Recorder, RunConfig,
@@ -72,7 +73,11 @@ impl Run {
             Some(_) => Recorder::resuming(None, walk, &report.end),
             None => Recorder::comparing(walk, records),
         });
-        let config = RunConfig { stop: Some(watch_stop(&data.path)?), ..self.config() };
+        let config = RunConfig {
+            stop: Some(watch_stop(&data.path)?),
+            recaller: Some(Box::new(Recollection::of(&data.path))),
+            ..self.config()
+        };
         let outcome = self.go(config, self.granted(&report), &[], &mut recorder);
         let compared = recorder.as_ref().map(Recorder::compared).unwrap_or_default();
         match outcome {
