@@ -55,7 +55,7 @@ fn begun(children: u64, period_ticks: u64) -> Tree {
             significant: false,
         })
     };
-    let flags = Flags { strategy, intensity, auto_shutdown };
+    let flags = Flags { strategy, intensity, auto_shutdown, max_children: None };
     let below = Supervised { flags, children: (0..children).map(worker).collect() };
     let mut tree = Tree::new(ROOT, below).expect("the tree can be");
     let mut actions = Vec::new();

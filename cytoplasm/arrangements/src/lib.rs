@@ -4,6 +4,7 @@
 //! (`Output::Arranged` in karyon-log); what the bytes mean is said here, for the runtime that
 //! carries them out and for whoever reads the log. Each arrangement has one encoding.
 
+mod child;
 mod reason;
 mod schedule;
 mod told;
@@ -11,6 +12,8 @@ mod told;
 use karyon_types::{AgentId, varint};
 use serde::{Deserialize, Serialize};
 
+pub use child::ChildTerms;
+pub use karyon_supervision::{Restart, Shutdown};
 pub use reason::{ExitReason, REASON_BYTES_MAX};
 pub use schedule::{Schedule, Turns};
 pub use told::Told;
@@ -89,6 +92,27 @@ pub enum Arrangement<'a> {
     /// In which lane the message goes that is the step's next output; one without goes in the
     /// normal lane.
     Lane(Lane),
+    /// An agent is to come to life, and to be added below a supervisor of the run's tree.
+    SpawnUnder {
+        /// The supervisor's number.
+        supervisor: u64,
+        /// How it is supervised there.
+        child: ChildTerms,
+        /// Its name.
+        name: &'a str,
+        /// What its state is made from.
+        how: &'a [u8],
+    },
+    /// An agent that was added so is to be stopped, and not started again.
+    Terminate(AgentId),
+    /// The agent wants to be found by this name.
+    Register(&'a str),
+    /// It gives the name up.
+    Unregister(&'a str),
+    /// It wants to be in this group.
+    Join(&'a str),
+    /// It leaves the group.
+    Leave(&'a str),
     /// The memory was asked.
     Recall {
         /// Of whom; `None`: of everybody.
@@ -113,6 +137,12 @@ mod number {
     pub(super) const CRITICAL: u8 = 20;
     pub(super) const NORMAL: u8 = 21;
     pub(super) const SPECULATIVE: u8 = 22;
+    pub(super) const SPAWN_UNDER: u8 = 24;
+    pub(super) const TERMINATE: u8 = 25;
+    pub(super) const REGISTER: u8 = 26;
+    pub(super) const UNREGISTER: u8 = 27;
+    pub(super) const JOIN: u8 = 28;
+    pub(super) const LEAVE: u8 = 29;
     pub(super) const RECALL: u8 = 30;
 }
 
@@ -150,6 +180,19 @@ impl<'a> Arrangement<'a> {
                 out.extend_from_slice(name.as_bytes());
                 out.extend_from_slice(how);
             }
+            Arrangement::SpawnUnder { supervisor, child, name, how } => {
+                out.push(number::SPAWN_UNDER);
+                varint::write(out, *supervisor);
+                child.encode(out);
+                varint::write(out, name.len() as u64);
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(how);
+            }
+            Arrangement::Terminate(agent) => bind(number::TERMINATE, *agent),
+            Arrangement::Register(name) => named(out, number::REGISTER, name),
+            Arrangement::Unregister(name) => named(out, number::UNREGISTER, name),
+            Arrangement::Join(group) => named(out, number::JOIN, group),
+            Arrangement::Leave(group) => named(out, number::LEAVE, group),
             Arrangement::Lane(Lane::Critical) => out.push(number::CRITICAL),
             Arrangement::Lane(Lane::Normal) => out.push(number::NORMAL),
             Arrangement::Lane(Lane::Speculative) => out.push(number::SPECULATIVE),
@@ -188,6 +231,19 @@ impl<'a> Arrangement<'a> {
                 let (name, how) = std::mem::take(b).split_at_checked(len)?;
                 Arrangement::Spawn { name: std::str::from_utf8(name).ok()?, how }
             }
+            number::SPAWN_UNDER => {
+                let supervisor = varint::read(b)?;
+                let child = ChildTerms::decode(b)?;
+                let len = varint::read(b)?.try_into().ok()?;
+                let (name, how) = std::mem::take(b).split_at_checked(len)?;
+                let name = std::str::from_utf8(name).ok()?;
+                Arrangement::SpawnUnder { supervisor, child, name, how }
+            }
+            number::TERMINATE => Arrangement::Terminate(agent()?),
+            number::REGISTER => Arrangement::Register(text(b)?),
+            number::UNREGISTER => Arrangement::Unregister(text(b)?),
+            number::JOIN => Arrangement::Join(text(b)?),
+            number::LEAVE => Arrangement::Leave(text(b)?),
             number::CRITICAL => Arrangement::Lane(Lane::Critical),
             number::NORMAL => Arrangement::Lane(Lane::Normal),
             number::SPECULATIVE => Arrangement::Lane(Lane::Speculative),
@@ -199,6 +255,16 @@ impl<'a> Arrangement<'a> {
         };
         b.is_empty().then_some(read)
     }
+}
+
+fn named(out: &mut Vec<u8>, number: u8, name: &str) {
+    out.push(number);
+    out.extend_from_slice(name.as_bytes());
+}
+
+/// All that is left, as words.
+fn text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    std::str::from_utf8(std::mem::take(bytes)).ok()
 }
 
 #[cfg(test)]
@@ -222,6 +288,15 @@ mod tests {
             check(&Arrangement::Cancel(TimerId { step, output }));
             check(&Arrangement::TrapExit(repeats));
             check(&Arrangement::Spawn { name: &words, how: &payload });
+            check(&Arrangement::Terminate(AgentId(agent)));
+            check(&Arrangement::Register(&words));
+            check(&Arrangement::Unregister(&words));
+            check(&Arrangement::Join(&words));
+            check(&Arrangement::Leave(&words));
+            for child in ChildTerms::some(ticks) {
+                let (name, how) = (words.as_str(), payload.as_slice());
+                check(&Arrangement::SpawnUnder { supervisor: agent, child, name, how });
+            }
             let about = Some(AgentId(agent)).filter(|agent| agent.0 > 0);
             check(&Arrangement::Recall { about, query: &payload });
             for bond in [Bond::Monitor, Bond::Link] {
@@ -271,6 +346,19 @@ mod tests {
             check(&Arrangement::Lane(lane));
         }
         assert_eq!(bytes(Arrangement::Spawn { name: "Zoë", how: b"go" }), b"\x10\x04Zo\xc3\xabgo");
+        let child = ChildTerms {
+            restart: Restart::Transient,
+            shutdown: Shutdown::Timeout { ticks: 300 },
+            significant: true,
+        };
+        let under = Arrangement::SpawnUnder { supervisor: 9, child, name: "Zo", how: b"go" };
+        assert_eq!(bytes(under), b"\x18\x09\x15\xac\x02\x02Zogo");
+        assert_eq!(Arrangement::decode(b"\x18\x09\x03\x02Zogo"), None, "no such restart");
+        assert_eq!(bytes(Arrangement::Terminate(AgentId(9))), b"\x19\x09");
+        assert_eq!(bytes(Arrangement::Register("a")), b"\x1aa");
+        assert_eq!(bytes(Arrangement::Unregister("a")), b"\x1ba");
+        assert_eq!(bytes(Arrangement::Join("a")), b"\x1ca");
+        assert_eq!(bytes(Arrangement::Leave("a")), b"\x1da");
         let recall = |about| Arrangement::Recall { about, query: b"go" };
         assert_eq!(bytes(recall(None)), b"\x1e\x00go");
         assert_eq!(bytes(recall(Some(AgentId(300)))), b"\x1e\xac\x02go");

@@ -1,6 +1,8 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
-use karyon_arrangements::{Arrangement, Bond, ExitReason, Lane, Schedule, TimerId, bounded_name};
+use karyon_arrangements::{
+    Arrangement, Bond, ChildTerms, ExitReason, Lane, Schedule, TimerId, bounded_name,
+};
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
 use serde::de::DeserializeOwned;
@@ -10,6 +12,7 @@ use smallvec::SmallVec;
 use crate::codec;
 use crate::draws;
 use crate::pressure::Refused;
+use crate::registry::{Registered, Registry};
 use crate::scheduler::TIMER_TICKS_MAX;
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
@@ -135,6 +138,12 @@ pub enum Deed {
     Link(AgentId),
     /// To bring an agent to life.
     Spawn,
+    /// To have this agent stopped by its supervisor.
+    Terminate(AgentId),
+    /// To be found by a name: this agent has it, or nobody (0) if there are too many names.
+    Register(AgentId),
+    /// To be in a group.
+    Join,
     /// To ask the memory.
     Recall,
 }
@@ -237,6 +246,8 @@ pub struct Context<'a> {
     pub(crate) schedule: &'a Schedule,
     /// What the step drew so far.
     pub(crate) drawn: u64,
+    /// Who has which name; `None`: nobody ever took one.
+    pub(crate) names: Option<&'a Registry>,
 }
 
 impl Context<'_> {
@@ -384,6 +395,67 @@ impl Context<'_> {
         let id = SpawnId { step: self.step, output: self.wishes.outputs.len() as u16 };
         self.arrange(&Arrangement::Spawn { name: bounded_name(name), how });
         id
+    }
+
+    /// As [`Context::spawn`], below a `Dynamic` supervisor of the run's tree, which is named by its
+    /// number: from then on that says when the agent is started again, whatever its kind says, and
+    /// stops it with itself. A supervisor that is not there, or has as many children as it may
+    /// have, and bytes that are no state, come as [`Event::Denied`] in the tick in which
+    /// [`Event::Spawned`] would.
+    pub fn spawn_under(
+        &mut self,
+        supervisor: u64,
+        child: ChildTerms,
+        name: &str,
+        how: &[u8],
+    ) -> SpawnId {
+        let id = SpawnId { step: self.step, output: self.wishes.outputs.len() as u16 };
+        let name = bounded_name(name);
+        self.arrange(&Arrangement::SpawnUnder { supervisor, child, name, how });
+        id
+    }
+
+    /// Has an agent that was spawned below a supervisor stopped by that, behind this tick and as
+    /// its terms say; it is not started again. The gate is asked for the right to spawn, with the
+    /// agent as the target.
+    pub fn terminate_child(&mut self, child: AgentId) {
+        self.arrange(&Arrangement::Terminate(child));
+    }
+
+    /// Is found by `name` from the next tick on, until it gives the name up, ends or begins anew.
+    /// Who goes on from its last good state keeps it. Of several who want it in a tick the lowest
+    /// (agent, step, output) gets it; a name that another has, one of the scenario's among them, is
+    /// denied in the next tick ([`Deed::Register`] says who has it), and so is one beyond
+    /// [`NAMES_MAX`](crate::NAMES_MAX). The gate is asked as for a message to itself.
+    pub fn register(&mut self, name: &str) {
+        self.arrange(&Arrangement::Register(name));
+    }
+
+    /// Gives a name up, from the next tick on. One that it does not have is no error.
+    pub fn unregister(&mut self, name: &str) {
+        self.arrange(&Arrangement::Unregister(name));
+    }
+
+    /// Is in a group from the next tick on, for as long as it would have a name. Twice is once. The
+    /// gate is asked as for a message to itself; one beyond
+    /// [`MEMBERSHIPS_MAX`](crate::MEMBERSHIPS_MAX) is denied in the next tick.
+    pub fn join(&mut self, group: &str) {
+        self.arrange(&Arrangement::Join(group));
+    }
+
+    /// Leaves a group, from the next tick on. One that it is not in is no error.
+    pub fn leave(&mut self, group: &str) {
+        self.arrange(&Arrangement::Leave(group));
+    }
+
+    /// Who had this name when the tick began, of those that agents took.
+    pub fn whereis(&self, name: &str) -> Option<Registered> {
+        self.names?.whereis(name)
+    }
+
+    /// Who was in this group when the tick began, in the order of serials.
+    pub fn members(&self, group: &str) -> impl Iterator<Item = Registered> {
+        self.names.into_iter().flat_map(move |names| names.members(group))
     }
 
     /// Asks the memory about an agent, or with `None` about all that it holds. The answer comes as

@@ -9,19 +9,23 @@
 
 use std::collections::VecDeque;
 
+use karyon_arrangements::ChildTerms;
 use karyon_log::{Message, Record};
-use karyon_types::AgentId;
+use karyon_supervision::{ChildId, REQUESTS_MAX};
+use karyon_types::{AgentId, Denial};
 use serde_bytes::ByteBuf;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Deed};
 use crate::bonds::BondChange;
 use crate::census::Ground;
 use crate::engine::lock;
+use crate::error::RunError;
 use crate::leases::Leases;
 use crate::processes::Refusal;
 use crate::scheduler::{Kind, Layout, Newborn, TickOutcome};
 use crate::snapshot::{SavedBirths, SavedLater, SavedSeed, by_of, message_of};
 use crate::terms::Limits;
+use crate::trees::{Admitted, Field, Trees};
 
 /// What a step asked for.
 #[derive(Debug)]
@@ -30,7 +34,28 @@ pub(crate) struct Birth {
     pub(crate) by: Message,
     pub(crate) name: String,
     pub(crate) how: Box<[u8]>,
+    /// Where it is to stand in the tree; `None`: nowhere.
+    pub(crate) under: Option<Place>,
 }
+
+/// Where an agent is to stand in the tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) supervisor: ChildId,
+    pub(crate) child: ChildTerms,
+}
+
+/// What an agent wished for with an output, and was denied behind that tick.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) by: Message,
+    pub(crate) deed: Deed,
+    pub(crate) denial: Denial,
+}
+
+/// Wishes to spawn below supervisors that are busy which wait in a run at a time; one more is
+/// denied. As many as one supervisor keeps itself.
+const WAITING_MAX: usize = REQUESTS_MAX;
 
 /// Who came to life in the course of a run, and who is to.
 pub(crate) struct Births {
@@ -40,6 +65,8 @@ pub(crate) struct Births {
     forks: u64,
     /// For the tick that comes next.
     asked: Vec<Birth>,
+    /// Those whose supervisors were busy, in their order.
+    waiting: Vec<Birth>,
     /// The names of all agents of the run, by serial.
     pub(crate) names: Vec<String>,
     /// The kinds of those behind the scenario's, likewise.
@@ -48,31 +75,40 @@ pub(crate) struct Births {
 
 impl Births {
     pub(crate) fn new(limits: Limits, layout: Layout, names: Vec<String>) -> Births {
-        let (asked, kinds) = (Vec::new(), Vec::new());
-        Births { limits, layout, spawned: 0, forks: 0, asked, names, kinds }
+        let (asked, waiting, kinds) = (Vec::new(), Vec::new(), Vec::new());
+        Births { limits, layout, spawned: 0, forks: 0, asked, waiting, names, kinds }
+    }
+
+    /// The names of the scenario's agents, by serial.
+    pub(crate) fn of_scenario(&self) -> &[String] {
+        self.names.get(..self.names.len() - self.kinds.len()).unwrap_or_default()
     }
 
     /// For a snapshot: what is asked for, and how many came; of each that came, what is not with
-    /// its scheduler.
+    /// its scheduler. `None`: somebody asked for a place in the tree, which is settled soon.
     pub(crate) fn save(
         &self,
         leases: &Leases,
-        seed: impl Fn(AgentId) -> SavedSeed,
-    ) -> (SavedBirths, Vec<SavedLater>) {
-        let Births { limits: _, layout: _, spawned, forks, asked, names, kinds } = self;
+        seed: impl Fn(AgentId) -> (SavedSeed, bool),
+    ) -> Option<(SavedBirths, Vec<SavedLater>)> {
+        let Births { limits: _, layout: _, spawned, forks, asked, waiting, names, kinds } = self;
+        if !waiting.is_empty() || asked.iter().any(|birth| birth.under.is_some()) {
+            return None;
+        }
         let mut asked: Vec<_> = asked.iter().collect();
         asked.sort_unstable_by_key(|birth| birth.by);
         let asked = asked
             .into_iter()
-            .map(|Birth { by, name, how }| (by_of(*by), name.clone(), ByteBuf::from(how.to_vec())));
+            .map(|birth| (by_of(birth.by), birth.name.clone(), ByteBuf::from(birth.how.to_vec())));
         let births = SavedBirths { spawned: *spawned, forks: *forks, asked: asked.collect() };
         let scenarios = names.len() - kinds.len();
         let later = (1..).zip(names).skip(scenarios).zip(kinds).map(|((serial, name), kind)| {
             let above = leases.above(AgentId(serial)).map_or(0, |above| above.0);
             let (name, kind) = (name.clone(), (*kind).to_owned());
-            SavedLater { name, kind, above, seed: seed(AgentId(serial)) }
+            let (seed, supervised) = seed(AgentId(serial));
+            SavedLater { name, kind, above, seed, supervised }
         });
-        (births, later.collect())
+        Some((births, later.collect()))
     }
 
     /// Whoever came to life, as saved; `kinds` are theirs.
@@ -82,7 +118,10 @@ impl Births {
         self.names.extend(later.iter().map(|later| later.name.clone()));
         self.asked = asked
             .into_iter()
-            .map(|(by, name, how)| Birth { by: message_of(by), name, how: how.into_vec().into() })
+            .map(|(by, name, how)| {
+                let how = how.into_vec().into();
+                Birth { by: message_of(by), name, how, under: None }
+            })
             .collect();
     }
 
@@ -102,37 +141,105 @@ impl Births {
         self.kinds.get((id.0 as usize).checked_sub(1 + scenarios)?).copied()
     }
 
-    /// Takes what was asked for in a tick; how many are to come to life in the next.
-    pub(crate) fn ask(&mut self, births: &mut Vec<Birth>) -> u64 {
+    /// Takes what was asked for in a tick.
+    pub(crate) fn ask(&mut self, births: &mut Vec<Birth>) {
         self.asked.append(births);
-        self.asked.len() as u64
+    }
+
+    /// How many are to come to life, or to be denied, in the tick that comes next.
+    pub(crate) fn due(&self, trees: Option<&Trees>) -> u64 {
+        let is_busy = |place: &Place| trees.is_some_and(|trees| trees.is_busy(place.supervisor));
+        let due = self.waiting.iter().filter(|birth| !birth.under.as_ref().is_some_and(is_busy));
+        (self.asked.len() + due.count()) as u64
     }
 
     /// Brings to life whom agents asked for in the tick before, and has them told in the one that
     /// begins. Appends their records; how many.
     pub(crate) fn begin<A: Agent>(
         &mut self,
-        ground: &Ground<'_, A>,
+        field: &mut Field<'_, '_, A>,
+        mut trees: Option<&mut Trees>,
         leases: &mut Leases,
         records: &mut Vec<u8>,
-    ) -> u32 {
+    ) -> Result<u32, RunError> {
+        let ground = field.ground;
         let mut asked = std::mem::take(&mut self.asked);
         asked.sort_unstable_by_key(|birth| birth.by);
+        let waited = std::mem::take(&mut self.waiting);
         let mut count = 0;
-        for Birth { by, name, how } in asked {
-            let mut child = None;
-            if self.spawned < self.limits.spawned {
-                let newborn = |id| Newborn::from_bytes(ground.plan, id, how);
-                child = self.open(ground, leases, (by.from, Some(by)), name, newborn, records);
-                self.spawned += u64::from(child.is_some());
-                count += 2 * u32::from(child.is_some());
-            }
+        for birth in waited.into_iter().chain(asked) {
+            let by = birth.by;
+            let child = match (birth.under, trees.as_deref_mut()) {
+                (None, _) => self.bear(field.ground, leases, birth, records),
+                (Some(place), Some(trees)) => {
+                    match self.admit(field, trees, leases, (birth, place), records)? {
+                        Some(child) => child,
+                        None => continue,
+                    }
+                }
+                (Some(_), None) => Err(Denial::ExceedsCapabilityScope),
+            };
+            count += 2 * u32::from(child.is_ok());
             if let Some(slab) = self.layout.home(by.from).and_then(|home| ground.slabs.get(home)) {
                 lock(slab).hear_of_birth(by, child);
             }
         }
         ground.plan.set_born(self.spawned, self.names.len() as u64);
-        count
+        Ok(count)
+    }
+
+    /// Brings an agent to life that stands in no tree.
+    fn bear<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        leases: &mut Leases,
+        Birth { by, name, how, .. }: Birth,
+        records: &mut Vec<u8>,
+    ) -> Result<AgentId, Denial> {
+        if self.spawned >= self.limits.spawned {
+            return Err(Denial::BudgetExhausted);
+        }
+        let newborn = |id| Newborn::from_bytes(ground.plan, id, how);
+        let child = self.open(ground, leases, (by.from, Some(by)), (name, false), newborn, records);
+        self.spawned += u64::from(child.is_some());
+        child.ok_or(Denial::BudgetExhausted)
+    }
+
+    /// Brings an agent to life below a supervisor; `None`: it waits for that.
+    fn admit<A: Agent>(
+        &mut self,
+        field: &mut Field<'_, '_, A>,
+        trees: &mut Trees,
+        leases: &mut Leases,
+        (birth, place): (Birth, Place),
+        records: &mut Vec<u8>,
+    ) -> Result<Option<Result<AgentId, Denial>>, RunError> {
+        if self.spawned >= self.limits.spawned {
+            return Ok(Some(Err(Denial::BudgetExhausted)));
+        }
+        let id = AgentId(self.names.len() as u64 + 1);
+        match trees.admit(field.now, id, &place) {
+            Admitted::Starts => {}
+            Admitted::Waits if self.waiting.len() < WAITING_MAX => {
+                self.waiting.push(birth);
+                return Ok(None);
+            }
+            Admitted::Waits => return Ok(Some(Err(Denial::BudgetExhausted))),
+            Admitted::Refused(denial) => return Ok(Some(Err(denial))),
+        }
+        let Birth { by, name, how, .. } = birth;
+        let newborn = Newborn::from_bytes(field.ground.plan, id, how);
+        let began = newborn.begins();
+        let mut child = None;
+        if began {
+            let asks = (by.from, Some(by));
+            child = self.open(field.ground, leases, asks, (name, true), |_| newborn, records);
+        }
+        // As with OTP: what does not start is not added, and counts nowhere.
+        trees.started(field, id, child.is_some())?;
+        self.spawned += u64::from(child.is_some());
+        let why = if began { Denial::BudgetExhausted } else { Denial::MalformedArguments };
+        Ok(Some(child.ok_or(why)))
     }
 
     /// A second agent begins with the state of one.
@@ -151,7 +258,7 @@ impl Births {
         let serial = self.names.len() as u64 + 1;
         let name = self.names.get(of.0 as usize - 1).map_or("", String::as_str);
         let name = format!("{}/fork-{serial}", karyon_arrangements::bounded_name(name));
-        let child = self.open(ground, leases, (of, None), name, |_| copy, records);
+        let child = self.open(ground, leases, (of, None), (name, false), |_| copy, records);
         self.forks += u64::from(child.is_some());
         ground.plan.set_born(self.spawned, self.names.len() as u64);
         child.ok_or(Refusal::TooMany)
@@ -164,7 +271,7 @@ impl Births {
         ground: &Ground<'_, A>,
         leases: &mut Leases,
         (from, by): (AgentId, Option<Message>),
-        name: String,
+        (name, supervised): (String, bool),
         newborn: impl FnOnce(AgentId) -> Newborn<A>,
         records: &mut Vec<u8>,
     ) -> Option<AgentId> {
@@ -181,7 +288,7 @@ impl Births {
         Record::Spawn { agent: id, kind, lease, name: &name }.encode(records);
         self.names.push(name);
         self.kinds.push(newborn.kind());
-        lock(slab(id)?).be_born(id, newborn, handle, used);
+        lock(slab(id)?).be_born(id, newborn, (handle, used), supervised);
         Some(id)
     }
 }

@@ -36,6 +36,11 @@ pub(crate) enum BondChange {
         reason: ExitReason,
         left: Left,
     },
+    /// No bond: with this output an agent wants another one to be stopped by its supervisor.
+    Terminate {
+        by: Message,
+        child: AgentId,
+    },
 }
 
 /// What is left of an agent that ended.
@@ -77,6 +82,17 @@ pub(crate) struct Bonds {
     due: BTreeMap<AgentId, Vec<Signal>>,
     /// Who was told something since somebody looked.
     fresh: Vec<AgentId>,
+    /// Who ended, or began anew, since the tick began.
+    fallen: Vec<(AgentId, Fallen)>,
+}
+
+/// An end behind which nothing is left of what an agent had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fallen {
+    /// The step in which it ended; what it wanted up to there is void.
+    pub(crate) step: u64,
+    /// It may go on as it was, if it is there again.
+    rests: bool,
 }
 
 impl Bonds {
@@ -109,6 +125,7 @@ impl Bonds {
                 }
             }
             BondChange::End { by, reason, left } => self.end(by, &reason, left),
+            BondChange::Terminate { .. } => {}
         }
     }
 
@@ -125,6 +142,24 @@ impl Bonds {
     /// Whether an agent ended for good.
     pub(crate) fn is_gone(&self, id: AgentId) -> bool {
         self.gone.contains(&id)
+    }
+
+    /// Nobody has anything to lose.
+    pub(crate) fn pass_over_fallen(&mut self) {
+        self.fallen.clear();
+    }
+
+    /// Who lost what it had since somebody asked, and with which of its steps at the latest.
+    pub(crate) fn take_fallen(&mut self) -> BTreeMap<AgentId, Fallen> {
+        let mut fallen: BTreeMap<AgentId, Fallen> = BTreeMap::new();
+        for (who, end) in self.fallen.drain(..) {
+            if end.rests && !self.gone.contains(&who) {
+                continue;
+            }
+            let last = fallen.entry(who).or_insert(end);
+            last.step = last.step.max(end.step);
+        }
+        fallen
     }
 
     /// The signals that are due in the next tick, by receiver.
@@ -159,6 +194,10 @@ impl Bonds {
 
     fn end(&mut self, by: Message, reason: &ExitReason, left: Left) {
         let who = by.from;
+        if left != Left::LastGood {
+            let rests = left == Left::Resting;
+            self.fallen.push((who, Fallen { step: by.step, rests }));
+        }
         match left {
             Left::LastGood | Left::Resting => {}
             Left::Nothing | Left::Anew => {
@@ -183,6 +222,7 @@ impl Bonds {
     pub(crate) fn began(&mut self, who: AgentId, goes_on: bool) {
         self.gone.remove(&who);
         if !goes_on {
+            self.fallen.push((who, Fallen { step: u64::MAX, rests: false }));
             self.due.remove(&who);
             self.forget_monitors(who);
         }

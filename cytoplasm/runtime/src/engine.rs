@@ -36,12 +36,13 @@ use crate::pace::Pace;
 use crate::processes::MAX_HELD;
 use crate::recall::Recalls;
 use crate::recorder::Recorder;
+use crate::registry::{Board, Names};
 use crate::schedule;
 use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::snapshot::{self, Taker};
 use crate::tally::Tallied;
-use crate::terms::{Counts, Ending, Outcome, Population, Progress, RunConfig};
+use crate::terms::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig};
 use crate::trees::Trees;
 use crate::watching::Watched;
 
@@ -62,7 +63,7 @@ pub fn run<A: Agent>(
     let desk = Open::new(config.desk.clone());
     let mut owned =
         recorder.take().ok_or_else(|| RunError::Runtime("a run needs a recorder".into()))?;
-    let prepared = prepare(&population).and_then(|trees| {
+    let prepared = prepare(&population, config.limits).and_then(|trees| {
         schedule::record(&config.schedule, &mut owned)?;
         Ok((trees, Leases::bring_to_life(&population, config.limits, &mut owned)?))
     });
@@ -87,6 +88,7 @@ pub fn run<A: Agent>(
         recalls: config.recaller.is_some(),
         spawned: AtomicU64::new(0),
         last: AtomicU64::new(population.names.len() as u64),
+        names: Board::default(),
     };
     let layout = Layout::new(plan.agents, schedulers);
     let epoch = config.schedule.is_free().then(|| Epoch::new(schedulers));
@@ -117,6 +119,7 @@ pub fn run<A: Agent>(
         bonds: Bonds::new(plan.agents),
         trees,
         births,
+        names: Names::default(),
         recalls: Recalls::new(config.recaller, layout),
         layout,
         losing: Vec::new(),
@@ -198,9 +201,11 @@ pub fn run<A: Agent>(
 }
 
 /// The tree above a population, if it has one that fits.
-fn prepare<A>(population: &Population<A>) -> Result<Option<Box<Trees>>, RunError> {
+fn prepare<A>(population: &Population<A>, limits: Limits) -> Result<Option<Box<Trees>>, RunError> {
     let tree = population.tree.clone();
-    let trees = tree.map(|below| Trees::new(below, population.names.len() as u64)).transpose()?;
+    let later = limits.spawned.saturating_add(limits.forks);
+    let agents = population.names.len() as u64;
+    let trees = tree.map(|below| Trees::new(below, agents, later)).transpose()?;
     Ok(trees.map(Box::new))
 }
 
@@ -286,6 +291,7 @@ struct Leader {
     bonds: Bonds,
     trees: Option<Box<Trees>>,
     births: Births,
+    names: Names,
     recalls: Recalls,
     layout: Layout,
     /// First and last of those who are lost in the current tick.
@@ -462,7 +468,7 @@ impl Leader {
         Record::Tick(tick).encode(&mut self.framing);
         self.framed = 1 + self.leases.change(tick, &mut self.framing)?;
         self.framed += self.orders.frame(&mut self.framing);
-        self.framed += self.births.begin(ground, &mut self.leases, &mut self.framing);
+        self.bring_to_life(ground, tick)?;
         self.framed += self.recalls.begin(ground, tick, &mut self.recorder, &mut self.framing)?;
         self.bonds.last = self.births.names.len() as u64;
         Ok(())
@@ -508,13 +514,14 @@ impl Leader {
         let released = batch.items.len() as u64 + activated.unwrap_or(0);
         let mut waiting = 0;
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
-        let (mut born, mut refused, mut later) = (0, 0, Vec::new());
+        let (mut refused, mut later) = (0, Vec::new());
         let mut recalls = Vec::new();
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
             later.extend(Later::take(&mut outcome));
-            born = self.births.ask(&mut outcome.births);
+            self.births.ask(&mut outcome.births);
+            self.names.ask(&mut outcome.names);
             recalls.append(&mut outcome.recalls);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
@@ -551,7 +558,7 @@ impl Leader {
         if refused > 0 {
             self.progress.refused.fetch_add(refused, Ordering::Relaxed);
         }
-        Ok(Left { events: waiting + sent + born + self.bonds.waiting(), timer })
+        Ok(Left { events: waiting + sent + self.wishes() + self.bonds.waiting(), timer })
     }
 
     fn apply(&mut self, change: BondChange) {

@@ -27,7 +27,6 @@ mod epoch;
 mod error;
 mod input;
 mod keeper;
-mod kinds;
 mod leases;
 mod node;
 mod orders;
@@ -37,6 +36,7 @@ mod pressure;
 pub mod processes;
 mod recall;
 mod recorder;
+mod registry;
 mod root;
 mod schedule;
 mod scheduler;
@@ -66,22 +66,22 @@ pub use engine::run;
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
 pub use karyon_arrangements::{
-    ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+    ChildTerms, ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
 };
-pub use karyon_supervision::{Exit, Intensity, Restart};
-pub use kinds::{AnyAgent, KINDS_MAX, KindOf, Kinds, KindsError};
+pub use karyon_supervision::{Exit, Intensity, Restart, Shutdown};
 pub use leases::{Change, ChangeError};
 pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
 pub use pressure::{Refused, Shed};
 pub use recall::{ANSWER_BYTES_MAX, Asked, Prefix, RECALL_TICKS, RECALLS_PER_AGENT, Recaller};
 pub use recorder::{RecordError, Recorder, wall_ms};
+pub use registry::{MEMBERSHIPS_MAX, NAMES_MAX, REGISTERED_BYTES_MAX, Registered};
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use snapshot::{Every, Keep, Snapshot, SnapshotFolder, Snapshots, Start};
 pub use tally::{Tallied, Tally};
 pub use terms::{
-    Born, Counts, Ending, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
+    Born, Counts, Ending, KINDS_MAX, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
 };
 pub use trees::{ROOT, TreeError};
 pub use watchdog::{STEP_LIMIT, Stuck, Watch};

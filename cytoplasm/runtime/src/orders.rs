@@ -186,7 +186,7 @@ impl Orders {
             (OrderVerb::Fork, _) => {
                 life.births.fork(ground, life.leases, agent, &mut born).map(Some)
             }
-            (OrderVerb::Restart, Some(trees)) if ground.plan.supervises(agent) => {
+            (OrderVerb::Restart, Some(trees)) if trees.supervises(agent) => {
                 trees.restart(field, agent)?.map(|()| None)
             }
             (OrderVerb::Pause | OrderVerb::Resume | OrderVerb::Kill | OrderVerb::Restart, _) => {

@@ -37,6 +37,7 @@ use crate::error::RunError;
 use crate::input::InputItem;
 use crate::pressure;
 use crate::recall::Recall;
+use crate::registry::{Naming, Registry};
 use crate::standing::Standing;
 use crate::terms::Counts;
 use crate::trace;
@@ -101,6 +102,8 @@ pub(crate) struct TickOutcome {
     pub(crate) timer: Option<Tick>,
     /// Whom agents want to bring to life.
     pub(crate) births: Vec<Birth>,
+    /// Names and groups that agents want.
+    pub(crate) names: Vec<Naming>,
     /// What agents ask the memory.
     pub(crate) recalls: Vec<Recall>,
     /// Where in all of this the agents behind the scenario's begin, by serial.
@@ -149,6 +152,8 @@ pub(crate) struct Scheduler<A> {
     lost: BTreeSet<AgentId>,
     /// If it is free-running.
     boxes: Option<Box<Boxes>>,
+    /// Who has which name in the tick that runs, should names be taken in this run.
+    names: Option<Arc<Registry>>,
     /// Where it says what it runs, if somebody watches.
     pub(crate) pulse: Option<Arc<Pulse>>,
 }
@@ -266,6 +271,7 @@ impl<A: Agent> Scheduler<A> {
             parked: BTreeMap::new(),
             lost: BTreeSet::new(),
             boxes: None,
+            names: None,
             pulse: None,
         }
     }
@@ -279,6 +285,7 @@ impl<A: Agent> Scheduler<A> {
     /// timers, then external inputs, then by lane, sender, sender's step and output. The inbox is
     /// ordered by sender already.
     pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick, inbox: &[Envelope]) {
+        self.names = plan.names.read();
         let all_timers = self.timers_due(tick);
         let all_signals = std::mem::take(&mut self.signals);
         let (mut timers, mut signals) = (all_timers.as_slice(), all_signals.as_slice());
@@ -338,6 +345,7 @@ impl<A: Agent> Scheduler<A> {
         self.signals.clear();
         self.outcome.timer = self.wheel.soonest(self.outcome.sent == 0).map(Tick);
         self.outcome.held = self.held();
+        self.names = None;
         order.clear();
         self.order = order;
     }
@@ -383,6 +391,7 @@ impl<A: Agent> Scheduler<A> {
                 Held::Signal(signal) => self.signal(plan, tick, signal, emptied),
                 Held::Timer(timer) => self.fire(plan, tick, id, *timer, emptied),
                 Held::Birth(by, child) => self.tell_of_birth(plan, tick, (*by, *child), emptied),
+                Held::Denied(refused) => self.tell_refused(plan, tick, *refused, emptied),
                 Held::Told(by, news) => self.tell_of_output(plan, tick, (*by, news), emptied),
                 Held::Input(item) => self.handle_input(plan, tick, id, item, emptied),
                 Held::Mail(envelope) => self.handle_mail(plan, tick, id, envelope, emptied),
@@ -495,9 +504,9 @@ impl<A: Agent> Scheduler<A> {
             self.wishes.clear();
             let bound = plan.limits.outputs_per_step;
             let (step, wishes) = (slot.steps, &mut self.wishes);
-            let schedule = &plan.schedule;
+            let (schedule, names) = (&plan.schedule, self.names.as_deref());
             let mut context =
-                Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0 };
+                Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0, names };
             let chaos = plan.chaos.kills(id, tick, &due.cause, attempt);
             if let Some(pulse) = &self.pulse {
                 pulse.begin(id, &due.cause);
@@ -516,10 +525,11 @@ impl<A: Agent> Scheduler<A> {
             self.counts.crashes += 1;
             self.outcome.crashes += 1;
             let again = redeliver.is_some_and(|most| attempt < most);
+            let supervised = plan.supervises(&self.origins, id);
             let mut decision = match (kind.restart.restarts_after(Exit::Failure), again) {
                 // In a tree only its supervisor knows whether it is started again.
-                (_, true) if plan.supervises(id) => Decision::Redelivered,
-                (_, false) if plan.supervises(id) => Decision::LeftToSupervisor,
+                (_, true) if supervised => Decision::Redelivered,
+                (_, false) if supervised => Decision::LeftToSupervisor,
                 (false, _) => Decision::Stopped,
                 (true, true) => Decision::Redelivered,
                 (true, false) => Decision::Restarted,

@@ -52,6 +52,7 @@ const FLAGS: Flags = Flags {
     strategy: Strategy::OneForAll,
     intensity: Intensity { restarts: 0, period_ticks: 1 },
     auto_shutdown: AutoShutdown::AllSignificant,
+    max_children: None,
 };
 
 /// With no restart borne, no time is needed.

@@ -34,13 +34,19 @@ impl<'a> Wanted<'a> {
             (Deed::Remember, Ok(lease)) => Output::Remembered { lease, write: payload },
             (Deed::Remember, Err(denial)) => Output::Forgone { denial, write: payload },
             (
-                Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn | Deed::Recall,
-                Ok(lease),
-            ) => Output::Arranged { lease: Some(lease), what: payload },
-            (
-                Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn | Deed::Recall,
-                Err(denial),
-            ) => Output::Unarranged { denial, what: payload },
+                Deed::Arm
+                | Deed::Monitor(_)
+                | Deed::Link(_)
+                | Deed::Spawn
+                | Deed::Terminate(_)
+                | Deed::Register(_)
+                | Deed::Join
+                | Deed::Recall,
+                decision,
+            ) => match decision {
+                Ok(lease) => Output::Arranged { lease: Some(lease), what: payload },
+                Err(denial) => Output::Unarranged { denial, what: payload },
+            },
         }
     }
 }

@@ -21,6 +21,9 @@ use crate::snapshot::Snapshots;
 use crate::tally::Tally;
 use crate::watchdog::Watch;
 
+/// The kinds of a run, at most: the number of a kind takes two bytes of a record.
+pub const KINDS_MAX: usize = 16_384;
+
 /// Bounds of a run in tick mode. Passing one of the first two ends the run, unless it sheds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -5,6 +5,7 @@
 //! comes next, in the order in which it was done; the first starts of all are not recorded, since
 //! each agent's beginning is.
 
+mod added;
 mod saved;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -17,13 +18,15 @@ use karyon_supervision::{
 };
 use karyon_types::{AgentId, Tick};
 
+use self::added::Added;
+pub(crate) use self::added::Admitted;
 use crate::agent::Agent;
 use crate::bonds::{BondChange, Bonds, Left, Signal};
 use crate::census::Ground;
 use crate::engine::lock;
 use crate::error::RunError;
 use crate::processes::Refusal;
-use crate::scheduler::{Scheduler, Stopped, Verdict, share};
+use crate::scheduler::{Layout, Scheduler, Stopped, Verdict};
 
 /// The supervisor above all others. No agent has this serial: to an agent that is asked to end it
 /// is whoever asks.
@@ -46,7 +49,7 @@ pub enum TreeError {
     #[error("{0} stands nowhere in the tree: give it a supervisor")]
     Unsupervised(AgentId),
     /// A supervisor that could be taken for an agent.
-    #[error("{0} is a supervisor: give it a number above the last agent's")]
+    #[error("{0} is a supervisor: give it a number above that of the last agent that may come")]
     SupervisorId(ChildId),
 }
 
@@ -77,6 +80,8 @@ pub(crate) struct Trees {
     told: usize,
     /// What is told behind the next tick.
     later: Vec<Event>,
+    /// What agents want of it.
+    pub(crate) added: Added,
     failed_starts: u32,
     last_failed: Option<AgentId>,
     /// The root's.
@@ -87,10 +92,10 @@ pub(crate) struct Trees {
 }
 
 impl Trees {
-    /// The tree above agents with the serials 1 to `agents`.
-    pub(crate) fn new(below: Supervised, agents: u64) -> Result<Trees, TreeError> {
+    /// The tree above agents with the serials 1 to `agents`; so many may come to life later.
+    pub(crate) fn new(below: Supervised, agents: u64, later: u64) -> Result<Trees, TreeError> {
         let mut seen = HashSet::new();
-        check(&below, agents, &mut seen)?;
+        check(&below, (agents, agents.saturating_add(later)), &mut seen)?;
         if let Some(missing) = (1..=agents).find(|serial| !seen.contains(serial)) {
             return Err(TreeError::Unsupervised(AgentId(missing)));
         }
@@ -105,6 +110,7 @@ impl Trees {
             lost: Vec::new(),
             told: 0,
             later: Vec::new(),
+            added: Added::default(),
             failed_starts: 0,
             last_failed: None,
             intensity,
@@ -120,24 +126,28 @@ impl Trees {
 
     /// Notes what concerns it of what happened in a tick.
     pub(crate) fn note(&mut self, change: &BondChange) {
-        // Those that came to life in the run stand in no tree.
-        if let BondChange::End { by, reason, left } = change
-            && by.from.0 <= self.agents
-        {
-            self.ended.push((by.from, exit_of(reason)));
-            if *left == Left::Resting {
-                let child = ChildId(by.from.0);
-                let above = self.tree.parent(child).unwrap_or(ROOT);
-                self.resting.insert(child, self.tree.begun(above));
+        match change {
+            BondChange::End { by, reason, left } if self.supervises(by.from) => {
+                self.ended.push((by.from, exit_of(reason)));
+                if *left == Left::Resting {
+                    let child = ChildId(by.from.0);
+                    let above = self.tree.parent(child).unwrap_or(ROOT);
+                    self.resting.insert(child, self.tree.begun(above));
+                }
             }
+            BondChange::Terminate { by, child } => self.added.terminate(*by, *child),
+            BondChange::End { .. } | BondChange::Bind { .. } | BondChange::Unbind { .. } => {}
         }
+    }
+
+    /// Whether an agent stands in the tree: all of the scenario's do, and those that were added.
+    pub(crate) fn supervises(&self, id: AgentId) -> bool {
+        id.0 <= self.agents || self.tree.parent(ChildId(id.0)).is_some()
     }
 
     /// Agents were lost in the tick that runs.
     pub(crate) fn lose(&mut self, first: AgentId, last: AgentId) {
-        if first.0 <= self.agents {
-            self.lost.push((first, AgentId(last.0.min(self.agents))));
-        }
+        self.lost.push((first, last));
     }
 
     fn is_lost(&self, id: AgentId) -> bool {
@@ -200,6 +210,7 @@ impl Trees {
         for (agent, exit) in std::mem::take(&mut self.ended) {
             self.hear(field, Event::Exited(ChildId(agent.0), exit))?;
         }
+        self.see_to_terminations(field)?;
         // Whoever ended in its last tick ended in time.
         self.see_to_overdue(field)?;
         self.outcome(field)
@@ -241,9 +252,6 @@ impl Trees {
 
     /// The supervisor that can start a child again because somebody asks.
     fn restarts(&self, child: ChildId) -> Result<ChildId, Refusal> {
-        if !(1..=self.agents).contains(&child.0) {
-            return Err(Refusal::Unknown);
-        }
         if self.is_lost(AgentId(child.0)) {
             return Err(Refusal::Exited);
         }
@@ -410,9 +418,12 @@ impl Trees {
     }
 
     fn forget<A: Agent>(&mut self, field: &mut Field<'_, '_, A>, child: ChildId) {
-        if self.resting.remove(&child).is_some() {
-            let id = AgentId(child.0);
+        let id = AgentId(child.0);
+        let rested = self.resting.remove(&child).is_some();
+        if rested || id.0 > self.agents {
             with(field.ground, id, |slab| slab.discard(id));
+        }
+        if rested {
             field.bonds.forget_monitors(id);
         }
     }
@@ -439,13 +450,17 @@ pub(crate) fn with<A: Agent, T>(
     id: AgentId,
     what: impl FnOnce(&mut Scheduler<A>) -> T,
 ) -> Option<T> {
-    let slab = id.0.checked_sub(1)? / share(ground.plan.agents, ground.slabs.len());
-    let slab = ground.slabs.get(usize::try_from(slab).ok()?)?;
+    let home = Layout::new(ground.plan.agents, ground.slabs.len()).home(id)?;
+    let slab = ground.slabs.get(home)?;
     Some(what(&mut lock(slab)))
 }
 
 /// Whether workers are agents and supervisors are none.
-fn check(below: &Supervised, agents: u64, seen: &mut HashSet<u64>) -> Result<(), TreeError> {
+fn check(
+    below: &Supervised,
+    (agents, last): (u64, u64),
+    seen: &mut HashSet<u64>,
+) -> Result<(), TreeError> {
     for spec in &below.children {
         match spec {
             Spec::Worker(worker) if (1..=agents).contains(&worker.id.0) => {
@@ -455,10 +470,10 @@ fn check(below: &Supervised, agents: u64, seen: &mut HashSet<u64>) -> Result<(),
             }
             Spec::Worker(worker) => return Err(TreeError::NoAgent(worker.id)),
             Spec::Supervisor { id, below, .. } => {
-                if id.0 <= agents {
+                if id.0 <= last {
                     return Err(TreeError::SupervisorId(*id));
                 }
-                check(below, agents, seen)?;
+                check(below, (agents, last), seen)?;
             }
         }
     }

@@ -156,6 +156,10 @@ impl Children {
         self.order.range(place..).next().and_then(|(_, id)| self.by_id.get(id))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// In the order of their starts.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Child> {
         self.order.values().filter_map(|id| self.by_id.get(id))

@@ -57,6 +57,8 @@ pub enum Refusal {
     Misfit(SpecError),
     /// Too many requests wait: ask again.
     Busy,
+    /// It has as many children as it may have.
+    TooMany,
     /// The supervisor has ended.
     Ended,
 }

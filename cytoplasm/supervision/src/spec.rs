@@ -118,6 +118,9 @@ pub struct Flags {
     pub intensity: Intensity,
     /// When it ends by itself.
     pub auto_shutdown: AutoShutdown,
+    /// Children that it has at most, those about to be restarted included: one more is not added.
+    /// `None`: any number. Elixir's `max_children`.
+    pub max_children: Option<u64>,
 }
 
 /// Why a spec is refused.

@@ -171,6 +171,11 @@ impl Supervisor {
         self.window.recent(now)
     }
 
+    /// Whether it does nothing just now: what is asked is carried out at once.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
     /// Requests that wait.
     pub fn requests(&self) -> usize {
         self.requests
@@ -320,6 +325,11 @@ impl Supervisor {
                 self.flags.check_child(&spec).map_err(Refusal::Misfit)?;
                 if let Some(state) = self.state(spec.id) {
                     return Err(state.in_the_way());
+                }
+                if self.flags.max_children.is_some_and(|most| self.children.len() as u64 >= most) {
+                    // Whoever named it, names it no more.
+                    actions.push(Action::Forget(spec.id));
+                    return Err(Refusal::TooMany);
                 }
                 self.children.add(spec);
                 self.start(spec.id, Start::Added { ticket }, actions);

@@ -3,7 +3,7 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
-use karyon_arrangements::{Arrangement, Bond, Lane, Schedule, Told};
+use karyon_arrangements::{Arrangement, Bond, ChildTerms, Lane, Restart, Schedule, Shutdown, Told};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
     Record, Target, Verb,
@@ -232,9 +232,38 @@ fn arrangement_view(bytes: &[u8]) -> Value {
         Some(Arrangement::Spawn { name, how }) => {
             json!({ "spawn": { "name": name, "how": payload_view(how) } })
         }
+        Some(Arrangement::SpawnUnder { supervisor, child, name, how }) => json!({
+            "spawn": {
+                "name": name,
+                "how": payload_view(how),
+                "under": supervisor,
+                "child": child_view(child),
+            }
+        }),
+        Some(Arrangement::Terminate(agent)) => json!({ "terminate": agent.0 }),
+        Some(Arrangement::Register(name)) => json!({ "register": name }),
+        Some(Arrangement::Unregister(name)) => json!({ "unregister": name }),
+        Some(Arrangement::Join(group)) => json!({ "join": group }),
+        Some(Arrangement::Leave(group)) => json!({ "leave": group }),
         // Of a later version.
         None => json!({ "unknown": payload_view(bytes) }),
     }
+}
+
+fn child_view(child: ChildTerms) -> Value {
+    json!({
+        "restart": match child.restart {
+            Restart::Permanent => "permanent",
+            Restart::Transient => "transient",
+            Restart::Temporary => "temporary",
+        },
+        "shutdown": match child.shutdown {
+            Shutdown::BrutalKill => "brutal_kill".into(),
+            Shutdown::Timeout { ticks } => json!({ "ticks": ticks }),
+            Shutdown::Infinity => "infinity".into(),
+        },
+        "significant": child.significant,
+    })
 }
 
 fn told_view(bytes: &[u8]) -> Value {

@@ -3,6 +3,7 @@
 //! Requests are strict: a field that is not known is refused. Answers only grow: who reads them
 //! ignores what it does not know.
 
+use karyon_log::Control;
 use serde::{Deserialize, Serialize};
 
 /// The version that is spoken.
@@ -166,6 +167,27 @@ pub struct Grounds {
     pub principal: String,
     /// Why.
     pub reason: String,
+}
+
+impl Grounds {
+    /// What the one grant of a run says, of the records with which its log begins.
+    pub fn recorded(records: &[Control]) -> Option<Grounds> {
+        let grant = records.iter().find_map(|record| match record {
+            Control::Grant(grant) => Some(grant),
+            _ => None,
+        })?;
+        let principal = records.iter().find_map(|record| match record {
+            Control::Principal(principal) if principal.id == grant.principal => {
+                Some(&principal.name)
+            }
+            _ => None,
+        })?;
+        let reason = records.iter().find_map(|record| match record {
+            Control::Reason(reason) if reason.id == grant.reason => Some(&reason.label),
+            _ => None,
+        })?;
+        Some(Grounds { grant: grant.id, principal: principal.clone(), reason: reason.clone() })
+    }
 }
 
 /// A state as people read it.

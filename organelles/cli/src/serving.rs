@@ -20,8 +20,12 @@ pub(crate) fn open(
     settings: &Settings,
 ) -> Option<Server> {
     let desk = Arc::clone(settings.desk.as_ref()?);
-    let about =
-        About { karyon: VERSION.into(), log: node.log(), boot, grounds: grounds(authority) };
+    let about = About {
+        karyon: VERSION.into(),
+        log: node.log(),
+        boot,
+        grounds: Grounds::recorded(authority),
+    };
     match Server::open(node.dir(), about, desk) {
         Ok(server) => Some(server),
         Err(error) => {
@@ -75,21 +79,4 @@ pub(crate) fn tell_metrics(
             None
         }
     }
-}
-
-/// Why it runs, and who answers for it: what its one grant says.
-fn grounds(records: &[Control]) -> Option<Grounds> {
-    let grant = records.iter().find_map(|record| match record {
-        Control::Grant(grant) => Some(grant),
-        _ => None,
-    })?;
-    let principal = records.iter().find_map(|record| match record {
-        Control::Principal(principal) if principal.id == grant.principal => Some(&principal.name),
-        _ => None,
-    })?;
-    let reason = records.iter().find_map(|record| match record {
-        Control::Reason(reason) if reason.id == grant.reason => Some(&reason.label),
-        _ => None,
-    })?;
-    Some(Grounds { grant: grant.id, principal: principal.clone(), reason: reason.clone() })
 }

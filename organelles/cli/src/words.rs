@@ -311,6 +311,14 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         }
         Some(Arrangement::Recall { about: None, .. }) => "asked the memory".into(),
         Some(Arrangement::Spawn { name, .. }) => format!("spawned {}", plain(name)),
+        Some(Arrangement::SpawnUnder { supervisor, name, .. }) => {
+            format!("spawned {} below supervisor {supervisor}", plain(name))
+        }
+        Some(Arrangement::Terminate(agent)) => format!("had {agent} stopped by its supervisor"),
+        Some(Arrangement::Register(name)) => format!("asked to be found as {}", plain(name)),
+        Some(Arrangement::Unregister(name)) => format!("gave up the name {}", plain(name)),
+        Some(Arrangement::Join(group)) => format!("joined the group {}", plain(group)),
+        Some(Arrangement::Leave(group)) => format!("left the group {}", plain(group)),
         Some(Arrangement::Exit(reason)) => format!("ended itself: {}", plain(&reason.to_string())),
         None => format!("arranged something that this version does not know, {} bytes", what.len()),
     }

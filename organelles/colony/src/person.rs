@@ -113,7 +113,15 @@ impl Agent for Person {
             Event::Denied { deed: Deed::Remember, .. } => self.forgone += 1,
             // It arranges nothing, and its run sheds nothing.
             Event::Denied {
-                deed: Deed::Arm | Deed::Monitor(_) | Deed::Link(_) | Deed::Spawn | Deed::Recall,
+                deed:
+                    Deed::Arm
+                    | Deed::Monitor(_)
+                    | Deed::Link(_)
+                    | Deed::Spawn
+                    | Deed::Terminate(_)
+                    | Deed::Register(_)
+                    | Deed::Join
+                    | Deed::Recall,
                 ..
             }
             | Event::Refused { .. }

@@ -13,7 +13,7 @@ use crate::address::Pid;
 use crate::call::Answer;
 use crate::context::Context;
 use crate::recall::Recalled;
-use crate::spawn::Spawned;
+use crate::spawn::{NotSpawned, Spawned};
 
 /// What a step gives back: `Ok(())`, or why it failed.
 pub type Result<T = ()> = std::result::Result<T, Failure>;
@@ -194,6 +194,21 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     fn spawned(&mut self, child: Spawned, ctx: &mut Context<'_, Self>) -> Result {
         let _ = (child, ctx);
         Ok(())
+    }
+
+    /// An agent that it asked for does not come, and why: in the next tick. Left out: it is a denial
+    /// as any other, of `Deed::Spawn`.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn not_spawned(
+        &mut self,
+        which: NotSpawned,
+        denial: Denial,
+        ctx: &mut Context<'_, Self>,
+    ) -> Result {
+        let _ = which;
+        self.denied(Deed::Spawn, denial, ctx)
     }
 
     /// The memory answers a question of its own, two ticks after it was asked, in front of all else.

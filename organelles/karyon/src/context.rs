@@ -3,17 +3,16 @@
 use std::marker::PhantomData;
 
 use karyon_memory_ops::{Content, Entity, Query, Time, Valid, Value, Vertex, Write};
-use karyon_runtime::{ExitReason, TimerId, codec};
-use karyon_types::{Tick, varint};
+use karyon_runtime::{ExitReason, Lane, TimerId};
+use karyon_types::Tick;
 use serde::Serialize;
 
-use crate::address::{AgentRef, Group, Pid};
+use crate::address::{AgentRef, Pid};
 use crate::agent::{Agent, Result, failure};
 use crate::book::Book;
 use crate::call::{Call, ReplyTo};
 use crate::directory::Directory;
 use crate::recall::Recall;
-use crate::spawn::Spawn;
 use crate::wire;
 
 /// The only way out of an agent of kind `A`.
@@ -46,6 +45,14 @@ impl<A: Agent> Context<'_, A> {
     /// output.
     pub fn cast<B: Agent>(&mut self, to: AgentRef<B>, message: B::Message) {
         self.inner.send(to.pid().id(), &wire::message(&message));
+    }
+
+    /// As [`Context::cast`], in a lane: what is speculative is refused first where a mailbox is
+    /// full, and safety-critical messages last, for which a right of their own is needed
+    /// (`Rights::CRITICAL`). Of one tick an agent handles them in this order. Two outputs in
+    /// another lane than the normal one.
+    pub fn send_in<B: Agent>(&mut self, lane: Lane, to: AgentRef<B>, message: &B::Message) {
+        self.inner.send_in(lane, to.pid().id(), &wire::message(message));
     }
 
     /// Asks a question without waiting for the answer: OTP's `send_request`. `question` is given
@@ -141,31 +148,6 @@ impl<A: Agent> Context<'_, A> {
         self.ends = Some(reason);
     }
 
-    /// Brings an agent to life: `start_child`, with a state rather than arguments. It is there from
-    /// the next tick on, where [`Agent::spawned`] tells who it is, and begins with `state`, also
-    /// when it begins anew. Its name is cut to 256 bytes, nobody checks that it is the only one of
-    /// that name, and [`Context::whereis`] does not know it.
-    ///
-    /// It may do what its parent may and no more, stands in no supervision tree (one supervisor,
-    /// `one_for_one`, starts it again as its kind says), and does not end with its parent unless
-    /// one of them links itself to the other. Two outputs, one of them when it is told. One that is
-    /// denied comes to [`Agent::denied`], also where as many came to life as may.
-    ///
-    /// # Errors
-    /// The run does not say [`Run::may_spawn`](crate::Run::may_spawn) of this kind.
-    pub fn spawn<B: Agent>(&mut self, name: &str, state: B) -> Result<Spawn<B>> {
-        let kind = B::KIND.0.name;
-        let Some(number) = self.directory.spawns.get(kind) else {
-            return Err(failure(format_args!(
-                "agents of kind {kind:?} are not to be spawned in this run; call `Run::may_spawn`"
-            )));
-        };
-        let mut how = Vec::with_capacity(64);
-        varint::write(&mut how, u64::from(*number));
-        codec::encode(&state, &mut how);
-        Ok(Spawn::new(self.inner.spawn(name, &how)))
-    }
-
     /// Writes a memory: recorded with this step, and part of the run's temporal graph. Takes the
     /// right `Rights::REMEMBER`. One output.
     ///
@@ -211,28 +193,6 @@ impl<A: Agent> Context<'_, A> {
         let mut bytes = Vec::with_capacity(32);
         query.encode(&mut bytes).map_err(failure)?;
         Ok(Recall(self.inner.recall(query.about(), &bytes)))
-    }
-
-    /// The agent of this name, if there is one and it is of kind `B`: `whereis::<Counter>("c")`.
-    /// Names are given when the run begins, and stay; so does that of an agent which ended.
-    pub fn whereis<B: Agent>(&self, name: &str) -> Option<AgentRef<B>> {
-        self.directory.whereis(name, B::KIND.0.name).map(Pid::of)
-    }
-
-    /// Who is in a group, in the order of [`Run::group`](crate::Run::group), those that ended
-    /// included; nobody, if there is no such group of kind `B`.
-    pub fn members<B: Agent>(&self, group: Group<B>) -> Vec<AgentRef<B>> {
-        let members = self.directory.members(group.name(), B::KIND.0.name);
-        members.iter().map(|pid| pid.of()).collect()
-    }
-
-    /// Sends a message to each member of a group, itself included if it is one: one output each,
-    /// and each asks the gate.
-    pub fn broadcast<B: Agent>(&mut self, group: Group<B>, message: &B::Message) {
-        let payload = wire::message(message);
-        for pid in self.directory.members(group.name(), B::KIND.0.name) {
-            self.inner.send(pid.id(), &payload);
-        }
     }
 
     /// Gives up a monitor that nobody needs any more.

@@ -13,6 +13,8 @@ pub(crate) struct Directory {
     pub(crate) groups: BTreeMap<&'static str, (Vec<Pid>, &'static str)>,
     /// Kinds that may be spawned, by name, with their numbers.
     pub(crate) spawns: BTreeMap<&'static str, u32>,
+    /// Supervisors below which agents may be spawned, by name.
+    pub(crate) supervisors: BTreeMap<String, u64>,
 }
 
 impl Directory {

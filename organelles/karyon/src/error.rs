@@ -41,6 +41,9 @@ pub enum RunError {
     /// Two trees.
     #[error("the run has a tree of supervisors already; name all in one `Run::supervise`")]
     TwoTrees,
+    /// Two supervisors have one name.
+    #[error("two supervisors are called {0:?}; give each a name of its own")]
+    TwoSupervisors(String),
     /// An agent stands in the tree twice.
     #[error("{0:?} stands in the tree of supervisors twice; give it one place")]
     SupervisedTwice(String),

@@ -23,18 +23,16 @@
 //! | `Process.link`, `trap_exit` | [`Context::link`], [`Context::trap_exit`], [`Agent::exit`] |
 //! | child spec: `restart:`, `shutdown:`, `significant:` | [`Kind`], or [`Child`] in a tree |
 //! | `Supervisor.start_link(children, strategy: …)` | [`Run::supervise`] with a [`Supervisor`] |
-//! | `DynamicSupervisor.start_child` | [`Context::spawn`], [`Agent::spawned`]; declared by [`Run::may_spawn`] |
-//! | `Process.whereis`, `:pg` | [`Context::whereis`], [`Group`]: fixed when the run begins |
+//! | `DynamicSupervisor.start_child`, `terminate_child` | [`Context::spawn_under`] a [`Supervisor::dynamic`], [`Agent::spawned`], [`Context::terminate_child`]; declared by [`Run::may_spawn`] |
+//! | `Process.register`, `Process.whereis` | [`Context::register`], [`Context::whereis`] |
+//! | `:pg` | [`Group`]: [`Run::group`], [`Context::join`], [`Context::broadcast`] |
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
 //! | (nothing) | the run's memory: [`Context::remember`], [`Context::recall`], [`Agent::recalled`] |
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | a node of processes without ticks | [`Run::free_running`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
 //!
-//! Not here yet: names and groups that change while the run goes on, places in a supervision tree for
-//! agents that come then, and the socket at which `karyon ps` and `karyon fork` ask: a run of this
-//! library takes its orders from [`Run::order`]. What is promised of a step, and what is not, is in
-//! `docs/semantics.md`.
+//! What is promised of a step, and what is not, is in `docs/semantics.md`.
 
 mod address;
 mod agent;
@@ -45,6 +43,7 @@ mod directory;
 mod error;
 mod inputs;
 mod member;
+mod names;
 mod outcome;
 mod recall;
 mod run;
@@ -65,10 +64,10 @@ pub use karyon_memory_ops as memory;
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
     Authority, Compared, Counts, Deed, Divergence, Ending, Every, ExitReason, Failure, Intensity,
-    Limits, Refused, Schedule, Shed, TimerId,
+    Lane, Limits, MEMBERSHIPS_MAX, NAMES_MAX, Refused, Schedule, Shed, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
 pub use recall::{Recall, Recalled};
 pub use run::{AutoShutdown, Child, Data, RefusedOrder, Replayed, Run, Supervisor};
-pub use spawn::{Spawn, Spawned};
+pub use spawn::{NotSpawned, Spawn, Spawned};

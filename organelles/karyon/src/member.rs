@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use karyon_memory_ops::Memories;
 use karyon_runtime::{
-    AgentKind, Event, ExitReason, Failure, Restart, RestartFrom, Restore, TimerId, codec,
+    AgentKind, Event, ExitReason, Failure, Restart, RestartFrom, Restore, SpawnId, TimerId, codec,
 };
 use karyon_types::AgentId;
 use serde::{Serialize, Serializer};
@@ -19,7 +19,7 @@ use crate::call::{Answer, CallError};
 use crate::context::Context;
 use crate::directory::Directory;
 use crate::recall::Recalled;
-use crate::spawn::Spawned;
+use crate::spawn::{NotSpawned, Spawned};
 use crate::wire;
 
 /// An agent of a run. Its encoding: the number of its kind, what the library remembers for it, and
@@ -204,7 +204,14 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
                 if let karyon_runtime::Deed::Monitor(who) = deed {
                     ctx.book.unwatch(who.into());
                 }
-                agent.denied(deed, denial, ctx)
+                match deed {
+                    karyon_runtime::Deed::Spawn => {
+                        let TimerId { step, output } = output;
+                        let spawn = SpawnId { step, output };
+                        agent.not_spawned(NotSpawned { spawn }, denial, ctx)
+                    }
+                    deed => agent.denied(deed, denial, ctx),
+                }
             }
         },
         Event::Refused { to, why, output } => match ctx.book.denial_of(output) {

@@ -224,6 +224,7 @@ impl Run {
         }
         self.settings.check()?;
         self.supervised()?;
+        self.supervisors()?;
         self.check_orders()?;
         match self.places.iter().find(|place| place.state.is_none()) {
             Some(place) => Err(RunError::NobodyThere(place.name.clone())),
@@ -242,6 +243,8 @@ impl Run {
                 directory.spawns.insert(known.name, *number as u32);
             }
         }
+        // The run was checked.
+        directory.supervisors = self.supervisors().unwrap_or_default();
         directory
     }
 

@@ -4,10 +4,14 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::marker::PhantomData;
 
-use karyon_runtime::SpawnId;
+use karyon_runtime::{SpawnId, codec};
+use karyon_types::varint;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::address::{AgentRef, Pid};
+use crate::agent::{Agent, Result, failure};
+use crate::context::Context;
+use crate::run::Child;
 
 /// An agent of kind `B` that was asked for, which its parent keeps in its state until
 /// [`Agent::spawned`](crate::Agent::spawned) tells who it is.
@@ -48,6 +52,84 @@ impl Spawned {
     }
 }
 
+/// An agent that was asked for, and does not come.
+#[derive(Clone, Copy, Debug)]
+pub struct NotSpawned {
+    pub(crate) spawn: SpawnId,
+}
+
+impl NotSpawned {
+    /// Whether it is the one that was asked for so.
+    pub fn is<B>(&self, spawn: &Spawn<B>) -> bool {
+        self.spawn == spawn.id
+    }
+}
+
+impl<A: Agent> Context<'_, A> {
+    /// Brings an agent to life: `start_child`, with a state rather than arguments. It is there from
+    /// the next tick on, where [`Agent::spawned`] tells who it is, and begins with `state`, also
+    /// when it begins anew. Its name is cut to 256 bytes, nobody checks that it is the only one of
+    /// that name, and [`Context::whereis`] finds it only if it [registers](Context::register) one.
+    ///
+    /// It may do what its parent may and no more, stands in no supervision tree (one supervisor,
+    /// `one_for_one`, starts it again as its kind says; see [`Context::spawn_under`]), and does not end with its parent unless
+    /// one of them links itself to the other. Two outputs, one of them when it is told. One that is
+    /// denied comes to [`Agent::not_spawned`], also where as many came to life as may.
+    ///
+    /// # Errors
+    /// The run does not say [`Run::may_spawn`](crate::Run::may_spawn) of this kind.
+    pub fn spawn<B: Agent>(&mut self, name: &str, state: B) -> Result<Spawn<B>> {
+        let how = self.how(&state)?;
+        Ok(Spawn::new(self.inner.spawn(name, &how)))
+    }
+
+    /// As [`Context::spawn`], below a supervisor of the run's tree that was declared as
+    /// [`Supervisor::dynamic`](crate::Supervisor::dynamic) with this name: `DynamicSupervisor.start_child`. `child` says when it
+    /// is started again, whatever its kind says; its restarts count for that supervisor, which stops
+    /// it with itself, and forgets it when it begins anew. Who is busy stopping another child adds
+    /// this one behind it.
+    ///
+    /// A supervisor that is not there or does not run, and one that has as many children as it may,
+    /// comes to [`Agent::not_spawned`], in the tick in which [`Agent::spawned`] would.
+    ///
+    /// # Errors
+    /// See [`Context::spawn`].
+    pub fn spawn_under<B: Agent>(
+        &mut self,
+        supervisor: &str,
+        child: Child,
+        name: &str,
+        state: B,
+    ) -> Result<Spawn<B>> {
+        let how = self.how(&state)?;
+        // Nobody has the last number: it is denied.
+        let number = self.directory.supervisors.get(supervisor).copied().unwrap_or(u64::MAX);
+        Ok(Spawn::new(self.inner.spawn_under(number, child.terms(), name, &how)))
+    }
+
+    /// Has an agent that was spawned below a supervisor stopped by it, behind this tick, and not
+    /// started again: `terminate_child`. It is asked and has its time, as its [`Child`] says. Who
+    /// wants to know that it ended monitors it. Takes `Rights::SPAWN`; of anybody else than such
+    /// an agent it is denied. One output.
+    pub fn terminate_child(&mut self, child: impl Into<Pid>) {
+        self.inner.terminate_child(child.into().id());
+    }
+
+    /// What an agent that is spawned is made of.
+    fn how<B: Agent>(&self, state: &B) -> Result<Vec<u8>> {
+        let kind = B::KIND.0.name;
+        let Some(number) = self.directory.spawns.get(kind) else {
+            return Err(failure(format_args!(
+                "agents of kind {kind:?} are not to be spawned in this run; call `Run::may_spawn`"
+            )));
+        };
+        let mut how = Vec::with_capacity(64);
+        varint::write(&mut how, u64::from(*number));
+        codec::encode(state, &mut how);
+        Ok(how)
+    }
+}
+
 impl<B> Clone for Spawn<B> {
     fn clone(&self) -> Self {
         *self
@@ -83,13 +165,13 @@ impl<B> Ord for Spawn<B> {
 }
 
 impl<B> Serialize for Spawn<B> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         self.id.serialize(serializer)
     }
 }
 
 impl<'de, B> Deserialize<'de> for Spawn<B> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         Ok(Spawn::new(SpawnId::deserialize(deserializer)?))
     }
 }

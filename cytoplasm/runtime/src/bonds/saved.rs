@@ -18,6 +18,8 @@ impl Bonds {
             due,
             // Of use within a tick.
             fresh: _,
+            // Of use where names are taken, and there no snapshot is.
+            fallen: _,
         } = self;
         let pairs = |others: &std::collections::BTreeSet<(AgentId, Bond)>| {
             others.iter().map(|(other, bond)| (other.0, *bond == Bond::Link)).collect()

@@ -319,7 +319,7 @@ impl Leader {
         epoch: &Epoch,
         tick: Tick,
     ) -> Result<(), RunError> {
-        ground.slabs.iter().for_each(|slab| lock(slab).begin_epoch(tick));
+        ground.slabs.iter().for_each(|slab| lock(slab).begin_epoch(ground.plan, tick));
         while let Some(next) = self.recorder.scan(Reader::default().read())? {
             let (agent, said) = match next {
                 What::Tick => return Ok(()),

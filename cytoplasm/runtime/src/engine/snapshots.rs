@@ -87,11 +87,16 @@ impl Leader {
             bonds,
             trees,
             births,
+            names,
             recalls,
         } = self;
+        if names.is_used() {
+            // Who has which name is not written down: such a run is gone on with from its beginning.
+            return None;
+        }
         let slab_of = |id| self.layout.home(id).and_then(|home| ground.slabs.get(home));
-        let seed = |id| slab_of(id).map_or(SavedSeed::Spent, |slab| lock(slab).save_seed(id));
-        let (births, later) = births.save(leases, seed);
+        let seed = |id| slab_of(id).map_or((SavedSeed::Spent, false), |slab| lock(slab).save_seed(id));
+        let (births, later) = births.save(leases, seed)?;
         let mut content = Content {
             shown: (
                 progress.inputs.load(Ordering::Relaxed),

@@ -6,13 +6,14 @@
 use karyon_arrangements::{Bond, ExitReason, Lane, TimerId};
 use karyon_log::{Cause, CrashKind, Loss, Message, OrderVerb};
 use karyon_supervision::Exit;
-use karyon_types::{AgentId, Tick};
+use karyon_types::{AgentId, Denial, Tick};
 
 use super::life::Fall;
 use super::newborn::birth_cause;
 use super::told::News;
 use super::{Arrivals, Envelope, Plan, Scheduler};
 use crate::agent::Agent;
+use crate::births::Refused;
 use crate::bonds::{Left, Signal};
 use crate::input::InputItem;
 use crate::processes::{LAST_CAUSES, Refusal, Status};
@@ -29,7 +30,9 @@ pub(super) enum Held {
     Input(InputItem),
     Mail(Envelope),
     /// What came of a wish to spawn, and of which.
-    Birth(Message, Option<AgentId>),
+    Birth(Message, Result<AgentId, Denial>),
+    /// Something else was denied behind the tick in which it was wished for.
+    Denied(Refused),
     /// What came of an output, and of which.
     Told(Message, News),
 }
@@ -46,7 +49,8 @@ impl Held {
             }
             Held::Input(item) => Cause::Input(item.index),
             Held::Mail(envelope) => envelope.cause(),
-            Held::Birth(by, child) => birth_cause(*by, *child),
+            Held::Birth(by, child) => birth_cause(*by, child.ok()),
+            Held::Denied(refused) => Cause::Denial(refused.by),
             Held::Told(by, _) => Cause::Told(*by),
         }
     }
@@ -63,6 +67,7 @@ impl Held {
             | Held::Timer(_)
             | Held::Input(_)
             | Held::Birth(..)
+            | Held::Denied(_)
             | Held::Told(..) => None,
         }
     }
@@ -73,7 +78,9 @@ impl Held {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
-            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Told(..) => false,
+            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Denied(_) | Held::Told(..) => {
+                false
+            }
         }
     }
 }

@@ -180,9 +180,12 @@ impl Boxes {
     pub(super) fn forget_timers(&mut self, id: AgentId, which: Option<TimerId>) {
         self.retain(id, |held| match held {
             Held::Timer(timer) => which.is_some_and(|which| which != *timer),
-            Held::Signal(_) | Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Told(..) => {
-                true
-            }
+            Held::Signal(_)
+            | Held::Input(_)
+            | Held::Mail(_)
+            | Held::Birth(..)
+            | Held::Denied(_)
+            | Held::Told(..) => true,
         });
     }
 
@@ -190,9 +193,12 @@ impl Boxes {
     pub(super) fn forget_signals(&mut self, id: AgentId, who: AgentId, bond: Bond) {
         self.retain(id, |held| match held {
             Held::Signal(signal) => (signal.who, signal.bond) != (who, bond),
-            Held::Timer(_) | Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Told(..) => {
-                true
-            }
+            Held::Timer(_)
+            | Held::Input(_)
+            | Held::Mail(_)
+            | Held::Birth(..)
+            | Held::Denied(_)
+            | Held::Told(..) => true,
         });
     }
 

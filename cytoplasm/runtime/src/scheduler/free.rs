@@ -11,7 +11,7 @@ use karyon_types::{AgentId, Tick};
 use super::apart::{End, Held};
 use super::attempt::attempt_step;
 use super::boxes::Boxes;
-use super::newborn::birth_event;
+use super::newborn::{birth_event, refused_event};
 use super::told::told_event;
 use super::{Due, Envelope, Plan, Scheduler};
 use crate::agent::{Agent, Context, Event, Wishes};
@@ -69,7 +69,8 @@ impl<A: Agent> Scheduler<A> {
 
     /// Brings to mailboxes what an epoch begins with: timers that are due, the ends of others,
     /// births, inputs. Between the ends and the inputs it does what was ordered.
-    pub(crate) fn begin_epoch(&mut self, tick: Tick) {
+    pub(crate) fn begin_epoch(&mut self, plan: &Plan<A>, tick: Tick) {
+        self.names = plan.names.read();
         while let Some(due) = self.wheel.soonest(true).filter(|due| *due <= tick.0) {
             for (id, timer) in self.timers_due(Tick(due)) {
                 self.deposit(id, Held::Timer(timer));
@@ -178,6 +179,7 @@ impl<A: Agent> Scheduler<A> {
                 | Held::Input(_)
                 | Held::Mail(_)
                 | Held::Birth(..)
+                | Held::Denied(_)
                 | Held::Told(..) => {
                     self.lose(id, held.cause(id), Loss::ReceiverGone);
                 }
@@ -204,7 +206,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// Runs its agents until the epoch is over.
     pub(crate) fn run_epoch(&mut self, plan: &Plan<A>, tick: Tick, number: usize, epoch: &Epoch) {
-        self.begin_epoch(tick);
+        self.begin_epoch(plan, tick);
         let mut letters = Vec::new();
         loop {
             epoch.take(number, &mut letters);
@@ -290,11 +292,12 @@ impl<A: Agent> Scheduler<A> {
             Held::Signal(signal) => drop(self.signal(plan, tick, signal, false)),
             Held::Timer(timer) => drop(self.fire(plan, tick, id, *timer, false)),
             Held::Birth(by, child) => drop(self.tell_of_birth(plan, tick, (*by, *child), false)),
+            Held::Denied(refused) => drop(self.tell_refused(plan, tick, *refused, false)),
             Held::Told(by, news) => drop(self.tell_of_output(plan, tick, (*by, news), false)),
             Held::Input(item) => drop(self.handle_input(plan, tick, id, item, false)),
             Held::Mail(envelope) => drop(self.handle_mail(plan, tick, id, envelope, false)),
         }
-        if !self.outcome.births.is_empty() {
+        if !self.outcome.births.is_empty() || !self.outcome.names.is_empty() {
             self.boxes().urgent = true;
         }
         for place in bonds..self.outcome.bonds.len() {
@@ -312,6 +315,7 @@ impl<A: Agent> Scheduler<A> {
                         }
                     }
                 }
+                Some(BondChange::Terminate { .. }) => self.boxes().urgent = true,
                 Some(BondChange::Bind { .. }) | None => {}
             }
         }
@@ -463,6 +467,7 @@ impl<A: Agent> Scheduler<A> {
             }
             Held::Timer(timer) => Event::Timer { id: *timer, payload: life?.payload(timer)? },
             Held::Birth(by, child) => birth_event(*by, *child),
+            Held::Denied(refused) => refused_event(refused),
             Held::Told(by, news) => told_event(*by, news),
             Held::Input(item) => {
                 plan.inputs.payload(item.index, &mut payload);
@@ -475,7 +480,9 @@ impl<A: Agent> Scheduler<A> {
         let mut agent = agent.restore(&state)?;
         let (mut wishes, bound) = (Wishes::default(), plan.limits.outputs_per_step);
         let (step, schedule, wishes) = (slot.steps, &plan.schedule, &mut wishes);
-        let mut context = Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0 };
+        let names = self.names.as_deref();
+        let mut context =
+            Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0, names };
         let chaos = plan.chaos.kills(id, tick, &held.cause(id), 0);
         attempt_step(&mut agent, event, &mut context, chaos).map(|fault| fault.0)
     }

@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
 use karyon_gate::{Handle, Request, Rights};
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
-use karyon_supervision::Exit;
+use karyon_supervision::{ChildId, Exit};
 use karyon_types::{AgentId, Denial, Tick};
 
 use super::{Due, Plan, Scheduler, newborn};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
-use crate::births::Birth;
+use crate::births::{Birth, Place};
 use crate::bonds::{BondChange, Left, Signal};
 use crate::error::RunError;
 use crate::recall::{RECALLS_PER_AGENT, Recall};
+use crate::registry::{Claim, Naming, REGISTERED_BYTES_MAX};
 use crate::standing::Wanted;
 use crate::wheel::{Key, Wheel};
 
@@ -114,6 +115,12 @@ impl Life {
             | Arrangement::TrapExit(_)
             | Arrangement::Exit(_)
             | Arrangement::Spawn { .. }
+            | Arrangement::SpawnUnder { .. }
+            | Arrangement::Terminate(_)
+            | Arrangement::Unregister(_)
+            | Arrangement::Leave(_)
+            | Arrangement::Register(_)
+            | Arrangement::Join(_)
             | Arrangement::Lane(_) => true,
         }
     }
@@ -216,7 +223,7 @@ impl<A: Agent> Scheduler<A> {
         let id = by.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
         let begins = |agent: &&A| {
-            !plan.supervises(id) && agent.kind().restart.restarts_after(exit_of(&reason))
+            !plan.supervises(&self.origins, id) && agent.kind().restart.restarts_after(exit_of(&reason))
         };
         let ended = slot.agent.as_ref().filter(begins);
         slot.agent = ended.and_then(|agent| newborn::anew(plan, &self.origins, id, agent));
@@ -234,9 +241,14 @@ impl<A: Agent> Scheduler<A> {
     /// is gone already.
     pub(super) fn fell(&mut self, plan: &Plan<A>, id: AgentId, again: bool) -> Option<Fall> {
         let slot = self.slots.get_mut((id.0 - self.first) as usize)?;
-        let again = again && !plan.supervises(id);
+        let supervised = plan.supervises(&self.origins, id);
+        let again = again && !supervised;
         let fall = match (again, slot.agent.as_ref()?.kind().restart_from) {
-            (false, _) => Fall { decision: plan.stopped(id), left: Left::Nothing },
+            (false, _) => {
+                let decision =
+                    if supervised { Decision::LeftToSupervisor } else { Decision::Stopped };
+                Fall { decision, left: Left::Nothing }
+            }
             (true, RestartFrom::Init) => Fall { decision: Decision::Restarted, left: Left::Anew },
             // Between two steps its state is the last good one.
             (true, RestartFrom::LastGood { .. }) => {
@@ -293,7 +305,7 @@ impl<A: Agent> Scheduler<A> {
             }
         }
         if left == Left::Nothing && !self.origins.is_empty() {
-            self.forget_origin(by.from);
+            self.ended_for_good(by.from);
         }
         self.outcome.bonds.push(BondChange::End { by, reason, left });
     }
@@ -318,7 +330,12 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Arm { .. } => (Deed::Arm, Rights::SEND, id),
             Arrangement::Bind(Bond::Monitor, to) => (Deed::Monitor(*to), Rights::SEND, *to),
             Arrangement::Bind(Bond::Link, to) => (Deed::Link(*to), Rights::LINK, *to),
-            Arrangement::Spawn { .. } => (Deed::Spawn, Rights::SPAWN, id),
+            Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. } => {
+                (Deed::Spawn, Rights::SPAWN, id)
+            }
+            Arrangement::Terminate(child) => (Deed::Terminate(*child), Rights::SPAWN, *child),
+            Arrangement::Register(_) => (Deed::Register(AgentId(0)), Rights::SEND, id),
+            Arrangement::Join(_) => (Deed::Join, Rights::SEND, id),
             Arrangement::Recall { about, .. } => {
                 (Deed::Recall, Rights::RECALL, about.unwrap_or(AgentId(1)))
             }
@@ -326,16 +343,30 @@ impl<A: Agent> Scheduler<A> {
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
             | Arrangement::Exit(_)
+            | Arrangement::Unregister(_)
+            | Arrangement::Leave(_)
             | Arrangement::Lane(_) => {
                 slot.standing.record_free(&mut self.encoder, bytes);
                 return self.make(tick, message, &what);
             }
         };
         let request = Request { agent: id, right, target: target.0, now: tick };
-        let room = match &what {
-            Arrangement::Spawn { .. } => plan.may_spawn(),
-            Arrangement::Recall { .. } if !plan.recalls => false,
-            other => slot.life.as_ref().is_none_or(|life| life.has_room(other)),
+        let found = match &what {
+            // Nobody can be stopped, or stand, below a supervisor that nobody declared.
+            Arrangement::SpawnUnder { .. } | Arrangement::Terminate(_) if !plan.supervised => {
+                Err(Denial::ExceedsCapabilityScope)
+            }
+            Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. } if !plan.may_spawn() => {
+                Err(Denial::BudgetExhausted)
+            }
+            Arrangement::Recall { .. } if !plan.recalls => Err(Denial::BudgetExhausted),
+            Arrangement::Register(name) | Arrangement::Join(name)
+                if !(1..=REGISTERED_BYTES_MAX).contains(&name.len()) =>
+            {
+                Err(Denial::MalformedArguments)
+            }
+            other if slot.life.as_ref().is_none_or(|life| life.has_room(other)) => Ok(()),
+            _ => Err(Denial::BudgetExhausted),
         };
         let mut allowed = plan.gate.check(lease, &request);
         if let Arrangement::Recall { about: None, .. } = what {
@@ -343,8 +374,7 @@ impl<A: Agent> Scheduler<A> {
             let last = Request { target: plan.last(), ..request };
             allowed = allowed.and_then(|_| plan.gate.check(lease, &last));
         }
-        let allowed =
-            allowed.and_then(|lease| room.then_some(lease).ok_or(Denial::BudgetExhausted));
+        let allowed = allowed.and_then(|lease| found.map(|()| lease));
         let budget = plan.limits.log_bytes_per_lease;
         let wanted = Wanted { deed, bytes };
         match slot.standing.record(&mut self.encoder, allowed, budget, wanted) {
@@ -358,12 +388,21 @@ impl<A: Agent> Scheduler<A> {
 
     /// Makes what is recorded.
     fn make(&mut self, tick: Tick, message: Message, what: &Arrangement<'_>) {
+        let (under, name, how) = match what {
+            Arrangement::Spawn { name, how } => (None, name, how),
+            Arrangement::SpawnUnder { supervisor, child, name, how } => {
+                (Some(Place { supervisor: ChildId(*supervisor), child: *child }), name, how)
+            }
+            other => return self.make_own(tick, message, other),
+        };
+        let birth = Birth { by: message, name: (*name).into(), how: (*how).into(), under };
+        self.outcome.births.push(birth);
+    }
+
+    /// Makes what is of the agent's own life.
+    fn make_own(&mut self, tick: Tick, message: Message, what: &Arrangement<'_>) {
         let id = message.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return };
-        if let Arrangement::Spawn { name, how } = what {
-            let birth = Birth { by: message, name: (*name).into(), how: (*how).into() };
-            return self.outcome.births.push(birth);
-        }
         let life = slot.life.get_or_insert_default();
         match what {
             Arrangement::Arm { ticks, repeats, payload } => {
@@ -401,9 +440,27 @@ impl<A: Agent> Scheduler<A> {
                 self.outcome.recalls.push(recall);
             }
             // The step's last output: what follows is done when the step is recorded.
-            Arrangement::Exit(_) | Arrangement::Spawn { .. } => {}
+            Arrangement::Exit(_) | Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. } => {}
+            Arrangement::Terminate(child) => {
+                self.outcome.bonds.push(BondChange::Terminate { by: message, child: *child });
+            }
+            Arrangement::Register(name) => self.claim(message, Claim::Register((*name).into())),
+            Arrangement::Unregister(name) => {
+                self.claim(message, Claim::Unregister((*name).into()));
+            }
+            Arrangement::Join(group) => self.claim(message, Claim::Join((*group).into())),
+            Arrangement::Leave(group) => self.claim(message, Claim::Leave((*group).into())),
             // It is about a message, and no wish of this kind.
             Arrangement::Lane(_) => {}
+        }
+    }
+}
+
+impl<A: Agent> Scheduler<A> {
+    fn claim(&mut self, by: Message, what: Claim) {
+        let slot = self.slots.get((by.from.0 - self.first) as usize);
+        if let Some(agent) = slot.and_then(|slot| slot.agent.as_ref()) {
+            self.outcome.names.push(Naming { by, kind: agent.kind().name, what });
         }
     }
 }

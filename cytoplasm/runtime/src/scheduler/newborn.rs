@@ -13,7 +13,7 @@ use super::life::Fall;
 use super::mailbox::{self, Letter};
 use super::{Due, Envelope, Plan, Scheduler, Slot};
 use crate::agent::{Agent, Deed, Event, SpawnId};
-use crate::births::Piece;
+use crate::births::{Piece, Refused};
 use crate::bonds::Left;
 use crate::codec;
 use crate::panics;
@@ -146,6 +146,8 @@ impl<A> Slab<A> {
 pub(super) struct Origin {
     pub(super) kind: Kind,
     pub(super) seed: Seed,
+    /// It stands below a supervisor of the tree, which may start it again when it ended.
+    pub(super) supervised: bool,
 }
 
 /// A kind's name.
@@ -172,6 +174,11 @@ pub(crate) struct Newborn<A> {
 impl<A: Agent> Newborn<A> {
     pub(crate) fn from_bytes(plan: &Plan<A>, id: AgentId, how: Box<[u8]>) -> Newborn<A> {
         Newborn { agent: bear(plan, id, &how), seed: Seed::How(how) }
+    }
+
+    /// Whether there is a state to begin with.
+    pub(crate) fn begins(&self) -> bool {
+        self.agent.is_ok()
     }
 
     /// Its kind's name; the first's, should it have failed to begin.
@@ -214,6 +221,24 @@ pub(super) fn anew<A: Agent>(
     }
 }
 
+/// An agent as it began, once more. None: it cannot begin again.
+pub(super) fn again<A: Agent>(plan: &Plan<A>, origins: &Origins, id: AgentId) -> Option<A> {
+    if id.0 <= plan.agents {
+        return plan.begin(id);
+    }
+    match &origins.get(&id)?.seed {
+        Seed::How(how) => bear(plan, id, how).ok(),
+        // Forks stand in no tree.
+        Seed::State(_) | Seed::Spent => None,
+    }
+}
+
+/// Whether an agent that came to life in the run stands below a supervisor of the tree.
+#[cold]
+pub(super) fn is_supervised(origins: &Origins, id: AgentId) -> bool {
+    origins.get(&id).is_some_and(|origin| origin.supervised)
+}
+
 /// Puts what arrives into `order`, which is empty: by receiver, then by lane, then by sender. The
 /// mail of the scenario's agents is by sender already; what others sent lies behind that of the
 /// scheduler that they are with.
@@ -244,8 +269,8 @@ impl<A: Agent> Scheduler<A> {
         &mut self,
         id: AgentId,
         newborn: Newborn<A>,
-        lease: Handle,
-        log_bytes: u64,
+        (lease, log_bytes): (Handle, u64),
+        supervised: bool,
     ) {
         let kind = newborn.kind();
         let (agent, seed) = match newborn.agent {
@@ -258,7 +283,7 @@ impl<A: Agent> Scheduler<A> {
                 (None, Seed::Spent)
             }
         };
-        self.origins.insert(id, Origin { kind, seed });
+        self.origins.insert(id, Origin { kind, seed, supervised });
         let standing = Standing::having_used(log_bytes);
         let lease = Some(lease);
         self.slots.push(id, Slot::new(agent, lease, standing));
@@ -276,8 +301,25 @@ impl<A: Agent> Scheduler<A> {
 
     /// What an agent asked for with `by` was done, or was one too many: it hears of it in the tick
     /// that comes next, in front of all else.
-    pub(crate) fn hear_of_birth(&mut self, by: Message, child: Option<AgentId>) {
+    pub(crate) fn hear_of_birth(&mut self, by: Message, child: Result<AgentId, Denial>) {
         self.apart.entry(by.from).or_default().hold(Held::Birth(by, child));
+    }
+
+    /// Something else that an agent wished for was denied behind its tick.
+    pub(crate) fn hear_refused(&mut self, refused: Refused) {
+        self.apart.entry(refused.by.from).or_default().hold(Held::Denied(refused));
+    }
+
+    /// Tells an agent so.
+    pub(super) fn tell_refused(
+        &mut self,
+        plan: &Plan<A>,
+        tick: Tick,
+        refused: Refused,
+        emptied: bool,
+    ) -> bool {
+        let (by, event) = (refused.by, refused_event(&refused));
+        self.handle(plan, tick, by.from, &Due { cause: Cause::Denial(by), event }, emptied)
     }
 
     /// Tells an agent what came of its wish.
@@ -285,10 +327,10 @@ impl<A: Agent> Scheduler<A> {
         &mut self,
         plan: &Plan<A>,
         tick: Tick,
-        (by, child): (Message, Option<AgentId>),
+        (by, child): (Message, Result<AgentId, Denial>),
         emptied: bool,
     ) -> bool {
-        let due = Due { cause: birth_cause(by, child), event: birth_event(by, child) };
+        let due = Due { cause: birth_cause(by, child.ok()), event: birth_event(by, child) };
         self.handle(plan, tick, by.from, &due, emptied)
     }
 
@@ -299,7 +341,14 @@ impl<A: Agent> Scheduler<A> {
 
     /// It was of this kind, and does not begin again.
     pub(super) fn remember_kind(&mut self, id: AgentId, kind: Kind) {
-        self.origins.insert(id, Origin { kind, seed: Seed::Spent });
+        self.origins.insert(id, Origin { kind, seed: Seed::Spent, supervised: false });
+    }
+
+    /// It ended, and nobody starts it again but a supervisor of the tree.
+    pub(super) fn ended_for_good(&mut self, id: AgentId) {
+        if !is_supervised(&self.origins, id) {
+            self.forget_origin(id);
+        }
     }
 
     /// It does not begin again.
@@ -310,16 +359,19 @@ impl<A: Agent> Scheduler<A> {
     }
 }
 
-pub(super) fn birth_event(by: Message, child: Option<AgentId>) -> Event<'static> {
+pub(super) fn birth_event(by: Message, child: Result<AgentId, Denial>) -> Event<'static> {
     let (step, output) = (by.step, by.output);
     match child {
-        Some(child) => Event::Spawned { spawn: SpawnId { step, output }, child },
-        None => Event::Denied {
-            output: TimerId { step, output },
-            deed: Deed::Spawn,
-            denial: Denial::BudgetExhausted,
-        },
+        Ok(child) => Event::Spawned { spawn: SpawnId { step, output }, child },
+        Err(denial) => {
+            Event::Denied { output: TimerId { step, output }, deed: Deed::Spawn, denial }
+        }
     }
+}
+
+pub(super) fn refused_event(Refused { by, deed, denial }: &Refused) -> Event<'static> {
+    let output = TimerId { step: by.step, output: by.output };
+    Event::Denied { output, deed: *deed, denial: *denial }
 }
 
 pub(super) fn birth_cause(by: Message, child: Option<AgentId>) -> Cause {

@@ -7,8 +7,10 @@ use karyon_arrangements::Schedule;
 use karyon_gate::Gate;
 use karyon_types::AgentId;
 
+use super::newborn::{self, Origins};
 use crate::chaos::Chaos;
 use crate::input::InputSource;
+use crate::registry::Board;
 use crate::terms::{Born, Limits};
 
 /// What all schedulers share and none changes.
@@ -30,6 +32,8 @@ pub(crate) struct Plan<A> {
     pub(crate) spawned: AtomicU64,
     /// The serial of the agent that came to life last.
     pub(crate) last: AtomicU64,
+    /// Likewise, who has which name.
+    pub(crate) names: Board,
 }
 
 impl<A> Plan<A> {
@@ -48,8 +52,9 @@ impl<A> Plan<A> {
         self.born.is_some() && self.spawned.load(Ordering::Relaxed) < self.limits.spawned
     }
 
-    /// Whether an agent stands in a tree.
-    pub(crate) fn supervises(&self, id: AgentId) -> bool {
-        self.supervised && id.0 <= self.agents
+    /// Whether an agent stands in a tree: all of the scenario's do, if there is one, and of the
+    /// others those that were added to it.
+    pub(super) fn supervises(&self, origins: &Origins, id: AgentId) -> bool {
+        self.supervised && (id.0 <= self.agents || newborn::is_supervised(origins, id))
     }
 }

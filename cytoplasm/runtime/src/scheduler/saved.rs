@@ -14,6 +14,7 @@ use super::supervised::Parked;
 use super::told::News;
 use super::{Envelope, Plan, Scheduler, Slot, TickOutcome};
 use crate::agent::{Agent, Deed, Payload};
+use crate::births;
 use crate::bonds::Signal;
 use crate::codec;
 use crate::input::InputItem;
@@ -47,13 +48,15 @@ impl TickOutcome {
             recalls,
             pieces,
             signals,
+            names,
             error,
         } = self;
         let counted =
             [u64::from(*count), *sent, *refused, *passed, *activated, *restarts, *crashes];
         counted == [0; 7]
             && (records.is_empty() && bonds.is_empty() && births.is_empty())
-            && (pieces.is_empty() && signals.is_empty() && recalls.is_empty() && error.is_none())
+            && (pieces.is_empty() && signals.is_empty() && recalls.is_empty() && names.is_empty())
+            && error.is_none()
     }
 }
 
@@ -99,6 +102,8 @@ impl<A: Agent> Scheduler<A> {
             parked,
             lost,
             boxes,
+            // There is a snapshot only where nobody has one.
+            names: _,
         } = self;
         if boxes.is_some() {
             // A free-running run is gone on with by its log.
@@ -126,16 +131,17 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// How an agent that came to life in the run begins anew.
-    pub(crate) fn save_seed(&self, id: AgentId) -> SavedSeed {
-        match self.origins.get(&id) {
-            Some(Origin { kind: _, seed: Seed::How(how) }) => {
-                SavedSeed::How(ByteBuf::from(how.to_vec()))
-            }
-            Some(Origin { kind: _, seed: Seed::State(state) }) => {
-                SavedSeed::State(ByteBuf::from(state.to_vec()))
-            }
-            Some(Origin { kind: _, seed: Seed::Spent }) | None => SavedSeed::Spent,
-        }
+    /// And whether it stands in the tree.
+    pub(crate) fn save_seed(&self, id: AgentId) -> (SavedSeed, bool) {
+        let Some(Origin { kind: _, seed, supervised }) = self.origins.get(&id) else {
+            return (SavedSeed::Spent, false);
+        };
+        let seed = match seed {
+            Seed::How(how) => SavedSeed::How(ByteBuf::from(how.to_vec())),
+            Seed::State(state) => SavedSeed::State(ByteBuf::from(state.to_vec())),
+            Seed::Spent => SavedSeed::Spent,
+        };
+        (seed, *supervised)
     }
 
     /// Takes its agents from what was saved.
@@ -172,7 +178,8 @@ impl<A: Agent> Scheduler<A> {
                     SavedSeed::State(state) => Seed::State(state.into_vec().into()),
                     SavedSeed::Spent => Seed::Spent,
                 };
-                self.origins.insert(id, Origin { kind, seed });
+                let supervised = saved.supervised;
+                self.origins.insert(id, Origin { kind, seed, supervised });
             }
         }
         self.load_apart(number, woken);
@@ -253,7 +260,13 @@ impl Held {
             Held::Timer(timer) => SavedHeld::Timer(*timer),
             Held::Input(item) => SavedHeld::Input(item.index),
             Held::Mail(envelope) => SavedHeld::Mail(envelope.save()),
-            Held::Birth(by, child) => SavedHeld::Birth(by_of(*by), child.map(|child| child.0)),
+            Held::Birth(by, child) => {
+                let child = child.map(|child| child.0).map_err(|denial| denial as u8);
+                SavedHeld::Birth(by_of(*by), child)
+            }
+            Held::Denied(births::Refused { by, deed, denial }) => {
+                SavedHeld::Denied(by_of(*by), deed.save(), *denial as u8)
+            }
             Held::Told(by, News::Answer(answer)) => {
                 SavedHeld::Told(by_of(*by), ByteBuf::from(answer.to_vec()))
             }
@@ -266,7 +279,14 @@ impl Held {
             SavedHeld::Timer(timer) => Held::Timer(timer),
             SavedHeld::Input(index) => Held::Input(InputItem { receiver, index }),
             SavedHeld::Mail(envelope) => Held::Mail(Envelope::load(envelope)?),
-            SavedHeld::Birth(by, child) => Held::Birth(message_of(by), child.map(AgentId)),
+            SavedHeld::Birth(by, Ok(child)) => Held::Birth(message_of(by), Ok(AgentId(child))),
+            SavedHeld::Birth(by, Err(denial)) => {
+                Held::Birth(message_of(by), Err(Denial::from_number(denial)?))
+            }
+            SavedHeld::Denied(by, deed, denial) => {
+                let denial = Denial::from_number(denial)?;
+                Held::Denied(births::Refused { by: message_of(by), deed: Deed::load(deed), denial })
+            }
             SavedHeld::Told(by, answer) => {
                 Held::Told(message_of(by), News::Answer(answer.into_vec().into()))
             }
@@ -337,6 +357,9 @@ impl Deed {
             Deed::Arm => SavedDeed::Arm,
             Deed::Monitor(to) => SavedDeed::Monitor(to.0),
             Deed::Link(to) => SavedDeed::Link(to.0),
+            Deed::Terminate(child) => SavedDeed::Terminate(child.0),
+            Deed::Register(holder) => SavedDeed::Register(holder.0),
+            Deed::Join => SavedDeed::Join,
             Deed::Spawn => SavedDeed::Spawn,
             Deed::Recall => SavedDeed::Recall,
         }
@@ -349,6 +372,9 @@ impl Deed {
             SavedDeed::Arm => Deed::Arm,
             SavedDeed::Monitor(to) => Deed::Monitor(AgentId(to)),
             SavedDeed::Link(to) => Deed::Link(AgentId(to)),
+            SavedDeed::Terminate(child) => Deed::Terminate(AgentId(child)),
+            SavedDeed::Register(holder) => Deed::Register(AgentId(holder)),
+            SavedDeed::Join => Deed::Join,
             SavedDeed::Spawn => Deed::Spawn,
             SavedDeed::Recall => Deed::Recall,
         }

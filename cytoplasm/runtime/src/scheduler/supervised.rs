@@ -3,12 +3,12 @@
 //! An agent that failed may go on from its last good state: until its supervisor has decided, that
 //! lies parked here with its timers, which rest.
 
-use karyon_log::{Decision, Loss, Message};
+use karyon_log::{Loss, Message};
 use karyon_types::{AgentId, Tick};
 
 use super::apart::Held;
 use super::life::Life;
-use super::{Plan, Scheduler};
+use super::{Plan, Scheduler, newborn};
 use crate::agent::Agent;
 use crate::bonds::Left;
 use crate::panics;
@@ -42,11 +42,6 @@ impl<A> Plan<A> {
     /// Makes an agent as it is born; `None`: that panicked.
     pub(crate) fn begin(&self, id: AgentId) -> Option<A> {
         panics::caught(|| (self.init)(id))
-    }
-
-    /// What is said of an agent that is not started again here.
-    pub(super) fn stopped(&self, id: AgentId) -> Decision {
-        if self.supervises(id) { Decision::LeftToSupervisor } else { Decision::Stopped }
     }
 }
 
@@ -90,7 +85,7 @@ impl<A: Agent> Scheduler<A> {
                     life.wake(&mut self.wheel, id, now);
                 }
             }
-            None => slot.agent = Some(plan.begin(id)?),
+            None => slot.agent = Some(newborn::again(plan, &self.origins, id)?),
         }
         Some(went_on)
     }
@@ -133,9 +128,11 @@ impl<A: Agent> Scheduler<A> {
         Stopped::Ended(by)
     }
 
-    /// It is never started again from its last good state.
+    /// It is never started again from its last good state, and if it came to life in the run,
+    /// never again.
     pub(crate) fn discard(&mut self, id: AgentId) {
         self.parked.remove(&id);
+        self.forget_origin(id);
     }
 
     /// How many steps an agent is done with.

@@ -178,6 +178,7 @@ impl<A: Agent> Scheduler<A> {
         mut trees: Option<&mut Trees>,
     ) {
         let mut turns = std::mem::take(&mut self.turns);
+        self.names = plan.names.read();
         let agents = plan.last.load(Ordering::Relaxed) as usize;
         turns.begin(Order::of(&plan.schedule, tick), agents);
         let timers = self.timers_due(tick);
@@ -228,6 +229,7 @@ impl<A: Agent> Scheduler<A> {
         self.outcome.passed = self.outcome.sent - turns.waiting;
         self.outcome.sent = turns.waiting;
         self.outcome.held = self.held();
+        self.names = None;
         self.turns = turns;
     }
 

@@ -91,6 +91,8 @@ pub(crate) struct SavedLater {
     /// From whose lease its own was cut.
     pub(crate) above: u64,
     pub(crate) seed: SavedSeed,
+    /// Whether it stands in the tree.
+    pub(crate) supervised: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,7 +131,10 @@ pub(crate) enum SavedHeld {
     Timer(TimerId),
     Input(u32),
     Mail(SavedMail),
-    Birth(By, Option<u64>),
+    /// Who came to life, or why nobody did.
+    Birth(By, Result<u64, u8>),
+    /// What was denied behind the tick of the wish.
+    Denied(By, SavedDeed, u8),
     /// An answer of the memory.
     Told(By, ByteBuf),
 }
@@ -169,6 +174,9 @@ pub(crate) enum SavedDeed {
     Link(u64),
     Spawn,
     Recall,
+    Terminate(u64),
+    Register(u64),
+    Join,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

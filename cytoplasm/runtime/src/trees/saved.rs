@@ -26,8 +26,10 @@ impl Trees {
             end,
             records,
             count,
+            added,
         } = self;
         let is_quiet = *has_begun && ended.is_empty() && records.is_empty() && *count == 0;
+        let is_quiet = is_quiet && added.is_quiet();
         is_quiet.then(|| SavedTrees {
             tree: tree.save(),
             resting: resting.iter().map(|(child, begun)| (*child, *begun)).collect(),

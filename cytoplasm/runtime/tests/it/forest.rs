@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use karyon_arrangements::Arrangement;
+use karyon_arrangements::{Arrangement, ChildTerms};
 use karyon_log::{
-    Cause, CrashKind, Decision, End, LogError, Measure, OrderVerb, Output, Record, Records, Walk,
+    Cause, CrashKind, Decision, End, LogError, Measure, Message, OrderVerb, Output, Record,
+    Records, Walk,
 };
 use karyon_log_writer::Writer;
 use karyon_runtime::processes::{Answer, Question, Refusal};
-use karyon_runtime::{Chaos, Counts, ExitReason, Intensity, ROOT, Recorder, Restart, RunError};
+use karyon_runtime::{
+    Chaos, Counts, ExitReason, Intensity, Limits, ROOT, Recorder, Restart, RunError,
+};
 use karyon_supervision::{
     Action, AutoShutdown, ChildId, ChildSpec, Event, Exit as Ending, Flags, Request, Shutdown,
     Spec, Strategy, Supervised, Tree,
@@ -26,6 +29,10 @@ use crate::support::*;
 use Order::{Add, After, Exit, ExitWith, Fail, Link, Monitor, Obey, Panic, Send, Trap};
 
 pub const AGENTS: u64 = 6;
+/// As many may come to life below dynamic supervisors.
+const LATER: u64 = 5;
+/// The number of the first supervisor below the root.
+const SUPERVISORS: u64 = 100;
 
 #[derive(Clone, Debug)]
 struct Scenario {
@@ -58,18 +65,20 @@ fn flags() -> impl Generate<Value = Flags> {
         2 => Just(Strategy::OneForOne),
         3 => Just(Strategy::OneForAll),
         3 => Just(Strategy::RestForOne),
-        1 => Just(Strategy::Dynamic),
+        2 => Just(Strategy::Dynamic),
     ];
+    let most = prop_oneof![3 => Just(None), 1 => (1u64..4).prop_map(Some)];
     let auto_shutdown = prop_oneof![
         4 => Just(AutoShutdown::Never),
         1 => Just(AutoShutdown::AnySignificant),
         1 => Just(AutoShutdown::AllSignificant),
     ];
-    (strategy, 0u64..6, 1u64..7, auto_shutdown).prop_map(
-        |(strategy, restarts, period_ticks, auto_shutdown)| Flags {
+    (strategy, 0u64..6, 1u64..7, auto_shutdown, most).prop_map(
+        |(strategy, restarts, period_ticks, auto_shutdown, max_children)| Flags {
             strategy,
             intensity: Intensity { restarts, period_ticks },
             auto_shutdown,
+            max_children,
         },
     )
 }
@@ -96,7 +105,7 @@ pub fn tree() -> impl Generate<Value = Supervised> {
                 let below =
                     Supervised { flags: *flags, children: std::mem::take(&mut children[number]) };
                 let spec = Spec::Supervisor {
-                    id: ChildId(AGENTS + number as u64),
+                    id: ChildId(SUPERVISORS + number as u64),
                     restart: *restart,
                     significant: false,
                     below: Arc::new(below),
@@ -111,10 +120,35 @@ pub fn tree() -> impl Generate<Value = Supervised> {
     )
 }
 
+/// An agent that is to come to life below some supervisor, or below what is none.
+fn child() -> impl Generate<Value = Vec<Order>> {
+    let supervisor = prop_oneof![
+        2 => Just(0),
+        6 => SUPERVISORS + 1..SUPERVISORS + 4,
+        1 => Just(2),
+    ];
+    let time = prop_oneof![Just(None), (0u64..4).prop_map(Some), Just(Some(u64::MAX))];
+    let below = (0u8..3, time, prop_oneof![4 => Just(false), 1 => Just(true)]);
+    let sum = prop_oneof![9 => 1u64..9, 1 => Just(NOBODY), 1 => Just(PANIC)];
+    let told = prop_oneof![
+        2 => Just(vec![Fail]),
+        1 => Just(vec![Exit]),
+        2 => Just(vec![Trap(true), After(3, vec![Add(1)])]),
+        1 => Just(vec![Trap(true), Obey, After(2, vec![Fail])]),
+        1 => (1..=AGENTS + LATER).prop_map(|to| vec![Link(to)]),
+        1 => (AGENTS + 1..=AGENTS + LATER).prop_map(|who| vec![Order::Terminate(who)]),
+    ];
+    (supervisor, below, sum, told).prop_map(|(supervisor, below, sum, told)| {
+        vec![Order::SpawnUnder(supervisor, below, sum, told)]
+    })
+}
+
 fn deed() -> impl Generate<Value = Vec<Order>> {
-    let agent = || 1..=AGENTS;
+    let agent = || 1..=AGENTS + LATER;
     prop_oneof![
         4 => Just(vec![Fail]),
+        6 => child(),
+        2 => agent().prop_map(|who| vec![Order::Terminate(who)]),
         2 => Just(vec![Add(1), Panic]),
         2 => Just(vec![Exit]),
         1 => Just(vec![ExitWith(ExitReason::Shutdown)]),
@@ -138,13 +172,13 @@ fn scenario() -> impl Generate<Value = Scenario> {
         Just(OrderVerb::Pause),
         Just(OrderVerb::Resume),
     ];
-    let asked = prop::collection::vec((0u64..25, verb, 1..=AGENTS), 0..7);
-    let failing = prop::collection::btree_set((1..=AGENTS, 1u32..5), 0..4);
+    let asked = prop::collection::vec((0u64..25, verb, 1..=AGENTS + LATER), 0..7);
+    let failing = prop::collection::btree_set((1..=AGENTS + LATER, 1u32..5), 0..4);
     let chaos = prop_oneof![Just(0.0), Just(0.1)];
     (tree(), lives, asked, failing, chaos).prop_map(|(below, lives, asked, failing, chaos)| {
         // In the end all are resumed in each tick, or the run would wait for ever.
-        let resumed =
-            (25..60).flat_map(|tick| (1..=AGENTS).map(move |who| (tick, OrderVerb::Resume, who)));
+        let resumed = (25..60)
+            .flat_map(|tick| (1..=AGENTS + LATER).map(move |who| (tick, OrderVerb::Resume, who)));
         let asked = asked.into_iter().chain(resumed);
         let asked = asked.map(|(tick, verb, who)| (tick, order(verb, who))).collect();
         // What is done to them ends behind the last input.
@@ -172,17 +206,25 @@ fn play<const G: u32>(
     let desk = Some(asker.desk.clone());
     let tree = Some(scenario.below.clone());
     let chaos = Chaos::new(7, scenario.chaos);
-    let stage = Stage { agents: AGENTS, schedulers, tree, desk, chaos, ..Stage::default() };
+    let limits = Limits { spawned: LATER, ..LIMITS };
+    let stage = Stage { agents: AGENTS, schedulers, tree, desk, chaos, limits, ..Stage::default() };
     let (failing, starts) = (scenario.failing.clone(), Mutex::new(BTreeMap::new()));
-    let init = move |id: AgentId| {
+    let begin = Arc::new(move |id: AgentId| {
         let mut starts = starts.lock().unwrap_or_else(|broken| broken.into_inner());
         let start = starts.entry(id.0).or_insert(0u32);
         let nth = *start;
         *start += 1;
         assert!(!failing.contains(&(id.0, nth)), "no start");
         Puppet::<0, G>::default()
-    };
-    let (outcome, recorder) = stage.play_as(init, asker.clone(), recorder);
+    });
+    let again = Arc::clone(&begin);
+    let born: Born<Puppet<0, G>> = Arc::new(move |id, how: &[u8]| {
+        let sum = u64::from_le_bytes(how.try_into().ok()?);
+        assert_ne!(sum, PANIC, "as ordered");
+        (sum != NOBODY).then(|| Puppet { sum, ..again(id) })
+    });
+    let init = move |id| begin(id);
+    let (outcome, recorder) = stage.play_with(init, Some(born), asker.clone(), recorder);
     recorder.unwrap().close().unwrap();
     let answers = asker.answers();
     let records = records(disk).unwrap();
@@ -220,8 +262,17 @@ struct Model {
     resting: BTreeMap<u64, u64>,
     /// What the log says that supervisors did, and the test has not decided yet.
     log: VecDeque<(u64, Measure)>,
+    /// Who is to come to life, by which output; those whose supervisors were busy first.
+    asked: Vec<Asked>,
+    waiting: Vec<Asked>,
+    /// Who is to be stopped, in the order of asking.
+    terminated: Vec<u64>,
+    later: u64,
     ended: bool,
 }
+
+/// A wish to add a child: by which output, where, how, and whether there is a state.
+type Asked = (Message, u64, ChildTerms, bool);
 
 impl Model {
     fn new(below: Supervised, goes_on: bool) -> Model {
@@ -236,6 +287,10 @@ impl Model {
             goes_on,
             resting: BTreeMap::new(),
             log: VecDeque::new(),
+            asked: Vec::new(),
+            waiting: Vec::new(),
+            terminated: Vec::new(),
+            later: 0,
             ended: false,
         };
         // The first starts are not recorded.
@@ -343,6 +398,58 @@ impl Model {
         }
     }
 
+    /// Stops whom agents wanted stopped, if agents added them.
+    fn terminate(&mut self) {
+        for id in std::mem::take(&mut self.terminated) {
+            let child = ChildId(id);
+            if let Some(above) = self.tree.parent(child).filter(|_| id > AGENTS) {
+                let mut actions = Vec::new();
+                self.tree.ask(self.now, above, 0, Request::Terminate(child), &mut actions);
+                self.follow(actions.into());
+            }
+        }
+    }
+
+    /// Adds whom agents asked for; `born`: those who came to life, by which output. `failing`:
+    /// which first starts fail.
+    fn add(&mut self, born: &mut VecDeque<(u64, Message)>, failing: &mut dyn FnMut(u64) -> bool) {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.sort_by_key(|asked| asked.0);
+        let waited = std::mem::take(&mut self.waiting);
+        for (by, above, terms, has_state) in waited.into_iter().chain(asked) {
+            let id = ChildId(AGENTS + self.later + 1);
+            let supervisor = self.tree.supervisor(ChildId(above));
+            let dynamic = supervisor.filter(|s| s.flags().strategy == Strategy::Dynamic);
+            let Some(supervisor) = dynamic.filter(|_| self.later < LATER) else { continue };
+            if !supervisor.is_idle() {
+                self.waiting.push((by, above, terms, has_state));
+                continue;
+            }
+            let ChildTerms { restart, shutdown, significant } = terms;
+            let spec = ChildSpec { id, arguments: 0, restart, shutdown, significant };
+            let mut actions = Vec::new();
+            let add = Request::Add(Spec::Worker(spec));
+            self.tree.ask(self.now, ChildId(above), 0, add, &mut actions);
+            let [Action::Start { child, .. }] = actions[..] else {
+                assert!(actions.iter().any(|a| matches!(a, Action::Answer { answer: Err(_), .. })));
+                continue;
+            };
+            assert_eq!(child, id);
+            let starts = has_state && !failing(id.0);
+            let event = match starts {
+                true => {
+                    assert_eq!(born.pop_front(), Some((id.0, by)));
+                    self.later += 1;
+                    self.alive.insert(id.0);
+                    Event::Started(id)
+                }
+                false => Event::FailedToStart(id),
+            };
+            self.hear(event);
+        }
+        assert!(born.is_empty(), "{born:?}");
+    }
+
     fn ask_for_restart(&mut self, id: u64) {
         let child = ChildId(id);
         let above = self.tree.parent(child).unwrap();
@@ -368,6 +475,8 @@ fn ending_of(reason: &ExitReason) -> Ending {
 struct Ticked<'a> {
     tick: Tick,
     framing: Vec<Record<'a>>,
+    /// Who came to life, and by which output.
+    born: VecDeque<(u64, Message)>,
     rest: Vec<Record<'a>>,
 }
 
@@ -376,7 +485,13 @@ fn ticks(records: &[u8]) -> Vec<Ticked<'_>> {
     for record in Records::new(records) {
         match record.unwrap() {
             Record::Tick(tick) => {
-                ticks.push(Ticked { tick, framing: Vec::new(), rest: Vec::new() });
+                let (framing, born, rest) = (Vec::new(), VecDeque::new(), Vec::new());
+                ticks.push(Ticked { tick, framing, born, rest });
+            }
+            Record::Lease(lease) => {
+                if let Some(by) = lease.cut.and_then(|cut| cut.by) {
+                    ticks.last_mut().unwrap().born.push_back((lease.owner.0, by));
+                }
             }
             record @ (Record::Supervised { .. } | Record::Order { .. }) => {
                 ticks.last_mut().unwrap().framing.push(record);
@@ -397,6 +512,12 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
     // By agent and step: how it ended then.
     let mut ends = BTreeMap::new();
     let mut ended: Vec<(u64, Ending)> = Vec::new();
+    let mut tried = BTreeMap::new();
+    let mut fails = |id: u64| {
+        let nth: &mut u32 = tried.entry(id).or_default();
+        *nth += 1;
+        scenario.failing.contains(&(id, *nth - 1))
+    };
     for ticked in ticks(&played.records) {
         // What was done behind the tick before stands in front of the orders.
         let mut framing = VecDeque::from(ticked.framing);
@@ -404,6 +525,7 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
         for (agent, exit) in std::mem::take(&mut ended) {
             model.hear(Event::Exited(ChildId(agent), exit));
         }
+        model.terminate();
         model.see_to_overdue();
         assert!(model.log.is_empty(), "{} {:?}", ticked.tick, model.log);
         while let Some(record) = framing.pop_front() {
@@ -421,6 +543,8 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
             }
             assert!(model.log.is_empty(), "{} {:?}", ticked.tick, model.log);
         }
+        let mut born = ticked.born;
+        model.add(&mut born, &mut fails);
         model.now = ticked.tick;
         let mut rest = ticked.rest.into_iter().peekable();
         while let Some(record) = rest.next() {
@@ -449,7 +573,8 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
                 Record::Step { agent, step, outputs, .. } => {
                     assert!(model.alive.contains(&agent.0), "{agent} acts and is gone");
                     let mut exit = None;
-                    for output in &outputs {
+                    for (index, output) in (0..).zip(&outputs) {
+                        let by = Message { from: agent, step, output: index };
                         match output {
                             Output::Exit => exit = Some(Ending::Normal),
                             Output::Arranged { what, .. } => match Arrangement::decode(what) {
@@ -458,6 +583,16 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
                                 }
                                 Some(Arrangement::TrapExit(false)) => {
                                     model.traps.remove(&agent.0);
+                                }
+                                Some(Arrangement::SpawnUnder {
+                                    supervisor, child, how, ..
+                                }) => {
+                                    let is_none = |no: u64| how == no.to_le_bytes();
+                                    let fit = !is_none(NOBODY) && !is_none(PANIC);
+                                    model.asked.push((by, supervisor, child, fit));
+                                }
+                                Some(Arrangement::Terminate(child)) => {
+                                    model.terminated.push(child.0);
                                 }
                                 Some(Arrangement::Exit(reason)) => exit = Some(ending_of(&reason)),
                                 _ => {}
@@ -481,9 +616,11 @@ fn agree(scenario: &Scenario, played: &Played, goes_on: bool) {
     for (agent, exit) in ended {
         model.hear(Event::Exited(ChildId(agent), exit));
     }
+    model.terminate();
     match &played.alive {
         Some(alive) => {
-            let expected: Vec<_> = (1..=AGENTS).map(|id| model.alive.contains(&id)).collect();
+            let expected: Vec<_> =
+                (1..=AGENTS + model.later).map(|id| model.alive.contains(&id)).collect();
             assert_eq!(alive, &expected);
             assert!(model.overdue.is_empty());
         }

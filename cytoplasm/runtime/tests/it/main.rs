@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod adopted;
 mod asker;
 mod asking;
 mod authority;
@@ -17,8 +18,8 @@ mod forest;
 mod free;
 mod guarded;
 mod guardian;
-mod kinds;
 mod naive;
+mod naming;
 mod next_event;
 mod node;
 mod orders;

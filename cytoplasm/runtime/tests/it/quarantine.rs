@@ -160,7 +160,8 @@ fn worker(id: u64) -> Spec {
 
 fn tree(strategy: Strategy) -> Supervised {
     let intensity = Intensity { restarts: 1, period_ticks: 100 };
-    let flags = Flags { strategy, intensity, auto_shutdown: AutoShutdown::Never };
+    let flags =
+        Flags { strategy, intensity, auto_shutdown: AutoShutdown::Never, max_children: None };
     Supervised { flags, children: (1..=8).map(worker).collect() }
 }
 

@@ -14,10 +14,10 @@ use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHead
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, AgentKind, Batch, Change, Chaos, Context, Event, ExitReason, Failure, InputItem,
-    InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recaller, Recorder,
-    Restart, RestartFrom, RunConfig, RunError, Schedule, Snapshots, SpawnId, TimerId, Watch, codec,
-    run,
+    Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Event, ExitReason, Failure,
+    InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recaller,
+    Recorder, Registered, Restart, RestartFrom, RunConfig, RunError, Schedule, Shutdown, Snapshots,
+    SpawnId, TimerId, Watch, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -57,8 +57,38 @@ pub enum Order {
     /// Bring to life who begins with this sum, and then tell it this. [`NOBODY`] and [`PANIC`] are
     /// no sums.
     Spawn(u64, Vec<Order>),
+    /// Likewise, below this supervisor.
+    SpawnUnder(u64, Below, u64, Vec<Order>),
+    /// Have this agent stopped by its supervisor.
+    Terminate(u64),
+    Register(String),
+    Unregister(String),
+    Join(String),
+    Leave(String),
+    /// Send these orders to whoever has this name.
+    Call(String, Vec<Order>),
+    /// Send these orders to all of this group.
+    Broadcast(String, Vec<Order>),
     /// Ask the memory about this agent (0: all).
     Recall(u64, String),
+}
+
+/// How a child is supervised: its restart (0 permanent, 1 transient, 2 temporary), the ticks that
+/// it has to end (none: it is killed), and whether it is significant.
+pub type Below = (u8, Option<u64>, bool);
+
+pub fn terms((restart, ticks, significant): Below) -> ChildTerms {
+    let restart = match restart {
+        0 => Restart::Permanent,
+        1 => Restart::Transient,
+        _ => Restart::Temporary,
+    };
+    let shutdown = match ticks {
+        None => Shutdown::BrutalKill,
+        Some(u64::MAX) => Shutdown::Infinity,
+        Some(ticks) => Shutdown::Timeout { ticks },
+    };
+    ChildTerms { restart, shutdown, significant }
 }
 
 /// No state comes of this.
@@ -170,6 +200,26 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 Order::Spawn(sum, orders) => {
                     let spawn = context.spawn("child", &sum.to_le_bytes());
                     self.to_tell.insert(spawn, orders);
+                }
+                Order::SpawnUnder(supervisor, below, sum, orders) => {
+                    let how = sum.to_le_bytes();
+                    let spawn = context.spawn_under(supervisor, terms(below), "child", &how);
+                    self.to_tell.insert(spawn, orders);
+                }
+                Order::Terminate(child) => context.terminate_child(AgentId(child)),
+                Order::Register(name) => context.register(&name),
+                Order::Unregister(name) => context.unregister(&name),
+                Order::Join(group) => context.join(&group),
+                Order::Leave(group) => context.leave(&group),
+                Order::Call(name, orders) => match context.whereis(&name) {
+                    Some(Registered { agent, .. }) => context.send(agent, &encoded(&orders)),
+                    None => self.heard.push(format!("{}: no {name}", context.now())),
+                },
+                Order::Broadcast(group, orders) => {
+                    let members: Vec<_> = context.members(&group).collect();
+                    for member in members {
+                        context.send(member.agent, &encoded(&orders));
+                    }
                 }
             }
         }

@@ -17,7 +17,7 @@ use Order::{Add, After, Every, Exit, ExitWith, Fail, Link, Monitor, Obey, Panic,
 
 pub fn flags(strategy: Strategy) -> Flags {
     let intensity = Intensity { restarts: 3, period_ticks: 5 };
-    Flags { strategy, intensity, auto_shutdown: AutoShutdown::Never }
+    Flags { strategy, intensity, auto_shutdown: AutoShutdown::Never, max_children: None }
 }
 
 fn worker(id: u64) -> ChildSpec {

@@ -17,6 +17,7 @@ const ALL: Flags = Flags {
     strategy: Strategy::OneForAll,
     intensity: karyon_supervision::Intensity { restarts: 1, period_ticks: 5 },
     auto_shutdown: AutoShutdown::Never,
+    max_children: None,
 };
 const REST: Flags = Flags { strategy: Strategy::RestForOne, ..ALL };
 const DYNAMIC: Flags = Flags { strategy: Strategy::Dynamic, ..ALL };

@@ -162,7 +162,7 @@ fn kid(spec: &Spec) -> String {
 }
 
 fn supervisor(id: ChildId, restart: Restart, significant: bool, below: &Supervised) -> String {
-    let Flags { strategy, intensity, auto_shutdown } = below.flags;
+    let Flags { strategy, intensity, auto_shutdown, max_children: _ } = below.flags;
     let strategy = match strategy {
         Strategy::OneForOne => "one_for_one",
         Strategy::OneForAll => "one_for_all",

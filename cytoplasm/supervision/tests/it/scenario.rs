@@ -124,7 +124,8 @@ fn flags(holds: Holds) -> impl Generate<Value = Flags> {
     (strategy, 0u64..6, 1u64..10, auto_shutdown).prop_map(
         move |(strategy, restarts, period_ticks, auto_shutdown)| {
             let period_ticks = if holds.time { period_ticks } else { 3600 };
-            Flags { strategy, intensity: Intensity { restarts, period_ticks }, auto_shutdown }
+            let intensity = Intensity { restarts, period_ticks };
+            Flags { strategy, intensity, auto_shutdown, max_children: None }
         },
     )
 }

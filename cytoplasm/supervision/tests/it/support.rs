@@ -16,6 +16,7 @@ pub fn flags(strategy: Strategy, restarts: u64, period_ticks: u64) -> Flags {
         strategy,
         intensity: Intensity { restarts, period_ticks },
         auto_shutdown: AutoShutdown::Never,
+        max_children: None,
     }
 }
 

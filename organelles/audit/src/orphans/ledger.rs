@@ -183,9 +183,17 @@ impl Ledger {
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
             Some(Arrangement::Exit(_)) => self.ends.insert(message),
             Some(Arrangement::Recall { .. }) => self.asked.insert(message, false).is_none(),
-            Some(Arrangement::Spawn { .. }) => self.spawns.insert(message, None).is_none(),
+            Some(Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. }) => {
+                self.spawns.insert(message, None).is_none()
+            }
+            // It may be denied behind the tick.
+            Some(Arrangement::Terminate(_) | Arrangement::Register(_) | Arrangement::Join(_)) => {
+                self.denials.insert(message)
+            }
             Some(
                 Arrangement::Cancel(_)
+                | Arrangement::Unregister(_)
+                | Arrangement::Leave(_)
                 | Arrangement::Unbind(..)
                 | Arrangement::TrapExit(_)
                 | Arrangement::Lane(_),

@@ -4,6 +4,8 @@
 
 mod bounds;
 mod callers;
+#[path = "../../../../cytoplasm/guard/tests/played/guardian.rs"]
+mod guardian;
 mod place;
 mod support;
 mod transcript;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use karyon_boundary::{About, Client, Grounds, Server};
 use karyon_gate::{Lease, Rights, Scope};
-use karyon_guard::{FromGuardian, FromRuntime, Guard, MAX_FRAME_BYTES, Terms};
 use karyon_log::{Cause, Message};
 use karyon_runtime::DataDir;
 use karyon_runtime::processes::{
@@ -19,37 +18,12 @@ use karyon_runtime::processes::{
     Refusal, Shown, Stands, Status, Strategy, Upkeep,
 };
 use karyon_types::{AgentId, LeaseId, LogId, Tick};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
-};
 use serde_json::Value;
+
+pub use crate::guardian::guard;
 
 /// The longest that anything here may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A live guardian, played by a thread that ends with its link.
-pub fn guard() -> Arc<Guard> {
-    let kind = SocketType::SEQPACKET;
-    let (here, there) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
-    std::thread::spawn(move || {
-        let mut packet = [0; MAX_FRAME_BYTES];
-        while let Ok((length @ 1.., _)) = recv(&there, &mut packet, RecvFlags::empty()) {
-            let answer = match FromRuntime::decode(&packet[..length]).unwrap() {
-                FromRuntime::Hello(..) => FromGuardian::Terms(Terms {
-                    limits: [7; 32],
-                    heartbeat_ms: 50,
-                    heartbeat_limit_ms: 600_000,
-                    held: "played".into(),
-                }),
-                _ => FromGuardian::Beat,
-            };
-            if send(&there, answer.encode().as_bytes(), SendFlags::NOSIGNAL).is_err() {
-                return;
-            }
-        }
-    });
-    Arc::new(Guard::over(here, "test").unwrap())
-}
 
 pub fn about() -> About {
     let grounds =

@@ -4,6 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+/// A run that is under way, and how its answer is shown.
+#[derive(ClapArgs)]
+pub(crate) struct UnderWay {
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// By what `ps` sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SortBy {
@@ -54,12 +65,8 @@ pub(crate) struct Ps {
     /// Ask again every second, until Ctrl-C or the end of the run
     #[arg(long)]
     pub(crate) watch: bool,
-    /// The run's data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) under: UnderWay,
 }
 
 #[derive(ClapArgs)]
@@ -78,12 +85,8 @@ pub(crate) struct Tree {
     /// Leave so many out at the beginning
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) offset: u64,
-    /// The run's data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) under: UnderWay,
 }
 
 /// An agent of a run that is under way.
@@ -92,12 +95,8 @@ pub(crate) struct Aim {
     /// Its number as `karyon ps` shows it, or its name; where both could be meant: id:17, name:17
     #[arg(value_name = "ID|NAME")]
     pub(crate) agent: String,
-    /// The run's data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) under: UnderWay,
 }
 
 #[derive(ClapArgs)]

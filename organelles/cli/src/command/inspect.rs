@@ -10,11 +10,11 @@ use crate::output::{self, plain, size, thousands};
 
 pub(crate) fn execute(args: &InspectAgent) -> Result<Code, CliError> {
     let aim = &args.aim;
-    let mut asked = Asked::connect(&aim.data)?;
+    let mut asked = Asked::connect(&aim.under.data)?;
     let id = asked.find(&aim.agent)?;
     let found = asked.client.inspect(id);
     let found = asked.heard(found)?;
-    match aim.json {
+    match aim.under.json {
         true => output::safe_json(&json!(found)),
         false => lines(&found).iter().for_each(|line| output::line(line)),
     }

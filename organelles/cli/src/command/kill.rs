@@ -6,5 +6,5 @@ use crate::error::{CliError, Code};
 
 pub(crate) fn execute(args: &Kill) -> Result<Code, CliError> {
     let aim = &args.aim;
-    asking::order(&aim.data, &aim.agent, aim.json, Verb::Kill)
+    asking::order(&aim.under.data, &aim.agent, aim.under.json, Verb::Kill)
 }

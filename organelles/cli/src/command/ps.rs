@@ -23,7 +23,7 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 pub(crate) fn execute(args: &Ps) -> Result<Code, CliError> {
     let signal = if args.watch { Some(signals::listen()?) } else { None };
-    let mut asked = Asked::connect(&args.data)?;
+    let mut asked = Asked::connect(&args.under.data)?;
     let list = list(args);
     let listed = asked.client.list(&list);
     show(&asked.heard(listed)?, args);
@@ -84,7 +84,7 @@ fn list(args: &Ps) -> List {
 }
 
 fn show(listed: &Listed, args: &Ps) {
-    if args.json {
+    if args.under.json {
         return output::safe_json(&json!(listed));
     }
     if args.watch && std::io::stdout().is_terminal() {

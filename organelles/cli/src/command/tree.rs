@@ -9,10 +9,10 @@ use crate::error::{CliError, Code};
 use crate::output::{self, plain, thousands};
 
 pub(crate) fn execute(args: &Tree) -> Result<Code, CliError> {
-    let mut asked = Asked::connect(&args.data)?;
+    let mut asked = Asked::connect(&args.under.data)?;
     let shown = asked.client.tree(&TreeOf { offset: args.offset, limit: Some(args.limit) });
     let shown = asked.heard(shown)?;
-    if args.json {
+    if args.under.json {
         output::safe_json(&json!(shown));
         return Ok(Code::Ok);
     }

@@ -172,6 +172,9 @@ impl Run {
         if let Ok(Some(tree)) = &self.supervised() {
             hasher.field(b"tree");
             add(tree, &mut hasher);
+            for (name, number) in self.supervisors().unwrap_or_default() {
+                hasher.field(name.as_bytes()).update(&number.to_le_bytes());
+            }
         }
         let (name, agents, population) = (&self.name, self.places.len(), hasher.finish());
         let settings = &self.settings;

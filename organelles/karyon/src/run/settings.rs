@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) expires: Vec<(AgentId, Tick)>,
     pub(crate) changes: Vec<Change>,
     pub(crate) snapshots: Option<Every>,
+    /// Whether it is asked about itself while it runs on a data directory.
+    pub(crate) socket: bool,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             expires: Vec::new(),
             changes: Vec::new(),
             snapshots: None,
+            socket: true,
         }
     }
 }
@@ -116,6 +119,16 @@ impl Run {
     /// [`Run::may_recall`].
     pub fn rights(&mut self, rights: Rights) -> &mut Run {
         self.settings.rights = rights;
+        self
+    }
+
+    /// Whether a run on a data directory answers there, at the socket `node.sock`, while it runs:
+    /// `karyon ps|tree|inspect|pause|resume|kill|restart|fork --data DIR`. It does, if it is not
+    /// said, but only under a guardian: nobody else could end what is reached so. Orders that come
+    /// so are recorded with the user who gave them, and repeated by [`Run::resume`]. A fork takes
+    /// `Limits::forks`. No part of the run's digest.
+    pub fn socket(&mut self, is_open: bool) -> &mut Run {
+        self.settings.socket = is_open;
         self
     }
 

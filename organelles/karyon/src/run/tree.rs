@@ -1,12 +1,14 @@
 //! Trees of supervisors: how they are written down, and what the runtime makes of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use karyon_supervision::AutoShutdown;
 use karyon_supervision::{
     ChildId, ChildSpec, Flags, Intensity, Restart, Shutdown, Spec, Strategy, Supervised,
 };
+
+use karyon_runtime::ChildTerms;
 
 use super::Run;
 use crate::address::Pid;
@@ -52,6 +54,8 @@ pub struct Supervisor {
     restart: Restart,
     significant: bool,
     children: Vec<Below>,
+    /// By which agents find it, if they may add children to it.
+    name: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +114,12 @@ impl Child {
         Child { shutdown: Shutdown::BrutalKill, ..self }
     }
 
+    /// As the runtime takes it.
+    pub(crate) fn terms(self) -> ChildTerms {
+        let Child { restart, shutdown, significant } = self;
+        ChildTerms { restart, shutdown, significant }
+    }
+
     /// Its end, if it is not started again, may end its supervisor: see
     /// [`Supervisor::auto_shutdown`].
     #[must_use]
@@ -135,8 +145,25 @@ impl Supervisor {
     }
 
     fn of(strategy: Strategy) -> Supervisor {
-        let flags = Flags { strategy, intensity: INTENSITY, auto_shutdown: AutoShutdown::Never };
-        Supervisor { flags, restart: Restart::Permanent, significant: false, children: Vec::new() }
+        let (intensity, auto_shutdown) = (INTENSITY, AutoShutdown::Never);
+        let flags = Flags { strategy, intensity, auto_shutdown, max_children: None };
+        let (restart, children) = (Restart::Permanent, Vec::new());
+        Supervisor { flags, restart, significant: false, children, name: None }
+    }
+
+    /// Supervises children that agents add while the run goes on, which find it by this name
+    /// ([`Context::spawn_under`](crate::Context::spawn_under)): each alone, all of them stopped at
+    /// once. Elixir's `DynamicSupervisor`. When it begins anew it has no more than the children
+    /// that are named here.
+    pub fn dynamic(name: impl Into<String>) -> Supervisor {
+        Supervisor { name: Some(name.into()), ..Supervisor::of(Strategy::Dynamic) }
+    }
+
+    /// It has at most so many children; one more is denied. Any number, if it is not said.
+    #[must_use]
+    pub fn max_children(mut self, most: u64) -> Supervisor {
+        self.flags.max_children = Some(most);
+        self
     }
 
     /// More restarts than this within `period_ticks`, and it stops all below it and ends: an exit
@@ -204,6 +231,28 @@ impl Supervisor {
         self
     }
 
+    /// Finds those with names; `next` is the number of the next one below.
+    fn number(
+        &self,
+        own: u64,
+        next: &mut u64,
+        named: &mut BTreeMap<String, u64>,
+    ) -> Result<(), RunError> {
+        if let Some(name) = &self.name
+            && named.insert(name.clone(), own).is_some()
+        {
+            return Err(RunError::TwoSupervisors(name.clone()));
+        }
+        for below in &self.children {
+            if let Below::Supervisor(supervisor) = below {
+                let number = *next;
+                *next += 1;
+                supervisor.number(number, next, named)?;
+            }
+        }
+        Ok(())
+    }
+
     /// All agents below, with what the tree says of each.
     fn agents(&self, seen: &mut Vec<Pid>) {
         for below in &self.children {
@@ -229,6 +278,16 @@ impl Run {
             self.wrong(|| RunError::TwoTrees);
         }
         self
+    }
+
+    /// The supervisors that agents find, by name; their numbers are those of [`Run::supervised`].
+    pub(super) fn supervisors(&self) -> Result<BTreeMap<String, u64>, RunError> {
+        let mut named = BTreeMap::new();
+        match &self.tree {
+            Some(root) => root.number(0, &mut SUPERVISORS.clone(), &mut named)?,
+            None => {}
+        }
+        Ok(named)
     }
 
     /// The tree as the runtime takes it.
@@ -295,6 +354,9 @@ impl Run {
 
     /// A supervisor in words: it has no name of its own.
     fn who(&self, supervisor: &Supervisor) -> String {
+        if let Some(name) = &supervisor.name {
+            return format!("the supervisor {name:?}");
+        }
         let mut below = Vec::new();
         supervisor.agents(&mut below);
         match below.first() {
@@ -306,9 +368,12 @@ impl Run {
 
 /// The tree as part of the run's digest.
 pub(super) fn add(tree: &Supervised, hasher: &mut karyon_types::Hasher) {
-    let Flags { strategy, intensity, auto_shutdown } = tree.flags;
+    let Flags { strategy, intensity, auto_shutdown, max_children } = tree.flags;
     let Intensity { restarts, period_ticks } = intensity;
     hasher.field(format!("{strategy:?} {restarts} {period_ticks} {auto_shutdown:?}").as_bytes());
+    if let Some(most) = max_children {
+        hasher.field(b"max_children").update(&most.to_le_bytes());
+    }
     hasher.update(&(tree.children.len() as u64).to_le_bytes());
     for child in &tree.children {
         match child {

@@ -1,6 +1,9 @@
 //! Init, terminate, and a run on a data directory.
 
-use karyon::{Data, KeyDirectory, Replayed, Run, RunError};
+use karyon::{
+    Agent, Context, Data, KeyDirectory, Kind, Pid, Replayed, Result, Run, RunError, failure,
+};
+use serde::{Deserialize, Serialize};
 
 use crate::support::{Ask, Client, Do, Server};
 
@@ -67,4 +70,43 @@ fn what_ran_on_a_data_directory_is_repeated_and_another_run_is_refused() {
     other.limits(karyon::Limits { outputs_per_step: 63, ..karyon::Limits::default() });
     assert!(matches!(other.resume(&data), Err(RunError::OtherRun(_))));
     assert!(run.replay(&data).unwrap().is_confirmed(), "nothing was harmed");
+}
+
+/// Adds up; 0 breaks it, and so it goes on as the kind of its number says.
+#[derive(Default, Serialize, Deserialize)]
+struct Sum<const KIND: u8>(u64);
+
+impl<const KIND: u8> Agent for Sum<KIND> {
+    type Message = u64;
+    const KIND: Kind = match KIND {
+        0 => Kind::new("forgetful"),
+        1 => Kind::new("faithful").keeps_its_state(2),
+        _ => Kind::new("mayfly").temporary(),
+    };
+
+    fn handle(&mut self, _from: Pid, number: u64, _ctx: &mut Context<'_, Self>) -> Result {
+        self.0 += number;
+        if number == 0 { Err(failure("as told")) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn each_agent_is_restarted_as_its_own_kind_says() {
+    let mut run = Run::new("kinds");
+    let forgetful = run.agent("forgetful", Sum::<0>(1_000));
+    let faithful = run.agent("faithful", Sum::<1>(1_000));
+    let mayfly = run.agent("mayfly", Sum::<2>(1_000));
+    for (tick, number) in [(0, 1), (1, 0), (1, 10), (2, 100)] {
+        run.input(tick, forgetful, number).input(tick, faithful, number);
+        run.input(tick, mayfly, number);
+    }
+    let mut whole = None;
+    for schedulers in [1, 2, 3] {
+        let outcome = run.schedulers(schedulers).test().unwrap();
+        assert_eq!(outcome.state(forgetful).map(|sum| sum.0), Some(1_100));
+        assert_eq!(outcome.state(faithful).map(|sum| sum.0), Some(1_111));
+        assert!(outcome.state(mayfly).is_none());
+        let roots = (outcome.records_root, outcome.state_root);
+        assert_eq!(*whole.get_or_insert(roots), roots);
+    }
 }

@@ -2,11 +2,13 @@
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod adopting;
 mod builder;
 mod calls;
 mod documents;
 mod free;
 mod lives;
+mod naming;
 mod orders;
 mod recalling;
 mod shrinking;

@@ -3,6 +3,8 @@
 #![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../../../../cytoplasm/guard/tests/played/guardian.rs"]
+mod guardian;
 mod http;
 mod openmetrics;
 mod run;

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use karyon_boundary::{About, Grounds, Server, SocketError};
 use karyon_gate::Grant;
 use karyon_guard::Guard;
 use karyon_log::{Control, Genesis, Seal, Walk};
 use karyon_memory::{Fresh, Recollection};
+use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Beginning, DataDir, Ending, Node, NodeError, RunConfig, datadir, verified_run, wall_ms,
 };
-use karyon_types::{Hash, Tick, hash};
+use karyon_types::{Hash, LogId, Tick, hash};
 use karyon_verify::{Report, Trust};
 
 use super::Data;
@@ -26,6 +28,13 @@ use crate::run::orders::{Due, left_behind};
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The name of the input copy.
 const INPUTS: &str = "inputs";
+
+/// What whoever asks is told of a start.
+struct Told {
+    /// Which of the log's starts it is, from 1.
+    boot: u32,
+    grounds: Option<Grounds>,
+}
 
 impl Run {
     /// Begins it in a new data directory, and runs it to its end. The directory is made, and must
@@ -60,6 +69,7 @@ impl Run {
             authority: authority.records(&grant),
             inputs: vec![(INPUTS.into(), Inputs::file(&self.inputs))],
         };
+        let grounds = Grounds::recorded(&beginning.authority);
         let dir = match guard()? {
             Some(guard) => DataDir::under(guard, &data.path),
             None => DataDir::create(&data.path),
@@ -67,7 +77,8 @@ impl Run {
         let dir = dir.map_err(NodeError::from)?;
         let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
         let (_, witness) = data.known(node.log())?;
-        self.live(node, grant, &self.orders, witness)
+        let told = Told { boot: 1, grounds };
+        self.live(node, grant, &self.orders, (witness, told))
     }
 
     /// Goes on with a run that was ended before it was complete: it is repeated from its newest
@@ -106,7 +117,10 @@ impl Run {
         if from_snapshot {
             node.go_on_from_snapshots(&report);
         }
-        self.live(node, self.granted(&report), &orders, witness)
+        // A log that is complete is repeated, and not begun once more.
+        let boot = report.boots() as u32 + u32::from(!report.end.sealed);
+        let told = Told { boot, grounds: Grounds::recorded(&report.controls) };
+        self.live(node, self.granted(&report), &orders, (witness, told))
     }
 
     /// What the log in a directory holds, if it verifies and is of this run.
@@ -150,7 +164,7 @@ impl Run {
         mut node: Node,
         grant: Grant,
         orders: &[Due],
-        witness: Option<PathBuf>,
+        (witness, told): (Option<PathBuf>, Told),
     ) -> Result<Outcome, RunError> {
         if let Some(witness) = witness {
             if let Some(folder) = witness.parent() {
@@ -163,10 +177,13 @@ impl Run {
             stop: Some(node.stop_file()?),
             guard: node.dir().guard().cloned(),
             snapshots: self.settings.snapshots.map(|every| node.snapshots(every)),
+            desk: Some(Arc::default()),
             recaller: Some(Box::new(Recollection::of(node.dir().path()))),
             ..self.config()
         };
+        let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());
         let ended = self.go(config, grant, orders, &mut node.recorder);
+        drop(answering);
         let (outcome, refused) = match ended {
             Ok(ended) => ended,
             Err(error) => return Err(failed(node, error)),
@@ -193,6 +210,27 @@ impl Run {
         };
         let records = read_back(Walk::open(&datadir::log_folder(&path))?)?;
         Ok(self.left(outcome, refused, state_root, records))
+    }
+
+    /// Answers whoever asks about the run, until it is dropped. A run that cannot be asked runs all
+    /// the same.
+    fn answer(
+        &self,
+        dir: &DataDir,
+        log: LogId,
+        Told { boot, grounds }: Told,
+        desk: Option<&Arc<Desk>>,
+    ) -> Option<Server> {
+        let desk = Arc::clone(desk.filter(|_| self.settings.socket)?);
+        let about = About { karyon: VERSION.into(), log, boot, grounds };
+        match Server::open(dir, about, desk) {
+            Ok(server) => Some(server),
+            Err(SocketError::NoGuardian) => None,
+            Err(error) => {
+                tracing::warn!(%error, "nobody can ask about this run");
+                None
+            }
+        }
     }
 
     /// The memory, and the root of the final state. It is built from the committed log and nothing
