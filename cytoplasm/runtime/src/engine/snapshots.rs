@@ -95,7 +95,8 @@ impl Leader {
             return None;
         }
         let slab_of = |id| self.layout.home(id).and_then(|home| ground.slabs.get(home));
-        let seed = |id| slab_of(id).map_or((SavedSeed::Spent, false), |slab| lock(slab).save_seed(id));
+        let seed =
+            |id| slab_of(id).map_or((SavedSeed::Spent, false), |slab| lock(slab).save_seed(id));
         let (births, later) = births.save(leases, seed)?;
         let mut content = Content {
             shown: (

@@ -223,7 +223,8 @@ impl<A: Agent> Scheduler<A> {
         let id = by.from;
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return false };
         let begins = |agent: &&A| {
-            !plan.supervises(&self.origins, id) && agent.kind().restart.restarts_after(exit_of(&reason))
+            !plan.supervises(&self.origins, id)
+                && agent.kind().restart.restarts_after(exit_of(&reason))
         };
         let ended = slot.agent.as_ref().filter(begins);
         slot.agent = ended.and_then(|agent| newborn::anew(plan, &self.origins, id, agent));

@@ -274,7 +274,8 @@ fn family(depth: u32) -> impl Strategy<Value = Vec<Order>> {
 /// One supervisor that never gives up.
 fn tree(agents: u64, strategy: Restarts) -> Supervised {
     let intensity = Intensity { restarts: u64::MAX, period_ticks: 1 };
-    let flags = Flags { strategy, intensity, auto_shutdown: AutoShutdown::Never };
+    let flags =
+        Flags { strategy, intensity, auto_shutdown: AutoShutdown::Never, max_children: None };
     let worker = |id| {
         Spec::Worker(ChildSpec {
             id: ChildId(id),
