@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 struct Boss {
     hiring: Option<Spawn<Digger>>,
     crew: Vec<AgentRef<Digger>>,
-    refused: Vec<String>,
+    refused: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -25,14 +25,14 @@ impl Agent for Boss {
     const KIND: Kind = Kind::new("boss");
 
     fn handle(&mut self, _from: Pid, order: Order, ctx: &mut Context<'_, Self>) -> Result {
+        let digger = |at: usize| self.crew.get(at).copied().ok_or_else(|| failure("nobody"));
         match order {
             Order::Hire => {
-                let digger = Digger { holes: 0 };
-                self.hiring =
-                    Some(ctx.spawn_under("crew", Child::permanent(), "digger", digger)?);
+                let spawn = ctx.spawn_under("crew", Child::permanent(), "digger", Digger(0))?;
+                self.hiring = Some(spawn);
             }
-            Order::Dig(which) => ctx.cast(self.crew[which], ()),
-            Order::Fire(which) => ctx.terminate_child(self.crew[which]),
+            Order::Dig(which) => ctx.cast(digger(which)?, ()),
+            Order::Fire(which) => ctx.terminate_child(digger(which)?),
         }
         Ok(())
     }
@@ -44,23 +44,21 @@ impl Agent for Boss {
 
     fn not_spawned(&mut self, which: NotSpawned, why: Denial, _: &mut Context<'_, Self>) -> Result {
         assert!(self.hiring.is_some_and(|hiring| which.is(&hiring)));
-        self.refused.push(why.code().into());
+        self.refused += u32::from(why == Denial::BudgetExhausted);
         Ok(())
     }
 }
 
 #[derive(Serialize, Deserialize)]
-struct Digger {
-    holes: u64,
-}
+struct Digger(u64);
 
 impl Agent for Digger {
     type Message = ();
     const KIND: Kind = Kind::new("digger").keeps_its_state(0);
 
     fn handle(&mut self, _from: Pid, (): (), _ctx: &mut Context<'_, Self>) -> Result {
-        self.holes += 1;
-        if self.holes == 2 { Err(failure("hit a rock")) } else { Ok(()) }
+        self.0 += 1;
+        if self.0 == 2 { Err(failure("hit a rock")) } else { Ok(()) }
     }
 }
 
@@ -72,8 +70,8 @@ fn main() -> std::result::Result<(), RunError> {
     run.input(0, boss, Order::Hire).input(2, boss, Order::Hire).input(4, boss, Order::Hire);
     run.input(5, boss, Order::Dig(0)).input(6, boss, Order::Dig(0)).input(7, boss, Order::Fire(1));
     let outcome = run.test()?;
-    assert_eq!(outcome.state(boss).map(|boss| boss.refused.len()), Some(1), "two are enough");
-    let holes = |id| outcome.state(Pid(id).of::<Digger>()).map(|digger| digger.holes);
+    assert_eq!(outcome.state(boss).map(|boss| boss.refused), Some(1), "two are enough");
+    let holes = |id| outcome.state(Pid(id).of::<Digger>()).map(|digger| digger.0);
     assert_eq!((holes(2), holes(3)), (Some(1), None), "one goes on, one was stopped");
     Ok(())
 }

@@ -57,17 +57,17 @@ impl Agent for Node {
 
 fn main() -> std::result::Result<(), RunError> {
     let mut run = Run::new("election");
-    let nodes = run.agents("node", 3, |_, _| Node::default());
+    let [a, b, c] = ["a", "b", "c"].map(|name| run.agent(name, Node::default()));
     // Two want to lead in one tick: the lower number does.
-    run.input(1, nodes[2], Message::Stand).input(1, nodes[1], Message::Stand);
-    run.input(3, nodes[0], Message::Order);
+    run.input(1, c, Message::Stand).input(1, b, Message::Stand);
+    run.input(3, a, Message::Order);
     // It breaks, and its name is free again.
-    run.input(7, nodes[1], Message::Break).input(9, nodes[2], Message::Stand);
-    run.input(11, nodes[0], Message::Order);
+    run.input(7, b, Message::Break).input(9, c, Message::Stand);
+    run.input(11, a, Message::Order);
     let outcome = run.test()?;
-    let orders = nodes.iter().map(|node| outcome.state(*node).map(|node| node.orders));
-    assert_eq!(orders.collect::<Vec<_>>(), [Some(2), None, Some(2)]);
-    let third = outcome.state(nodes[2]).map(|node| (node.leads_since, node.follows));
-    assert_eq!(third, Some((Some(9), Some(nodes[1].pid()))));
+    let orders = [a, b, c].map(|node| outcome.state(node).map(|node| node.orders));
+    assert_eq!(orders, [Some(2), None, Some(2)]);
+    let third = outcome.state(c).map(|node| (node.leads_since, node.follows));
+    assert_eq!(third, Some((Some(9), Some(b.pid()))));
     Ok(())
 }

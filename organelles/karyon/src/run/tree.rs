@@ -283,9 +283,8 @@ impl Run {
     /// The supervisors that agents find, by name; their numbers are those of [`Run::supervised`].
     pub(super) fn supervisors(&self) -> Result<BTreeMap<String, u64>, RunError> {
         let mut named = BTreeMap::new();
-        match &self.tree {
-            Some(root) => root.number(0, &mut SUPERVISORS.clone(), &mut named)?,
-            None => {}
+        if let Some(root) = &self.tree {
+            root.number(0, &mut SUPERVISORS.clone(), &mut named)?;
         }
         Ok(named)
     }
