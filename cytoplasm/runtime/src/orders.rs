@@ -118,7 +118,7 @@ impl Orders {
                     let (part, names) = ((*offset, *limit), &life.births.names);
                     let shown = branches::show(&field, trees.as_deref(), names, part, at);
                     asked.answer(Answer::Tree(shown));
-                    work += 1 + field.ground.plan.agents / AGENTS_LOOKED_AT;
+                    work += 1 + names.len() as u64 / AGENTS_LOOKED_AT;
                     self.another(work)
                 }
                 Question::List(_) | Question::Inspect(_) => {

@@ -197,8 +197,7 @@ impl Names {
                 }
             }
             Claim::Join(group) => {
-                let held = self.held.entry(agent).or_default();
-                if held.groups.contains(&group) {
+                if self.held.get(&agent).is_some_and(|held| held.groups.contains(&group)) {
                     return Ok(());
                 }
                 if registry.memberships >= MEMBERSHIPS_MAX {
@@ -207,13 +206,14 @@ impl Names {
                 registry.memberships += 1;
                 let members = registry.groups.entry(group.clone()).or_default();
                 Arc::make_mut(members).insert(agent, kind);
-                held.groups.insert(group);
+                self.held.entry(agent).or_default().groups.insert(group);
             }
             Claim::Unregister(name) => {
                 if let Some(held) = self.held.get_mut(&agent)
                     && held.names.remove(&name)
                 {
                     registry.names.remove(&name);
+                    self.forget_empty(agent);
                 }
             }
             Claim::Leave(group) => {
@@ -221,10 +221,19 @@ impl Names {
                     && held.groups.remove(&group)
                 {
                     leave(registry, agent, &group);
+                    self.forget_empty(agent);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whoever gave back all that it had is one of those who never had anything.
+    fn forget_empty(&mut self, agent: AgentId) {
+        let is_empty = |held: &Held| held.names.is_empty() && held.groups.is_empty();
+        if self.held.get(&agent).is_some_and(is_empty) {
+            self.held.remove(&agent);
+        }
     }
 
     /// An agent of the scenario has its name for good.

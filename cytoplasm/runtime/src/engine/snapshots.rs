@@ -37,7 +37,7 @@ impl Leader {
         }
         let _taken = tracing::info_span!("snapshot", tick = tick.0).entered();
         let Some(content) = self.save(ground) else {
-            tracing::warn!("something is under way, and no snapshot is taken");
+            self.taker.iter_mut().for_each(|taker| taker.pass_over(tick));
             return Ok(());
         };
         let mut bytes = Vec::new();

@@ -30,12 +30,13 @@ impl Leader {
         Ok(ending)
     }
 
-    /// Waits until the next tick may begin, if the run has a pace.
+    /// Waits until the next tick may begin, if the run has a pace. What is repeated has none: who
+    /// waits looks for orders again, and those of the log would be carried out once more.
     pub(super) fn wait_for_pace<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
     ) -> Result<Option<Ending>, RunError> {
-        if self.pace.rest(Instant::now()).is_none() {
+        if self.recorder.repeats() || self.pace.rest(Instant::now()).is_none() {
             return Ok(None);
         }
         self.set_stepping(false);

@@ -324,9 +324,13 @@ impl<A: Agent> Scheduler<A> {
     /// Tells what is left to do behind an epoch.
     pub(crate) fn end_epoch(&mut self) {
         self.boxes().urgent = false;
+        // Or to change it would be to copy it.
+        self.names = None;
         let waiting = self.boxes().waiting;
+        let held = self.boxes.as_ref().map_or(0, |boxes| self.held_in_boxes(boxes));
+        self.outcome.waiting = waiting - held;
+        // With what waits for paused agents in no mailbox: news of their own wishes.
         self.outcome.held = self.held();
-        self.outcome.waiting = waiting - self.outcome.held;
         self.outcome.passed = std::mem::take(&mut self.outcome.sent);
         self.outcome.timer = self.wheel.soonest(true).map(Tick);
     }

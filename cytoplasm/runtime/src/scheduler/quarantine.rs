@@ -35,12 +35,16 @@ impl<A: Agent> Scheduler<A> {
         for id in (first.0..=last.0).map(AgentId) {
             let Some(place) = id.0.checked_sub(self.first) else { continue };
             let Some(slot) = self.slots.get_mut(place as usize) else { continue };
-            slot.agent = None;
-            if let Some(life) = slot.life.take() {
+            // Nothing is left of it, as nothing is behind a share that was lost while it ran.
+            let lost = std::mem::replace(slot, Slot::new(None, None, Standing::default()));
+            if let Some(life) = lost.life {
                 life.cancel(&mut self.wheel);
             }
             self.parked.remove(&id);
             self.forget_origin(id);
+            if let Some(origin) = self.origins.get_mut(&id) {
+                origin.supervised = false;
+            }
             if let Some(apart) = self.apart.remove(&id) {
                 let is_input = |held: &&Held| matches!(held, Held::Input(_));
                 inputs += apart.held.iter().filter(is_input).count() as u64;

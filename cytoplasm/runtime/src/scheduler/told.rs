@@ -20,7 +20,10 @@ impl<A: Agent> Scheduler<A> {
     /// front of all that arrives then.
     pub(crate) fn hear(&mut self, by: Message, news: News) {
         let slot = self.slots.get_mut((by.from.0 - self.first) as usize);
-        if let Some(life) = slot.and_then(|slot| slot.life.as_mut()) {
+        let life = slot.and_then(|slot| slot.life.as_mut());
+        // Who waits for its supervisor goes on with the life that it had.
+        let parked = self.parked.get_mut(&by.from).and_then(|parked| parked.life.as_mut());
+        if let Some(life) = life.or(parked) {
             life.is_answered();
         }
         self.apart.entry(by.from).or_default().hold(Held::Told(by, news));

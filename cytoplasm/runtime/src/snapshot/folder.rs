@@ -1,7 +1,7 @@
 //! Snapshots as files of a data directory.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use karyon_log::{Control, SnapshotRecord};
@@ -16,8 +16,6 @@ const MAGIC: [u8; 8] = *b"KSNAP\x0001";
 const HEADER_BYTES: usize = 8 + 16 + 8 + 8 + 32 + 8;
 /// Snapshots that are kept: should the newest not be whole, there is one more.
 const KEPT: usize = 2;
-/// A file that is longer is none: some 50 million agents, and more than machines hold.
-const BYTES_MAX: u64 = 1 << 36;
 const SUFFIX: &str = ".snapshot";
 
 /// The folder of a log's snapshots.
@@ -138,9 +136,32 @@ fn encode(snapshot: &Snapshot, log: LogId) -> Vec<u8> {
 
 /// Reads a file, should it be whole, of this log, and one of those that are `named`; why it is not.
 fn read(path: &Path, log: LogId, named: &[SnapshotRecord]) -> Result<Snapshot, String> {
-    let file = karyon_log::read_regular(path, BYTES_MAX).map_err(|error| error.to_string())?;
+    let said = |error: io::Error| error.to_string();
+    let file = karyon_log::open_regular(path).map_err(said)?;
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    (&file).take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(said)?;
+    let (record, length) = read_header(&header, log)?;
+    if !named.contains(&record) {
+        return Err("the log does not name it".into());
+    }
+    // Now that somebody answers for it: only so much of it is read as there was.
+    let whole = length.saturating_add(HEADER_BYTES as u64);
+    if file.metadata().map_err(said)?.len() != whole {
+        return Err("it is not as long as it was".into());
+    }
+    let bytes = karyon_log::read_open(&file, whole).map_err(said)?;
+    let content = bytes.get(HEADER_BYTES..).unwrap_or_default().into();
+    let SnapshotRecord { tick, records, digest } = record;
+    let snapshot = Snapshot { tick: Tick(tick), records, content };
+    match snapshot.digest().0 == digest {
+        true => Ok(snapshot),
+        false => Err("it is not as it was written".into()),
+    }
+}
+
+/// Of which snapshot a file says that it is, and how long its content is.
+fn read_header(mut rest: &[u8], log: LogId) -> Result<(SnapshotRecord, u64), String> {
     let cut = || "it is cut".to_owned();
-    let mut rest = file.as_slice();
     let mut take = |count: usize| {
         let (part, more) = rest.split_at_checked(count).ok_or_else(cut)?;
         rest = more;
@@ -159,15 +180,5 @@ fn read(path: &Path, log: LogId, named: &[SnapshotRecord]) -> Result<Snapshot, S
     let (tick, records) = (number()?, number()?);
     let digest: [u8; 32] = take(32)?.try_into().map_err(|_| cut())?;
     let length: [u8; 8] = take(8)?.try_into().map_err(|_| cut())?;
-    if !named.contains(&SnapshotRecord { tick, records, digest }) {
-        return Err("the log does not name it".into());
-    }
-    if u64::from_le_bytes(length) != rest.len() as u64 {
-        return Err("it is not as long as it was".into());
-    }
-    let snapshot = Snapshot { tick: Tick(tick), records, content: rest.into() };
-    match snapshot.digest().0 == digest {
-        true => Ok(snapshot),
-        false => Err("it is not as it was written".into()),
-    }
+    Ok((SnapshotRecord { tick, records, digest }, u64::from_le_bytes(length)))
 }

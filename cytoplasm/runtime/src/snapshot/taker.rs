@@ -16,7 +16,7 @@ pub(crate) struct Taker {
     last: Instant,
     /// The thread that keeps the last one.
     keeping: Option<JoinHandle<()>>,
-    /// Whether it was told that one could not be kept.
+    /// Whether it was told that one could not be taken or kept.
     told: Arc<AtomicBool>,
 }
 
@@ -55,6 +55,20 @@ impl Taker {
         match std::thread::Builder::new().name("snapshot".into()).spawn(work) {
             Ok(thread) => self.keeping = Some(thread),
             Err(error) => tracing::warn!(%error, tick, "a snapshot cannot be kept: no thread"),
+        }
+        self.last = Instant::now();
+    }
+
+    /// None can be taken behind `tick`: the next try is when the next one is due.
+    pub(crate) fn pass_over(&mut self, tick: Tick) {
+        let tick = tick.0;
+        match self.told.swap(true, Ordering::Relaxed) {
+            true => tracing::debug!(tick, "no snapshot can be taken"),
+            false => tracing::warn!(
+                tick,
+                "no snapshot can be taken now: agents have names, or children are on their way; a \
+                 resume from here takes longer"
+            ),
         }
         self.last = Instant::now();
     }

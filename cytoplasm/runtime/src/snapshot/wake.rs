@@ -79,8 +79,25 @@ fn read<A: Agent>(plan: &Plan<A>, tree: Option<&Tree>, snapshot: &Snapshot) -> O
     Some(Woken { tick, records, content, agents, parked, kinds, tree })
 }
 
-/// An agent of the kind that this one is of: as it began, or as whoever it was forked from began.
+/// An agent of the kind that this one is of.
 fn template<A: Agent>(plan: &Plan<A>, content: &Content, id: AgentId) -> Option<A> {
+    let Some(place) = id.0.checked_sub(plan.agents + 1) else { return plan.begin(id) };
+    let kind = content.later.get(place as usize)?.kind.as_str();
+    let is_its = |agent: &A| agent.kind().name == kind;
+    first_of_line(plan, content, id).filter(is_its).or_else(|| {
+        // Whoever it was forked from is gone, with what it began with: anybody will do.
+        let scenarios = (1..=plan.agents).filter_map(|serial| plan.begin(AgentId(serial)));
+        let later = (plan.agents + 1..).map(AgentId).zip(&content.later);
+        let later = later.filter_map(|(id, later)| match &later.seed {
+            SavedSeed::How(how) if later.kind == kind => plan.bear(id, how),
+            SavedSeed::How(_) | SavedSeed::State(_) | SavedSeed::Spent => None,
+        });
+        later.chain(scenarios).find(is_its)
+    })
+}
+
+/// An agent as it began, or as whoever it was forked from began.
+fn first_of_line<A: Agent>(plan: &Plan<A>, content: &Content, id: AgentId) -> Option<A> {
     let mut id = id;
     while let Some(place) = id.0.checked_sub(plan.agents + 1) {
         let later = content.later.get(place as usize)?;

@@ -486,6 +486,29 @@ fn no_timer_fires_before_its_time_and_an_idle_run_sleeps() {
 }
 
 #[test]
+fn what_a_paused_agent_is_answered_waits_and_the_run_with_it() {
+    let script = Script::new((0..40).map(|ms| (ms, 1, vec![Recall(1, "what".into())])));
+    let desk = Arc::new(Desk::default());
+    let stage = Stage { desk: Some(Arc::clone(&desk)), ..stage(2) };
+    let put = |verb| while desk.put(order(verb, 1)).is_err() {};
+    let disk = Disk::default();
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            put(Resume);
+            std::thread::sleep(Duration::from_millis(10));
+            put(Pause);
+            std::thread::sleep(Duration::from_millis(10));
+            put(Resume);
+        });
+        stage.play_from::<0, 0>(Arc::new(script.clone()), recorder(&disk)).0.unwrap()
+    });
+    let answered = outcome.agents[0].as_ref().unwrap().heard.len() as u64;
+    // What came while it was paused is asked at once, and may be more than has room.
+    assert_eq!(answered + outcome.counts.unarranged, 40, "each is answered once");
+    assert!(answered >= 20, "{answered}");
+}
+
+#[test]
 fn inputs_for_all_at_once_are_refused() {
     let inputs = Arc::new(EveryTick::new(4, 3).unwrap());
     let disk = Disk::default();

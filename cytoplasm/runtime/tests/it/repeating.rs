@@ -1,5 +1,7 @@
 //! A resumed run is repeated: compared with what is committed, then appended to.
 
+use std::num::NonZeroU64;
+
 use karyon_log::{Cause, End, Lane, LogError, Record, Records, Target, Verb, Walk};
 use karyon_log_writer::{Block, Writer};
 use karyon_runtime::processes::OrderVerb::{Fork, Kill, Pause, Restart, Resume};
@@ -375,15 +377,41 @@ fn family_stage(schedulers: usize, asker: &Asker<Script>) -> Stage {
 
 /// Plays behind what `disk` holds, with these questions.
 fn resume_family(disk: &Disk, schedulers: usize, script: &Script, asked: Asked) {
+    resume_paced(disk, schedulers, script, asked, None);
+}
+
+/// The same at a pace.
+fn resume_paced(
+    disk: &Disk,
+    schedulers: usize,
+    script: &Script,
+    asked: Asked,
+    rate: Option<NonZeroU64>,
+) {
     let end = end_of(disk).unwrap();
     let walk = Walk::new(Box::new(disk.clone())).unwrap();
     let writer = Writer::start(Box::new(disk.clone()), &header(), key(), 2, end.clone()).unwrap();
     let recorder = Recorder::resuming(Some(writer), walk, &end);
     let asker = Asker::new(script.clone(), asked);
-    let stage = family_stage(schedulers, &asker);
+    let stage = Stage { rate, ..family_stage(schedulers, &asker) };
     let (outcome, recorder) = stage.play_from::<1, 0>(asker.clone(), recorder);
     recorder.unwrap().close().unwrap();
     outcome.unwrap();
+}
+
+#[test]
+fn at_a_pace_each_order_of_the_log_is_carried_out_once() {
+    let greet = |tick| (tick, 1, vec![Send(2, vec![Add(1)]); 4]);
+    let script = Script::new((0..8).map(greet));
+    let asked = vec![(2, order(Fork, 1)), (3, order(Fork, 2)), (5, order(Kill, 2))];
+    let disk = log_of(&[], 1);
+    resume_family(&disk, 1, &script, asked);
+    let whole = records(&disk).unwrap();
+    let mut cut = Records::new(&whole);
+    (0..Records::new(&whole).count() - 4).for_each(|_| assert!(cut.pass()));
+    let disk = log_of(&whole[..whole.len() - cut.rest().len()], 8);
+    resume_paced(&disk, 1, &script, Vec::new(), NonZeroU64::new(500));
+    assert_eq!(records(&disk).unwrap(), whole);
 }
 
 proptest! {

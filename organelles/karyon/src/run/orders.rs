@@ -101,6 +101,9 @@ pub(super) fn left_behind(orders: &[Due], mut walk: Walk) -> Result<Vec<Due>, Lo
 #[derive(Default)]
 struct Last {
     tick: Option<u64>,
+    /// The one before it. Free-running, what lies between was passed over, and the orders of those
+    /// ticks are recorded in the last.
+    before: Option<u64>,
     recorded: Vec<(Pid, OrderVerb)>,
 }
 
@@ -112,8 +115,8 @@ impl Last {
                     // In a free-running run one may come again.
                     if self.tick != Some(begun.0) {
                         self.recorded.clear();
+                        self.before = self.tick.replace(begun.0);
                     }
-                    self.tick = Some(begun.0);
                 }
                 Some(Record::Order { verb, agent, uid: NO_USER }) => {
                     self.recorded.push((agent.into(), verb));
@@ -124,17 +127,26 @@ impl Last {
         }
     }
 
+    /// Where an order of this tick lies, beside those that the last one holds.
+    fn place(&self, tick: u64) -> Ordering {
+        match (Some(tick) > self.tick, Some(tick) > self.before) {
+            (true, _) => Ordering::Greater,
+            (false, true) => Ordering::Equal,
+            (false, false) => Ordering::Less,
+        }
+    }
+
     /// Up to the last one that is recorded all were given, whether they were carried out or not.
     fn left_of(&self, orders: &[Due]) -> Vec<Due> {
         let mut recorded = self.recorded.iter().peekable();
         let mut given = 0;
-        let of_the_last = orders.iter().filter(|(tick, ..)| Some(*tick) == self.tick);
+        let of_the_last = orders.iter().filter(|(tick, ..)| self.place(*tick).is_eq());
         for (number, (_, agent, order)) in (1..).zip(of_the_last) {
             if recorded.next_if_eq(&&(*agent, *order)).is_some() {
                 given = number;
             }
         }
-        let is_left = |(tick, ..): &&Due| match Some(*tick).cmp(&self.tick) {
+        let is_left = |(tick, ..): &&Due| match self.place(*tick) {
             Ordering::Less => false,
             Ordering::Equal if given > 0 => {
                 given -= 1;

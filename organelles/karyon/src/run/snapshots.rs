@@ -34,6 +34,9 @@ fn memory(disk: &Disk) -> Option<Box<dyn Recaller>> {
 impl Run {
     /// Takes snapshots on a data directory so often, and one when it is interrupted: a resume goes
     /// on from the newest ([`Run::resume`]). None, if it is not said; what comes out is the same.
+    /// None either in a run that is free-running, and none while agents have names or groups that
+    /// they took ([`Context::register`](crate::Context::register)): such a run is repeated from its
+    /// beginning, or from its last snapshot before that.
     ///
     /// An agent comes back from a snapshot as serde reads what it wrote: a state that leaves
     /// something out (`#[serde(skip)]`) is another one then. [`Run::test_snapshots`] finds that.
@@ -46,7 +49,8 @@ impl Run {
     /// turn. That takes as long as the square of its ticks: for short runs.
     ///
     /// # Errors
-    /// As [`Run::test`]; [`RunError::Snapshot`] if the run does something else from there.
+    /// As [`Run::test`]; [`RunError::Snapshot`] if the run does something else from there, or takes
+    /// no snapshot at all.
     pub fn test_snapshots(&self) -> Result<Outcome, RunError> {
         self.check()?;
         let (disk, kept) = (Disk::default(), Kept::default());
@@ -60,6 +64,10 @@ impl Run {
         }
         let whole = (self.add_state(&outcome).finish(), outcome.counts);
         let kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if kept.is_empty() && outcome.ticks > 0 {
+            let what = "none can be taken of it; see `Run::snapshots`".into();
+            return Err(RunError::Snapshot { tick: 0, what });
+        }
         for (schedulers, snapshot) in [1, 2, 4].into_iter().cycle().zip(kept) {
             let tick = snapshot.tick;
             let differs = |what: String| RunError::Snapshot { tick: tick.0, what };
