@@ -248,6 +248,10 @@ mod tests {
         let (pause, fork) = (order(Pause, NO_USER), order(Fork, NO_USER));
         assert_eq!(left(&[tick(5), pause.clone(), fork.clone()]), orders[4..]);
         assert_eq!(left(&[tick(5), pause, fork.clone(), fork]), orders[5..]);
-        assert_eq!(left(&[tick(8)]), []);
+        assert_eq!(left(&[tick(7), tick(8)]), []);
+        // Free-running, ticks are passed over: what was due meanwhile is recorded in the next.
+        let both = [tick(4), tick(7), order(Pause, NO_USER), order(Kill, NO_USER)];
+        assert_eq!(left(&both), []);
+        assert_eq!(left(&both[..3]), orders[3..]);
     }
 }
