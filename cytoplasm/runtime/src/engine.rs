@@ -472,7 +472,6 @@ impl Leader {
         self.framed += self.orders.frame(&mut self.framing);
         self.bring_to_life(ground, tick)?;
         self.framed += self.recalls.begin(ground, tick, &mut self.recorder, &mut self.framing)?;
-        self.bonds.last = self.births.names.len() as u64;
         Ok(())
     }
 

@@ -46,14 +46,21 @@ pub(crate) fn begins(limits: &Limits) -> u64 {
 /// # Errors
 /// Why not; `None`: that ends the run.
 pub(crate) fn admits(limits: &Limits, lane: Lane, held: u64) -> Result<(), Option<Refused>> {
+    let refused = match lane {
+        Lane::Critical => None,
+        Lane::Normal => Some(Refused::MailboxFull),
+        Lane::Speculative => Some(Refused::LaneClosed),
+    };
+    let sheds = limits.shed.is_some();
+    if held < room(limits, lane) { Ok(()) } else { Err(refused.filter(|_| sheds)) }
+}
+
+/// As many messages as a mailbox holds before it has no room for one more of this lane.
+pub(crate) fn room(limits: &Limits, lane: Lane) -> u64 {
     let bound = limits.messages_per_tick;
-    let Some(shed) = limits.shed else {
-        return if held < bound { Ok(()) } else { Err(None) };
-    };
-    let (room, refused) = match lane {
-        Lane::Critical => (bound.saturating_add(shed.critical), None),
-        Lane::Normal => (bound, Some(Refused::MailboxFull)),
-        Lane::Speculative => (bound.min(shed.speculative), Some(Refused::LaneClosed)),
-    };
-    if held < room { Ok(()) } else { Err(refused) }
+    match (lane, limits.shed) {
+        (Lane::Normal, _) | (Lane::Critical | Lane::Speculative, None) => bound,
+        (Lane::Critical, Some(shed)) => bound.saturating_add(shed.critical),
+        (Lane::Speculative, Some(shed)) => bound.min(shed.speculative),
+    }
 }

@@ -19,8 +19,7 @@ use crate::bonds::{BondChange, Left, Signal};
 use crate::codec;
 use crate::epoch::Epoch;
 use crate::input::InputItem;
-use crate::pressure::Refused;
-use crate::terms::Limits;
+use crate::pressure::{Refused, room};
 
 /// Events that an agent handles before others have a turn: enough that changing costs little.
 const EVENTS_PER_TURN: usize = 32;
@@ -28,16 +27,6 @@ const EVENTS_PER_TURN: usize = 32;
 const TURNS_PER_ROUND: usize = 64;
 /// Letters for one scheduler that are handed over at once; fewer, where a round ends before.
 const BATCH: usize = 128;
-
-/// Of which lane so many messages find room in a mailbox.
-fn room(limits: &Limits, lane: Lane) -> u64 {
-    let bound = limits.messages_per_tick;
-    match (lane, limits.shed) {
-        (Lane::Normal, _) | (Lane::Critical | Lane::Speculative, None) => bound,
-        (Lane::Critical, Some(shed)) => bound.saturating_add(shed.critical),
-        (Lane::Speculative, Some(shed)) => bound.min(shed.speculative),
-    }
-}
 
 /// Why a message of this lane finds none: nothing but its lane, so that the log need not say it.
 fn why(lane: Lane) -> Refused {
