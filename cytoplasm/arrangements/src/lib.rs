@@ -6,6 +6,7 @@
 
 mod child;
 mod reason;
+mod receipt;
 mod schedule;
 mod told;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use child::ChildTerms;
 pub use karyon_supervision::{Restart, Shutdown};
 pub use reason::{ExitReason, REASON_BYTES_MAX};
+pub use receipt::{NotDone, RECEIPT_BYTES_MAX, Receipt};
 pub use schedule::{Schedule, Turns};
 pub use told::Told;
 
@@ -120,6 +122,15 @@ pub enum Arrangement<'a> {
         /// What, as the memory reads it.
         query: &'a [u8],
     },
+    /// Something is to be done in the world outside.
+    Effect {
+        /// What.
+        action: &'a str,
+        /// To what: a path, as `mail/team`.
+        resource: &'a str,
+        /// How, as its adapter reads it.
+        arguments: &'a [u8],
+    },
 }
 
 mod number {
@@ -144,6 +155,7 @@ mod number {
     pub(super) const JOIN: u8 = 28;
     pub(super) const LEAVE: u8 = 29;
     pub(super) const RECALL: u8 = 30;
+    pub(super) const EFFECT: u8 = 31;
 }
 
 impl<'a> Arrangement<'a> {
@@ -201,6 +213,14 @@ impl<'a> Arrangement<'a> {
                 varint::write(out, about.map_or(0, |agent| agent.0));
                 out.extend_from_slice(query);
             }
+            Arrangement::Effect { action, resource, arguments } => {
+                out.push(number::EFFECT);
+                for words in [action, resource] {
+                    varint::write(out, words.len() as u64);
+                    out.extend_from_slice(words.as_bytes());
+                }
+                out.extend_from_slice(arguments);
+            }
         }
     }
 
@@ -227,17 +247,14 @@ impl<'a> Arrangement<'a> {
             number::UNTRAP => Arrangement::TrapExit(false),
             number::EXIT => Arrangement::Exit(ExitReason::decode(std::mem::take(b))?),
             number::SPAWN => {
-                let len = varint::read(b)?.try_into().ok()?;
-                let (name, how) = std::mem::take(b).split_at_checked(len)?;
-                Arrangement::Spawn { name: std::str::from_utf8(name).ok()?, how }
+                let name = sized_text(b)?;
+                Arrangement::Spawn { name, how: std::mem::take(b) }
             }
             number::SPAWN_UNDER => {
                 let supervisor = varint::read(b)?;
                 let child = ChildTerms::decode(b)?;
-                let len = varint::read(b)?.try_into().ok()?;
-                let (name, how) = std::mem::take(b).split_at_checked(len)?;
-                let name = std::str::from_utf8(name).ok()?;
-                Arrangement::SpawnUnder { supervisor, child, name, how }
+                let name = sized_text(b)?;
+                Arrangement::SpawnUnder { supervisor, child, name, how: std::mem::take(b) }
             }
             number::TERMINATE => Arrangement::Terminate(agent()?),
             number::REGISTER => Arrangement::Register(text(b)?),
@@ -251,6 +268,11 @@ impl<'a> Arrangement<'a> {
                 about: Some(varint::read(b)?).filter(|agent| *agent > 0).map(AgentId),
                 query: std::mem::take(b),
             },
+            number::EFFECT => Arrangement::Effect {
+                action: sized_text(b)?,
+                resource: sized_text(b)?,
+                arguments: std::mem::take(b),
+            },
             _ => return None,
         };
         b.is_empty().then_some(read)
@@ -260,6 +282,14 @@ impl<'a> Arrangement<'a> {
 fn named(out: &mut Vec<u8>, number: u8, name: &str) {
     out.push(number);
     out.extend_from_slice(name.as_bytes());
+}
+
+/// Words behind their length.
+fn sized_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let len = varint::read(bytes)?.try_into().ok()?;
+    let (text, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    std::str::from_utf8(text).ok()
 }
 
 /// All that is left, as words.
@@ -299,6 +329,7 @@ mod tests {
             }
             let about = Some(AgentId(agent)).filter(|agent| agent.0 > 0);
             check(&Arrangement::Recall { about, query: &payload });
+            check(&Arrangement::Effect { action: &words, resource: "a/b", arguments: &payload });
             for bond in [Bond::Monitor, Bond::Link] {
                 check(&Arrangement::Bind(bond, AgentId(agent)));
                 check(&Arrangement::Unbind(bond, AgentId(agent)));
@@ -359,6 +390,8 @@ mod tests {
         assert_eq!(bytes(Arrangement::Unregister("a")), b"\x1ba");
         assert_eq!(bytes(Arrangement::Join("a")), b"\x1ca");
         assert_eq!(bytes(Arrangement::Leave("a")), b"\x1da");
+        let effect = Arrangement::Effect { action: "pay", resource: "bank/a", arguments: b"go" };
+        assert_eq!(bytes(effect), b"\x1f\x03pay\x06bank/ago");
         let recall = |about| Arrangement::Recall { about, query: b"go" };
         assert_eq!(bytes(recall(None)), b"\x1e\x00go");
         assert_eq!(bytes(recall(Some(AgentId(300)))), b"\x1e\xac\x02go");

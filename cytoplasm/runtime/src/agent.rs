@@ -112,6 +112,13 @@ pub enum Event<'a> {
         /// The answer, at most [`ANSWER_BYTES_MAX`](crate::ANSWER_BYTES_MAX) bytes.
         answer: &'a [u8],
     },
+    /// What came of an effect that it asked for.
+    Receipt {
+        /// In which of its steps it asked, and as which output: what [`Context::effect`] gave back.
+        output: TimerId,
+        /// What came of it.
+        receipt: Receipt<'a>,
+    },
 }
 
 /// Names what an agent spawned: the step in which it did, and which of its outputs that was.
@@ -146,6 +153,8 @@ pub enum Deed {
     Join,
     /// To ask the memory.
     Recall,
+    /// To do something outside.
+    Effect,
 }
 
 /// A step's own word that it failed; handled like a panic, but cheaper.
@@ -465,6 +474,16 @@ impl Context<'_> {
     pub fn recall(&mut self, about: Option<AgentId>, query: &[u8]) -> TimerId {
         let id = TimerId { step: self.step, output: self.wishes.outputs.len() as u16 };
         self.arrange(&Arrangement::Recall { about, query });
+        id
+    }
+
+    /// Has something done in the world outside, once, when this step is durable. What came of it
+    /// comes as [`Event::Receipt`], however long that takes; the run does not end before. The gate is
+    /// asked for a right of its own, now and right before it is done, and there must be a
+    /// [`Permit`](crate::Permit) for the kind of this agent.
+    pub fn effect(&mut self, action: &str, resource: &str, arguments: &[u8]) -> TimerId {
+        let id = TimerId { step: self.step, output: self.wishes.outputs.len() as u16 };
+        self.arrange(&Arrangement::Effect { action, resource, arguments });
         id
     }
 

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use karyon_log::{Lane, LogError, Record, Records, Walk, WalkedBlock};
+use karyon_arrangements::Told;
+use karyon_log::{Lane, LogError, Message, Record, Records, Walk, WalkedBlock};
 
 use karyon_types::{AgentId, Tick};
 
@@ -92,6 +93,8 @@ pub(crate) struct Ahead {
     pub(crate) orders: Vec<Order>,
     /// First and last of those who are lost in it.
     pub(crate) lost: Vec<(AgentId, AgentId)>,
+    /// What came of effects, of which agents are told in it.
+    pub(crate) receipts: Vec<(Message, Box<[u8]>)>,
     /// Whether more of the run is committed behind them.
     pub(crate) more: bool,
     /// The tick, if it is one that comes next.
@@ -128,8 +131,13 @@ impl Ahead {
                     self.orders.push(Order { verb, agent, uid });
                 }
                 Some(Record::Input { .. }) if self.begun => self.more = true,
-                // Asked again, and compared.
-                Some(Record::Told { .. }) if self.begun => self.more = true,
+                Some(Record::Told { by, what }) if self.begun => {
+                    // What was recalled is asked again, and compared.
+                    if let Some(Told::Receipt(_)) = Told::decode(what) {
+                        self.receipts.push((by, what.into()));
+                    }
+                    self.more = true;
+                }
                 Some(Record::Lost { first, last }) if self.begun => {
                     self.lost.push((first, last));
                     self.more = true;

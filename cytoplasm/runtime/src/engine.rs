@@ -27,6 +27,7 @@ use crate::barrier::Barrier;
 use crate::births::{Births, Later};
 use crate::bonds::{BondChange, Bonds};
 use crate::census::Ground;
+use crate::effects::{Before, UnderWay};
 use crate::epoch::Epoch;
 use crate::error::RunError;
 use crate::input::{Batch, InputSource};
@@ -86,6 +87,7 @@ pub fn run<A: Agent>(
         supervised: trees.is_some(),
         born: population.born,
         recalls: config.recaller.is_some(),
+        permits: config.effects.permits.clone(),
         spawned: AtomicU64::new(0),
         last: AtomicU64::new(population.names.len() as u64),
         names: Board::default(),
@@ -100,6 +102,19 @@ pub fn run<A: Agent>(
     let links: Vec<_> = (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect();
     let tree = trees.as_ref().map(|trees| trees.tree());
     let woken = snapshot::wake(&plan, tree, &mut owned);
+    let before = Before {
+        gate: Arc::clone(&plan.gate),
+        guard: stepping.guard.clone(),
+        progress: Arc::clone(&config.progress),
+    };
+    let in_step = config.virtual_time;
+    let effects = match UnderWay::new(config.effects, before, layout, &owned, in_step) {
+        Ok(effects) => effects,
+        Err(error) => {
+            *recorder = Some(owned);
+            return Err(error);
+        }
+    };
     let mut leader = Leader {
         recorder: owned,
         stop: config.stop,
@@ -121,6 +136,7 @@ pub fn run<A: Agent>(
         births,
         names: Names::default(),
         recalls: Recalls::new(config.recaller, layout),
+        effects,
         layout,
         losing: Vec::new(),
         lost: BTreeSet::new(),
@@ -293,6 +309,7 @@ struct Leader {
     births: Births,
     names: Names,
     recalls: Recalls,
+    effects: UnderWay,
     layout: Layout,
     /// First and last of those who are lost in the current tick.
     losing: Vec<(AgentId, AgentId)>,
@@ -329,10 +346,10 @@ impl Leader {
             return Ok(self.end(Ending::Halted));
         }
         let last = self.current;
-        let (next, left) = match last {
+        let (next, left, waits) = match last {
             None => {
                 self.supervise(ground, Tick(0))?;
-                (Tick(0), Left::default())
+                (Tick(0), Left::default(), false)
             }
             Some(tick) => {
                 let left = match self.woken.take() {
@@ -349,13 +366,18 @@ impl Leader {
                 // Nothing can happen before.
                 let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
                 let due = [left.timer, deadline, self.recalls.due()].into_iter().flatten().min();
-                let due = due.filter(|_| is_quiet);
-                (due.map_or(next, |due| due.max(next)), left)
+                let due = due.filter(|_| is_quiet).map(|due| due.max(next));
+                // Time stands still while something is done outside, and nothing else is to be done.
+                match is_quiet && due != Some(next) && !self.effects.is_empty() {
+                    true => (next, left, true),
+                    false => (due.unwrap_or(next), left, false),
+                }
             }
         };
         let is_empty = left.events == 0
             && left.timer.is_none()
             && self.recalls.due().is_none()
+            && self.effects.is_empty()
             && !self.orders.has_records()
             && self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
         let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
@@ -372,12 +394,14 @@ impl Leader {
         self.take_snapshot(ground, false)?;
         let batch = plan.inputs.released(next);
         let ordered = self.serve(ground)?;
+        self.effects.look(&mut self.recorder, waits)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
         if self.recorder.appends() {
-            let needs_order = (idle || self.held >= MAX_HELD) && !ordered;
-            let ending = match needs_order {
-                true => self.wait_for_orders(ground)?,
-                false => self.wait_for_pace(ground)?,
+            let has_news = ordered || self.effects.has_receipts();
+            let ending = match (idle || self.held >= MAX_HELD, waits && !self.recorder.repeats()) {
+                (true, _) if !has_news => self.wait_for_orders(ground)?,
+                (false, true) if !has_news => self.wait_for_receipts(ground)?,
+                _ => self.wait_for_pace(ground)?,
             };
             if let Some(ending) = ending {
                 if ending != Ending::Halted {
@@ -440,6 +464,10 @@ impl Leader {
     }
 
     fn end(&mut self, ending: Ending) -> Option<Next> {
+        // A halt waits for nobody.
+        if ending != Ending::Halted {
+            self.effects.end();
+        }
         self.result = Some(Ok((ending, self.current.map_or(0, |tick| tick.0))));
         None
     }
@@ -472,6 +500,8 @@ impl Leader {
         self.framed += self.orders.frame(&mut self.framing);
         self.bring_to_life(ground, tick)?;
         self.framed += self.recalls.begin(ground, tick, &mut self.recorder, &mut self.framing)?;
+        let recorded = std::mem::take(&mut self.orders.receipts);
+        self.framed += self.effects.begin(ground, recorded, &mut self.framing);
         Ok(())
     }
 
@@ -516,7 +546,7 @@ impl Leader {
         let mut waiting = 0;
         let (mut sent, mut passed, mut restarts, mut crashes, mut timer) = (0, 0, 0, 0, None);
         let (mut refused, mut later) = (0, Vec::new());
-        let mut recalls = Vec::new();
+        let (mut recalls, mut effects) = (Vec::new(), Vec::new());
         self.held = 0;
         for outcome in outcomes {
             let mut outcome = lock(outcome);
@@ -524,6 +554,7 @@ impl Leader {
             self.births.ask(&mut outcome.births);
             self.names.ask(&mut outcome.names);
             recalls.append(&mut outcome.recalls);
+            effects.append(&mut outcome.effects);
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             passed += std::mem::take(&mut outcome.passed);
@@ -545,6 +576,7 @@ impl Leader {
             }
         }
         self.recalls.ask(recalls, tick, &mut self.recorder)?;
+        self.effects.ask(effects, &mut self.recorder)?;
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }

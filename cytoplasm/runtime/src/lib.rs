@@ -22,6 +22,7 @@ pub mod codec;
 mod committed;
 pub mod datadir;
 mod draws;
+mod effects;
 mod engine;
 mod epoch;
 mod error;
@@ -62,11 +63,15 @@ pub use clock::Clock;
 pub use committed::{Compared, Divergence, run_records_up_to};
 pub use datadir::{DataDir, DataDirError};
 pub use draws::{below, exponential, unit};
+pub use effects::{
+    ACTION_BYTES_MAX, ARGUMENTS_BYTES_MAX, Adapter, EFFECTS_PER_AGENT, Effect, Effects, Permit,
+    RESOURCE_BYTES_MAX,
+};
 pub use engine::run;
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
 pub use karyon_arrangements::{
-    ChildTerms, ExitReason, Lane, REASON_BYTES_MAX, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+    ChildTerms, ExitReason, Lane, NotDone, REASON_BYTES_MAX, RECEIPT_BYTES_MAX, Receipt, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
 };
 pub use karyon_supervision::{Exit, Intensity, Restart, Shutdown};
 pub use leases::{Change, ChangeError};

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use karyon_log::{OrderVerb, Record};
+use karyon_log::{Message, OrderVerb, Record};
 use karyon_types::{AgentId, Tick};
 use serde_bytes::ByteBuf;
 
@@ -67,12 +67,15 @@ pub(crate) struct Orders {
     asked: Vec<(Asked, Option<AgentId>)>,
     /// First and last of those who are lost in the tick that comes next, as it is recorded.
     pub(crate) lost: Vec<(AgentId, AgentId)>,
+    /// Of a log that is repeated: what agents are told of their effects in the tick that comes next.
+    pub(crate) receipts: Vec<(Message, Box<[u8]>)>,
 }
 
 impl Orders {
     pub(crate) fn new(desk: Option<Arc<Desk>>, layout: Layout) -> Orders {
-        let (records, asked, lost) = (Vec::new(), Vec::new(), Vec::new());
-        Orders { desk, layout, records, count: 0, asked, lost }
+        let (records, asked) = (Vec::new(), Vec::new());
+        let (lost, receipts) = (Vec::new(), Vec::new());
+        Orders { desk, layout, records, count: 0, asked, lost, receipts }
     }
 
     /// Answers what waits; whether the tick that comes next has to run, whatever else is due.
@@ -86,7 +89,7 @@ impl Orders {
     ) -> Result<bool, RunError> {
         let ahead = recorder.ahead()?;
         let repeats = ahead.more || !ahead.orders.is_empty();
-        self.lost = ahead.lost;
+        (self.lost, self.receipts) = (ahead.lost, ahead.receipts);
         for order in ahead.orders {
             // One that cannot be carried out is not recorded, and so found by the comparison.
             match self.carry_out(&mut field, trees.as_deref_mut(), life, order)? {
@@ -225,6 +228,7 @@ impl Orders {
             asked: _,
             // Read ahead of each tick.
             lost: _,
+            receipts: _,
             records,
             count,
         } = self;

@@ -36,6 +36,7 @@ use crate::codec;
 use crate::error::RunError;
 use crate::input::InputItem;
 use crate::pressure;
+use crate::effects::Intent;
 use crate::recall::Recall;
 use crate::registry::{Naming, Registry};
 use crate::standing::Standing;
@@ -106,6 +107,8 @@ pub(crate) struct TickOutcome {
     pub(crate) names: Vec<Naming>,
     /// What agents ask the memory.
     pub(crate) recalls: Vec<Recall>,
+    /// What they want done outside.
+    pub(crate) effects: Vec<Intent>,
     /// Where in all of this the agents behind the scenario's begin, by serial.
     pub(crate) pieces: Vec<Piece>,
     /// The other way: the leader's signals for the next tick, by receiver.

@@ -19,7 +19,7 @@ use karyon_log::SnapshotRecord;
 use karyon_types::{Hash, Hasher, Tick};
 
 pub(crate) use self::content::{
-    Content, SavedAgent, SavedApart, SavedBirths, SavedBonds, SavedDeed, SavedHeld, SavedLater,
+    By, Content, SavedAgent, SavedApart, SavedBirths, SavedBonds, SavedDeed, SavedHeld, SavedLater,
     SavedLife, SavedMail, SavedOrders, SavedParked, SavedRecalls, SavedSeed, SavedSignal,
     SavedTimer, SavedTrees, SavedWhat, by_of, message_of,
 };
@@ -41,7 +41,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// By which the log names it.
     pub fn digest(&self) -> Hash {
-        let mut hasher = Hasher::for_domain("karyon snapshot v1");
+        let mut hasher = Hasher::for_domain("karyon snapshot v2");
         hasher.update(&self.tick.0.to_le_bytes()).update(&self.records.to_le_bytes());
         hasher.field(&self.content).finish()
     }

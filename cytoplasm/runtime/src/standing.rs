@@ -41,7 +41,8 @@ impl<'a> Wanted<'a> {
                 | Deed::Terminate(_)
                 | Deed::Register(_)
                 | Deed::Join
-                | Deed::Recall,
+                | Deed::Recall
+                | Deed::Effect,
                 decision,
             ) => match decision {
                 Ok(lease) => Output::Arranged { lease: Some(lease), what: payload },

@@ -13,6 +13,7 @@ use karyon_types::{AgentId, Tick};
 use serde::{Deserialize, Serialize};
 
 use crate::chaos::Chaos;
+use crate::effects::Effects;
 use crate::leases::Change;
 use crate::pressure::Shed;
 use crate::processes::Desk;
@@ -189,6 +190,8 @@ pub struct RunConfig {
     pub snapshots: Option<Snapshots>,
     /// What answers agents that ask the memory; `None`: all of them are denied it.
     pub recaller: Option<Box<dyn Recaller>>,
+    /// What agents may do outside, and who does it.
+    pub effects: Effects,
 }
 
 /// How far a run has come.

@@ -208,6 +208,7 @@ impl Leader {
                 && trees_rest
                 && self.free.inputs_from >= ground.plan.inputs.ends().0
                 && self.free.inputs.is_empty()
+                && self.effects.is_empty()
                 && !self.orders.has_records();
             // The log may end before it holds the end of somebody who was to end.
             let is_behind = is_over && ground.slabs.iter().any(|slab| lock(slab).has_ended());
@@ -218,21 +219,24 @@ impl Leader {
             let now = recorded.unwrap_or_else(|| self.free.now(last));
             self.free.release(ground, now)?;
             self.serve(ground)?;
-            let has_orders = self.orders.has_records();
+            self.effects.look(&mut self.recorder, left.events == 0)?;
+            let has_news = self.orders.has_records() || self.effects.has_receipts();
             let is_due = due.is_some_and(|due| due <= now);
             let has_work = left.events > 0 || is_due || !self.free.inputs.is_empty();
             let is_free = self.held < MAX_HELD && self.pace.rest(Instant::now()).is_none();
             let is_first = self.current.is_none() || is_behind || !trees_rest && due.is_none();
-            if recorded.is_some() || has_orders || is_first || has_work && is_free {
+            if recorded.is_some() || has_news || is_first || has_work && is_free {
                 break Ok(now);
             }
             let inputs_from = Tick(self.free.inputs_from);
             let inputs = Some(inputs_from).filter(|from| *from < ground.plan.inputs.ends());
-            if !has_work && inputs.is_none() && due.is_none() && self.held == 0 {
+            let waits = !self.effects.is_empty();
+            if !has_work && inputs.is_none() && due.is_none() && self.held == 0 && !waits {
                 continue;
             }
             if self.free.is_virtual
                 && !has_work
+                && !waits
                 && let Some(next) = [due, inputs].into_iter().flatten().min()
             {
                 self.free.at = next.0;

@@ -89,6 +89,7 @@ impl Leader {
             births,
             names,
             recalls,
+            effects,
         } = self;
         if names.is_used() {
             // Who has which name is not written down: such a run is gone on with from its beginning.
@@ -121,6 +122,7 @@ impl Leader {
             changes: leases.save(),
             orders: orders.save(),
             recalls: recalls.save(),
+            effects: effects.save(),
         };
         for slab in ground.slabs {
             if !lock(slab).save(&mut content) {
@@ -155,6 +157,7 @@ impl Leader {
         self.window = content.window.clone();
         self.orders.load(std::mem::take(&mut content.orders));
         self.recalls.load(std::mem::take(&mut content.recalls));
+        self.effects.load(std::mem::take(&mut content.effects));
         self.lost = content.lost.iter().copied().map(AgentId).collect();
         if let (Some(trees), Some(tree), Some(saved)) =
             (&mut self.trees, woken.tree.take(), content.trees.take())

@@ -9,7 +9,6 @@ use super::{Leader, lock};
 use crate::agent::Agent;
 use crate::census::Ground;
 use crate::error::RunError;
-use crate::pace::Pace;
 use crate::terms::Ending;
 
 /// How long a run that waits for orders sleeps before it looks again.
@@ -25,9 +24,30 @@ impl Leader {
         // What there is becomes durable: nothing that comes soon could share its block.
         self.recorder.seal()?;
         self.set_waiting(ground.slabs.iter().find_map(|slab| lock(slab).holding()));
-        let ending = self.wait(ground, |_, ordered| (!ordered).then_some(LOOK_AGAIN))?;
+        let ending = self.wait_for_news(ground)?;
         self.set_waiting(None);
         Ok(ending)
+    }
+
+    /// All that is left to do is done outside: waits for what comes of it, for an order, or for the
+    /// end.
+    pub(super) fn wait_for_receipts<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+    ) -> Result<Option<Ending>, RunError> {
+        self.set_stepping(false);
+        let ending = self.wait_for_news(ground)?;
+        self.set_stepping(true);
+        Ok(ending)
+    }
+
+    fn wait_for_news<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+    ) -> Result<Option<Ending>, RunError> {
+        self.wait(ground, |leader, ordered| {
+            (!ordered && !leader.effects.has_receipts()).then_some(LOOK_AGAIN)
+        })
     }
 
     /// Waits until the next tick may begin, if the run has a pace. What is repeated has none: who
@@ -40,7 +60,7 @@ impl Leader {
             return Ok(None);
         }
         self.set_stepping(false);
-        let ending = self.wait(ground, |pace, _| pace.rest(Instant::now()))?;
+        let ending = self.wait(ground, |leader, _| leader.pace.rest(Instant::now()))?;
         self.set_stepping(true);
         Ok(ending)
     }
@@ -50,7 +70,7 @@ impl Leader {
     fn wait<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
-        rest: impl Fn(&Pace, bool) -> Option<Duration>,
+        rest: impl Fn(&Leader, bool) -> Option<Duration>,
     ) -> Result<Option<Ending>, RunError> {
         loop {
             if self.is_stopped(ground.plan) {
@@ -60,7 +80,8 @@ impl Leader {
                 return Ok(Some(ending));
             }
             let ordered = self.serve(ground)?;
-            match rest(&self.pace, ordered) {
+            self.effects.look(&mut self.recorder, true)?;
+            match rest(self, ordered) {
                 None => return Ok(None),
                 Some(rest) => std::thread::sleep(rest.min(LOOK_AGAIN)),
             }

@@ -10,10 +10,12 @@ use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
 use karyon_supervision::{ChildId, Exit};
 use karyon_types::{AgentId, Denial, Tick};
 
+use super::told::News;
 use super::{Due, Plan, Scheduler, newborn};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
 use crate::births::{Birth, Place};
 use crate::bonds::{BondChange, Left, Signal};
+use crate::effects::{self, EFFECTS_PER_AGENT, Effect, Intent};
 use crate::error::RunError;
 use crate::recall::{RECALLS_PER_AGENT, Recall};
 use crate::registry::{Claim, Naming, REGISTERED_BYTES_MAX};
@@ -42,6 +44,8 @@ pub(super) struct Life {
     bonds: BTreeSet<(Bond, AgentId)>,
     /// What it asked the memory and was not answered yet.
     recalls: u32,
+    /// What it had done and was not told of yet.
+    effects: u32,
 }
 
 struct Timer {
@@ -98,9 +102,13 @@ impl Life {
         }
     }
 
-    /// One of its questions was answered.
-    pub(super) fn is_answered(&mut self) {
-        self.recalls = self.recalls.saturating_sub(1);
+    /// It hears what came of one of its outputs.
+    pub(super) fn is_told(&mut self, news: &News) {
+        let open = match news {
+            News::Answer(_) => &mut self.recalls,
+            News::Receipt(_) => &mut self.effects,
+        };
+        *open = open.saturating_sub(1);
     }
 
     fn has_room(&self, what: &Arrangement<'_>) -> bool {
@@ -110,6 +118,7 @@ impl Life {
                 self.bonds.len() < BONDS_PER_AGENT || self.bonds.contains(&(*bond, *agent))
             }
             Arrangement::Recall { .. } => self.recalls < RECALLS_PER_AGENT,
+            Arrangement::Effect { .. } => self.effects < EFFECTS_PER_AGENT,
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -340,6 +349,7 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Recall { about, .. } => {
                 (Deed::Recall, Rights::RECALL, about.unwrap_or(AgentId(1)))
             }
+            Arrangement::Effect { .. } => (Deed::Effect, Rights::ACT, id),
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -361,6 +371,10 @@ impl<A: Agent> Scheduler<A> {
                 Err(Denial::BudgetExhausted)
             }
             Arrangement::Recall { .. } if !plan.recalls => Err(Denial::BudgetExhausted),
+            Arrangement::Effect { action, resource, arguments } => {
+                let kind = slot.agent.as_ref().map_or("", |agent| agent.kind().name);
+                effects::permits(&plan.permits, kind, action, resource, arguments)
+            }
             Arrangement::Register(name) | Arrangement::Join(name)
                 if !(1..=REGISTERED_BYTES_MAX).contains(&name.len()) =>
             {
@@ -379,7 +393,12 @@ impl<A: Agent> Scheduler<A> {
         let budget = plan.limits.log_bytes_per_lease;
         let wanted = Wanted { deed, bytes };
         match slot.standing.record(&mut self.encoder, allowed, budget, wanted) {
-            Ok(_) => self.make(tick, message, &what),
+            Ok(_) => {
+                if let Arrangement::Effect { action, resource, arguments } = what {
+                    self.intend(message, lease, (action, resource, arguments));
+                }
+                self.make(tick, message, &what);
+            }
             Err(denial) => {
                 self.counts.unarranged += 1;
                 self.tell(message, denial, deed);
@@ -440,6 +459,7 @@ impl<A: Agent> Scheduler<A> {
                 let recall = Recall { by: message, about: *about, query: (*query).into() };
                 self.outcome.recalls.push(recall);
             }
+            Arrangement::Effect { .. } => life.effects += 1,
             // The step's last output: what follows is done when the step is recorded.
             Arrangement::Exit(_) | Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. } => {}
             Arrangement::Terminate(child) => {
@@ -458,6 +478,23 @@ impl<A: Agent> Scheduler<A> {
 }
 
 impl<A: Agent> Scheduler<A> {
+    /// Keeps what is to be done outside, with the lease that allowed it.
+    fn intend(&mut self, by: Message, lease: Option<Handle>, what: (&str, &str, &[u8])) {
+        let slot = self.slots.get((by.from.0 - self.first) as usize);
+        let Some(agent) = slot.and_then(|slot| slot.agent.as_ref()) else { return };
+        let (action, resource, arguments) = what;
+        let effect = Effect {
+            agent: by.from,
+            kind: agent.kind().name,
+            step: by.step,
+            output: by.output,
+            action: action.into(),
+            resource: resource.into(),
+            arguments: arguments.into(),
+        };
+        self.outcome.effects.push(Intent { by, lease, effect });
+    }
+
     fn claim(&mut self, by: Message, what: Claim) {
         let slot = self.slots.get((by.from.0 - self.first) as usize);
         if let Some(agent) = slot.and_then(|slot| slot.agent.as_ref()) {

@@ -9,6 +9,7 @@ use karyon_types::AgentId;
 
 use super::newborn::{self, Origins};
 use crate::chaos::Chaos;
+use crate::effects::Permit;
 use crate::input::InputSource;
 use crate::registry::Board;
 use crate::terms::{Born, Limits};
@@ -28,6 +29,8 @@ pub(crate) struct Plan<A> {
     pub(crate) born: Option<Born<A>>,
     /// Whether there is a memory that can be asked.
     pub(crate) recalls: bool,
+    /// What agents may do outside.
+    pub(crate) permits: Vec<Permit>,
     /// How many agents spawned so far; changed between two ticks only, as is the next.
     pub(crate) spawned: AtomicU64,
     /// The serial of the agent that came to life last.

@@ -46,6 +46,7 @@ impl TickOutcome {
             waiting: _,
             births,
             recalls,
+            effects,
             pieces,
             signals,
             names,
@@ -55,7 +56,8 @@ impl TickOutcome {
             [u64::from(*count), *sent, *refused, *passed, *activated, *restarts, *crashes];
         counted == [0; 7]
             && (records.is_empty() && bonds.is_empty() && births.is_empty())
-            && (pieces.is_empty() && signals.is_empty() && recalls.is_empty() && names.is_empty())
+            && (pieces.is_empty() && signals.is_empty() && names.is_empty())
+            && (recalls.is_empty() && effects.is_empty())
             && error.is_none()
     }
 }
@@ -270,6 +272,9 @@ impl Held {
             Held::Told(by, News::Answer(answer)) => {
                 SavedHeld::Told(by_of(*by), ByteBuf::from(answer.to_vec()))
             }
+            Held::Told(by, News::Receipt(what)) => {
+                SavedHeld::Receipt(by_of(*by), ByteBuf::from(what.to_vec()))
+            }
         }
     }
 
@@ -289,6 +294,9 @@ impl Held {
             }
             SavedHeld::Told(by, answer) => {
                 Held::Told(message_of(by), News::Answer(answer.into_vec().into()))
+            }
+            SavedHeld::Receipt(by, what) => {
+                Held::Told(message_of(by), News::Receipt(what.into_vec().into()))
             }
         })
     }
@@ -362,6 +370,7 @@ impl Deed {
             Deed::Join => SavedDeed::Join,
             Deed::Spawn => SavedDeed::Spawn,
             Deed::Recall => SavedDeed::Recall,
+            Deed::Effect => SavedDeed::Effect,
         }
     }
 
@@ -377,6 +386,7 @@ impl Deed {
             SavedDeed::Join => Deed::Join,
             SavedDeed::Spawn => Deed::Spawn,
             SavedDeed::Recall => Deed::Recall,
+            SavedDeed::Effect => Deed::Effect,
         }
     }
 }

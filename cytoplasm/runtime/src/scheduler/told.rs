@@ -1,6 +1,6 @@
 //! Agents are told what came of outputs of their own that were answered outside the schedulers.
 
-use karyon_arrangements::TimerId;
+use karyon_arrangements::{Receipt, TimerId, Told};
 use karyon_log::{Cause, Message};
 use karyon_types::Tick;
 
@@ -13,6 +13,8 @@ use crate::agent::{Agent, Event};
 pub(crate) enum News {
     /// The memory answered.
     Answer(Box<[u8]>),
+    /// An effect was done, or was not: as it is recorded.
+    Receipt(Box<[u8]>),
 }
 
 impl<A: Agent> Scheduler<A> {
@@ -24,7 +26,7 @@ impl<A: Agent> Scheduler<A> {
         // Who waits for its supervisor goes on with the life that it had.
         let parked = self.parked.get_mut(&by.from).and_then(|parked| parked.life.as_mut());
         if let Some(life) = life.or(parked) {
-            life.is_answered();
+            life.is_told(&news);
         }
         self.apart.entry(by.from).or_default().hold(Held::Told(by, news));
     }
@@ -42,9 +44,18 @@ impl<A: Agent> Scheduler<A> {
     }
 }
 
+fn receipt_of(what: &[u8]) -> Receipt<'_> {
+    match Told::decode(what) {
+        Some(Told::Receipt(receipt)) => receipt,
+        // None was recorded.
+        Some(Told::Answer { .. }) | None => Receipt::Unknown,
+    }
+}
+
 pub(super) fn told_event(by: Message, news: &News) -> Event<'_> {
     let output = TimerId { step: by.step, output: by.output };
     match news {
         News::Answer(answer) => Event::Recalled { output, answer },
+        News::Receipt(what) => Event::Receipt { output, receipt: receipt_of(what) },
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Content {
     pub(crate) changes: u64,
     pub(crate) orders: SavedOrders,
     pub(crate) recalls: Vec<SavedRecalls>,
+    /// Effects of which nobody was told yet, by which output.
+    pub(crate) effects: Vec<By>,
 }
 
 /// An agent. One that was lost has nothing but its place.
@@ -71,6 +73,8 @@ pub(crate) struct SavedLife {
     pub(crate) bonds: Vec<(bool, u64)>,
     /// What it asked the memory and was not answered yet.
     pub(crate) recalls: u32,
+    /// What it had done and was not told of yet.
+    pub(crate) effects: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -137,6 +141,8 @@ pub(crate) enum SavedHeld {
     Denied(By, SavedDeed, u8),
     /// An answer of the memory.
     Told(By, ByteBuf),
+    /// What came of an effect, as it is recorded.
+    Receipt(By, ByteBuf),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -174,6 +180,7 @@ pub(crate) enum SavedDeed {
     Link(u64),
     Spawn,
     Recall,
+    Effect,
     Terminate(u64),
     Register(u64),
     Join,
