@@ -283,6 +283,7 @@ impl<A: Agent> Run<A> {
                 virtual_time: false,
                 snapshots: None,
                 recaller: None,
+                effects: Default::default(),
                 rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),

@@ -44,7 +44,8 @@ impl Agent for Rememberer {
             | Event::Down { .. }
             | Event::Exit { .. }
             | Event::Spawned { .. }
-            | Event::Recalled { .. } => {
+            | Event::Recalled { .. }
+            | Event::Receipt { .. } => {
                 return Err(Failure("it arranges nothing".into()));
             }
         };

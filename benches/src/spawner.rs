@@ -42,7 +42,8 @@ impl Agent for Parent {
             | Event::Timer { .. }
             | Event::Down { .. }
             | Event::Exit { .. }
-            | Event::Recalled { .. } => Err(Failure("it hears of births alone".into())),
+            | Event::Recalled { .. }
+            | Event::Receipt { .. } => Err(Failure("it hears of births alone".into())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
 use karyon_arrangements::{
-    Arrangement, Bond, ChildTerms, ExitReason, Lane, Schedule, TimerId, bounded_name,
+    Arrangement, Bond, ChildTerms, ExitReason, Lane, Receipt, Schedule, TimerId, bounded_name,
 };
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};

@@ -16,6 +16,7 @@ use karyon_arrangements::{Receipt, Told};
 use karyon_gate::Handle;
 use karyon_log::{Message, Record};
 use karyon_types::AgentId;
+use serde::de::DeserializeOwned;
 
 pub(crate) use self::performer::Before;
 use self::performer::Performer;
@@ -23,6 +24,7 @@ pub(crate) use self::permit::permits;
 pub use self::permit::{ACTION_BYTES_MAX, ARGUMENTS_BYTES_MAX, Permit, RESOURCE_BYTES_MAX};
 use crate::agent::Agent;
 use crate::census::Ground;
+use crate::codec;
 use crate::engine::lock;
 use crate::error::RunError;
 use crate::recorder::Recorder;
@@ -52,6 +54,14 @@ pub struct Effect {
     pub resource: Box<str>,
     /// How.
     pub arguments: Box<[u8]>,
+}
+
+impl Effect {
+    /// The arguments, as the library `karyon` encodes what an agent gave; `None`: they are none of this
+    /// type.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        codec::decode(&self.arguments)
+    }
 }
 
 /// Does what agents want done.
@@ -224,7 +234,9 @@ impl UnderWay {
     /// The run ends in good order: nothing more is begun, and what is being done is waited for, a
     /// while.
     pub(crate) fn end(&mut self) {
-        self.performer.take().map(Performer::end);
+        if let Some(performer) = self.performer.take() {
+            performer.end();
+        }
     }
 
     /// Of what nobody was told yet, for a snapshot. What came of it stands in the log, or nobody

@@ -71,7 +71,8 @@ pub use engine::run;
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
 pub use karyon_arrangements::{
-    ChildTerms, ExitReason, Lane, NotDone, REASON_BYTES_MAX, RECEIPT_BYTES_MAX, Receipt, SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+    ChildTerms, ExitReason, Lane, NotDone, REASON_BYTES_MAX, RECEIPT_BYTES_MAX, Receipt,
+    SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
 };
 pub use karyon_supervision::{Exit, Intensity, Restart, Shutdown};
 pub use leases::{Change, ChangeError};

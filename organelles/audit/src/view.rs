@@ -3,7 +3,9 @@
 //! Bytes are lowercase hexadecimal. A view is the exporter's reading; what counts are the bytes.
 
 use data_encoding::HEXLOWER;
-use karyon_arrangements::{Arrangement, Bond, ChildTerms, Lane, Restart, Schedule, Shutdown, Told};
+use karyon_arrangements::{
+    Arrangement, Bond, ChildTerms, Lane, Receipt, Restart, Schedule, Shutdown, Told,
+};
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
     Record, Target, Verb,
@@ -229,6 +231,11 @@ fn arrangement_view(bytes: &[u8]) -> Value {
         Some(Arrangement::Recall { about, query }) => json!({
             "recall": { "about": about.map(|agent| agent.0), "query": payload_view(query) }
         }),
+        Some(Arrangement::Effect { action, resource, arguments }) => json!({
+            "effect": {
+                "action": action, "resource": resource, "arguments": payload_view(arguments)
+            }
+        }),
         Some(Arrangement::Spawn { name, how }) => {
             json!({ "spawn": { "name": name, "how": payload_view(how) } })
         }
@@ -271,6 +278,12 @@ fn told_view(bytes: &[u8]) -> Value {
         Some(Told::Answer { upto, digest }) => {
             json!({ "answer": { "upto_tick": upto.0, "blake3": HEXLOWER.encode(digest) } })
         }
+        Some(Told::Receipt(receipt)) => json!({ "receipt": match receipt {
+            Receipt::Done(result) => json!({ "done": payload_view(result) }),
+            Receipt::Failed(why) => json!({ "failed": why }),
+            Receipt::NotDone(why) => json!({ "not_done": why.code() }),
+            Receipt::Unknown => "unknown".into(),
+        } }),
         // Of a later version.
         None => json!({ "unknown": payload_view(bytes) }),
     }

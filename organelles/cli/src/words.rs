@@ -1,6 +1,6 @@
 //! Records in words: what `why` and `audit` say of them.
 
-use karyon_arrangements::{Arrangement, Bond, Lane, Schedule, Told};
+use karyon_arrangements::{Arrangement, Bond, Lane, Receipt, Schedule, Told};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, Order, OrderVerb,
@@ -177,6 +177,16 @@ pub(crate) fn told_words(who: &str, what: &[u8]) -> String {
         Some(Told::Answer { upto, .. }) => {
             format!("{who} was told what it had asked the memory, as of the end of {upto}")
         }
+        Some(Told::Receipt(receipt)) => match receipt {
+            Receipt::Done(result) => {
+                format!("{who} was told that an effect was done: {} bytes", result.len())
+            }
+            Receipt::Failed(why) => format!("{who} was told that an effect failed: {}", plain(why)),
+            Receipt::NotDone(why) => format!("{who} was told that an effect was not done: {why}"),
+            Receipt::Unknown => {
+                format!("{who} was told that nobody knows whether an effect was done")
+            }
+        },
         None => format!("{who} was told something that this version does not know"),
     }
 }
@@ -310,6 +320,10 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
             format!("asked the memory about {agent}")
         }
         Some(Arrangement::Recall { about: None, .. }) => "asked the memory".into(),
+        Some(Arrangement::Effect { action, resource, arguments }) => {
+            let (action, resource) = (plain(action), plain(resource));
+            format!("wanted {action} done on {resource}, {} bytes", arguments.len())
+        }
         Some(Arrangement::Spawn { name, .. }) => format!("spawned {}", plain(name)),
         Some(Arrangement::SpawnUnder { supervisor, name, .. }) => {
             format!("spawned {} below supervisor {supervisor}", plain(name))

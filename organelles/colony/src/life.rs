@@ -15,7 +15,7 @@ use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
 use karyon_memory::Fresh;
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, Authority, Beginning, Counts, DataDir, Ending, Every, Node, NodeError, Outcome,
+    Agent, Authority, Beginning, Counts, DataDir, Effects, Ending, Every, Node, NodeError, Outcome,
     Progress, RunConfig, RunError, SMALL_TICK, Watch, run, wall_ms,
 };
 use karyon_statements::{Checkpoint, GrantError};
@@ -373,6 +373,7 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         virtual_time: false,
         snapshots: None,
         recaller: None,
+        effects: Effects::default(),
         rate: settings.rate,
     }
 }

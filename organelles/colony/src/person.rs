@@ -121,7 +121,8 @@ impl Agent for Person {
                     | Deed::Terminate(_)
                     | Deed::Register(_)
                     | Deed::Join
-                    | Deed::Recall,
+                    | Deed::Recall
+                    | Deed::Effect,
                 ..
             }
             | Event::Refused { .. }
@@ -129,7 +130,8 @@ impl Agent for Person {
             | Event::Down { .. }
             | Event::Exit { .. }
             | Event::Spawned { .. }
-            | Event::Recalled { .. } => {}
+            | Event::Recalled { .. }
+            | Event::Receipt { .. } => {}
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::address::Pid;
 use crate::call::Answer;
 use crate::context::Context;
+use crate::effect::Receipt;
 use crate::recall::Recalled;
 use crate::spawn::{NotSpawned, Spawned};
 
@@ -221,6 +222,17 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     fn recalled(&mut self, recalled: Recalled, ctx: &mut Context<'_, Self>) -> Result {
         let _ = (recalled, ctx);
         Err(failure("an agent that recalls has to implement `recalled`"))
+    }
+
+    /// What came of an effect of its own. Of which is found out by the [`Intent`](crate::Intent) that
+    /// the agent kept. Whoever began anew meanwhile hears of it as well, and a fork does not. Left
+    /// out: a failure, because then nobody should have had anything done.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn receipt(&mut self, receipt: Receipt, ctx: &mut Context<'_, Self>) -> Result {
+        let _ = (receipt, ctx);
+        Err(failure("an agent that has effects has to implement `receipt`"))
     }
 
     /// Somebody outside forked `from`, and this is the second one: its state is that of the other,

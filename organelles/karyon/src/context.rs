@@ -12,6 +12,7 @@ use crate::agent::{Agent, Result, failure};
 use crate::book::Book;
 use crate::call::{Call, ReplyTo};
 use crate::directory::Directory;
+use crate::effect::Intent;
 use crate::recall::Recall;
 use crate::wire;
 
@@ -193,6 +194,18 @@ impl<A: Agent> Context<'_, A> {
         let mut bytes = Vec::with_capacity(32);
         query.encode(&mut bytes).map_err(failure)?;
         Ok(Recall(self.inner.recall(query.about(), &bytes)))
+    }
+
+    /// Has something done in the world outside: `action` on `resource` (a path, as `mail/team`), by
+    /// what [`Run::performs`](crate::Run::performs) was given, if [`Run::permit`](crate::Run::permit)
+    /// allows it to agents of this kind. It is begun when this step is durable, at most once, and the
+    /// gate is asked once more right before; what came of it comes to [`Agent::receipt`], however long
+    /// that takes. The run does not end before. Where nothing else is to be done, ticks wait for it.
+    ///
+    /// An agent has at most 16 effects under way; arguments have at most 64 KiB, actions 256 bytes, and
+    /// resources 1 KiB. What is beyond is denied ([`Agent::denied`]). One output.
+    pub fn effect<T: Serialize>(&mut self, action: &str, resource: &str, arguments: &T) -> Intent {
+        Intent(self.inner.effect(action, resource, &wire::message(arguments)))
     }
 
     /// Gives up a monitor that nobody needs any more.

@@ -35,6 +35,15 @@ pub enum RunError {
     /// Somebody is there already.
     #[error("{0:?} has its agent already")]
     SomebodyThere(String),
+    /// A permit that nothing could meet.
+    #[error(
+        "{0:?} on {1:?} is no permit: an action has 1 to 256 bytes, a resource is a path as \
+         \"mail/team\", of at most 1,024 bytes, without empty names, `.` and `..`"
+    )]
+    Permit(String, String),
+    /// Effects are permitted, and nobody does them.
+    #[error("the run permits effects, but nobody does them; say who by `Run::performs`")]
+    NobodyPerforms,
     /// There is no such agent.
     #[error("there is no agent {0} in this run; agents are of one run only")]
     NoAgent(u64),

@@ -28,6 +28,7 @@
 //! | `:pg` | [`Group`]: [`Run::group`], [`Context::join`], [`Context::broadcast`] |
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
 //! | (nothing) | the run's memory: [`Context::remember`], [`Context::recall`], [`Agent::recalled`] |
+//! | (nothing) | what is done in the world outside, and what came of it: [`Run::permit`], [`Run::performs`], [`Context::effect`], [`Agent::receipt`] |
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | a node of processes without ticks | [`Run::free_running`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
@@ -40,6 +41,7 @@ mod book;
 mod call;
 mod context;
 mod directory;
+mod effect;
 mod error;
 mod inputs;
 mod member;
@@ -55,6 +57,7 @@ pub use address::{AgentRef, Group, Pid};
 pub use agent::{Agent, Kind, Result, failure};
 pub use call::{Answer, Call, CallError, ReplyTo};
 pub use context::Context;
+pub use effect::{Came, Intent, Receipt};
 pub use error::RunError;
 pub use karyon_gate::Rights;
 pub use karyon_keys::KeyDirectory;
@@ -63,8 +66,9 @@ pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
-    Authority, Compared, Counts, Deed, Divergence, Ending, Every, ExitReason, Failure, Intensity,
-    Lane, Limits, MEMBERSHIPS_MAX, NAMES_MAX, Refused, Schedule, Shed, TimerId,
+    Adapter, Authority, Compared, Counts, Deed, Divergence, Effect, Ending, Every, ExitReason,
+    Failure, Intensity, Lane, Limits, MEMBERSHIPS_MAX, NAMES_MAX, NotDone, Refused, Schedule, Shed,
+    TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;

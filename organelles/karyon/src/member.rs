@@ -18,6 +18,7 @@ use crate::book::{Book, Denied};
 use crate::call::{Answer, CallError};
 use crate::context::Context;
 use crate::directory::Directory;
+use crate::effect::Receipt;
 use crate::recall::Recalled;
 use crate::spawn::{NotSpawned, Spawned};
 use crate::wire;
@@ -232,6 +233,9 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
             Some(memories) => agent.recalled(Recalled { recall: output, memories }, ctx),
             None => Err(crate::failure("an answer of the memory that cannot be read")),
         },
+        Event::Receipt { output, receipt } => {
+            agent.receipt(Receipt { intent: output, came: receipt.into() }, ctx)
+        }
         Event::Down { who, reason } => down(agent, who.into(), reason, ctx),
         Event::Exit { from, reason } => agent.exit(from.into(), reason, ctx),
     }

@@ -67,7 +67,7 @@ impl Performer {
                 }
             }
         })?;
-        Ok(Performer { intents, receipts, ends, thread })
+        Ok(Performer { intents, receipts, ends: Ends(ends), thread })
     }
 
     /// Hands over what is durable.
@@ -104,7 +104,9 @@ impl Performer {
             thread::sleep(LOOK_AGAIN);
         }
         if !thread.is_finished() {
-            tracing::warn!("an effect is still being done while the run ends: its outcome is unknown");
+            tracing::warn!(
+                "an effect is still being done while the run ends: its outcome is unknown"
+            );
         }
     }
 }

@@ -362,6 +362,7 @@ impl<A: Agent> Scheduler<A> {
             }
         };
         let request = Request { agent: id, right, target: target.0, now: tick };
+        let kind = || slot.agent.as_ref().map_or("", |agent| agent.kind().name);
         let found = match &what {
             // Nobody can be stopped, or stand, below a supervisor that nobody declared.
             Arrangement::SpawnUnder { .. } | Arrangement::Terminate(_) if !plan.supervised => {
@@ -371,9 +372,11 @@ impl<A: Agent> Scheduler<A> {
                 Err(Denial::BudgetExhausted)
             }
             Arrangement::Recall { .. } if !plan.recalls => Err(Denial::BudgetExhausted),
-            Arrangement::Effect { action, resource, arguments } => {
-                let kind = slot.agent.as_ref().map_or("", |agent| agent.kind().name);
-                effects::permits(&plan.permits, kind, action, resource, arguments)
+            Arrangement::Effect { action, resource, arguments }
+                if let Err(denial) =
+                    effects::permits(&plan.permits, kind(), action, resource, arguments) =>
+            {
+                Err(denial)
             }
             Arrangement::Register(name) | Arrangement::Join(name)
                 if !(1..=REGISTERED_BYTES_MAX).contains(&name.len()) =>

@@ -56,6 +56,7 @@ fn a_native_agent_can_bypass_the_gate() {
         virtual_time: false,
         snapshots: None,
         recaller: None,
+        effects: Default::default(),
         rate: None,
     };
     let smuggler = file.clone();

@@ -12,6 +12,7 @@ mod bypass;
 mod changes;
 mod crashes;
 mod determinism;
+mod effects;
 mod ends;
 mod following;
 mod forest;

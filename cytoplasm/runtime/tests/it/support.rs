@@ -14,10 +14,10 @@ use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHead
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Event, ExitReason, Failure,
-    InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress, Recaller,
-    Recorder, Registered, Restart, RestartFrom, RunConfig, RunError, Schedule, Shutdown, Snapshots,
-    SpawnId, TimerId, Watch, codec, run,
+    Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Effects, Event, ExitReason,
+    Failure, InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress,
+    Recaller, Receipt, Recorder, Registered, Restart, RestartFrom, RunConfig, RunError, Schedule,
+    Shutdown, Snapshots, SpawnId, TimerId, Watch, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -71,6 +71,8 @@ pub enum Order {
     Broadcast(String, Vec<Order>),
     /// Ask the memory about this agent (0: all).
     Recall(u64, String),
+    /// Have something done outside: action, resource, arguments.
+    Effect(String, String, String),
 }
 
 /// How a child is supervised: its restart (0 permanent, 1 transient, 2 temporary), the ticks that
@@ -155,6 +157,16 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 self.heard.push(format!("{}: {step}.{output} {answer}", context.now()));
                 return Ok(());
             }
+            Event::Receipt { output: TimerId { step, output }, receipt } => {
+                let came = match receipt {
+                    Receipt::Done(result) => format!("done {}", String::from_utf8_lossy(result)),
+                    Receipt::Failed(why) => format!("failed {why}"),
+                    Receipt::NotDone(why) => format!("not done {why}"),
+                    Receipt::Unknown => "unknown".into(),
+                };
+                self.heard.push(format!("{}: {step}.{output} {came}", context.now()));
+                return Ok(());
+            }
             Event::Spawned { spawn, child } => {
                 self.heard.push(format!("{}: {} spawned", context.now(), child.0));
                 if let Some(orders) = self.to_tell.remove(&spawn).filter(|o| !o.is_empty()) {
@@ -196,6 +208,9 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 Order::Recall(about, query) => {
                     let about = Some(AgentId(about)).filter(|agent| agent.0 > 0);
                     context.recall(about, query.as_bytes());
+                }
+                Order::Effect(action, resource, arguments) => {
+                    context.effect(&action, &resource, arguments.as_bytes());
                 }
                 Order::Spawn(sum, orders) => {
                     let spawn = context.spawn("child", &sum.to_le_bytes());
@@ -380,6 +395,7 @@ pub struct Stage {
     pub progress: Arc<Progress>,
     /// Makes what answers agents that ask the memory.
     pub recaller: Option<MakeRecaller>,
+    pub effects: Effects,
 }
 
 pub const LIMITS: Limits = Limits {
@@ -415,6 +431,7 @@ impl Default for Stage {
             interrupt: Arc::default(),
             progress: Arc::default(),
             recaller: None,
+            effects: Effects::default(),
         }
     }
 }
@@ -476,6 +493,7 @@ impl Stage {
             snapshots: self.snapshots.clone(),
             rate: self.rate,
             recaller: self.recaller.as_ref().map(|make| make()),
+            effects: self.effects.clone(),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),

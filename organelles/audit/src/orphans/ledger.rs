@@ -182,7 +182,9 @@ impl Ledger {
             Some(Arrangement::Arm { .. }) => self.timers.insert(message),
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
             Some(Arrangement::Exit(_)) => self.ends.insert(message),
-            Some(Arrangement::Recall { .. }) => self.asked.insert(message, false).is_none(),
+            Some(Arrangement::Recall { .. } | Arrangement::Effect { .. }) => {
+                self.asked.insert(message, false).is_none()
+            }
             Some(Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. }) => {
                 self.spawns.insert(message, None).is_none()
             }

@@ -134,6 +134,7 @@ fn run_node(
         virtual_time: false,
         snapshots: None,
         recaller: None,
+        effects: Default::default(),
         rate: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::Walk;
-use karyon_runtime::{Authority, NodeError, Shed, datadir};
+use karyon_runtime::{Authority, NodeError, Permit, Shed, datadir};
 use karyon_statements::{Checkpoint, GrantTerms};
 use karyon_types::{Hash, Hasher};
 
@@ -198,10 +198,19 @@ impl Run {
         let shed = limits.shed.map_or(String::new(), |Shed { speculative, critical }| {
             format!("shed = [{speculative}, {critical}]\n")
         });
+        let effects = match settings.effects.permits.as_slice() {
+            [] => String::new(),
+            permits => {
+                let all = permits.iter().map(|Permit { kind, action, resource }| {
+                    format!("    [{kind:?}, {action:?}, {resource:?}],\n")
+                });
+                format!("permits = [\n{}]\n", all.collect::<String>())
+            }
+        };
         format!(
             "run = {name:?}\nagents = {agents}\npopulation = \"{population}\"\nseed = {seed}\n\
              chaos = {chaos:?}\nrights = {rights}\nlease_ends = {expires:?}\n\
-             changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n\n\
+             changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n{effects}\n\
              [supervision]\nintensity = {}\nperiod_ticks = {}\n\n\
              [limits]\noutputs_per_step = {}\nmessages_per_tick = {}\n\
               log_bytes_per_lease = \"{}\"\nspawned = {}\nforks = {}\n{shed}",

@@ -36,6 +36,7 @@ impl Run {
             virtual_time: false,
             snapshots: None,
             recaller: None,
+            effects: settings.effects.clone(),
             schedule: settings.schedule,
         }
     }
@@ -69,6 +70,9 @@ impl Run {
         let mut rights = self.settings.rights;
         if !self.spawns.is_empty() {
             rights = rights.and(Rights::SPAWN);
+        }
+        if !self.settings.effects.permits.is_empty() {
+            rights = rights.and(Rights::ACT);
         }
         if self.settings.recalls {
             rights = rights.and(Rights::RECALL);

@@ -8,7 +8,7 @@ use karyon_identity::SecretKey;
 use karyon_log::{End, ReadFolder, ReadStorage, SegmentHeader, Walk, segment_name};
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_memory::Recollection;
-use karyon_runtime::{Recorder, RunConfig};
+use karyon_runtime::{Effects, Recorder, RunConfig};
 use karyon_types::{Hash, Hasher, LogId};
 
 use super::Run;
@@ -31,9 +31,7 @@ impl Run {
         self.check()?;
         let disk = Disk::default();
         let mut recorder = Some(recorder(&disk)?);
-        let memory = Recollection::new(Arc::new(disk.clone()), Path::new(""));
-        let recaller = Some(Box::new(memory) as Box<_>);
-        let config = RunConfig { recaller, virtual_time: true, ..self.config() };
+        let config = self.config_in_memory(&disk);
         let (outcome, refused) = self.go(config, self.grant(None), &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
@@ -41,6 +39,14 @@ impl Run {
         let (records, records_root) = read_back(Walk::new(Box::new(disk))?)?;
         let state_root = self.add_state(&outcome).finish();
         Ok(self.left(outcome, refused, state_root, (records, records_root)))
+    }
+
+    /// How it is run there: nothing waits for a clock, and whoever tests is guardian enough.
+    pub(super) fn config_in_memory(&self, disk: &Disk) -> RunConfig {
+        let memory = Recollection::new(Arc::new(disk.clone()), Path::new(""));
+        let config = self.config();
+        let effects = Effects { unguarded: true, ..config.effects };
+        RunConfig { recaller: Some(Box::new(memory)), virtual_time: true, effects, ..config }
     }
 }
 

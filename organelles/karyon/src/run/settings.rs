@@ -1,16 +1,19 @@
 //! How a run is run.
 
+use std::sync::Arc;
+
 use karyon_gate::Rights;
 use karyon_log::{Target, Verb};
-use karyon_runtime::{Change, Every, Intensity, Limits, Schedule};
+use karyon_runtime::{Adapter, Change, Effects, Every, Intensity, Limits, Permit, Schedule};
 use karyon_types::{AgentId, LeaseId, Tick};
 
 use super::Run;
 use crate::address::Pid;
+use crate::agent::Agent;
 use crate::error::RunError;
 
 /// How a run is run: all with a default that suits a test.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) schedulers: usize,
     pub(crate) seed: u64,
@@ -26,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) expires: Vec<(AgentId, Tick)>,
     pub(crate) changes: Vec<Change>,
     pub(crate) snapshots: Option<Every>,
+    pub(crate) effects: Effects,
     /// Whether it is asked about itself while it runs on a data directory.
     pub(crate) socket: bool,
 }
@@ -45,6 +49,7 @@ impl Default for Settings {
             expires: Vec::new(),
             changes: Vec::new(),
             snapshots: None,
+            effects: Effects::default(),
             socket: true,
         }
     }
@@ -52,9 +57,16 @@ impl Default for Settings {
 
 impl Settings {
     pub(super) fn check(&self) -> Result<(), RunError> {
-        match (0.0..1.0).contains(&self.chaos) {
+        if !(0.0..1.0).contains(&self.chaos) {
+            return Err(RunError::Chaos(self.chaos));
+        }
+        let Effects { permits, adapter, .. } = &self.effects;
+        if let Some(permit) = permits.iter().find(|permit| !permit.is_valid()) {
+            return Err(RunError::Permit(permit.action.clone(), permit.resource.clone()));
+        }
+        match permits.is_empty() || adapter.is_some() {
             true => Ok(()),
-            false => Err(RunError::Chaos(self.chaos)),
+            false => Err(RunError::NobodyPerforms),
         }
     }
 }
@@ -137,6 +149,30 @@ impl Run {
     /// ask about each.
     pub fn may_recall(&mut self) -> &mut Run {
         self.settings.recalls = true;
+        self
+    }
+
+    /// Lets agents of kind `A` have something done in the world outside
+    /// ([`Context::effect`](crate::Context::effect)): one action, on one resource and all below it.
+    /// `permit::<Clerk>("pay", "bank/acme")` holds `bank/acme/savings`, and not `bank/acmeville`.
+    /// Adds `Rights::ACT` to what the principal grants; what is permitted is part of what they sign.
+    pub fn permit<A: Agent>(&mut self, action: &str, resource: &str) -> &mut Run {
+        let kind = A::KIND.0.name.into();
+        let permit = Permit { kind, action: action.into(), resource: resource.into() };
+        self.settings.effects.permits.push(permit);
+        self
+    }
+
+    /// Who does what agents want done: a function, or an [`Adapter`]. It is called on a thread of its
+    /// own, for one effect at a time, when the effect is durable, and should come back within a time
+    /// that it knows: the run waits for it. No part of the run's digest, and never called by
+    /// [`Run::replay`].
+    ///
+    /// On a data directory effects are done under a guardian only (`docs/guardian.md`): nobody else
+    /// could end them. Without one agents are told [`NotDone::Unguarded`](crate::NotDone). In
+    /// [`Run::test`] they are done.
+    pub fn performs(&mut self, adapter: impl Adapter + 'static) -> &mut Run {
+        self.settings.effects.adapter = Some(Arc::new(adapter));
         self
     }
 

@@ -1,14 +1,10 @@
 //! Snapshots of a run: that they are taken, and that nothing is lost by going on from them.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_log::Walk;
-use karyon_memory::Recollection;
-use karyon_runtime::{
-    Ending, Every, Keep, Recaller, Recorder, RunConfig, Snapshot, Snapshots, Start,
-};
+use karyon_runtime::{Ending, Every, Keep, Recorder, RunConfig, Snapshot, Snapshots, Start};
 
 use super::Run;
 use super::memory::{Disk, recorder};
@@ -24,11 +20,6 @@ impl Keep for Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(snapshot.clone());
         Ok(())
     }
-}
-
-/// Answers agents from a log in memory.
-fn memory(disk: &Disk) -> Option<Box<dyn Recaller>> {
-    Some(Box::new(Recollection::new(Arc::new(disk.clone()), Path::new(""))))
 }
 
 impl Run {
@@ -56,8 +47,7 @@ impl Run {
         let (disk, kept) = (Disk::default(), Kept::default());
         let mut writes = Some(recorder(&disk)?);
         let snapshots = Snapshots { every: Every::Ticks(1), keep: Arc::new(kept.clone()) };
-        let config =
-            RunConfig { snapshots: Some(snapshots), recaller: memory(&disk), ..self.config() };
+        let config = RunConfig { snapshots: Some(snapshots), ..self.config_in_memory(&disk) };
         let (outcome, _) = self.go(config, self.grant(None), &self.orders, &mut writes)?;
         if let Some(recorder) = writes.take() {
             recorder.close()?;
@@ -77,7 +67,7 @@ impl Run {
             let end = walk.into_end();
             let walk = Walk::new(Box::new(disk.clone()))?;
             let compares = Recorder::resuming(None, walk, &end).starting_from(vec![start]);
-            let config = RunConfig { schedulers, recaller: memory(&disk), ..self.config() };
+            let config = RunConfig { schedulers, ..self.config_in_memory(&disk) };
             let again = self.go(config, self.grant(None), &[], &mut Some(compares));
             let (again, _) = again.map_err(|error| differs(error.to_string()))?;
             if again.resumed_from != Some(tick) {

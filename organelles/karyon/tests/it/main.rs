@@ -6,6 +6,7 @@ mod adopting;
 mod builder;
 mod calls;
 mod documents;
+mod effects;
 mod free;
 mod lives;
 mod naming;
