@@ -237,19 +237,24 @@ impl Adapter for Slow {
 #[test]
 fn time_stands_still_for_an_effect_where_nothing_else_is_to_be_done() {
     let stage = Stage { virtual_time: false, ..stage(Slow(World::default())) };
-    let script = Script::new([(0, 1, vec![pay("1"), After(50, vec![Add(2)])])]);
+    let script = Script::new([
+        (0, 1, vec![pay("1"), After(50, vec![Add(2)])]),
+        // Nor do the ticks pass that lie before an input.
+        (9, 1, vec![pay("2"), Add(3)]),
+    ]);
     let disk = Disk::default();
     let (outcome, recorder) = stage.play::<0, 0>(&script, recorder(&disk));
     recorder.unwrap().close().unwrap();
     let outcome = outcome.unwrap();
-    assert_eq!(heard(&outcome, 1), ["tick 1: 0.0 done bank/acme/1 1"]);
-    assert_eq!((outcome.agents[0].as_ref().unwrap().sum, outcome.ending), (2, Ending::Completed));
+    let expected = ["tick 1: 0.0 done bank/acme/1 1", "tick 10: 2.0 done bank/acme/1 2"];
+    assert_eq!(heard(&outcome, 1), expected);
+    assert_eq!((outcome.agents[0].as_ref().unwrap().sum, outcome.ending), (5, Ending::Completed));
     // The same is repeated, and nothing is done.
     let world = World::default();
     let again = Stage { effects: permits(world.clone()), ..stage };
     let (outcome, recorder) = again.play::<0, 0>(&script, resuming(&disk));
     recorder.unwrap().close().unwrap();
-    assert_eq!(heard(&outcome.unwrap(), 1), ["tick 1: 0.0 done bank/acme/1 1"]);
+    assert_eq!(heard(&outcome.unwrap(), 1), expected);
     assert!(world.done().is_empty());
 }
 

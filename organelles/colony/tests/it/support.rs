@@ -100,6 +100,7 @@ fn run_on(
         virtual_time: false,
         snapshots: None,
         recaller: None,
+        effects: Default::default(),
         rate: None,
     };
     let grant = Grant {

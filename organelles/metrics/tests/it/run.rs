@@ -113,6 +113,7 @@ fn play(
         virtual_time: false,
         snapshots: None,
         recaller: None,
+        effects: Default::default(),
         rate: None,
         schedule: Schedule::default(),
     };
