@@ -360,19 +360,8 @@ impl Leader {
                     self.tally(ground, left.events);
                 }
                 self.orders.recorded(&self.recorder, tick);
-                let next = Tick(tick.0 + 1);
-                let is_quiet = left.events == 0 && !self.orders.has_records();
-                // Nothing can happen before.
-                let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
-                let due = [left.timer, deadline, self.recalls.due()].into_iter().flatten().min();
-                // Time stands still while something is done outside, and nothing else is to be done.
-                let waits = is_quiet
-                    && !self.effects.is_empty()
-                    && due.is_none_or(|due| due > next)
-                    && plan.inputs.released(next).items.is_empty()
-                    && plan.inputs.everybody(next).is_none();
-                let due = due.filter(|_| is_quiet && !waits && next >= plan.inputs.ends());
-                (due.map_or(next, |due| due.max(next)), left, waits)
+                let (next, waits) = self.tick_after(tick, &left, plan);
+                (next, left, waits)
             }
         };
         let is_empty = left.events == 0

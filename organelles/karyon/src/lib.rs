@@ -18,6 +18,7 @@
 //! | `GenServer.cast`, `send` | [`Context::cast`] |
 //! | `GenServer.call`, `:gen_server.send_request` | [`Context::call`], which does not block; [`Agent::answered`] |
 //! | `GenServer.reply(from, …)` | [`Context::reply`] with a [`ReplyTo`] |
+//! | `terminate/2`, also after a crash | [`Agent::terminate`], only for an end by its own will |
 //! | `Process.send_after`, `:timer.send_interval` | [`Context::after`], [`Context::interval`]; in ticks |
 //! | `Process.monitor`, `{:DOWN, …}` | [`Context::monitor`], [`Agent::down`] |
 //! | `Process.link`, `trap_exit` | [`Context::link`], [`Context::trap_exit`], [`Agent::exit`] |
@@ -25,7 +26,7 @@
 //! | `Supervisor.start_link(children, strategy: …)` | [`Run::supervise`] with a [`Supervisor`] |
 //! | `DynamicSupervisor.start_child`, `terminate_child` | [`Context::spawn_under`] a [`Supervisor::dynamic`], [`Agent::spawned`], [`Context::terminate_child`]; declared by [`Run::may_spawn`] |
 //! | `Process.register`, `Process.whereis` | [`Context::register`], [`Context::whereis`] |
-//! | `:pg` | [`Group`]: [`Run::group`], [`Context::join`], [`Context::broadcast`] |
+//! | `:pg`, `Registry.dispatch` | [`Group`]: [`Run::group`], [`Context::join`], [`Context::broadcast`] |
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
 //! | (nothing) | the run's memory: [`Context::remember`], [`Context::recall`], [`Agent::recalled`] |
 //! | (nothing) | what is done in the world outside, and what came of it: [`Run::permit`], [`Run::performs`], [`Context::effect`], [`Agent::receipt`] |

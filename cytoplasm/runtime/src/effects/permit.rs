@@ -10,6 +10,11 @@ pub const RESOURCE_BYTES_MAX: usize = 1_024;
 /// the effect is done.
 pub const ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
 
+/// What governs agents is no affair of theirs, as at the broker: names of actions and of resources that
+/// begin so are Karyon's own.
+const OWN_ACTIONS: &str = "karyon.";
+const OWN_RESOURCES: &str = "karyon";
+
 /// One action, on one resource and all below it: `bank/acme` holds `bank/acme/savings`, not
 /// `bank/acmeville`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +56,10 @@ pub(crate) fn permits(
 ) -> Result<(), Denial> {
     if !is_well_formed(action, resource) || arguments.len() > ARGUMENTS_BYTES_MAX {
         return Err(Denial::MalformedArguments);
+    }
+    let own = resource.split('/').next() == Some(OWN_RESOURCES);
+    if own || action.starts_with(OWN_ACTIONS) {
+        return Err(Denial::DefaultDeny);
     }
     let mut of_action = permits.iter().filter(|it| it.kind == kind && it.action == action);
     let mut denial = Denial::CapabilityNotGranted;
@@ -98,6 +107,21 @@ mod tests {
         assert_eq!(asked("clerk", "", "bank/acme"), Err(Denial::MalformedArguments));
         let long = format!("bank/acme/{}", "x".repeat(RESOURCE_BYTES_MAX));
         assert_eq!(asked("clerk", "pay", &long), Err(Denial::MalformedArguments));
+    }
+
+    #[test]
+    fn no_permit_reaches_what_governs_agents() {
+        let permit = |action: &str, resource: &str| Permit {
+            kind: "clerk".into(),
+            action: action.into(),
+            resource: resource.into(),
+        };
+        let all = [permit("karyon.resume", "mail"), permit("mail", "karyon")];
+        let asked = |action, resource| permits(&all, "clerk", action, resource, b"");
+        assert_eq!(asked("karyon.resume", "mail"), Err(Denial::DefaultDeny));
+        assert_eq!(asked("mail", "karyon"), Err(Denial::DefaultDeny));
+        assert_eq!(asked("mail", "karyon/safety"), Err(Denial::DefaultDeny));
+        assert_eq!(asked("mail", "karyonic"), Err(Denial::ExceedsCapabilityScope));
     }
 
     #[test]

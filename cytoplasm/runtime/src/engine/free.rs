@@ -275,12 +275,6 @@ impl Leader {
         Ok(())
     }
 
-    /// The first time at which something happens by itself.
-    fn due(&self, left: &Left) -> Option<Tick> {
-        let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
-        [left.timer, deadline, self.recalls.due()].into_iter().flatten().min()
-    }
-
     /// Records how an epoch begins, and gives agents what it begins with.
     fn begin_epoch<A: Agent>(
         &mut self,

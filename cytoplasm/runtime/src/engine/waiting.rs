@@ -1,20 +1,45 @@
-//! The leader waits: for an order where nothing else is left to do, or for the pace.
+//! When the next tick runs, and that the leader waits: for an order or a receipt where nothing else is
+//! left to do, or for the pace.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use karyon_types::AgentId;
+use karyon_types::{AgentId, Tick};
 
-use super::{Leader, lock};
+use super::{Leader, Left, lock};
 use crate::agent::Agent;
 use crate::census::Ground;
 use crate::error::RunError;
+use crate::scheduler::Plan;
 use crate::terms::Ending;
 
 /// How long a run that waits for orders sleeps before it looks again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 impl Leader {
+    /// The first tick behind `tick` in which something happens, as far as that is known, and whether
+    /// it waits for what is done outside.
+    pub(super) fn tick_after<A>(&self, tick: Tick, left: &Left, plan: &Plan<A>) -> (Tick, bool) {
+        let next = Tick(tick.0 + 1);
+        let is_quiet = left.events == 0 && !self.orders.has_records();
+        let due = self.due(left);
+        // Time stands still while something is done outside, and nothing else is to be done.
+        let waits = is_quiet
+            && !self.effects.is_empty()
+            && due.is_none_or(|due| due > next)
+            && plan.inputs.released(next).items.is_empty()
+            && plan.inputs.everybody(next).is_none();
+        // Nothing can happen before it is due.
+        let due = due.filter(|_| is_quiet && !waits && next >= plan.inputs.ends());
+        (due.map_or(next, |due| due.max(next)), waits)
+    }
+
+    /// The first time at which something happens by itself.
+    pub(super) fn due(&self, left: &Left) -> Option<Tick> {
+        let deadline = self.trees.as_ref().and_then(|trees| trees.deadline());
+        [left.timer, deadline, self.recalls.due()].into_iter().flatten().min()
+    }
+
     /// All that is left to do waits for paused agents, or more than may: waits for an order, or
     /// for the end.
     pub(super) fn wait_for_orders<A: Agent>(
