@@ -30,6 +30,8 @@ pub enum NotDone {
     Unguarded,
     /// Nobody does effects in this run, or whoever did panicked.
     NoAdapter,
+    /// The run was interrupted first.
+    Interrupted,
 }
 
 mod number {
@@ -38,6 +40,7 @@ mod number {
     pub(super) const NOT_DONE: u8 = 3;
     pub(super) const UNKNOWN: u8 = 4;
 
+    pub(super) const INTERRUPTED: u8 = 253;
     pub(super) const UNGUARDED: u8 = 254;
     pub(super) const NO_ADAPTER: u8 = 255;
 }
@@ -73,6 +76,7 @@ impl NotDone {
             NotDone::Denied(denial) => denial as u8,
             NotDone::Unguarded => number::UNGUARDED,
             NotDone::NoAdapter => number::NO_ADAPTER,
+            NotDone::Interrupted => number::INTERRUPTED,
         }
     }
 
@@ -80,6 +84,7 @@ impl NotDone {
         match number {
             number::UNGUARDED => Some(NotDone::Unguarded),
             number::NO_ADAPTER => Some(NotDone::NoAdapter),
+            number::INTERRUPTED => Some(NotDone::Interrupted),
             denial => Denial::from_number(denial).map(NotDone::Denied),
         }
     }
@@ -90,6 +95,7 @@ impl NotDone {
             NotDone::Denied(denial) => denial.code(),
             NotDone::Unguarded => "unguarded",
             NotDone::NoAdapter => "no_adapter",
+            NotDone::Interrupted => "interrupted",
         }
     }
 }

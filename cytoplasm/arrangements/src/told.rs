@@ -106,6 +106,7 @@ mod tests {
         assert_eq!(bytes(Receipt::NotDone(NotDone::Denied(Denial::LeaseRevoked))), b"\x02\x03\x04");
         assert_eq!(bytes(Receipt::NotDone(NotDone::Unguarded)), b"\x02\x03\xfe");
         assert_eq!(bytes(Receipt::NotDone(NotDone::NoAdapter)), b"\x02\x03\xff");
+        assert_eq!(bytes(Receipt::NotDone(NotDone::Interrupted)), b"\x02\x03\xfd");
         assert_eq!(bytes(Receipt::Unknown), b"\x02\x04");
         assert_eq!(Told::decode(b"\x02\x03\x63"), None, "no denial has this number");
         assert_eq!(Told::decode(b"\x02\x04x"), None, "something behind it");

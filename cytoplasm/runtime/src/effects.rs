@@ -9,28 +9,27 @@
 mod performer;
 mod permit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use karyon_arrangements::{Receipt, Told};
+use karyon_arrangements::{NotDone, Receipt, Told};
 use karyon_gate::Handle;
 use karyon_log::{Message, Record};
-use karyon_types::AgentId;
+use karyon_types::{AgentId, LeaseId};
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::performer::Before;
+pub(crate) use self::performer::Checks;
 use self::performer::Performer;
 pub(crate) use self::permit::permits;
 pub use self::permit::{ACTION_BYTES_MAX, ARGUMENTS_BYTES_MAX, Permit, RESOURCE_BYTES_MAX};
 use crate::agent::Agent;
 use crate::census::Ground;
 use crate::codec;
-use crate::engine::lock;
 use crate::error::RunError;
 use crate::recorder::Recorder;
-use crate::scheduler::Layout;
 use crate::scheduler::told::News;
 use crate::snapshot::{By, by_of, message_of};
+use crate::trees::with;
 
 /// Effects of one agent that are under way at a time; one more is denied with `budget_exhausted`.
 /// Bounds the memory that they take.
@@ -95,28 +94,38 @@ pub struct Effects {
 /// What a step wants done.
 #[derive(Debug)]
 pub(crate) struct Intent {
-    pub(crate) by: Message,
-    pub(crate) lease: Option<Handle>,
+    /// The lease that allowed it.
+    pub(crate) lease: (Option<Handle>, LeaseId),
     pub(crate) effect: Effect,
 }
 
+impl Intent {
+    fn by(&self) -> Message {
+        let Effect { agent, step, output, .. } = self.effect;
+        Message { from: agent, step, output }
+    }
+}
+
+/// What came of an effect, as it is recorded.
+type Said = (Message, Box<[u8]>);
+
 /// What agents want done, until they are told what came of it.
 pub(crate) struct UnderWay {
+    /// `None`: nothing is done.
     performer: Option<Performer>,
-    layout: Layout,
     /// So many records of the run were committed when this start began: what was asked for in them
     /// was perhaps done then, and is not done now.
     committed: u64,
     /// All of which nobody was told.
     open: BTreeSet<Message>,
     /// Of these, those that an earlier start may have done.
-    before: BTreeSet<Message>,
+    perhaps_done: BTreeSet<Message>,
     /// Not handed over yet, because nobody knows yet whether it is durable.
     waiting: Vec<Intent>,
-    /// How many are with the performer.
-    performing: u64,
+    /// Those that are with the performer, in its order.
+    performing: VecDeque<Message>,
     /// What came of some, for the tick that comes next.
-    receipts: Vec<(Message, Box<[u8]>)>,
+    receipts: Vec<Said>,
     /// Whether the run waits for each receipt, so that the same comes out again.
     in_step: bool,
 }
@@ -124,25 +133,23 @@ pub(crate) struct UnderWay {
 impl UnderWay {
     pub(crate) fn new(
         effects: Effects,
-        before: Before,
-        layout: Layout,
+        checks: Checks,
         recorder: &Recorder,
         in_step: bool,
     ) -> Result<UnderWay, RunError> {
         // Without a log to write to nothing is done.
         let performs = recorder.appends() && !effects.permits.is_empty();
-        let performer = performs.then(|| Performer::start(effects, before)).transpose();
+        let performer = performs.then(|| Performer::start(effects, checks)).transpose();
         let performer = performer.map_err(|error| {
             RunError::Runtime(format!("the thread that does effects cannot start: {error}"))
         })?;
         Ok(UnderWay {
             performer,
-            layout,
             committed: recorder.committed_records(),
             open: BTreeSet::new(),
-            before: BTreeSet::new(),
+            perhaps_done: BTreeSet::new(),
             waiting: Vec::new(),
-            performing: 0,
+            performing: VecDeque::new(),
             receipts: Vec::new(),
             in_step,
         })
@@ -162,46 +169,40 @@ impl UnderWay {
     pub(crate) fn ask(
         &mut self,
         mut intents: Vec<Intent>,
-        recorder: &mut Recorder,
+        recorder: &Recorder,
     ) -> Result<(), RunError> {
-        if intents.is_empty() {
-            return Ok(());
-        }
-        intents.sort_unstable_by_key(|intent| intent.by);
-        self.open.extend(intents.iter().map(|intent| intent.by));
+        intents.sort_unstable_by_key(Intent::by);
+        self.open.extend(intents.iter().map(Intent::by));
         // An effect is begun when all of its tick is durable, and not before.
-        if recorder.recorded() <= self.committed {
-            self.before.extend(intents.iter().map(|intent| intent.by));
-        } else {
-            recorder.seal()?;
-            self.waiting.append(&mut intents);
+        match recorder.recorded() <= self.committed {
+            true => self.perhaps_done.extend(intents.iter().map(Intent::by)),
+            false => self.waiting.append(&mut intents),
         }
         Ok(())
     }
 
-    /// Between two ticks: hands over what is durable, and takes what came of what was handed over.
-    /// `idle`: nothing else is to be done, so what is not durable is waited for.
-    pub(crate) fn look(&mut self, recorder: &mut Recorder, idle: bool) -> Result<(), RunError> {
+    /// Between two ticks: makes durable what is wanted and hands it over, and takes what came of what
+    /// was handed over before.
+    pub(crate) fn look(&mut self, recorder: &mut Recorder) -> Result<(), RunError> {
         if self.open.is_empty() || recorder.repeats() {
             return Ok(());
         }
         if recorder.appends() {
-            let mut unknown = Vec::new();
-            Told::Receipt(Receipt::Unknown).encode(&mut unknown);
-            let lost = std::mem::take(&mut self.before).into_iter();
-            self.receipts.extend(lost.map(|by| (by, unknown.as_slice().into())));
+            let unknown = encoded(Receipt::Unknown);
+            let perhaps_done = std::mem::take(&mut self.perhaps_done).into_iter();
+            self.receipts.extend(perhaps_done.map(|by| (by, unknown.clone())));
         }
         let Some(performer) = &self.performer else { return Ok(()) };
-        if !self.waiting.is_empty() && (idle || self.in_step || recorder.is_durable()) {
+        if !self.waiting.is_empty() {
             recorder.flush()?;
-            self.performing += self.waiting.len() as u64;
-            self.waiting.drain(..).for_each(|intent| performer.begin(intent));
+            self.performing.extend(self.waiting.iter().map(Intent::by));
+            self.waiting.drain(..).for_each(|intent| performer.hand_over(intent));
         }
-        while self.performing > 0
-            && let Some(receipt) = performer.take(self.in_step).map_err(RunError::Runtime)?
-        {
-            self.performing -= 1;
-            self.receipts.push(receipt);
+        while !self.performing.is_empty() {
+            let said = if self.in_step { Some(performer.wait()?) } else { performer.try_take()? };
+            let Some(said) = said else { break };
+            self.performing.pop_front();
+            self.receipts.push(said);
         }
         Ok(())
     }
@@ -211,7 +212,7 @@ impl UnderWay {
     pub(crate) fn begin<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
-        recorded: Vec<(Message, Box<[u8]>)>,
+        recorded: Vec<Said>,
         records: &mut Vec<u8>,
     ) -> u32 {
         let mut count = 0;
@@ -220,23 +221,31 @@ impl UnderWay {
             if !self.open.remove(&by) {
                 continue;
             }
-            self.before.remove(&by);
+            self.perhaps_done.remove(&by);
             Record::Told { by, what: &what }.encode(records);
             count += 1;
-            let home = self.layout.home(by.from).and_then(|home| ground.slabs.get(home));
-            if let Some(slab) = home {
-                lock(slab).hear(by, News::Receipt(what));
-            }
+            with(ground, by.from, |slab| slab.hear(by, News::Receipt(what)));
         }
         count
     }
 
     /// The run ends in good order: nothing more is begun, and what is being done is waited for, a
-    /// while.
+    /// while. What is not begun is known to be so; of what is still being done nobody knows.
     pub(crate) fn end(&mut self) {
-        if let Some(performer) = self.performer.take() {
-            performer.end();
+        let Some(performer) = self.performer.take() else { return };
+        let (came, has_ended) = performer.end();
+        for said in came {
+            self.performing.pop_front();
+            self.receipts.push(said);
         }
+        let mut left = std::mem::take(&mut self.performing);
+        if !has_ended {
+            left.pop_front();
+        }
+        let interrupted = encoded(Receipt::NotDone(NotDone::Interrupted));
+        let waiting = self.waiting.drain(..).map(|intent| intent.by());
+        let not_begun = left.into_iter().chain(waiting);
+        self.receipts.extend(not_begun.map(|by| (by, interrupted.clone())));
     }
 
     /// Of what nobody was told yet, for a snapshot. What came of it stands in the log, or nobody
@@ -247,10 +256,9 @@ impl UnderWay {
             performer: _,
             performing: _,
             in_step: _,
-            layout: _,
             committed: _,
             // An intent that a snapshot knows is committed.
-            before: _,
+            perhaps_done: _,
             waiting: _,
             // Recorded in the tick that comes next.
             receipts: _,
@@ -261,6 +269,13 @@ impl UnderWay {
 
     pub(crate) fn load(&mut self, saved: Vec<By>) {
         self.open = saved.into_iter().map(message_of).collect();
-        self.before.clone_from(&self.open);
+        self.perhaps_done.clone_from(&self.open);
     }
+}
+
+/// As it is recorded.
+fn encoded(receipt: Receipt<'_>) -> Box<[u8]> {
+    let mut what = Vec::new();
+    Told::Receipt(receipt).encode(&mut what);
+    what.into()
 }

@@ -27,7 +27,7 @@ use crate::barrier::Barrier;
 use crate::births::{Births, Later};
 use crate::bonds::{BondChange, Bonds};
 use crate::census::Ground;
-use crate::effects::{Before, UnderWay};
+use crate::effects::{Checks, UnderWay};
 use crate::epoch::Epoch;
 use crate::error::RunError;
 use crate::input::{Batch, InputSource};
@@ -102,13 +102,13 @@ pub fn run<A: Agent>(
     let links: Vec<_> = (0..2 * schedulers * schedulers).map(|_| Mutex::default()).collect();
     let tree = trees.as_ref().map(|trees| trees.tree());
     let woken = snapshot::wake(&plan, tree, &mut owned);
-    let before = Before {
+    let checks = Checks {
         gate: Arc::clone(&plan.gate),
         guard: stepping.guard.clone(),
         progress: Arc::clone(&config.progress),
     };
     let in_step = config.virtual_time;
-    let effects = match UnderWay::new(config.effects, before, layout, &owned, in_step) {
+    let effects = match UnderWay::new(config.effects, checks, &owned, in_step) {
         Ok(effects) => effects,
         Err(error) => {
             *recorder = Some(owned);
@@ -378,13 +378,13 @@ impl Leader {
         }
         if let Some(ending) = self.is_over()? {
             self.take_snapshot(ground, true)?;
-            self.current = Some(next);
+            self.wind_up(ground, next)?;
             return Ok(self.end(ending));
         }
         self.take_snapshot(ground, false)?;
         let batch = plan.inputs.released(next);
         let ordered = self.serve(ground)?;
-        self.effects.look(&mut self.recorder, waits)?;
+        self.effects.look(&mut self.recorder)?;
         // Without a log to write to nobody gives orders: the comparison says how the run ends.
         if self.recorder.appends() {
             let has_news = ordered || self.effects.has_receipts();
@@ -396,7 +396,7 @@ impl Leader {
             if let Some(ending) = ending {
                 if ending != Ending::Halted {
                     self.take_snapshot(ground, true)?;
-                    self.current = Some(next);
+                    self.wind_up(ground, next)?;
                 }
                 return Ok(self.end(ending));
             }
@@ -454,10 +454,6 @@ impl Leader {
     }
 
     fn end(&mut self, ending: Ending) -> Option<Next> {
-        // A halt waits for nobody.
-        if ending != Ending::Halted {
-            self.effects.end();
-        }
         self.result = Some(Ok((ending, self.current.map_or(0, |tick| tick.0))));
         None
     }
@@ -566,7 +562,7 @@ impl Leader {
             }
         }
         self.recalls.ask(recalls, tick, &mut self.recorder)?;
-        self.effects.ask(effects, &mut self.recorder)?;
+        self.effects.ask(effects, &self.recorder)?;
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@ use karyon_log::{Output, StepEncoder};
 use karyon_types::{Denial, LeaseId};
 
 use crate::agent::Deed;
+use crate::effects::EFFECTS_PER_AGENT;
 
 #[derive(Default)]
 pub(crate) struct Standing {
@@ -14,6 +15,8 @@ pub(crate) struct Standing {
     log_bytes: u64,
     /// The denial of what it wanted last, and how often in a row there was no other answer.
     row: Option<(Denial, u64)>,
+    /// What it had done outside and was not told of yet.
+    effects: u32,
 }
 
 /// What an agent wants.
@@ -55,18 +58,33 @@ impl<'a> Wanted<'a> {
 impl Standing {
     /// That of a lease under which so many bytes count as used already.
     pub(crate) fn having_used(log_bytes: u64) -> Standing {
-        Standing { log_bytes, row: None }
+        Standing { log_bytes, ..Standing::default() }
     }
 
-    /// For a snapshot: the bytes; the number of a denial, and how often in a row.
-    pub(crate) fn save(&self) -> (u64, Option<(u8, u64)>) {
-        let Standing { log_bytes, row } = self;
-        (*log_bytes, row.map(|(denial, count)| (denial as u8, count)))
+    /// Whether it may have something more done outside.
+    pub(crate) fn may_act(&self) -> bool {
+        self.effects < EFFECTS_PER_AGENT
     }
 
-    pub(crate) fn load(log_bytes: u64, row: Option<(u8, u64)>) -> Standing {
+    /// It has something done outside.
+    pub(crate) fn acts(&mut self) {
+        self.effects += 1;
+    }
+
+    /// It is told what came of that, or would be if it were there.
+    pub(crate) fn acted(&mut self) {
+        self.effects = self.effects.saturating_sub(1);
+    }
+
+    /// For a snapshot: the bytes; the number of a denial, and how often in a row; effects.
+    pub(crate) fn save(&self) -> (u64, Option<(u8, u64)>, u32) {
+        let Standing { log_bytes, row, effects } = self;
+        (*log_bytes, row.map(|(denial, count)| (denial as u8, count)), *effects)
+    }
+
+    pub(crate) fn load(log_bytes: u64, row: Option<(u8, u64)>, effects: u32) -> Standing {
         let row = row.and_then(|(denial, count)| Some((Denial::from_number(denial)?, count)));
-        Standing { log_bytes, row }
+        Standing { log_bytes, row, effects }
     }
 
     pub(crate) fn log_bytes(&self) -> u64 {

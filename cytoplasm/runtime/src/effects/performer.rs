@@ -4,31 +4,28 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use karyon_arrangements::{NotDone, RECEIPT_BYTES_MAX, Receipt, Told};
+use karyon_arrangements::{NotDone, RECEIPT_BYTES_MAX, Receipt};
 use karyon_gate::{Gate, Request, Rights};
 use karyon_guard::{Event, Guard, LinkError};
-use karyon_log::Message;
-use karyon_types::{LeaseId, Tick};
+use karyon_types::Tick;
 
-use super::{Adapter, Effects, Intent};
+use super::{Adapter, Effects, Intent, Said, encoded};
+use crate::error::RunError;
 use crate::terms::Progress;
 
-/// So long a run that was interrupted waits for the effect that is being done. What takes longer
-/// goes on while the process lives, and its outcome is unknown to a run that goes on.
+/// So long a run that was interrupted waits for the effect that is being done, and records what came
+/// of it. What takes longer goes on while the process lives, and its outcome is unknown.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long it sleeps before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-/// What came of an effect, as it is recorded.
-pub(super) type Said = (Message, Box<[u8]>);
-
 /// What is asked right before an effect begins.
 #[derive(Clone)]
-pub(crate) struct Before {
+pub(crate) struct Checks {
     pub(crate) gate: Arc<Gate>,
     pub(crate) guard: Option<Arc<Guard>>,
     pub(crate) progress: Arc<Progress>,
@@ -52,17 +49,17 @@ impl Drop for Ends {
 }
 
 impl Performer {
-    pub(super) fn start(effects: Effects, before: Before) -> io::Result<Performer> {
+    pub(super) fn start(effects: Effects, checks: Checks) -> io::Result<Performer> {
         let (intents, begun) = channel();
         let (done, receipts) = channel();
         let ends = Arc::new(AtomicBool::new(false));
         let Effects { permits: _, adapter, unguarded } = effects;
-        let mut work = Work { adapter, unguarded, before, ends: Arc::clone(&ends) };
+        let mut work = Work { adapter, unguarded, checks, ends: Arc::clone(&ends) };
         let thread = thread::Builder::new().name("effects".into()).spawn(move || {
             for intent in begun {
                 let Some(said) = work.perform(&intent) else { return };
                 // Nobody takes it any more: the run has ended.
-                if done.send((intent.by, said)).is_err() {
+                if done.send((intent.by(), said)).is_err() {
                     return;
                 }
             }
@@ -71,51 +68,56 @@ impl Performer {
     }
 
     /// Hands over what is durable.
-    pub(super) fn begin(&self, intent: Intent) {
+    pub(super) fn hand_over(&self, intent: Intent) {
         // A thread that is gone gives no receipts, which is found when they are taken.
         match self.intents.send(intent) {
             Ok(()) | Err(_) => {}
         }
     }
 
-    /// What came of one, if that is known, or once it is.
-    ///
-    /// # Errors
-    /// The thread is gone.
-    pub(super) fn take(&self, waits: bool) -> Result<Option<Said>, String> {
-        use std::sync::mpsc::TryRecvError;
-        let taken = match waits {
-            true => self.receipts.recv().map_err(|_| TryRecvError::Disconnected),
-            false => self.receipts.try_recv(),
-        };
-        match taken {
+    /// What came of the next, if that is known.
+    pub(super) fn try_take(&self) -> Result<Option<Said>, RunError> {
+        match self.receipts.try_recv() {
             Ok(said) => Ok(Some(said)),
             Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err("the thread that does effects is gone".into()),
+            Err(TryRecvError::Disconnected) => Err(gone()),
         }
     }
 
-    /// Lets nothing more begin, and waits a while for what is being done.
-    pub(super) fn end(self) {
-        let Performer { intents, receipts: _, ends, thread } = self;
+    /// What came of the next, once that is known.
+    pub(super) fn wait(&self) -> Result<Said, RunError> {
+        self.receipts.recv().map_err(|_| gone())
+    }
+
+    /// Lets nothing more begin, and waits a while for what is being done. What came, and whether
+    /// nothing is being done any more.
+    pub(super) fn end(self) -> (Vec<Said>, bool) {
+        let Performer { intents, receipts, ends, thread } = self;
         drop((ends, intents));
         let begun = Instant::now();
         while !thread.is_finished() && begun.elapsed() < GRACE {
             thread::sleep(LOOK_AGAIN);
         }
-        if !thread.is_finished() {
+        // Before the receipts are taken: one that comes behind is of what was being done.
+        let has_ended = thread.is_finished();
+        if !has_ended {
             tracing::warn!(
                 "an effect is still being done while the run ends: its outcome is unknown"
             );
         }
+        (receipts.try_iter().collect(), has_ended)
     }
+}
+
+fn gone() -> RunError {
+    RunError::Runtime("the thread that does effects is gone".into())
 }
 
 /// The thread's side.
 struct Work {
     adapter: Option<Arc<dyn Adapter>>,
     unguarded: bool,
-    before: Before,
+    checks: Checks,
     ends: Arc<AtomicBool>,
 }
 
@@ -125,17 +127,19 @@ impl Work {
         if self.ends.load(Ordering::Acquire) {
             return None;
         }
-        Some(match (self.may(intent), &self.adapter) {
-            (Err(why), _) => encoded(Receipt::NotDone(why)),
-            (Ok(_), None) => encoded(Receipt::NotDone(NotDone::NoAdapter)),
-            (Ok(lease), Some(adapter)) => {
+        let Some(adapter) = &self.adapter else {
+            return Some(encoded(Receipt::NotDone(NotDone::NoAdapter)));
+        };
+        Some(match self.may(intent) {
+            Err(why) => encoded(Receipt::NotDone(why)),
+            Ok(()) => {
                 let done = catch_unwind(AssertUnwindSafe(|| adapter.perform(&intent.effect)));
                 let event = match done {
                     Ok(Ok(_)) => Event::Success,
                     Ok(Err(_)) | Err(_) => Event::Failure,
                 };
                 // It was done: a guardian that is lost ends the process by itself.
-                match self.tell(event, lease, intent) {
+                match self.tell(event, intent) {
                     Ok(()) | Err(_) => {}
                 }
                 match done {
@@ -151,30 +155,28 @@ impl Work {
     }
 
     /// Whether it may be done, asked right before.
-    fn may(&self, intent: &Intent) -> Result<LeaseId, NotDone> {
-        let Before { gate, guard, progress } = &self.before;
+    fn may(&self, intent: &Intent) -> Result<(), NotDone> {
+        let Checks { gate, guard, progress } = &self.checks;
         match guard {
             Some(guard) if guard.is_live() => {}
             None if self.unguarded => {}
             Some(_) | None => return Err(NotDone::Unguarded),
         }
-        let agent = intent.by.from;
+        let agent = intent.effect.agent;
         let now = Tick(progress.tick.load(Ordering::Relaxed));
         let request = Request { agent, right: Rights::ACT, target: agent.0, now };
-        let checked = gate.check(intent.lease, &request);
-        let (event, lease) = match checked {
-            Ok(lease) => (Event::Admitted, lease),
-            Err(_) => (Event::Rejection, LeaseId(0)),
-        };
+        // The guardian counts this as no rejection: it was allowed when it was asked for.
+        gate.check(intent.lease.0, &request).map_err(NotDone::Denied)?;
         // What the guardian does not hear is not done.
-        let heard = self.tell(Event::Ask, lease, intent);
-        heard.and_then(|()| self.tell(event, lease, intent)).map_err(|_| NotDone::Unguarded)?;
-        checked.map_err(NotDone::Denied)
+        [Event::Ask, Event::Admitted, Event::Task]
+            .into_iter()
+            .try_for_each(|event| self.tell(event, intent))
+            .map_err(|_| NotDone::Unguarded)
     }
 
-    fn tell(&self, event: Event, lease: LeaseId, intent: &Intent) -> Result<(), LinkError> {
-        match &self.before.guard {
-            Some(guard) => guard.report(event, lease.0, &words(intent)),
+    fn tell(&self, event: Event, intent: &Intent) -> Result<(), LinkError> {
+        match &self.checks.guard {
+            Some(guard) => guard.report(event, intent.lease.1.0, &words(intent)),
             None => Ok(()),
         }
     }
@@ -183,12 +185,6 @@ impl Work {
 /// What the guardian is told of an effect.
 fn words(Intent { effect, .. }: &Intent) -> String {
     format!("{} {} {} {}", effect.agent, effect.kind, effect.action, effect.resource)
-}
-
-fn encoded(receipt: Receipt<'_>) -> Box<[u8]> {
-    let mut what = Vec::new();
-    Told::Receipt(receipt).encode(&mut what);
-    what.into()
 }
 
 /// What an adapter said, as it is recorded.

@@ -2,7 +2,7 @@
 
 use karyon_types::Denial;
 
-/// The longest name of an action, and of one segment of a resource's path, bytes.
+/// The longest name of an action, bytes.
 pub const ACTION_BYTES_MAX: usize = 256;
 /// The longest path of a resource, bytes.
 pub const RESOURCE_BYTES_MAX: usize = 1_024;
@@ -28,9 +28,9 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Whether it is well-formed: one that is not would permit nothing.
+    /// Whether it permits anything: it is well-formed, and not about what governs agents.
     pub fn is_valid(&self) -> bool {
-        is_well_formed(&self.action, &self.resource)
+        is_well_formed(&self.action, &self.resource) && !is_own(&self.action, &self.resource)
     }
 
     fn covers(&self, resource: &str) -> bool {
@@ -40,10 +40,15 @@ impl Permit {
 }
 
 fn is_well_formed(action: &str, resource: &str) -> bool {
-    let is_name = |name: &str| !matches!(name, "" | "." | "..");
+    let is_name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(char::is_control);
     (1..=ACTION_BYTES_MAX).contains(&action.len())
+        && !action.contains(char::is_control)
         && resource.len() <= RESOURCE_BYTES_MAX
         && resource.split('/').all(is_name)
+}
+
+fn is_own(action: &str, resource: &str) -> bool {
+    action.starts_with(OWN_ACTIONS) || resource.split('/').next() == Some(OWN_RESOURCES)
 }
 
 /// Whether an agent of this kind may ask for that.
@@ -57,8 +62,7 @@ pub(crate) fn permits(
     if !is_well_formed(action, resource) || arguments.len() > ARGUMENTS_BYTES_MAX {
         return Err(Denial::MalformedArguments);
     }
-    let own = resource.split('/').next() == Some(OWN_RESOURCES);
-    if own || action.starts_with(OWN_ACTIONS) {
+    if is_own(action, resource) {
         return Err(Denial::DefaultDeny);
     }
     let mut of_action = permits.iter().filter(|it| it.kind == kind && it.action == action);
@@ -101,7 +105,15 @@ mod tests {
     /// An adapter may make a path of files of it.
     #[test]
     fn no_path_leads_out_of_what_is_permitted() {
-        for path in ["bank/acme/../zoo", "bank/acme/.", "bank/acme/", "bank//acme", "/bank", ""] {
+        for path in [
+            "bank/acme/\n",
+            "bank/acme/../zoo",
+            "bank/acme/.",
+            "bank/acme/",
+            "bank//acme",
+            "/bank",
+            "",
+        ] {
             assert_eq!(asked("clerk", "pay", path), Err(Denial::MalformedArguments), "{path}");
         }
         assert_eq!(asked("clerk", "", "bank/acme"), Err(Denial::MalformedArguments));
@@ -118,6 +130,7 @@ mod tests {
         };
         let all = [permit("karyon.resume", "mail"), permit("mail", "karyon")];
         let asked = |action, resource| permits(&all, "clerk", action, resource, b"");
+        assert!(!all[0].is_valid() && !all[1].is_valid() && permit("mail", "karyonic").is_valid());
         assert_eq!(asked("karyon.resume", "mail"), Err(Denial::DefaultDeny));
         assert_eq!(asked("mail", "karyon"), Err(Denial::DefaultDeny));
         assert_eq!(asked("mail", "karyon/safety"), Err(Denial::DefaultDeny));

@@ -115,7 +115,12 @@ impl Leader {
             }
             let tick = match self.next_time(ground, &left)? {
                 Ok(tick) => tick,
-                Err(ending) => return Ok(self.end(ending)),
+                Err(ending) => {
+                    if let Ending::Interrupted { .. } = ending {
+                        self.wind_up_epoch(ground, outcomes)?;
+                    }
+                    return Ok(self.end(ending));
+                }
             };
             self.begin_epoch(ground, outcomes, tick)?;
             if self.recorder.follows() {
@@ -130,6 +135,22 @@ impl Leader {
             epoch.begin((!self.free.is_virtual).then_some(most));
             return Ok(Some(Next { tick, events: u64::MAX }));
         }
+    }
+
+    /// As `wind_up`: the receipts are all that the last epoch holds.
+    fn wind_up_epoch<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        outcomes: &[Mutex<TickOutcome>],
+    ) -> Result<(), RunError> {
+        self.set_stepping(false);
+        self.effects.end();
+        if self.effects.has_receipts() && self.recorder.appends() && !self.recorder.repeats() {
+            let tick = self.free.now(self.current.unwrap_or(Tick(0)));
+            self.begin_epoch(ground, outcomes, tick)?;
+            self.orders.recorded(&self.recorder, tick);
+        }
+        Ok(())
     }
 
     /// From now on what comes next is what the log says, or not any more.
@@ -219,7 +240,7 @@ impl Leader {
             let now = recorded.unwrap_or_else(|| self.free.now(last));
             self.free.release(ground, now)?;
             self.serve(ground)?;
-            self.effects.look(&mut self.recorder, left.events == 0)?;
+            self.effects.look(&mut self.recorder)?;
             let has_news = self.orders.has_records() || self.effects.has_receipts();
             let is_due = due.is_some_and(|due| due <= now);
             let has_work = left.events > 0 || is_due || !self.free.inputs.is_empty();

@@ -27,6 +27,11 @@ impl Leader {
         let waits = is_quiet
             && !self.effects.is_empty()
             && due.is_none_or(|due| due > next)
+            && self.recalls.due().is_none()
+            && self
+                .trees
+                .as_ref()
+                .is_none_or(|trees| trees.is_quiet() || trees.deadline().is_some())
             && plan.inputs.released(next).items.is_empty()
             && plan.inputs.everybody(next).is_none();
         // Nothing can happen before it is due.
@@ -46,8 +51,6 @@ impl Leader {
         &mut self,
         ground: &Ground<'_, A>,
     ) -> Result<Option<Ending>, RunError> {
-        // What there is becomes durable: nothing that comes soon could share its block.
-        self.recorder.seal()?;
         self.set_waiting(ground.slabs.iter().find_map(|slab| lock(slab).holding()));
         let ending = self.wait_for_news(ground)?;
         self.set_waiting(None);
@@ -66,10 +69,30 @@ impl Leader {
         Ok(ending)
     }
 
+    /// The run is interrupted in front of the tick `next`: lets nothing more begin outside, and records
+    /// what came of what was, at the beginning of that tick.
+    pub(super) fn wind_up<A: Agent>(
+        &mut self,
+        ground: &Ground<'_, A>,
+        next: Tick,
+    ) -> Result<(), RunError> {
+        self.current = Some(next);
+        self.set_stepping(false);
+        self.effects.end();
+        if self.effects.has_receipts() && self.recorder.appends() && !self.recorder.repeats() {
+            self.frame(ground, next, ground.plan.inputs.released(next))?;
+            self.recorder.append(&self.framing, self.framed)?;
+            self.orders.recorded(&self.recorder, next);
+        }
+        Ok(())
+    }
+
     fn wait_for_news<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
     ) -> Result<Option<Ending>, RunError> {
+        // What there is becomes durable: nothing that comes soon could share its block.
+        self.recorder.seal()?;
         self.wait(ground, |leader, ordered| {
             (!ordered && !leader.effects.has_receipts()).then_some(LOOK_AGAIN)
         })
@@ -105,7 +128,7 @@ impl Leader {
                 return Ok(Some(ending));
             }
             let ordered = self.serve(ground)?;
-            self.effects.look(&mut self.recorder, true)?;
+            self.effects.look(&mut self.recorder)?;
             match rest(self, ordered) {
                 None => return Ok(None),
                 Some(rest) => std::thread::sleep(rest.min(LOOK_AGAIN)),

@@ -78,9 +78,9 @@ impl Held {
         match self {
             Held::Timer(_) => true,
             Held::Signal(signal) => left == Left::LastGood && signal.bond == Bond::Monitor,
-            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Denied(_) | Held::Told(..) => {
-                false
-            }
+            // It remembers what it asked for.
+            Held::Told(..) => left == Left::LastGood,
+            Held::Input(_) | Held::Mail(_) | Held::Birth(..) | Held::Denied(_) => false,
         }
     }
 }

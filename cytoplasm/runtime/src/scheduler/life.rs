@@ -8,14 +8,13 @@ use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
 use karyon_gate::{Handle, Request, Rights};
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
 use karyon_supervision::{ChildId, Exit};
-use karyon_types::{AgentId, Denial, Tick};
+use karyon_types::{AgentId, Denial, LeaseId, Tick};
 
-use super::told::News;
 use super::{Due, Plan, Scheduler, newborn};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
 use crate::births::{Birth, Place};
 use crate::bonds::{BondChange, Left, Signal};
-use crate::effects::{self, EFFECTS_PER_AGENT, Effect, Intent};
+use crate::effects::{self, Effect, Intent};
 use crate::error::RunError;
 use crate::recall::{RECALLS_PER_AGENT, Recall};
 use crate::registry::{Claim, Naming, REGISTERED_BYTES_MAX};
@@ -44,8 +43,6 @@ pub(super) struct Life {
     bonds: BTreeSet<(Bond, AgentId)>,
     /// What it asked the memory and was not answered yet.
     recalls: u32,
-    /// What it had done and was not told of yet.
-    effects: u32,
 }
 
 struct Timer {
@@ -102,13 +99,9 @@ impl Life {
         }
     }
 
-    /// It hears what came of one of its outputs.
-    pub(super) fn is_told(&mut self, news: &News) {
-        let open = match news {
-            News::Answer(_) => &mut self.recalls,
-            News::Receipt(_) => &mut self.effects,
-        };
-        *open = open.saturating_sub(1);
+    /// One of its questions was answered.
+    pub(super) fn is_answered(&mut self) {
+        self.recalls = self.recalls.saturating_sub(1);
     }
 
     fn has_room(&self, what: &Arrangement<'_>) -> bool {
@@ -118,7 +111,6 @@ impl Life {
                 self.bonds.len() < BONDS_PER_AGENT || self.bonds.contains(&(*bond, *agent))
             }
             Arrangement::Recall { .. } => self.recalls < RECALLS_PER_AGENT,
-            Arrangement::Effect { .. } => self.effects < EFFECTS_PER_AGENT,
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -130,6 +122,7 @@ impl Life {
             | Arrangement::Leave(_)
             | Arrangement::Register(_)
             | Arrangement::Join(_)
+            | Arrangement::Effect { .. }
             | Arrangement::Lane(_) => true,
         }
     }
@@ -378,6 +371,7 @@ impl<A: Agent> Scheduler<A> {
             {
                 Err(denial)
             }
+            Arrangement::Effect { .. } if !slot.standing.may_act() => Err(Denial::BudgetExhausted),
             Arrangement::Register(name) | Arrangement::Join(name)
                 if !(1..=REGISTERED_BYTES_MAX).contains(&name.len()) =>
             {
@@ -396,9 +390,10 @@ impl<A: Agent> Scheduler<A> {
         let budget = plan.limits.log_bytes_per_lease;
         let wanted = Wanted { deed, bytes };
         match slot.standing.record(&mut self.encoder, allowed, budget, wanted) {
-            Ok(_) => {
+            Ok(allowed) => {
                 if let Arrangement::Effect { action, resource, arguments } = what {
-                    self.intend(message, lease, (action, resource, arguments));
+                    let lease = (lease, allowed);
+                    return self.intend(message, lease, (action, resource, arguments));
                 }
                 self.make(tick, message, &what);
             }
@@ -462,9 +457,12 @@ impl<A: Agent> Scheduler<A> {
                 let recall = Recall { by: message, about: *about, query: (*query).into() };
                 self.outcome.recalls.push(recall);
             }
-            Arrangement::Effect { .. } => life.effects += 1,
-            // The step's last output: what follows is done when the step is recorded.
-            Arrangement::Exit(_) | Arrangement::Spawn { .. } | Arrangement::SpawnUnder { .. } => {}
+            // The step's last output: what follows is done when the step is recorded. The others are
+            // made elsewhere.
+            Arrangement::Exit(_)
+            | Arrangement::Spawn { .. }
+            | Arrangement::SpawnUnder { .. }
+            | Arrangement::Effect { .. } => {}
             Arrangement::Terminate(child) => {
                 self.outcome.bonds.push(BondChange::Terminate { by: message, child: *child });
             }
@@ -482,9 +480,10 @@ impl<A: Agent> Scheduler<A> {
 
 impl<A: Agent> Scheduler<A> {
     /// Keeps what is to be done outside, with the lease that allowed it.
-    fn intend(&mut self, by: Message, lease: Option<Handle>, what: (&str, &str, &[u8])) {
-        let slot = self.slots.get((by.from.0 - self.first) as usize);
-        let Some(agent) = slot.and_then(|slot| slot.agent.as_ref()) else { return };
+    fn intend(&mut self, by: Message, lease: (Option<Handle>, LeaseId), what: (&str, &str, &[u8])) {
+        let Some(slot) = self.slots.get_mut((by.from.0 - self.first) as usize) else { return };
+        let Some(agent) = slot.agent.as_ref() else { return };
+        slot.standing.acts();
         let (action, resource, arguments) = what;
         let effect = Effect {
             agent: by.from,
@@ -495,7 +494,7 @@ impl<A: Agent> Scheduler<A> {
             resource: resource.into(),
             arguments: arguments.into(),
         };
-        self.outcome.effects.push(Intent { by, lease, effect });
+        self.outcome.effects.push(Intent { lease, effect });
     }
 
     fn claim(&mut self, by: Message, what: Claim) {

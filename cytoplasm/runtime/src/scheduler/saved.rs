@@ -162,7 +162,7 @@ impl<A: Agent> Scheduler<A> {
             let Some(saved) = woken.content.agents.get_mut(place) else { continue };
             let saved = std::mem::take(saved);
             let lease = handles.get(place).copied().flatten();
-            let standing = Standing::load(saved.log_bytes, saved.row);
+            let standing = Standing::load(saved.log_bytes, saved.row, saved.effects);
             let life = saved.life.map(|life| Box::new(Life::load(life, id, &mut self.wheel)));
             let SavedAgent { steps, restarts, .. } = saved;
             let slot = Slot { agent, steps, lease, restarts, standing, life };
@@ -227,7 +227,7 @@ impl<A: Agent> Slot<A> {
     fn save(&self, id: AgentId, wheel: &Wheel<super::life::Armed>) -> SavedAgent {
         // Leases are opened again.
         let Slot { agent, steps, lease: _, restarts, standing, life } = self;
-        let (log_bytes, row) = standing.save();
+        let (log_bytes, row, effects) = standing.save();
         SavedAgent {
             id: id.0,
             state: agent.as_ref().map(encoded),
@@ -235,6 +235,7 @@ impl<A: Agent> Slot<A> {
             restarts: *restarts,
             log_bytes,
             row,
+            effects,
             life: life.as_ref().and_then(|life| life.save(wheel)),
         }
     }

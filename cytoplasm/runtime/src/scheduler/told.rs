@@ -22,11 +22,17 @@ impl<A: Agent> Scheduler<A> {
     /// front of all that arrives then.
     pub(crate) fn hear(&mut self, by: Message, news: News) {
         let slot = self.slots.get_mut((by.from.0 - self.first) as usize);
-        let life = slot.and_then(|slot| slot.life.as_mut());
-        // Who waits for its supervisor goes on with the life that it had.
-        let parked = self.parked.get_mut(&by.from).and_then(|parked| parked.life.as_mut());
-        if let Some(life) = life.or(parked) {
-            life.is_told(&news);
+        match (&news, slot) {
+            (News::Receipt(_), Some(slot)) => slot.standing.acted(),
+            (News::Answer(_), slot) => {
+                let life = slot.and_then(|slot| slot.life.as_mut());
+                // Who waits for its supervisor goes on with the life that it had.
+                let parked = self.parked.get_mut(&by.from).and_then(|parked| parked.life.as_mut());
+                if let Some(life) = life.or(parked) {
+                    life.is_answered();
+                }
+            }
+            (News::Receipt(_), None) => {}
         }
         self.apart.entry(by.from).or_default().hold(Held::Told(by, news));
     }
@@ -47,7 +53,7 @@ impl<A: Agent> Scheduler<A> {
 fn receipt_of(what: &[u8]) -> Receipt<'_> {
     match Told::decode(what) {
         Some(Told::Receipt(receipt)) => receipt,
-        // None was recorded.
+        // What is read from a log, or from a snapshot of it, was looked at there.
         Some(Told::Answer { .. }) | None => Receipt::Unknown,
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct SavedAgent {
     pub(crate) log_bytes: u64,
     /// The denial of what it wanted last, by its number, and how often in a row.
     pub(crate) row: Option<(u8, u64)>,
+    /// What it had done outside and was not told of yet.
+    pub(crate) effects: u32,
     pub(crate) life: Option<SavedLife>,
 }
 
@@ -73,8 +75,6 @@ pub(crate) struct SavedLife {
     pub(crate) bonds: Vec<(bool, u64)>,
     /// What it asked the memory and was not answered yet.
     pub(crate) recalls: u32,
-    /// What it had done and was not told of yet.
-    pub(crate) effects: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use karyon_log::{Message, Output, Record, Records, Target, Verb, Walk};
 use karyon_runtime::processes::OrderVerb::{Kill, Pause, Resume};
 use karyon_runtime::{
     Adapter, Chaos, EFFECTS_PER_AGENT, Effect, Effects, Ending, Intensity, Limits, Permit,
-    RECEIPT_BYTES_MAX, Receipt, Recorder, Schedule,
+    RECEIPT_BYTES_MAX, Receipt, RecordError, Recorder, RunError, Schedule,
 };
 use karyon_types::{AgentId, Tick};
 
@@ -134,8 +134,37 @@ fn what_is_not_permitted_is_denied_and_nothing_is_done() {
     assert!(world.done().is_empty());
     let limits = Limits { outputs_per_step: 64, ..LIMITS };
     let many = (0..EFFECTS_PER_AGENT + 3).map(|n| pay(&n.to_string())).collect();
-    let full = denied(&Stage { limits, ..no }, many);
+    let full = denied(&Stage { limits, ..no.clone() }, many);
     assert_eq!(full, (vec!["budget_exhausted".to_owned(); 3], EFFECTS_PER_AGENT as usize));
+    // To begin anew makes no room.
+    let all = (0..EFFECTS_PER_AGENT).map(|n| pay(&n.to_string())).collect();
+    let script = Script::new([
+        (0, 1, all),
+        (1, 1, vec![Fail]),
+        (2, 1, vec![pay("1"), pay("2")]),
+        (40, 1, vec![pay("3")]),
+    ]);
+    let base = Stage { limits, virtual_time: false, ..no };
+    let effects = permits(Patient(base.clone(), world, 2));
+    let (outcome, _) = Stage { effects, ..base }.complete::<0, 0>(&script);
+    let agent = outcome.agents[0].as_ref().unwrap();
+    assert_eq!(agent.denied, ["budget_exhausted"; 2]);
+    assert_eq!(agent.heard.len(), EFFECTS_PER_AGENT as usize + 1);
+}
+
+#[test]
+fn an_effect_is_begun_however_much_else_is_to_be_done() {
+    for schedule in [Schedule::default(), Schedule::free()] {
+        let world = World::default();
+        let base = Stage { virtual_time: false, schedule, ..stage(World::default()) };
+        let effects = permits(Interrupting(base.clone(), world.clone()));
+        let script = Script::new([(0, 1, vec![pay("1")]), (0, 2, vec![Every(1, vec![Add(1)])])]);
+        // It would go on for ever.
+        let (outcome, _) =
+            Stage { effects, ..base }.play::<0, 0>(&script, recorder(&Disk::default()));
+        assert_eq!(outcome.unwrap().ending, Ending::Interrupted { signal: 2 });
+        assert_eq!(world.done().len(), 1);
+    }
 }
 
 #[test]
@@ -186,17 +215,17 @@ fn the_guardian_hears_of_each_before_it_is_begun_and_of_what_came_of_it() {
     let words = words.lock().unwrap().clone();
     let words: Vec<_> = words.iter().map(|(word, done)| (&**word, *done)).collect();
     // With the lease.
-    let first = [("Ask 1", 0), ("Admitted 1", 0), ("Success 1", 1)];
-    assert_eq!(words[..3], first);
-    assert_eq!(words[3..], [("Ask 1", 1), ("Admitted 1", 1), ("Failure 1", 2)]);
+    let first = [("Ask 1", 0), ("Admitted 1", 0), ("Task 1", 0), ("Success 1", 1)];
+    assert_eq!(words[..4], first);
+    assert_eq!(words[4..], [("Ask 1", 1), ("Admitted 1", 1), ("Task 1", 1), ("Failure 1", 2)]);
 }
 
 /// Waits for a tick before it does anything.
-struct Patient(Stage, World);
+struct Patient(Stage, World, u64);
 
 impl Adapter for Patient {
     fn perform(&self, effect: &Effect) -> Result<Vec<u8>, String> {
-        while self.0.progress.tick.load(Ordering::Relaxed) < 5 {
+        while self.0.progress.tick.load(Ordering::Relaxed) < self.2 {
             thread::sleep(Duration::from_millis(1));
         }
         self.1.perform(effect)
@@ -208,7 +237,7 @@ impl Adapter for Patient {
 fn authority_that_ends_before_an_effect_begins_keeps_it_from_being_done() {
     let world = World::default();
     let base = Stage { virtual_time: false, ..stage(World::default()) };
-    let effects = permits(Patient(base.clone(), world.clone()));
+    let effects = permits(Patient(base.clone(), world.clone(), 5));
     let changes = vec![(Tick(3), Verb::Revoke, Target::Agent(AgentId(2)))];
     let expires = vec![(AgentId(3), Tick(9))];
     let stage = Stage { effects, changes, expires, ..base };
@@ -474,6 +503,39 @@ fn a_replay_does_nothing() {
 }
 
 #[test]
+fn a_receipt_of_something_that_nobody_asked_for_is_named() {
+    let (stage, script) = busy(World::default());
+    for schedule in [Schedule::default(), Schedule::free()] {
+        let stage = Stage { schedule, schedulers: 1, ..stage.clone() };
+        let (_, whole) = stage.complete::<0, 0>(&script);
+        let each: Vec<_> = {
+            let (mut walk, mut start, mut each) = (Records::new(&whole), 0, Vec::new());
+            while walk.pass() {
+                let end = whole.len() - walk.rest().len();
+                each.push(whole[start..end].to_vec());
+                start = end;
+            }
+            each
+        };
+        let is_told =
+            |bytes: &Vec<u8>| matches!(Records::new(bytes).next(), Some(Some(Record::Told { .. })));
+        let place = each.iter().rposition(is_told).unwrap();
+        // Once more right behind, or what another says.
+        for changed in [each[place].clone(), each[each.iter().position(is_told).unwrap()].clone()] {
+            let mut forged = each.clone();
+            forged.insert(place + 1, changed);
+            let disk = log_of(&forged.concat(), 5);
+            let walk = Walk::new(Box::new(disk.clone())).unwrap();
+            let recorder =
+                Recorder::resuming(None, walk, &crate::repeating::end_of(&disk).unwrap());
+            let error = stage.play::<0, 0>(&script, recorder).0.err().unwrap();
+            let RunError::Record(RecordError::Diverged(first)) = error else { panic!("{error}") };
+            assert_eq!(first.position.0, place as u64 + 1);
+        }
+    }
+}
+
+#[test]
 fn a_run_goes_on_from_any_snapshot_as_from_its_beginning() {
     let (stage, script) = busy(World::default());
     let kept = Kept::default();
@@ -517,25 +579,32 @@ impl Adapter for Interrupting {
 
 #[test]
 fn a_run_that_is_interrupted_waits_for_what_is_being_done_and_begins_nothing_more() {
-    let world = World::default();
-    let base = Stage { virtual_time: false, ..stage(World::default()) };
-    let stage = Stage {
-        effects: permits(Interrupting(base.clone(), world.clone())),
-        interrupt: base.interrupt.clone(),
-        ..base.clone()
-    };
-    let script = Script::new([(0, 1, vec![pay("1"), pay("2")])]);
-    let disk = Disk::default();
-    let (outcome, recorder) = stage.play::<0, 0>(&script, recorder(&disk));
-    recorder.unwrap().close().unwrap();
-    assert_eq!(outcome.unwrap().ending, Ending::Interrupted { signal: 2 });
-    assert_eq!(world.done().len(), 1, "it is done when the run has ended, and the other is not");
-    let (again, next) = (World::default(), base);
-    next.interrupt.store(0, Ordering::Relaxed);
-    let next = Stage { effects: permits(again.clone()), ..next };
-    let (outcome, recorder) = next.play::<0, 0>(&script, resuming(&disk));
-    recorder.unwrap().close().unwrap();
-    let heard = heard(&outcome.unwrap(), 1);
-    assert!(heard.len() == 2 && heard.iter().all(|heard| heard.ends_with("unknown")), "{heard:?}");
-    assert!(again.done().is_empty());
+    for (schedule, ticks_go_on) in
+        [(Schedule::default(), false), (Schedule::default(), true), (Schedule::free(), false)]
+    {
+        let world = World::default();
+        let base = Stage { virtual_time: false, schedule, ..stage(World::default()) };
+        let effects = permits(Interrupting(base.clone(), world.clone()));
+        let mut orders = vec![(0, 1, vec![pay("1"), pay("2")])];
+        if ticks_go_on {
+            orders.push((0, 2, vec![Every(1, vec![Add(1)])]));
+        }
+        let (script, disk) = (Script::new(orders), Disk::default());
+        let stage = Stage { effects, expires: vec![(AgentId(2), Tick(300_000))], ..base.clone() };
+        let (outcome, recorder) = stage.play::<0, 0>(&script, recorder(&disk));
+        recorder.unwrap().close().unwrap();
+        assert_eq!(outcome.unwrap().ending, Ending::Interrupted { signal: 2 });
+        assert_eq!(world.done().len(), 1, "one is done when the run has ended, the other never");
+        let (again, next) = (World::default(), stage);
+        next.interrupt.store(0, Ordering::Relaxed);
+        let next = Stage { effects: permits(again.clone()), ..next };
+        let (outcome, recorder) = next.play::<0, 0>(&script, resuming(&disk));
+        recorder.unwrap().close().unwrap();
+        let heard = heard(&outcome.unwrap(), 1);
+        // What came of it is known, and so is that the other may be tried again.
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        assert!(heard[0].ends_with("0.0 done bank/acme/1 1"), "{heard:?}");
+        assert!(heard[1].ends_with("0.1 not done interrupted"), "{heard:?}");
+        assert!(again.done().is_empty());
+    }
 }

@@ -29,6 +29,7 @@ impl Run {
     /// up.
     pub fn test(&self) -> Result<Outcome, RunError> {
         self.check()?;
+        self.settings.check_adapter()?;
         let disk = Disk::default();
         let mut recorder = Some(recorder(&disk)?);
         let config = self.config_in_memory(&disk);

@@ -60,10 +60,16 @@ impl Settings {
         if !(0.0..1.0).contains(&self.chaos) {
             return Err(RunError::Chaos(self.chaos));
         }
-        let Effects { permits, adapter, .. } = &self.effects;
+        let Effects { permits, .. } = &self.effects;
         if let Some(permit) = permits.iter().find(|permit| !permit.is_valid()) {
             return Err(RunError::Permit(permit.action.clone(), permit.resource.clone()));
         }
+        Ok(())
+    }
+
+    /// Likewise, where it is run and not only repeated.
+    pub(super) fn check_adapter(&self) -> Result<(), RunError> {
+        let Effects { permits, adapter, .. } = &self.effects;
         match permits.is_empty() || adapter.is_some() {
             true => Ok(()),
             false => Err(RunError::NobodyPerforms),

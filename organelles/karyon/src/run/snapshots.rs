@@ -44,6 +44,7 @@ impl Run {
     /// no snapshot at all.
     pub fn test_snapshots(&self) -> Result<Outcome, RunError> {
         self.check()?;
+        self.settings.check_adapter()?;
         let (disk, kept) = (Disk::default(), Kept::default());
         let mut writes = Some(recorder(&disk)?);
         let snapshots = Snapshots { every: Every::Ticks(1), keep: Arc::new(kept.clone()) };

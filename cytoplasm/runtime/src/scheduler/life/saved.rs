@@ -12,7 +12,7 @@ use crate::wheel::Wheel;
 impl Life {
     /// `None`: nothing is arranged, which is as good as no life of its own.
     pub(in crate::scheduler) fn save(&self, wheel: &Wheel<Armed>) -> Option<SavedLife> {
-        let Life { traps, timers, bonds, recalls, effects } = self;
+        let Life { traps, timers, bonds, recalls } = self;
         let saved = SavedLife {
             traps: *traps,
             timers: timers
@@ -27,11 +27,9 @@ impl Life {
                 .collect(),
             bonds: bonds.iter().map(|(bond, to)| (*bond == Bond::Link, to.0)).collect(),
             recalls: *recalls,
-            effects: *effects,
         };
-        let SavedLife { traps, timers, bonds, recalls, effects } = &saved;
-        let is_none =
-            !*traps && timers.is_empty() && bonds.is_empty() && (*recalls, *effects) == (0, 0);
+        let SavedLife { traps, timers, bonds, recalls } = &saved;
+        let is_none = !*traps && timers.is_empty() && bonds.is_empty() && *recalls == 0;
         (!is_none).then_some(saved)
     }
 
@@ -41,13 +39,13 @@ impl Life {
         agent: AgentId,
         wheel: &mut Wheel<Armed>,
     ) -> Life {
-        let SavedLife { traps, timers, bonds, recalls, effects } = saved;
+        let SavedLife { traps, timers, bonds, recalls } = saved;
         let timers = timers.into_iter().map(|SavedTimer { id, due, rests, every, payload }| {
             let key = due.map(|due| wheel.insert(due, (agent, id)));
             (id, Timer { key, rests, every, payload: Payload::from_slice(&payload) })
         });
         let bond = |is_link| if is_link { Bond::Link } else { Bond::Monitor };
         let bonds = bonds.into_iter().map(|(is_link, to)| (bond(is_link), AgentId(to)));
-        Life { traps, timers: timers.collect(), bonds: bonds.collect(), recalls, effects }
+        Life { traps, timers: timers.collect(), bonds: bonds.collect(), recalls }
     }
 }

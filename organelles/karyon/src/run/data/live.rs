@@ -48,6 +48,7 @@ impl Run {
     /// starting; [`RunError::Run`] if the run failed: then the directory says `halted`, and why.
     pub fn begin(&self, data: &Data) -> Result<Outcome, RunError> {
         self.check()?;
+        self.settings.check_adapter()?;
         let key = data.node_key()?;
         let authority = data.authority(key.public_key(), self)?;
         authority.permits(
@@ -101,6 +102,7 @@ impl Run {
 
     fn resumed(&self, data: &Data, from_snapshot: bool) -> Result<Outcome, RunError> {
         self.check()?;
+        self.settings.check_adapter()?;
         let key = data.node_key_of_log()?;
         let report = self.report(data)?;
         let (known, witness) = data.known(report.log)?;
