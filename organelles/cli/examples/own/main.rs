@@ -89,7 +89,9 @@ fn handed(data: &str) -> Result<Data, Box<dyn Error>> {
     Ok(Data::granted(data, node, Authority { signed, principal_key }))
 }
 
-/// Says how it ended; what has to hold then is the run's to say.
+/// Says how it ended, and whether all adds up.
 fn ended(name: &str, outcome: &Outcome) {
-    println!("{} {} {}", outcome.records, outcome.state_root, runs::of(name).sum(outcome));
+    let (root, sum, counts) = (outcome.state_root, runs::of(name).sum(outcome), &outcome.counts);
+    let went = counts.delivered + counts.denied + counts.refused + counts.dead_lettered;
+    println!("{root} {sum} {} {}", counts.sent - went, counts.crashes);
 }

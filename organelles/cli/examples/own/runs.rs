@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Purses among which coins go round, and how often each does.
 const PURSES: usize = 8;
 const COINS: u64 = 16;
-const HOPS: u64 = 3_000;
+const HOPS: u64 = 5_000;
 
 /// A run, and those who hold what has to add up.
 pub(crate) struct Known {

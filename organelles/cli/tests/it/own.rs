@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use karyon_boundary::{Client, List, Status};
 use karyon_guard::inherit;
@@ -136,7 +137,7 @@ fn a_run_of_the_library_is_asked_and_ordered_and_what_was_ordered_is_repeated() 
 fn without_a_guardian_it_opens_no_socket() {
     let place = Place::new();
     let ended = run(&place, false, &["begin", "short"]).expect(0);
-    assert!(ended.out.ends_with(" 3\n"), "{ended:?}");
+    assert!(ended.out.ends_with(" 3 0 0\n"), "{ended:?}");
     assert_eq!(place.verified("d")["unguarded"], 1);
     let place = Place::new();
     let mut running = start(&place, false, &["begin", "party"]);
@@ -165,4 +166,68 @@ fn a_guardian_guards_one_run_of_a_process() {
     run(&place, true, &["resume", "short"]).expect(0);
     let place = Place::new();
     run(&place, false, &["twice", "short"]).expect(0);
+}
+
+/// How often a run is killed.
+const KILLS: u64 = 7;
+
+/// Kills a free-running run at random moments, now behind so much of the log, now so much time, and
+/// goes on with it each time.
+fn killed_at_random_moments(guarded: bool) {
+    let place = Place::new();
+    let mut seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
+    eprintln!("seed {seed}");
+    let mut draw = |most: u64| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) % most
+    };
+    let mut running = start(&place, guarded, &["begin", "coins"]);
+    let mut recorded = 0;
+    for kill in 0..KILLS {
+        match kill % 3 {
+            2 => std::thread::sleep(Duration::from_millis(draw(60))),
+            _ => running.wait_for_log(&place.path("d"), recorded + 1 + draw(150_000)),
+        }
+        running.kill();
+        let report = place.verified("d");
+        assert_eq!(report["state"], "unsealed");
+        let end = report["log_bytes"].as_u64().unwrap();
+        assert!(end >= recorded, "{report}: {recorded}");
+        recorded = end;
+        let status = place.karyon(&["safety", "status", "--data", "d", "--json"]).expect(0).json();
+        // One that was killed before it began anything leaves the marker as it was.
+        if status["start_permitted"] == false {
+            let refused = run(&place, guarded, &["resume", "coins"]);
+            let code = if guarded { 4 } else { 1 };
+            refused.expect(code).says(&["karyon safety resume --reason"]);
+            run(&place, false, &["replay", "coins"]).expect(1).says(&["safe mode"]);
+            place.end_safe_mode("d", "it was killed");
+        }
+        let confirmed = run(&place, false, &["replay", "coins"]).expect(0).out;
+        assert!(confirmed.starts_with("confirmed: "), "{confirmed}");
+        running = start(&place, guarded, &["resume", "coins"]);
+    }
+    let ended = running.end().expect(0);
+    let report = place.verified("d");
+    assert_eq!(report["state"], "sealed");
+    let boots = report["boots"].as_u64().unwrap();
+    assert_eq!(report["unguarded"], if guarded { 0 } else { boots }, "{report}");
+    let root = report["state_root"].as_str().unwrap();
+    let words: Vec<_> = ended.out.split_whitespace().collect();
+    // All coins have come to rest, and no message was lost or counted twice.
+    assert_eq!(words[..3], [root, "16", "0"], "{ended:?}");
+    assert_ne!(words[3], "0", "no step crashed");
+    let confirmed = run(&place, false, &["replay", "coins"]).expect(0).out;
+    assert!(confirmed.starts_with("confirmed: ") && confirmed.contains(root), "{confirmed}");
+    place.karyon(&["audit", "orphans", "--data", "d"]).expect(0);
+}
+
+#[test]
+fn free_running_and_killed_at_random_moments_it_comes_to_its_end() {
+    killed_at_random_moments(false);
+}
+
+#[test]
+fn so_it_does_when_its_guardian_is_killed() {
+    killed_at_random_moments(true);
 }
