@@ -82,6 +82,9 @@ pub enum RunError {
     /// The node did not start, or did not end as it should.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// A second run under the guardian of the first.
+    #[error("a guardian guards one run; start the next in a process of its own, under its own")]
+    GuardedTwice,
     /// The grant does not allow the run.
     #[error("refused: {0}")]
     Grant(#[from] GrantError),

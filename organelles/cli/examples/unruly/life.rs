@@ -17,7 +17,7 @@ use karyon_log::{Genesis, SegmentHeader};
 use karyon_log_writer::{Writer, WriterOptions};
 use karyon_runtime::{
     Beginning, Chaos, DataDir, Ending, Intensity, Limits, Node, Population, Progress, Recorder,
-    RunConfig, SMALL_TICK, run,
+    RunConfig, SMALL_TICK, Stuck, Watch, run,
 };
 use karyon_types::{AgentId, GrantId, PrincipalId, ReasonId};
 use rustix::net::SendFlags;
@@ -130,7 +130,7 @@ fn run_node(
         progress,
         guard: node.dir().guard().cloned(),
         desk: None,
-        watch: None,
+        watch: modes.number("watch").map(watch),
         virtual_time: false,
         snapshots: None,
         recaller: None,
@@ -146,6 +146,9 @@ fn run_node(
                 Ending::Halted => node.halt("the file safety/STOP was found")?,
                 Ending::Interrupted { signal } => {
                     drop(node.interrupt(outcome.ticks, signal)?);
+                    if outcome.lost > 0 {
+                        eprintln!("{} agents were lost", outcome.lost);
+                    }
                 }
                 Ending::Completed => return Err("what never ends has ended".into()),
             }
@@ -158,6 +161,12 @@ fn run_node(
             }
         }
     }
+}
+
+/// As the command line watches, with a limit of its own.
+fn watch(limit_ms: u64) -> Watch {
+    let told = |stuck: &Stuck| eprintln!("warning: {stuck}");
+    Watch { limit: Duration::from_millis(limit_ms), told: Arc::new(told) }
 }
 
 fn population(modes: &Modes, count: u64) -> Population<Pinger> {

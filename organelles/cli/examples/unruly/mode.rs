@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Every mode, and what it does. Those with a number take it as `MODE=NUMBER`.
-const KNOWN: [(&str, &str); 28] = [
+const KNOWN: [(&str, &str); 29] = [
     ("agents", "so many agents; 10000 unless told"),
     ("schedulers", "so many threads run them; 2 unless told"),
     ("idle", "agents that have nothing to do"),
@@ -12,6 +12,7 @@ const KNOWN: [(&str, &str); 28] = [
     ("ticks", "ends in good order after so many ticks, and says how many a second"),
     ("spin", "one agent's step never returns"),
     ("deadlock", "one agent's step takes a lock that it holds"),
+    ("watch", "gives up a scheduler whose step takes so many milliseconds, and goes on"),
     ("fork", "so many descendants that try to get away; half of them spin"),
     ("stuck-log", "the log's disk never answers"),
     ("deaf", "SIGTERM and SIGINT change nothing"),

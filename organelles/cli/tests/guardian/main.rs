@@ -13,6 +13,7 @@
 mod attacks;
 mod broken;
 mod loosest;
+mod lost;
 mod matrix;
 mod place;
 mod shapes;

@@ -26,6 +26,7 @@ mod keys;
 mod kill;
 mod memory;
 mod metrics;
+mod own;
 mod processes;
 mod replay;
 mod run;

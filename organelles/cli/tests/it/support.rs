@@ -103,7 +103,12 @@ impl Place {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_karyon"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_karyon")))
+    }
+
+    /// Another program, in this place.
+    pub(crate) fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command
             .current_dir(self.dir.path())
             .env("KARYON_CONFIG_HOME", self.keys())
@@ -123,9 +128,13 @@ impl Place {
 
     /// Starts the program.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
-        let mut command = self.command();
-        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let data = args.iter().skip_while(|arg| **arg != "--data").nth(1).unwrap_or(&"");
+        self.start_of(self.command().args(args), args, data)
+    }
+
+    /// Starts a command of which `args` are the arguments, and which works in `data`.
+    pub(crate) fn start_of(&self, command: &mut Command, args: &[&str], data: &str) -> Running {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let lock = self.path(data).join("lock");
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         Running { args, lock, child: Some(command.spawn().unwrap()) }

@@ -1,7 +1,8 @@
 //! A node's life with a run: begun, gone on with, ended.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_boundary::{About, Grounds, Server, SocketError};
 use karyon_gate::Grant;
@@ -10,7 +11,8 @@ use karyon_log::{Control, Genesis, Seal, Walk};
 use karyon_memory::{Fresh, Recollection};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Beginning, DataDir, Ending, Node, NodeError, RunConfig, datadir, verified_run, wall_ms,
+    Beginning, DataDir, DataDirError, Ending, Node, NodeError, RunConfig, datadir, verified_run,
+    wall_ms,
 };
 use karyon_types::{Hash, LogId, Tick, hash};
 use karyon_verify::{Report, Trust};
@@ -29,6 +31,12 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The name of the input copy.
 const INPUTS: &str = "inputs";
 
+/// The guardian of this process, from its first run on. It is held until the process ends: whoever
+/// is busy with its results has to be heard as well.
+static GUARD: Mutex<Option<Arc<Guard>>> = Mutex::new(None);
+/// Whether a run under that guardian has begun. It hears one last word, that of one run.
+static HAS_RUN: AtomicBool = AtomicBool::new(false);
+
 /// What whoever asks is told of a start.
 struct Told {
     /// Which of the log's starts it is, from 1.
@@ -41,14 +49,17 @@ impl Run {
     /// not hold anything else.
     ///
     /// A process that a guardian started (`karyon-guardian`, see `docs/guardian.md`) runs it under
-    /// that guardian; any other runs it unguarded, and its log says so for good.
+    /// that guardian, and no other run behind it; any other runs it unguarded, and its log says so
+    /// for good.
     ///
     /// # Errors
     /// What is wrong with the run; a grant or a key that is refused; whatever keeps a node from
-    /// starting; [`RunError::Run`] if the run failed: then the directory says `halted`, and why.
+    /// starting; [`RunError::GuardedTwice`]; [`RunError::Run`] if the run failed: then the directory
+    /// says `halted`, and why.
     pub fn begin(&self, data: &Data) -> Result<Outcome, RunError> {
         self.check()?;
         self.settings.check_adapter()?;
+        let guard = guard()?;
         let key = data.node_key()?;
         let authority = data.authority(key.public_key(), self)?;
         authority.permits(
@@ -71,11 +82,7 @@ impl Run {
             inputs: vec![(INPUTS.into(), Inputs::file(&self.inputs))],
         };
         let grounds = Grounds::recorded(&beginning.authority);
-        let dir = match guard()? {
-            Some(guard) => DataDir::under(guard, &data.path),
-            None => DataDir::create(&data.path),
-        };
-        let dir = dir.map_err(NodeError::from)?;
+        let dir = directory(guard, &data.path, DataDir::create)?;
         let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
         let (_, witness) = data.known(node.log())?;
         let told = Told { boot: 1, grounds };
@@ -103,14 +110,12 @@ impl Run {
     fn resumed(&self, data: &Data, from_snapshot: bool) -> Result<Outcome, RunError> {
         self.check()?;
         self.settings.check_adapter()?;
+        // First of all: the guardian waits for a word, and to verify a long log takes its time.
+        let guard = guard()?;
         let key = data.node_key_of_log()?;
         let report = self.report(data)?;
         let (known, witness) = data.known(report.log)?;
-        let dir = match guard()? {
-            Some(guard) => DataDir::under(guard, &data.path),
-            None => DataDir::open(&data.path),
-        };
-        let dir = dir.map_err(NodeError::from)?;
+        let dir = directory(guard, &data.path, DataDir::open)?;
         let walk = Walk::open(&datadir::log_folder(&data.path))?;
         let orders = left_behind(&self.orders, walk)?;
         let schedulers = self.settings.schedulers;
@@ -168,6 +173,7 @@ impl Run {
         orders: &[Due],
         (witness, told): (Option<PathBuf>, Told),
     ) -> Result<Outcome, RunError> {
+        HAS_RUN.store(true, Ordering::Relaxed);
         if let Some(witness) = witness {
             if let Some(folder) = witness.parent() {
                 let made = std::fs::create_dir_all(folder);
@@ -252,8 +258,27 @@ impl Run {
     }
 }
 
+/// The guardian that started this process; `None`: none did.
 fn guard() -> Result<Option<Arc<Guard>>, RunError> {
-    Ok(Guard::attach(VERSION).map_err(NodeError::from)?.map(Arc::new))
+    let mut held = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
+    if held.is_none() {
+        *held = Guard::attach(VERSION).map_err(NodeError::from)?.map(Arc::new);
+    }
+    Ok(held.clone())
+}
+
+/// The directory: locked by the guardian, or taken here.
+fn directory(
+    guard: Option<Arc<Guard>>,
+    path: &Path,
+    take: fn(&Path) -> Result<DataDir, DataDirError>,
+) -> Result<DataDir, RunError> {
+    let dir = match guard {
+        Some(_) if HAS_RUN.load(Ordering::Relaxed) => return Err(RunError::GuardedTwice),
+        Some(guard) => DataDir::under(guard, path),
+        None => take(path),
+    };
+    Ok(dir.map_err(NodeError::from)?)
 }
 
 /// A node that failed says why. That is the error to tell; a log that failed too says the same.
