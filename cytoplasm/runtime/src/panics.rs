@@ -40,6 +40,7 @@ pub(crate) fn caught<T>(make: impl FnOnce() -> T) -> Option<T> {
 /// Keeps `words` if nothing was kept yet. At most one lock a thread.
 pub(crate) fn note(words: &str) {
     if !NOTED.replace(true) {
+        tracing::warn!(words, "an agent panicked, the first on this thread");
         FIRST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| words.into());
     }
 }

@@ -3,9 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use karyon::{
-    Agent, Came, Context, Deed, Denial, Effect, Intent, Kind, Pid, Receipt, Result, Run, RunError,
-};
+use karyon::{Agent, Came, Context, Effect, Intent, Kind, Pid, Receipt, Result, Run, RunError};
 use serde::{Deserialize, Serialize};
 
 #[derive(Default, Serialize, Deserialize)]
@@ -34,16 +32,12 @@ impl Agent for Clerk {
         match receipt.take(&mut self.sending) {
             Some(Came::Done(proof)) => self.sent.push(String::from_utf8_lossy(proof).into()),
             Some(Came::Failed(why)) => self.sent.push(format!("failed: {why}")),
+            Some(Came::Denied(_)) => self.denied += 1,
             Some(Came::NotDone(why)) => self.sent.push(format!("not done: {why}")),
             // Perhaps it was sent: whoever must know asks the one who should have it.
             Some(Came::Unknown) => self.sent.push("unknown".into()),
             None => {}
         }
-        Ok(())
-    }
-
-    fn denied(&mut self, deed: Deed, _why: Denial, _ctx: &mut Context<'_, Self>) -> Result {
-        self.denied += u64::from(deed == Deed::Effect);
         Ok(())
     }
 }

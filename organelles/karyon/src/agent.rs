@@ -177,7 +177,7 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     }
 
     /// Something that it wanted was denied, a tick ago. Calls that were denied come to
-    /// [`Agent::answered`] instead. Left out: it goes on; the denial is recorded all the same.
+    /// [`Agent::answered`] instead, and effects to [`Agent::receipt`]. Left out: it goes on; the denial is recorded all the same.
     ///
     /// # Errors
     /// See [`Agent::init`].
@@ -224,7 +224,7 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
         Err(failure("an agent that recalls has to implement `recalled`"))
     }
 
-    /// What came of an effect of its own. Of which is found out by the [`Intent`](crate::Intent) that
+    /// What came of an effect of its own, or why it was denied. Of which is found out by the [`Intent`](crate::Intent) that
     /// the agent kept. Whoever began anew meanwhile hears of it as well, and a fork does not. Left
     /// out: a failure, because then nobody should have had anything done.
     ///

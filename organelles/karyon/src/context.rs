@@ -202,8 +202,11 @@ impl<A: Agent> Context<'_, A> {
     /// gate is asked once more right before; what came of it comes to [`Agent::receipt`], however long
     /// that takes. The run does not end before. Where nothing else is to be done, ticks wait for it.
     ///
-    /// An agent has at most 16 effects under way; arguments have at most 64 KiB, actions 256 bytes, and
-    /// resources 1 KiB. What is beyond is denied ([`Agent::denied`]). One output.
+    /// What is not allowed comes to [`Agent::receipt`] as well, as [`Came::Denied`](crate::Came::Denied),
+    /// in the next tick. An agent has at most 16 effects under way, and ticks do not wait for the world
+    /// while agents have something to do: whoever is to do more keeps it in its state, and asks for the
+    /// next when a receipt comes. ([`Run::test`](crate::Run::test) waits for each, so no test shows
+    /// that.) Arguments have at most 64 KiB, actions 256 bytes, and resources 1 KiB. One output.
     pub fn effect<T: Serialize>(&mut self, action: &str, resource: &str, arguments: &T) -> Intent {
         Intent(self.inner.effect(action, resource, &wire::message(arguments)))
     }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use karyon_runtime::{NotDone, TimerId};
+use karyon_types::Denial;
 use serde::{Deserialize, Serialize};
 
 /// An effect that is under way, which an agent keeps in its state until
@@ -36,7 +37,9 @@ pub enum Came {
     Done(Vec<u8>),
     /// It was tried, and its adapter says why nothing came of it.
     Failed(String),
-    /// It was not begun.
+    /// It was never allowed: the gate denied it in the step that asked.
+    Denied(Denial),
+    /// It was allowed, and not begun.
     NotDone(NotDone),
     /// It may have been done or not: the process ended, or its adapter panicked, before it could say.
     /// It is never tried again by itself.

@@ -38,7 +38,8 @@ pub enum RunError {
     /// A permit that nothing could meet.
     #[error(
         "{0:?} on {1:?} is no permit: an action has 1 to 256 bytes, a resource is a path as \
-         \"mail/team\", of at most 1,024 bytes, without empty names, `.` and `..`"
+         \"mail/team\", of at most 1,024 bytes, without empty names, `.` and `..`, \
+         and neither is about what governs agents (`karyon.…`, `karyon/…`)"
     )]
     Permit(String, String),
     /// Effects are permitted, and nobody does them.
@@ -77,8 +78,11 @@ pub enum RunError {
     #[error("the probability that a step crashes lies in [0, 1), and {0} does not")]
     Chaos(f64),
     /// The run failed: a bound was passed, or the supervisor gave up.
-    #[error(transparent)]
+    #[error("{}{}", .0, first_crash(.0))]
     Run(#[from] karyon_runtime::RunError),
+    /// Signals cannot be listened to.
+    #[error("Ctrl-C and SIGTERM cannot be listened to: {0}")]
+    Signals(std::io::Error),
     /// The node did not start, or did not end as it should.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -119,6 +123,17 @@ pub enum RunError {
         "the directory holds another run: its {0} differs; resume and replay take the same agents, inputs and settings as the run that began it"
     )]
     OtherRun(&'static str),
+}
+
+/// Why the first agent of this process panicked, where crashes ended the run.
+fn first_crash(error: &karyon_runtime::RunError) -> String {
+    use karyon_runtime::RunError::{IntensityExceeded, RootGaveUp};
+    match (error, karyon_runtime::first_crash()) {
+        (IntensityExceeded { .. } | RootGaveUp { .. }, Some(words)) => {
+            format!("; the first crash of this process: {words}")
+        }
+        _ => String::new(),
+    }
 }
 
 impl fmt::Debug for RunError {

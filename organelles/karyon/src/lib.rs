@@ -50,6 +50,7 @@ mod names;
 mod outcome;
 mod recall;
 mod run;
+mod signals;
 mod spawn;
 pub mod testkit;
 mod wire;

@@ -18,7 +18,7 @@ use crate::book::{Book, Denied};
 use crate::call::{Answer, CallError};
 use crate::context::Context;
 use crate::directory::Directory;
-use crate::effect::Receipt;
+use crate::effect::{Came, Receipt};
 use crate::recall::Recalled;
 use crate::spawn::{NotSpawned, Spawned};
 use crate::wire;
@@ -210,6 +210,9 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
                         let TimerId { step, output } = output;
                         let spawn = SpawnId { step, output };
                         agent.not_spawned(NotSpawned { spawn }, denial, ctx)
+                    }
+                    karyon_runtime::Deed::Effect => {
+                        agent.receipt(Receipt { intent: output, came: Came::Denied(denial) }, ctx)
                     }
                     deed => agent.denied(deed, denial, ctx),
                 }

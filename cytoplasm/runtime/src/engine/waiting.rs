@@ -137,6 +137,9 @@ impl Leader {
     }
 
     pub(super) fn set_waiting(&self, agent: Option<AgentId>) {
+        if let Some(agent) = agent {
+            tracing::warn!(%agent, "the run waits for an agent that is paused, until that is resumed");
+        }
         self.progress.waiting.store(agent.map_or(0, |id| id.0), Ordering::Relaxed);
         self.set_stepping(agent.is_none());
     }

@@ -101,7 +101,7 @@ pub(crate) struct Aim {
 
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  karyon inspect 17 --data runs/rumour-1
+  karyon inspect name:17 --data runs/rumour-1
   karyon inspect name:1276 --json --data runs/rumour-1
 
 What is running, why, on whose behalf, what it may do, what it has done, when it must stop; and its
@@ -113,7 +113,7 @@ pub(crate) struct InspectAgent {
 
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
-  karyon pause 17 --data runs/rumour-1
+  karyon pause name:17 --data runs/rumour-1
   karyon resume 17 --data runs/rumour-1
 
 From the next tick on what it is sent waits, in order. The order is recorded, with the user who gave

@@ -10,8 +10,9 @@ fn main() -> Result<(), RunError> {
 
     let data = Data::new("first", "ada", "to see my first agent run");
     if std::env::args().nth(1).as_deref() == Some("replay") {
-        println!("{}", run.replay(&data)?);
-        return Ok(());
+        let replayed = run.replay(&data)?;
+        println!("{replayed}");
+        std::process::exit(if replayed.is_confirmed() { 0 } else { 1 });
     }
     let outcome = run.begin(&data)?;
     if let (Some(account), Some(customer)) = (outcome.state(account), outcome.state(customer)) {

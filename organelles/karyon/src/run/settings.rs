@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) changes: Vec<Change>,
     pub(crate) snapshots: Option<Every>,
     pub(crate) effects: Effects,
+    /// Whether Ctrl-C and SIGTERM end it in good order, on a data directory.
+    pub(crate) signals: bool,
     /// Whether it is asked about itself while it runs on a data directory.
     pub(crate) socket: bool,
 }
@@ -50,6 +52,7 @@ impl Default for Settings {
             changes: Vec::new(),
             snapshots: None,
             effects: Effects::default(),
+            signals: true,
             socket: true,
         }
     }
@@ -147,6 +150,15 @@ impl Run {
     /// `Limits::forks`. No part of the run's digest.
     pub fn socket(&mut self, is_open: bool) -> &mut Run {
         self.settings.socket = is_open;
+        self
+    }
+
+    /// Whether Ctrl-C and SIGTERM end a run on a data directory in good order, at its next tick: it
+    /// gives back [`Ending::Interrupted`](crate::Ending), and [`Run::resume`] goes on. They do, if it
+    /// is not said; while no run is under way they do what they do in any program. Whoever listens to
+    /// them otherwise says `false`. No part of the run's digest.
+    pub fn signals(&mut self, are_heard: bool) -> &mut Run {
+        self.settings.signals = are_heard;
         self
     }
 

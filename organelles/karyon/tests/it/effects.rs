@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use karyon::{
-    Agent, Came, Context, Deed, Denial, Effect, Intent, Kind, NotDone, Pid, Receipt, Result, Run,
-    RunError,
+    Agent, Came, Context, Effect, Intent, Kind, NotDone, Pid, Receipt, Result, Run, RunError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +36,6 @@ impl Agent for Clerk {
         if let Came::Failed(_) = came {
             self.handle(Pid::OUTSIDE, cents - 1, ctx)?;
         }
-        Ok(())
-    }
-
-    fn denied(&mut self, deed: Deed, denial: Denial, _ctx: &mut Context<'_, Self>) -> Result {
-        self.heard.push(format!("{deed:?} {denial:?}"));
         Ok(())
     }
 }
@@ -139,9 +133,9 @@ fn what_is_not_permitted_is_denied_and_a_permit_that_is_none_is_refused() {
     let clerk = run.agent("clerk", Clerk::default());
     run.input(0, clerk, 4);
     let denied = |run: &Run| run.test().unwrap().state(clerk).unwrap().heard.clone();
-    assert_eq!(denied(&run), ["Effect CapabilityNotGranted"]);
+    assert_eq!(denied(&run), ["tick 1 Denied(CapabilityNotGranted)"]);
     run.permit::<Clerk>("pay", "bank/other");
-    assert_eq!(denied(&run), ["Effect ExceedsCapabilityScope"]);
+    assert_eq!(denied(&run), ["tick 1 Denied(ExceedsCapabilityScope)"]);
     assert!(bank.0.lock().unwrap().is_empty());
     let digest = run.digest();
     run.permit::<Clerk>("pay", "bank/acme");

@@ -13,6 +13,7 @@ mod naming;
 mod orders;
 mod recalling;
 mod shrinking;
+mod signals;
 mod snapshots;
 mod spawning;
 mod support;

@@ -25,6 +25,7 @@ use crate::outcome::Outcome;
 use crate::run::Run;
 use crate::run::memory::read_back;
 use crate::run::orders::{Due, left_behind};
+use crate::signals;
 
 /// The version of Karyon, as recorded.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -181,7 +182,14 @@ impl Run {
             }
             node.witnessed_by(witness);
         }
+        let heard = self.settings.signals.then(signals::hear).transpose();
+        let heard = match heard {
+            Ok(heard) => heard,
+            Err(error) => return Err(failed(node, RunError::Signals(error))),
+        };
+        let (heard, interrupt) = heard.unzip();
         let config = RunConfig {
+            interrupt: interrupt.unwrap_or_default(),
             stop: Some(node.stop_file()?),
             guard: node.dir().guard().cloned(),
             snapshots: self.settings.snapshots.map(|every| node.snapshots(every)),
@@ -191,7 +199,7 @@ impl Run {
         };
         let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());
         let ended = self.go(config, grant, orders, &mut node.recorder);
-        drop(answering);
+        drop((answering, heard));
         let (outcome, refused) = match ended {
             Ok(ended) => ended,
             Err(error) => return Err(failed(node, error)),

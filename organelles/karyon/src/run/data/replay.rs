@@ -96,6 +96,8 @@ impl Run {
 
     fn replayed(&self, data: &Data, from_snapshot: bool) -> Result<Replayed, RunError> {
         self.check()?;
+        // Whether anything is there at all.
+        data.signer()?;
         // What is in use was permitted when it began.
         if DataDir::is_in_use(&data.path) != Some(true) {
             let permitted = permit_start(&karyon_safety::read(&data.path));
