@@ -17,6 +17,7 @@ use karyon_runtime::{
 use karyon_types::{AgentId, Tick};
 
 use crate::asker::{Asker, order};
+use crate::following::each;
 use crate::guardian::Played;
 use crate::repeating::log_of;
 use crate::snapshots::{Kept, start};
@@ -508,15 +509,7 @@ fn a_receipt_of_something_that_nobody_asked_for_is_named() {
     for schedule in [Schedule::default(), Schedule::free()] {
         let stage = Stage { schedule, schedulers: 1, ..stage.clone() };
         let (_, whole) = stage.complete::<0, 0>(&script);
-        let each: Vec<_> = {
-            let (mut walk, mut start, mut each) = (Records::new(&whole), 0, Vec::new());
-            while walk.pass() {
-                let end = whole.len() - walk.rest().len();
-                each.push(whole[start..end].to_vec());
-                start = end;
-            }
-            each
-        };
+        let each = each(&whole);
         let is_told =
             |bytes: &Vec<u8>| matches!(Records::new(bytes).next(), Some(Some(Record::Told { .. })));
         let place = each.iter().rposition(is_told).unwrap();

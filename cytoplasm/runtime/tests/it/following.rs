@@ -18,7 +18,7 @@ fn divergence<T>(outcome: Result<T, RunError>) -> Divergence {
 }
 
 /// Each record with its length.
-fn each(records: &[u8]) -> Vec<Vec<u8>> {
+pub fn each(records: &[u8]) -> Vec<Vec<u8>> {
     let (mut walk, mut start) = (Records::new(records), 0);
     let mut found = Vec::new();
     while walk.pass() {
