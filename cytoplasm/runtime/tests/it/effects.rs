@@ -18,6 +18,7 @@ use karyon_types::{AgentId, Tick};
 
 use crate::asker::{Asker, order};
 use crate::following::each;
+use crate::free::replay;
 use crate::guardian::Played;
 use crate::repeating::log_of;
 use crate::snapshots::{Kept, start};
@@ -464,9 +465,7 @@ fn check_life_after(whole: &[u8], kept: u64, disk: &Disk, stage: &Stage, script:
     }
     // Repeated from what it left, with nobody who does anything.
     let effects = Effects { adapter: None, ..stage.effects.clone() };
-    let walk = Walk::new(Box::new(disk.clone())).unwrap();
-    let recorder = Recorder::resuming(None, walk, &crate::repeating::end_of(disk).unwrap());
-    Stage { effects, ..stage }.play::<0, 0>(script, recorder).0.unwrap();
+    replay::<0, 0>(&Stage { effects, ..stage }, script, disk).unwrap();
 }
 
 #[test]
@@ -493,11 +492,10 @@ fn a_replay_does_nothing() {
     let disk = log_of(&whole, 7);
     let world = World::default();
     let stage = Stage { effects: permits(world.clone()), ..stage };
-    let walk = || Walk::new(Box::new(disk.clone())).unwrap();
-    let end = crate::repeating::end_of(&disk).unwrap();
-    stage.play::<0, 0>(&script, Recorder::resuming(None, walk(), &end)).0.unwrap();
+    replay::<0, 0>(&stage, &script, &disk).unwrap();
     for records in [1, 30, 60] {
-        let reached = stage.play::<0, 0>(&script, Recorder::comparing(walk(), records)).0;
+        let walk = Walk::new(Box::new(disk.clone())).unwrap();
+        let reached = stage.play::<0, 0>(&script, Recorder::comparing(walk, records)).0;
         assert!(reached.err().unwrap().to_string().contains("reached"));
     }
     assert!(world.done().is_empty());
@@ -518,10 +516,7 @@ fn a_receipt_of_something_that_nobody_asked_for_is_named() {
             let mut forged = each.clone();
             forged.insert(place + 1, changed);
             let disk = log_of(&forged.concat(), 5);
-            let walk = Walk::new(Box::new(disk.clone())).unwrap();
-            let recorder =
-                Recorder::resuming(None, walk, &crate::repeating::end_of(&disk).unwrap());
-            let error = stage.play::<0, 0>(&script, recorder).0.err().unwrap();
+            let error = replay::<0, 0>(&stage, &script, &disk).err().unwrap();
             let RunError::Record(RecordError::Diverged(first)) = error else { panic!("{error}") };
             assert_eq!(first.position.0, place as u64 + 1);
         }
