@@ -33,9 +33,10 @@ pub(crate) struct Checks {
 
 /// The leader's side of the thread. Dropped, it lets nothing more begin, and waits for nobody.
 pub(super) struct Performer {
+    // Dropped first: what is still in the channel is not begun.
+    ends: Ends,
     intents: Sender<Intent>,
     receipts: Receiver<Said>,
-    ends: Ends,
     thread: JoinHandle<()>,
 }
 
