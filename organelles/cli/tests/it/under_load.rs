@@ -14,7 +14,7 @@ use karyon_log::{Lane, OrderVerb, Record, Records, Walk};
 use crate::support::{PATIENCE, Place, contacts};
 
 /// So many that the run lasts longer than the questions, and each tick has thousands of events.
-const CONTACTS: u64 = 6_000_000;
+const CONTACTS: u64 = 10_000_000;
 const PEOPLE: u64 = 100_000;
 const ASKERS: u64 = 8;
 const CALLS: u64 = 10_000;
