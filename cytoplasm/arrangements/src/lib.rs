@@ -188,16 +188,14 @@ impl<'a> Arrangement<'a> {
             }
             Arrangement::Spawn { name, how } => {
                 out.push(number::SPAWN);
-                varint::write(out, name.len() as u64);
-                out.extend_from_slice(name.as_bytes());
+                put_sized(out, name);
                 out.extend_from_slice(how);
             }
             Arrangement::SpawnUnder { supervisor, child, name, how } => {
                 out.push(number::SPAWN_UNDER);
                 varint::write(out, *supervisor);
                 child.encode(out);
-                varint::write(out, name.len() as u64);
-                out.extend_from_slice(name.as_bytes());
+                put_sized(out, name);
                 out.extend_from_slice(how);
             }
             Arrangement::Terminate(agent) => bind(number::TERMINATE, *agent),
@@ -215,10 +213,8 @@ impl<'a> Arrangement<'a> {
             }
             Arrangement::Effect { action, resource, arguments } => {
                 out.push(number::EFFECT);
-                for words in [action, resource] {
-                    varint::write(out, words.len() as u64);
-                    out.extend_from_slice(words.as_bytes());
-                }
+                put_sized(out, action);
+                put_sized(out, resource);
                 out.extend_from_slice(arguments);
             }
         }
@@ -282,6 +278,11 @@ impl<'a> Arrangement<'a> {
 fn named(out: &mut Vec<u8>, number: u8, name: &str) {
     out.push(number);
     out.extend_from_slice(name.as_bytes());
+}
+
+fn put_sized(out: &mut Vec<u8>, text: &str) {
+    varint::write(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// Words behind their length.

@@ -166,11 +166,7 @@ impl UnderWay {
     }
 
     /// Takes what was wanted in a tick, whose records are with the recorder.
-    pub(crate) fn ask(
-        &mut self,
-        mut intents: Vec<Intent>,
-        recorder: &Recorder,
-    ) -> Result<(), RunError> {
+    pub(crate) fn ask(&mut self, mut intents: Vec<Intent>, recorder: &Recorder) {
         intents.sort_unstable_by_key(Intent::by);
         self.open.extend(intents.iter().map(Intent::by));
         // An effect is begun when all of its tick is durable, and not before.
@@ -178,7 +174,6 @@ impl UnderWay {
             true => self.perhaps_done.extend(intents.iter().map(Intent::by)),
             false => self.waiting.append(&mut intents),
         }
-        Ok(())
     }
 
     /// Between two ticks: makes durable what is wanted and hands it over, and takes what came of what

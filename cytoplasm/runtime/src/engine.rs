@@ -135,7 +135,7 @@ pub fn run<A: Agent>(
         trees,
         births,
         names: Names::default(),
-        recalls: Recalls::new(config.recaller, layout),
+        recalls: Recalls::new(config.recaller),
         effects,
         layout,
         losing: Vec::new(),
@@ -562,7 +562,7 @@ impl Leader {
             }
         }
         self.recalls.ask(recalls, tick, &mut self.recorder)?;
-        self.effects.ask(effects, &self.recorder)?;
+        self.effects.ask(effects, &self.recorder);
         if let Some(guard) = &self.guard {
             guard.counters().crashes.fetch_add(crashes, Ordering::Relaxed);
         }

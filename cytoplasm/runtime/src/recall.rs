@@ -15,12 +15,11 @@ use serde_bytes::ByteBuf;
 
 use crate::agent::Agent;
 use crate::census::Ground;
-use crate::engine::lock;
 use crate::error::RunError;
 use crate::recorder::Recorder;
-use crate::scheduler::Layout;
 use crate::scheduler::told::News;
 use crate::snapshot::{SavedRecalls, by_of, message_of};
+use crate::trees::with;
 
 /// So many ticks after its question an agent has the answer: while the tick between them runs, that
 /// of the question is committed.
@@ -75,14 +74,13 @@ pub(crate) struct Recall {
 /// What agents asked, until they are answered.
 pub(crate) struct Recalls {
     recaller: Option<Box<dyn Recaller>>,
-    layout: Layout,
     /// By tick.
     waiting: VecDeque<(Prefix, Vec<Recall>)>,
 }
 
 impl Recalls {
-    pub(crate) fn new(recaller: Option<Box<dyn Recaller>>, layout: Layout) -> Recalls {
-        Recalls { recaller, layout, waiting: VecDeque::new() }
+    pub(crate) fn new(recaller: Option<Box<dyn Recaller>>) -> Recalls {
+        Recalls { recaller, waiting: VecDeque::new() }
     }
 
     /// Takes what was asked in `tick`, whose records are with the recorder.
@@ -107,7 +105,6 @@ impl Recalls {
         let Recalls {
             // It answers from the log.
             recaller: _,
-            layout: _,
             waiting,
         } = self;
         let asked = |Recall { by, about, query }: &Recall| {
@@ -160,10 +157,7 @@ impl Recalls {
                 Told::Answer { upto: prefix.tick, digest: &digest }.encode(&mut what);
                 Record::Told { by, what: &what }.encode(records);
                 count += 1;
-                let home = self.layout.home(by.from).and_then(|home| ground.slabs.get(home));
-                if let Some(slab) = home {
-                    lock(slab).hear(by, News::Answer(answer.into()));
-                }
+                with(ground, by.from, |slab| slab.hear(by, News::Answer(answer.into())));
             }
         }
         Ok(count)

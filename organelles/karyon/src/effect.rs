@@ -1,27 +1,13 @@
 //! What an agent has done in the world outside: what it keeps, and is told.
 
-use std::cmp::Ordering;
-
 use karyon_runtime::{NotDone, TimerId};
 use karyon_types::Denial;
 use serde::{Deserialize, Serialize};
 
 /// An effect that is under way, which an agent keeps in its state until
 /// [`Agent::receipt`](crate::Agent::receipt) says what came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Intent(pub(crate) TimerId);
-
-impl PartialOrd for Intent {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Intent {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0)
-    }
-}
 
 /// What came of an effect. Of which is found out by the [`Intent`] that the agent kept.
 #[derive(Clone, Debug)]

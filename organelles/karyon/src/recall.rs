@@ -1,7 +1,5 @@
 //! What an agent asks the memory: what it keeps, and is told.
 
-use std::cmp::Ordering;
-
 use karyon_memory_ops::{Memories, Vertex};
 use karyon_runtime::TimerId;
 use serde::{Deserialize, Serialize};
@@ -10,20 +8,8 @@ use crate::address::{AgentRef, Pid};
 
 /// A question to the memory that is under way, which an agent keeps in its state until
 /// [`Agent::recalled`](crate::Agent::recalled) brings the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Recall(pub(crate) TimerId);
-
-impl PartialOrd for Recall {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Recall {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0)
-    }
-}
 
 /// What the memory answers. To which question is found out by the [`Recall`] that the agent kept.
 #[derive(Clone, Debug)]

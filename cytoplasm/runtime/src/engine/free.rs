@@ -143,9 +143,7 @@ impl Leader {
         ground: &Ground<'_, A>,
         outcomes: &[Mutex<TickOutcome>],
     ) -> Result<(), RunError> {
-        self.set_stepping(false);
-        self.effects.end();
-        if self.effects.has_receipts() && self.recorder.appends() && !self.recorder.repeats() {
+        if self.ends_effects() {
             let tick = self.free.now(self.current.unwrap_or(Tick(0)));
             self.begin_epoch(ground, outcomes, tick)?;
             self.orders.recorded(&self.recorder, tick);

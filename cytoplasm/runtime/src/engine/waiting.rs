@@ -77,14 +77,20 @@ impl Leader {
         next: Tick,
     ) -> Result<(), RunError> {
         self.current = Some(next);
-        self.set_stepping(false);
-        self.effects.end();
-        if self.effects.has_receipts() && self.recorder.appends() && !self.recorder.repeats() {
+        if self.ends_effects() {
             self.frame(ground, next, ground.plan.inputs.released(next))?;
             self.recorder.append(&self.framing, self.framed)?;
             self.orders.recorded(&self.recorder, next);
         }
         Ok(())
+    }
+
+    /// Lets nothing more begin outside; whether something came of what was, and is to be recorded.
+    pub(super) fn ends_effects(&mut self) -> bool {
+        // No tick comes while what is being done is waited for.
+        self.set_stepping(false);
+        self.effects.end();
+        self.effects.has_receipts() && self.recorder.appends() && !self.recorder.repeats()
     }
 
     fn wait_for_news<A: Agent>(
