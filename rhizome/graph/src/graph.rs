@@ -8,6 +8,7 @@ use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::error::{GraphError, Rebuilt, guarded};
 use crate::file;
+use crate::limits::SEAL_BYTES;
 use crate::projector::Projector;
 use crate::reader::Reader;
 use crate::tables::ReadTables;
@@ -21,6 +22,8 @@ pub struct Graph {
     pub(crate) path: Option<PathBuf>,
     /// Why the file was replaced by an empty one, until catching up has filled it.
     pub(crate) replaced: Option<Rebuilt>,
+    /// How long a segment is before it is sealed, bytes.
+    seal_bytes: usize,
 }
 
 /// The database; views hold it too, since it closes for all of them when it is dropped.
@@ -31,6 +34,17 @@ pub(crate) enum Open {
 }
 
 impl Graph {
+    pub(crate) fn new(database: Open, path: Option<&Path>, replaced: Option<Rebuilt>) -> Graph {
+        Graph { database, path: path.map(Path::to_owned), replaced, seal_bytes: SEAL_BYTES }
+    }
+
+    /// Seals segments of another length than [`SEAL_BYTES`]: what answers cost and what the file
+    /// takes changes, not what is answered.
+    #[must_use]
+    pub fn seal_bytes(self, bytes: usize) -> Graph {
+        Graph { seal_bytes: bytes, ..self }
+    }
+
     /// Opens a file for reading and writing; makes it, with its folder, if it is not there. A
     /// file that cannot be used is replaced by an empty one: catching up fills it again, and
     /// says why.
@@ -47,7 +61,7 @@ impl Graph {
             Err(other) => return Err(other),
         };
         let database = Open::Writing(Arc::new(database));
-        Ok(Graph { database, path: Some(path.to_owned()), replaced })
+        Ok(Graph::new(database, Some(path), replaced))
     }
 
     /// Opens a file for reading; several can at once. Nothing is written.
@@ -58,8 +72,7 @@ impl Graph {
     /// [`GraphError::Io`].
     pub fn open_read_only(path: &Path) -> Result<Graph, GraphError> {
         let database = file::open_read_only(path)?;
-        let path = Some(path.to_owned());
-        Ok(Graph { database: Open::Reading(Arc::new(database)), path, replaced: None })
+        Ok(Graph::new(Open::Reading(Arc::new(database)), Some(path), None))
     }
 
     /// An empty graph in memory.
@@ -68,7 +81,7 @@ impl Graph {
     /// None that memory would give.
     pub fn in_memory() -> Result<Graph, GraphError> {
         let database = Open::Writing(Arc::new(file::in_memory()?));
-        Ok(Graph { database, path: None, replaced: None })
+        Ok(Graph::new(database, None, None))
     }
 
     /// A view of everything that is projected now; it stays as it is, whatever is projected
@@ -91,7 +104,8 @@ impl Graph {
         let state = file::read_state(&ReadTables::open(&self.transaction()?)?)?;
         match &self.database {
             Open::Writing(database) => {
-                Ok(Projector::new(database, self.path.as_deref(), inputs, state))
+                let path = self.path.as_deref();
+                Ok(Projector::new(database, path, inputs, self.seal_bytes, state))
             }
             Open::Reading(_) => Err(GraphError::ReadOnly),
         }

@@ -9,14 +9,14 @@ use std::path::Path;
 
 use karyon_engram::{Cid, Engram, Opened};
 use karyon_log::{ImportRecord, read_regular};
-use karyon_memory_ops::{Content, Memory, Vertex};
+use karyon_memory_ops::{Memory, Parts, Vertex, VertexRef};
 use karyon_types::{LogId, Position, hash};
 
 use crate::error::{GraphError, ImportError};
 use crate::keys::{identity, imported_memory};
+use crate::meta::Imported;
 use crate::project::Batch;
 use crate::reader::Reader;
-use crate::rows::{Row, seq};
 
 impl Batch<'_, '_> {
     /// Adds the memories of an engram that are not here yet.
@@ -37,7 +37,7 @@ impl Batch<'_, '_> {
         self.tables.imports.insert(position.0, &*origin)?;
         for (agent, name) in &manifest.names {
             let vertex = Vertex::Agent(*agent);
-            let id = self.vertex(Some(log), &vertex)?;
+            let id = self.vertex(Some(log), VertexRef::from(&vertex))?;
             self.set_name(id, &identity(Some(log), &vertex), name)?;
             self.make_room()?;
         }
@@ -53,27 +53,19 @@ impl Batch<'_, '_> {
 
     fn memory(
         &mut self,
-        imported: (LogId, &Cid),
+        (log, cid): (LogId, &Cid),
         import: Position,
         memory: &Memory,
     ) -> Result<(), GraphError> {
         let Memory { write, recorded } = memory;
         let mut bytes = Vec::new();
-        if write.encode(&mut bytes).is_err() {
+        let encoded = write.encode(&mut bytes).is_ok();
+        let Some(parts) = Parts::read(&bytes).filter(|_| encoded) else {
             self.state.unreadable += 1;
             return Ok(());
-        }
-        let row = Row {
-            to: write.valid.to,
-            ended: write.content == Content::Ended,
-            tick: recorded.tick.0,
-            agent: recorded.agent.0,
-            step: recorded.step,
-            lease: recorded.lease.0,
-            import: Some(import),
-            write: &bytes,
         };
-        self.version(Some(imported), write, recorded.position, seq(recorded.output), &row)
+        let imported = Imported { position: import.0, cid: cid.to_bytes() };
+        self.version(Some((log, imported)), &parts, recorded)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Keys: fixed-width and big-endian, so that the order of bytes is the order of what they say.
 //! [`tables`](crate::tables) shows where they stand.
 
-use karyon_engram::Cid;
 use karyon_memory_ops::{Time, Vertex};
 use karyon_types::{AgentId, LogId, Position};
 
@@ -57,22 +56,11 @@ impl EntityKey {
     pub(crate) fn other(&self) -> VertexId {
         VertexId(u64::from_be_bytes(part(&self.0, 13)))
     }
-
-    /// The key behind all versions of this entity; `None`: there is none.
-    pub(crate) fn next(&self) -> Option<EntityKey> {
-        let mut key = *self;
-        for byte in key.0.iter_mut().rev() {
-            *byte = byte.wrapping_add(1);
-            if *byte != 0 {
-                return Some(key);
-            }
-        }
-        None
-    }
 }
 
 /// A version: its entity, valid from (12), position (8), the output's number above 0 (4): its
-/// place in the log that it comes from.
+/// place in the log that it comes from. A sealed segment has the key of its oldest version, with
+/// its CID (36) behind if it was imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VersionKey(pub(crate) [u8; VersionKey::BYTES]);
 
@@ -89,13 +77,6 @@ impl VersionKey {
         VersionKey(key)
     }
 
-    /// From a row of `versions`, own or [imported](ImportedKey); `None` when it is damaged.
-    pub(crate) fn read(row: &[u8]) -> Option<VersionKey> {
-        let (key, cid) = row.split_first_chunk()?;
-        let whole = cid.is_empty() || cid.len() == Cid::BYTES;
-        whole.then_some(VersionKey(*key))
-    }
-
     /// The least key that any version of `entity` can have.
     pub(crate) fn first(entity: &EntityKey) -> VersionKey {
         VersionKey::new(entity, Time::MIN, Position(0), 0)
@@ -109,36 +90,6 @@ impl VersionKey {
     pub(crate) fn entity(&self) -> EntityKey {
         EntityKey(part(&self.0, 0))
     }
-
-    /// `None` when the key is damaged.
-    pub(crate) fn from(&self) -> Option<Time> {
-        Time::from_sortable(part(&self.0, EntityKey::BYTES))
-    }
-
-    pub(crate) fn position(&self) -> Position {
-        Position(u64::from_be_bytes(part(&self.0, EntityKey::BYTES + 12)))
-    }
-
-    pub(crate) fn seq(&self) -> u32 {
-        u32::from_be_bytes(part(&self.0, EntityKey::BYTES + 20))
-    }
-}
-
-/// An imported version: its key, then its CID (36). Should two engrams of one log hold different
-/// memories of one place, both stay, in an order that does not depend on which came first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ImportedKey(pub(crate) [u8; ImportedKey::BYTES]);
-
-impl ImportedKey {
-    pub(crate) const BYTES: usize = VersionKey::BYTES + Cid::BYTES;
-
-    pub(crate) fn new(key: &VersionKey, cid: &Cid) -> ImportedKey {
-        let mut bytes = [0; ImportedKey::BYTES];
-        let mut out = Bytes(&mut bytes);
-        out.put(&key.0);
-        out.put(&cid.to_bytes());
-        ImportedKey(bytes)
-    }
 }
 
 /// A memory that was imported: the log that it comes from (16), its CID.
@@ -146,20 +97,99 @@ pub(crate) fn imported_memory(origin: LogId, cid: &[u8]) -> Vec<u8> {
     [origin.0.as_slice(), cid].concat()
 }
 
-/// The row that leads from an edge's end back to it: to (8), type (4), from (8).
-pub(crate) fn incoming(to: u64, name: u32, from: u64) -> [u8; 20] {
-    let mut key = [0; 20];
+/// The neighbours of a vertex in one direction: vertex (8), 0 for out and 1 for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ListKey(pub(crate) [u8; ListKey::BYTES]);
+
+impl ListKey {
+    pub(crate) const BYTES: usize = 9;
+
+    pub(crate) fn new(vertex: u64, incoming: bool) -> ListKey {
+        let mut key = [0; ListKey::BYTES];
+        let mut out = Bytes(&mut key);
+        out.put(&vertex.to_be_bytes());
+        out.put(&[u8::from(incoming)]);
+        ListKey(key)
+    }
+
+    pub(crate) fn vertex(&self) -> u64 {
+        u64::from_be_bytes(part(&self.0, 0))
+    }
+
+    pub(crate) fn is_incoming(&self) -> bool {
+        part(&self.0, 8) == [1]
+    }
+
+    /// The edge to or from another vertex.
+    pub(crate) fn edge(&self, name: u32, other: u64) -> EntityKey {
+        match self.is_incoming() {
+            true => EntityKey::new(other, Kind::Edge, name, self.vertex()),
+            false => EntityKey::new(self.vertex(), Kind::Edge, name, other),
+        }
+    }
+
+    /// A sealed segment of the list: when it begins (12), how many lie before it (4).
+    pub(crate) fn segment(&self, from: Time, number: u32) -> [u8; 25] {
+        let mut key = [0; 25];
+        let mut out = Bytes(&mut key);
+        out.put(&self.0);
+        out.put(&from.to_sortable());
+        out.put(&number.to_be_bytes());
+        key
+    }
+
+    /// A change that was recorded behind time: when it begins (12), type (4), the other (8).
+    pub(crate) fn late(&self, from: Time, name: u32, other: u64) -> [u8; 33] {
+        let mut key = [0; 33];
+        let mut out = Bytes(&mut key);
+        out.put(&self.0);
+        out.put(&from.to_sortable());
+        out.put(&name.to_be_bytes());
+        out.put(&other.to_be_bytes());
+        key
+    }
+}
+
+/// The type and the other vertex of a row of `late`.
+pub(crate) fn read_late(key: &[u8; 33]) -> (u32, u64) {
+    (u32::from_be_bytes(part(key, 21)), u64::from_be_bytes(part(key, 25)))
+}
+
+/// A sealed segment by its entity and the least position in it (8).
+pub(crate) fn recorded(entity: &EntityKey, position: u64) -> [u8; 29] {
+    let mut key = [0; 29];
     let mut out = Bytes(&mut key);
-    out.put(&to.to_be_bytes());
-    out.put(&name.to_be_bytes());
-    out.put(&from.to_be_bytes());
+    out.put(&entity.0);
+    out.put(&position.to_be_bytes());
     key
 }
 
-/// The edge that a row of `incoming` leads to.
-pub(crate) fn edge_of_incoming(key: &[u8; 20]) -> EntityKey {
-    let (to, from) = (u64::from_be_bytes(part(key, 0)), u64::from_be_bytes(part(key, 12)));
-    EntityKey::new(from, Kind::Edge, u32::from_be_bytes(part(key, 8)), to)
+/// An entity under an agent that wrote about it (8).
+pub(crate) fn written(agent: u64, entity: &EntityKey) -> [u8; 29] {
+    let mut key = [0; 29];
+    let mut out = Bytes(&mut key);
+    out.put(&agent.to_be_bytes());
+    out.put(&entity.0);
+    key
+}
+
+/// The entity of a row of `written`.
+pub(crate) fn entity_of_written(key: &[u8; 29]) -> EntityKey {
+    EntityKey(part(key, 8))
+}
+
+/// An entity under the moment at which a version of it ends (12).
+pub(crate) fn ending(to: Time, entity: &EntityKey) -> [u8; 33] {
+    let mut key = [0; 33];
+    let mut out = Bytes(&mut key);
+    out.put(&to.to_sortable());
+    out.put(&entity.0);
+    key
+}
+
+/// The moment and the entity of a row of `endings`; `None` when it is damaged.
+pub(crate) fn read_ending(key: &[u8; 33]) -> Option<(Time, EntityKey)> {
+    Some((Time::from_sortable(part(key, 0))?, EntityKey(part(key, 12))))
 }
 
 /// The row of an entity under a name: kind (1), name (4), subject (8), other (8).
@@ -293,47 +323,26 @@ mod tests {
             prop_assert_eq!(entity.subject().0, a.0);
             prop_assert_eq!(entity.kind(), Some(a.1));
             prop_assert_eq!((entity.name(), entity.other().0), (a.2, a.3));
-            prop_assert_eq!(key(a).from(), Time::new(a.4, a.5));
-            prop_assert_eq!((key(a).position().0, key(a).seq()), (a.6, a.7));
-            prop_assert_eq!(VersionKey::read(&key(a).0), Some(key(a)));
             prop_assert!(VersionKey::first(&entity) <= key(a));
             prop_assert!(key(a) <= VersionKey::last(&entity, Time::new(a.4, a.5).unwrap()));
-            if let Some(next) = entity.next() {
-                prop_assert!(key(a) < VersionKey::first(&next));
-            }
         }
 
         #[test]
         fn index_rows_lead_back(a: u64, b: u64, name in 1..9u32) {
             let edge = EntityKey::new(a, Kind::Edge, name, b);
-            prop_assert_eq!(edge_of_incoming(&incoming(b, name, a)), edge);
+            for (list, other) in [(ListKey::new(a, false), b), (ListKey::new(b, true), a)] {
+                prop_assert_eq!(list.edge(name, other), edge);
+                prop_assert_eq!(read_late(&list.late(Time::MAX, name, other)), (name, other));
+            }
+            prop_assert_eq!(entity_of_written(&written(b, &edge)), edge);
+            let moment = Time::new(a as i64, name).unwrap();
+            prop_assert_eq!(read_ending(&ending(moment, &edge)), Some((moment, edge)));
             prop_assert_eq!(entity_of_by_name(Kind::Edge, &by_name(Kind::Edge, name, a, b)), edge);
             let vertex = EntityKey::vertex(VertexId(a));
             let row = by_name(Kind::Vertex, name, a, 0);
             prop_assert_eq!(entity_of_by_name(Kind::Vertex, &row), vertex);
             prop_assert_eq!(name_of_by_name(&row), name);
         }
-    }
-
-    #[test]
-    fn imported_keys_lie_inside_their_entity() {
-        let entity = EntityKey::new(1, Kind::Fact, 1, 0);
-        let key = VersionKey::new(&entity, Time::MAX, Position(u64::MAX), u32::from(u16::MAX) + 1);
-        let cid = Cid::from_bytes(&[&[1, 0x71, 0x1e, 32][..], &[255; 32]].concat()).unwrap();
-        let imported = ImportedKey::new(&key, &cid).0;
-        assert_eq!(VersionKey::read(&imported), Some(key));
-        assert!(key.0[..] < imported[..]);
-        assert!(imported[..] < VersionKey::last(&entity, Time::MAX).0[..]);
-        for len in [0, 44, 46, 80] {
-            assert_eq!(VersionKey::read(&imported[..len]), None, "{len}");
-        }
-    }
-
-    #[test]
-    fn the_last_entity_has_none_behind_it() {
-        assert_eq!(EntityKey([255; 21]).next(), None);
-        let one = EntityKey::new(0, Kind::Fact, 1, u64::MAX);
-        assert_eq!(one.next(), Some(EntityKey::new(0, Kind::Fact, 2, 0)));
     }
 
     #[test]

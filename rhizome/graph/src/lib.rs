@@ -57,6 +57,7 @@
 //! where that shows is built anew; a changed byte inside a row may go unnoticed, and one inside a
 //! page's frame may make a question panic. [`rebuild`] finds out: it compares the roots.
 
+mod adjacency;
 mod catch_up;
 mod conflicts;
 mod error;
@@ -65,6 +66,7 @@ mod graph;
 mod import;
 mod keys;
 pub mod limits;
+mod meta;
 mod model;
 mod pending;
 mod project;
@@ -73,9 +75,12 @@ mod questions;
 mod reader;
 mod root;
 mod rows;
+mod segment;
 mod state;
+mod store;
 mod tables;
 mod timeline;
+mod walk;
 
 pub use catch_up::{CaughtUp, Rebuild, rebuild};
 pub use conflicts::Conflict;

@@ -19,3 +19,19 @@ pub const KNOWN_ENTITIES: usize = 256 * 1024;
 
 /// Names that are remembered with their numbers. At most 256 bytes each, usually 10 to 20.
 pub const KNOWN_NAMES: usize = 64 * 1024;
+
+/// Versions of an open segment beside its newest, bytes: some fifty small changes. More cost time
+/// with each version that is added, since the segment is written anew, and with each that is read
+/// back; fewer cost room, since each segment holds one version as a whole.
+pub const SEAL_BYTES: usize = 2048;
+
+/// How hard zstd works on a sealed segment: it is written once.
+pub(crate) const ZSTD_LEVEL: i32 = 3;
+
+/// The longest segment, bytes, before compression: what a damaged row may make the reader reserve.
+/// A version takes at most 64 KiB, a segment twice as much beside its newest, and twice that again
+/// before it is cut in two.
+pub(crate) const SEGMENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// The same for the neighbours of a hub, of which each takes some 12 bytes.
+pub(crate) const LIST_BYTES_MAX: usize = 1024 * 1024 * 1024;

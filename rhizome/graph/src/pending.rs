@@ -4,42 +4,45 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use karyon_memory_ops::ContentRef;
+use karyon_types::Position;
+
 use crate::GraphError;
-use crate::keys::{ImportedKey, VersionKey};
+use crate::adjacency::{Change, WriteLists};
+use crate::keys::{self, EntityKey, ListKey, VersionKey, by_name};
 use crate::limits::{KNOWN_ENTITIES, KNOWN_NAMES, ROWS_BYTES};
-use crate::rows::Row;
+use crate::meta::Meta;
+use crate::model::{Kind, VertexId};
+use crate::store::{Before, Stack};
 use crate::tables::Tables;
 
 /// Rows that wait.
 #[derive(Default)]
 pub(crate) struct Pending {
-    /// The values of `versions`, one behind the other.
+    /// Versions, each with its content, one behind the other.
     bytes: Vec<u8>,
     versions: Vec<(VersionKey, Range<usize>)>,
-    imported: Vec<(ImportedKey, Range<usize>)>,
-    incoming: Vec<[u8; 20]>,
     by_name: Vec<[u8; 21]>,
 }
 
+/// Index rows that follow from the versions of a run.
+#[derive(Default)]
+struct Indexes {
+    by_name: Vec<[u8; 21]>,
+    written: Vec<[u8; 29]>,
+    endings: Vec<[u8; 33]>,
+    changes: Vec<(ListKey, Change)>,
+}
+
 impl Pending {
-    pub(crate) fn version(&mut self, key: VersionKey, row: &Row<'_>) {
-        let range = self.row(row);
-        self.versions.push((key, range));
-    }
-
-    pub(crate) fn imported(&mut self, key: ImportedKey, row: &Row<'_>) {
-        let range = self.row(row);
-        self.imported.push((key, range));
-    }
-
-    fn row(&mut self, row: &Row<'_>) -> Range<usize> {
+    pub(crate) fn version(&mut self, entity: &EntityKey, meta: &Meta, content: &ContentRef<'_>) {
         let start = self.bytes.len();
-        row.encode(&mut self.bytes);
-        start..self.bytes.len()
-    }
-
-    pub(crate) fn incoming(&mut self, row: [u8; 20]) {
-        self.incoming.push(row);
+        meta.encode(&Meta::default(), &mut self.bytes);
+        if let ContentRef::Present { bytes, .. } = content {
+            self.bytes.extend_from_slice(bytes);
+        }
+        let key = VersionKey::new(entity, meta.from, Position(meta.position), meta.seq);
+        self.versions.push((key, start..self.bytes.len()));
     }
 
     pub(crate) fn by_name(&mut self, row: [u8; 21]) {
@@ -48,32 +51,88 @@ impl Pending {
 
     /// Whether it is time to insert what waits.
     pub(crate) fn is_full(&self) -> bool {
-        let keys =
-            self.versions.len() * VersionKey::BYTES + self.imported.len() * ImportedKey::BYTES;
-        self.bytes.len() + keys >= ROWS_BYTES
+        self.bytes.len() + self.versions.len() * size_of::<(VersionKey, Range<usize>)>()
+            >= ROWS_BYTES
     }
 
     /// Inserts everything, in the order of the keys: neighbours share pages.
-    pub(crate) fn insert(&mut self, tables: &mut Tables<'_>) -> Result<(), GraphError> {
+    pub(crate) fn insert(
+        &mut self,
+        tables: &mut Tables<'_>,
+        seal_bytes: usize,
+    ) -> Result<(), GraphError> {
         self.versions.sort_unstable_by_key(|(key, _)| *key);
-        self.imported.sort_unstable_by_key(|(key, _)| *key);
-        self.incoming.sort_unstable();
+        let mut indexes =
+            Indexes { by_name: std::mem::take(&mut self.by_name), ..Default::default() };
+        for run in self.versions.chunk_by(|(one, _), (other, _)| one.entity() == other.entity()) {
+            let Some((first, _)) = run.first() else { continue };
+            let mut stack = Stack::open(tables, first.entity(), seal_bytes)?;
+            for (key, range) in run {
+                let row = self.bytes.get(range.clone());
+                let mut content = row.ok_or(GraphError::damaged("a gathered row"))?;
+                let meta = Meta::decode(&mut content, &Meta::default());
+                let meta = meta.ok_or(GraphError::damaged("a gathered row"))?;
+                let before = stack.add(meta, content)?;
+                indexes.add(&key.entity(), &before, &meta);
+            }
+            stack.close()?;
+        }
+        (self.versions, self.bytes) = (Vec::new(), Vec::new());
+        indexes.insert(tables, seal_bytes)
+    }
+}
+
+impl Indexes {
+    /// What a version of an entity brings.
+    fn add(&mut self, entity: &EntityKey, before: &Before, meta: &Meta) {
+        let (subject, other) = (entity.subject(), entity.other());
+        let kind = entity.kind();
+        if matches!(before, Before::Nothing)
+            && let Some(kind @ (Kind::Edge | Kind::Fact)) = kind
+        {
+            self.by_name.push(by_name(kind, entity.name(), subject.0, other.0));
+        }
+        if kind == Some(Kind::Edge)
+            && let Some(change) = Change::of(before, meta, (entity.name(), other.0))
+        {
+            self.changes.push((ListKey::new(subject.0, false), change));
+            let change = Change { near: (entity.name(), subject.0), ..change };
+            self.changes.push((ListKey::new(other.0, true), change));
+        }
+        if let Some(to) = meta.to {
+            self.endings.push(keys::ending(to, entity));
+        }
+        let is_known = matches!(before, Before::Newest(old) if old.agent == meta.agent);
+        if meta.imported.is_none() && !is_known {
+            self.written.push(keys::written(meta.agent, entity));
+        }
+    }
+
+    fn insert(mut self, tables: &mut Tables<'_>, seal_bytes: usize) -> Result<(), GraphError> {
         self.by_name.sort_unstable();
-        for (key, range) in self.versions.drain(..) {
-            let value = self.bytes.get(range).ok_or(GraphError::damaged("a gathered row"))?;
-            tables.versions.insert(key.0.as_slice(), value)?;
+        for key in &self.by_name {
+            tables.by_name.insert(key, ())?;
         }
-        for (key, range) in self.imported.drain(..) {
-            let value = self.bytes.get(range).ok_or(GraphError::damaged("a gathered row"))?;
-            tables.versions.insert(key.0.as_slice(), value)?;
+        self.written.sort_unstable();
+        for key in &self.written {
+            tables.written.insert(key, ())?;
         }
-        for key in self.incoming.drain(..) {
-            tables.incoming.insert(&key, ())?;
+        self.endings.sort_unstable();
+        for key in &self.endings {
+            tables.endings.insert(key, ())?;
         }
-        for key in self.by_name.drain(..) {
-            tables.by_name.insert(&key, ())?;
+        self.changes.sort_unstable();
+        let mut lists = WriteLists {
+            tails: &mut tables.near,
+            sealed: &mut tables.near_sealed,
+            late: &mut tables.near_late,
+            seal_bytes,
+        };
+        for run in self.changes.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((list, _)) = run.first() else { continue };
+            let changes: Vec<Change> = run.iter().map(|(_, change)| *change).collect();
+            lists.add(list, &changes)?;
         }
-        self.bytes.clear();
         Ok(())
     }
 }
@@ -85,8 +144,8 @@ pub(crate) struct Known {
     pub(crate) names: HashMap<String, u32>,
     /// Numbers by identity.
     pub(crate) vertices: HashMap<Vec<u8>, u64>,
-    /// Rows of `by_name`.
-    pub(crate) entities: HashSet<[u8; 21]>,
+    /// Vertices under their labels.
+    pub(crate) labelled: HashSet<(VertexId, u32)>,
 }
 
 impl Known {
@@ -98,8 +157,8 @@ impl Known {
         if self.vertices.len() > KNOWN_NAMES {
             self.vertices.clear();
         }
-        if self.entities.len() > KNOWN_ENTITIES {
-            self.entities.clear();
+        if self.labelled.len() > KNOWN_ENTITIES {
+            self.labelled.clear();
         }
     }
 }

@@ -2,17 +2,20 @@
 
 use std::path::Path;
 
-use karyon_engram::Cid;
 use karyon_log::{Control, Output, Record, Records};
-use karyon_memory_ops::{Content, Entity, Properties, Time, Valid, Vertex, Write};
-use karyon_types::{AgentId, LeaseId, LogId, Position};
+use karyon_memory_ops::{
+    Content, ContentRef, Entity, EntityRef, Parts, Properties, Recorded, Time, Valid, Vertex,
+    VertexRef, Write,
+};
+use karyon_types::{AgentId, LeaseId, LogId, Position, Tick};
 use redb::ReadableTable as _;
 
 use crate::GraphError;
-use crate::keys::{EntityKey, ImportedKey, VersionKey, by_name, identity, incoming, named};
+use crate::keys::{EntityKey, by_name, identity, named};
+use crate::meta::{Imported, Meta, Shape};
 use crate::model::{FIRST_NAMED, Kind, VertexId};
 use crate::pending::{Known, Pending};
-use crate::rows::{Row, read_vertex, seq, vertex as vertex_row};
+use crate::rows::{read_vertex, vertex as vertex_row};
 use crate::state::State;
 use crate::tables::Tables;
 
@@ -24,6 +27,8 @@ pub(crate) struct Batch<'a, 't> {
     pub(crate) tables: Tables<'t>,
     /// Where the copies of imported files lie.
     pub(crate) inputs: &'a Path,
+    /// How long a segment is before it is sealed.
+    pub(crate) seal_bytes: usize,
 }
 
 /// What a spawn record says.
@@ -50,7 +55,7 @@ impl Batch<'_, '_> {
     pub(crate) fn make_room(&mut self) -> Result<(), GraphError> {
         self.known.trim();
         if self.pending.is_full() {
-            self.pending.insert(&mut self.tables)?;
+            self.pending.insert(&mut self.tables, self.seal_bytes)?;
         }
         Ok(())
     }
@@ -110,23 +115,22 @@ impl Batch<'_, '_> {
             content,
         };
         let mut bytes = Vec::new();
-        if write.encode(&mut bytes).is_err() {
+        let encoded = write.encode(&mut bytes).is_ok();
+        let Some(parts) = Parts::read(&bytes).filter(|_| encoded) else {
             self.state.unreadable += 1;
             return Ok(());
-        }
-        let id = self.vertex(None, &vertex)?;
-        self.set_name(id, &identity(None, &vertex), spawn.name)?;
-        let row = Row {
-            to: None,
-            ended: false,
-            tick: self.state.tick,
-            agent: spawn.agent.0,
-            step: 0,
-            lease: spawn.lease.0,
-            import: None,
-            write: &bytes,
         };
-        self.version(None, &write, position, seq(None), &row)
+        let id = self.vertex(None, VertexRef::from(&vertex))?;
+        self.set_name(id, &identity(None, &vertex), spawn.name)?;
+        let recorded = Recorded {
+            position,
+            tick: Tick(self.state.tick),
+            agent: spawn.agent,
+            step: 0,
+            output: None,
+            lease: spawn.lease,
+        };
+        self.version(None, &parts, &recorded)
     }
 
     fn remembered(
@@ -136,78 +140,68 @@ impl Batch<'_, '_> {
         lease: LeaseId,
         bytes: &[u8],
     ) -> Result<(), GraphError> {
-        let (Some(write), Ok(output)) = (Write::decode(bytes), u16::try_from(index)) else {
+        let (Some(parts), Ok(output)) = (Parts::read(bytes), u16::try_from(index)) else {
             self.state.unreadable += 1;
             return Ok(());
         };
-        let row = Row {
-            to: write.valid.to,
-            ended: write.content == Content::Ended,
-            tick: self.state.tick,
-            agent: agent.0,
-            step,
-            lease: lease.0,
-            import: None,
-            write: bytes,
-        };
-        self.version(None, &write, position, seq(Some(output)), &row)
+        let tick = Tick(self.state.tick);
+        let recorded = Recorded { position, tick, agent, step, output: Some(output), lease };
+        self.version(None, &parts, &recorded)
     }
 
-    /// Adds a version, with the index rows of its entity. `position` and `seq` are its place in the
-    /// log that it comes from; an imported one has a CID too.
+    /// Adds a version. `recorded` is its place in the log that it comes from.
     pub(crate) fn version(
         &mut self,
-        imported: Option<(LogId, &Cid)>,
-        write: &Write,
-        position: Position,
-        seq: u32,
-        row: &Row<'_>,
+        imported: Option<(LogId, Imported)>,
+        parts: &Parts<'_>,
+        recorded: &Recorded,
     ) -> Result<(), GraphError> {
-        let entity = self.entity(imported.map(|(log, _)| log), write)?;
-        let key = VersionKey::new(&entity, write.valid.from, position, seq);
-        match imported {
-            None => self.pending.version(key, row),
-            Some((_, cid)) => self.pending.imported(ImportedKey::new(&key, cid), row),
-        }
+        let entity = self.entity(imported.map(|(log, _)| log), parts)?;
+        let meta = Meta {
+            from: parts.valid.from,
+            to: parts.valid.to,
+            shape: match parts.content {
+                ContentRef::Ended => Shape::Ended,
+                ContentRef::Present { labelled: false, .. } => Shape::Plain,
+                ContentRef::Present { labelled: true, .. } => Shape::Labelled,
+            },
+            position: recorded.position.0,
+            seq: recorded.output.map_or(0, |output| u32::from(output) + 1),
+            tick: recorded.tick.0,
+            agent: recorded.agent.0,
+            step: recorded.step,
+            lease: recorded.lease.0,
+            imported: imported.map(|(_, imported)| imported),
+        };
+        self.pending.version(&entity, &meta, &parts.content);
         Ok(())
     }
 
-    /// The key of what is written about, with its index rows.
-    fn entity(&mut self, origin: Option<LogId>, write: &Write) -> Result<EntityKey, GraphError> {
-        Ok(match &write.entity {
-            Entity::Vertex(vertex) => {
+    /// The key of what is written about.
+    fn entity(
+        &mut self,
+        origin: Option<LogId>,
+        parts: &Parts<'_>,
+    ) -> Result<EntityKey, GraphError> {
+        Ok(match parts.entity {
+            EntityRef::Vertex(vertex) => {
                 let id = self.vertex(origin, vertex)?;
-                if let Content::Present { labels, .. } = &write.content {
-                    for label in labels {
-                        let label = self.name(label)?;
-                        self.index(by_name(Kind::Vertex, label, id.0, 0));
+                for label in parts.content.labels() {
+                    let label = self.name(label)?;
+                    if self.known.labelled.insert((id, label)) {
+                        self.pending.by_name(by_name(Kind::Vertex, label, id.0, 0));
                     }
                 }
                 EntityKey::vertex(id)
             }
-            Entity::Edge { from, kind, to } => {
+            EntityRef::Edge { from, kind, to } => {
                 let (from, to) = (self.vertex(origin, from)?, self.vertex(origin, to)?);
-                let name = self.name(kind)?;
-                if self.index(by_name(Kind::Edge, name, from.0, to.0)) {
-                    self.pending.incoming(incoming(to.0, name, from.0));
-                }
-                EntityKey::edge(from, name, to)
+                EntityKey::edge(from, self.name(kind)?, to)
             }
-            Entity::Fact { subject, predicate } => {
-                let (subject, name) = (self.vertex(origin, subject)?, self.name(predicate)?);
-                self.index(by_name(Kind::Fact, name, subject.0, 0));
-                EntityKey::fact(subject, name)
+            EntityRef::Fact { subject, predicate } => {
+                EntityKey::fact(self.vertex(origin, subject)?, self.name(predicate)?)
             }
         })
-    }
-
-    /// Whether the row was not known yet.
-    fn index(&mut self, row: [u8; 21]) -> bool {
-        let new = self.known.entities.insert(row);
-        if new {
-            self.pending.by_name(row);
-        }
-        new
     }
 
     /// The number of a label, a type or a predicate.
@@ -235,21 +229,22 @@ impl Batch<'_, '_> {
     pub(crate) fn vertex(
         &mut self,
         origin: Option<LogId>,
-        vertex: &Vertex,
+        vertex: VertexRef<'_>,
     ) -> Result<VertexId, GraphError> {
-        if let (None, Vertex::Agent(AgentId(serial))) = (origin, vertex)
-            && *serial < FIRST_NAMED
+        if let (None, VertexRef::Agent(AgentId(serial))) = (origin, vertex)
+            && serial < FIRST_NAMED
         {
-            return Ok(VertexId(*serial));
+            return Ok(VertexId(serial));
         }
-        let identity = identity(origin, vertex);
+        let vertex = Vertex::from(vertex);
+        let identity = identity(origin, &vertex);
         if let Some(number) = self.known.vertices.get(&identity) {
             return Ok(VertexId(*number));
         }
         let stored = self.tables.identities.get(&*identity)?.map(|number| number.value());
         let number = match stored {
             Some(number) => number,
-            None => self.new_vertex(origin, vertex, &identity)?,
+            None => self.new_vertex(origin, &vertex, &identity)?,
         };
         self.known.vertices.insert(identity, number);
         Ok(VertexId(number))

@@ -18,6 +18,7 @@ pub struct Projector<'g> {
     database: &'g Database,
     path: Option<&'g Path>,
     inputs: PathBuf,
+    seal_bytes: usize,
     state: State,
     known: Known,
     pending: Pending,
@@ -28,12 +29,14 @@ impl<'g> Projector<'g> {
         database: &'g Database,
         path: Option<&'g Path>,
         inputs: &Path,
+        seal_bytes: usize,
         state: State,
     ) -> Projector<'g> {
         Projector {
             database,
             path,
             inputs: inputs.to_owned(),
+            seal_bytes,
             state,
             known: Known::default(),
             pending: Pending::default(),
@@ -88,10 +91,11 @@ impl<'g> Projector<'g> {
             pending: &mut self.pending,
             tables,
             inputs: &self.inputs,
+            seal_bytes: self.seal_bytes,
         };
         blocks.iter().try_for_each(|body| batch.block(body))?;
         let mut tables = batch.tables;
-        self.pending.insert(&mut tables)?;
+        self.pending.insert(&mut tables, self.seal_bytes)?;
         tables.meta.insert(meta::STATE, &*self.state.encode())?;
         match place {
             Some(place) => tables.meta.insert(meta::PLACE, place)?,
@@ -131,7 +135,7 @@ mod tests {
         assert_eq!(projector.position(), KNOWN_NAMES as u64 + 10);
         let known = &projector.known;
         assert!(known.names.len() <= KNOWN_NAMES && known.vertices.len() <= KNOWN_NAMES);
-        assert!(known.entities.len() <= KNOWN_ENTITIES);
+        assert!(known.labelled.len() <= KNOWN_ENTITIES);
         assert!(!known.names.is_empty());
     }
 }

@@ -2,22 +2,23 @@
 
 use std::ops::ControlFlow;
 
-use karyon_memory_ops::{Content, Time, Valid};
-use karyon_types::LogId;
+use karyon_memory_ops::Time;
+use karyon_types::{LogId, Position};
 
 use crate::GraphError;
-use crate::keys::{self, EntityKey, VersionKey};
+use crate::keys::{self, EntityKey};
+use crate::meta::{Imported, Meta};
 use crate::model::{
     At, Direction, EntityId, FIRST_FOREIGN, Kind, Neighbour, Origin, Version, VertexId, View,
 };
-use crate::reader::{Reader, decode, version_key};
-use crate::rows::Row;
+use crate::reader::Reader;
 use crate::timeline::Timeline;
+use crate::walk::Span;
 
 /// A version as it is stored.
 pub(crate) struct Stored {
-    key: VersionKey,
-    pub(crate) row: Vec<u8>,
+    pub(crate) meta: Meta,
+    pub(crate) content: Vec<u8>,
 }
 
 /// Whose entities a question is about.
@@ -55,21 +56,17 @@ impl Reader {
         let Some(key) = self.key(entity)?.filter(|_| first <= last) else { return Ok(Vec::new()) };
         let mut timeline = Timeline::new(first, last);
         let mut versions = Vec::new();
-        for version in self.versions(&key, last)?.rev() {
-            let (key, value) = version?;
-            let (key, row) = (version_key(key.value())?, decode(value.value())?);
-            if !counts(view, &key, &row) {
-                continue;
+        let span = Span { first, last, as_recorded: view.as_recorded };
+        self.walk(&key, &span, |meta, content| {
+            if meta.from < first && timeline.is_full() {
+                return ControlFlow::Break(());
             }
-            let from = key.from().ok_or(GraphError::damaged("valid time"))?;
-            if from < first && timeline.is_full() {
-                break;
+            let is_in_force = timeline.add(&meta.valid()).is_some();
+            if meta.from >= first || is_in_force {
+                versions.push(Stored { meta: *meta, content: content.to_vec() });
             }
-            let is_in_force = timeline.add(&Valid { from, to: row.to }).is_some();
-            if from >= first || is_in_force {
-                versions.push(Stored { key, row: value.value().to_vec() });
-            }
-        }
+            ControlFlow::Continue(())
+        })?;
         versions.iter().rev().map(|stored| self.version(stored)).collect()
     }
 
@@ -109,22 +106,26 @@ impl Reader {
             None => None,
         };
         let mut neighbours = Vec::new();
-        let mut add = |key: EntityKey, other: VertexId| {
-            if let Some(stored) = self.holding(&key, view)? {
-                let (edge, version) = (self.entity_id(&key)?, self.version(&stored)?);
+        let mut add = |key: &EntityKey, other: VertexId| {
+            if let Some(stored) = self.holding(key, view)? {
+                let (edge, version) = (self.entity_id(key)?, self.version(&stored)?);
                 neighbours.push(Neighbour { edge, other, version });
             }
-            Ok(())
+            Ok::<_, GraphError>(())
         };
         if matches!(direction, Direction::Out | Direction::Both) {
-            self.each_entity(vertex, Kind::Edge, name, |key| add(key, key.other()))?;
+            for key in self.near(vertex, false, name, view)? {
+                add(&key, key.other())?;
+            }
         }
         if matches!(direction, Direction::In | Direction::Both) {
-            self.each_incoming(vertex, name, |key| {
+            for key in self.near(vertex, true, name, view)? {
                 // Met among those that begin here.
                 let met = direction == Direction::Both && key.subject() == vertex;
-                if met { Ok(()) } else { add(key, key.subject()) }
-            })?;
+                if !met {
+                    add(&key, key.subject())?;
+                }
+            }
         }
         Ok(neighbours)
     }
@@ -146,13 +147,12 @@ impl Reader {
                 Ok(())
             })?;
         }
-        self.each_incoming(vertex, None, |key| {
+        for key in self.ever_incoming(vertex)? {
             // An edge from the vertex to itself is among those that begin at it.
             if key.subject() != vertex {
                 entities.push(self.entity_id(&key)?);
             }
-            Ok(())
-        })?;
+        }
         entities.sort_unstable();
         Ok(entities)
     }
@@ -231,43 +231,12 @@ impl Reader {
             let has_name = match kind {
                 Kind::Edge | Kind::Fact => true,
                 // It has had the label at some time.
-                Kind::Vertex => match self.version(&stored)?.content {
-                    Content::Present { labels, .. } => labels.contains(name),
-                    Content::Ended => false,
-                },
+                Kind::Vertex => {
+                    stored.meta.content(&stored.content).labels().any(|label| label == name)
+                }
             };
             if has_name {
                 visit(&key, &stored)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes through the versions of an entity that are in force at some moment of the view, the
-    /// last one first; with each the last moment at which it is, and whether that is the view's
-    /// last.
-    fn scan(
-        &self,
-        entity: &EntityKey,
-        view: &View,
-        mut visit: impl FnMut(&VersionKey, &[u8], &Row<'_>, (i128, bool)) -> ControlFlow<()>,
-    ) -> Result<(), GraphError> {
-        let (first, last) = view.window();
-        let mut timeline = Timeline::new(first, last);
-        for version in self.versions(entity, last)?.rev() {
-            if timeline.is_full() {
-                break;
-            }
-            let (key, value) = version?;
-            let (key, row) = (version_key(key.value())?, decode(value.value())?);
-            if !counts(view, &key, &row) {
-                continue;
-            }
-            let from = key.from().ok_or(GraphError::damaged("valid time"))?;
-            let Some(moment) = timeline.add(&Valid { from, to: row.to }) else { continue };
-            let is_last = timeline.is_last(moment);
-            if visit(&key, value.value(), &row, (moment, is_last)).is_break() {
-                break;
             }
         }
         Ok(())
@@ -279,11 +248,24 @@ impl Reader {
         entity: &EntityKey,
         view: &View,
     ) -> Result<Option<Stored>, GraphError> {
+        let (first, last) = view.window();
+        let span = Span { first, last, as_recorded: view.as_recorded };
+        if first == last {
+            return self.holding_at(entity, &span);
+        }
+        let mut timeline = Timeline::new(first, last);
         let mut best: Option<(i128, Stored)> = None;
-        self.scan(entity, view, |key, bytes, row, (moment, is_last)| {
-            if !row.ended && best.as_ref().is_none_or(|(best, _)| *best < moment) {
-                best = Some((moment, Stored { key: *key, row: bytes.to_vec() }));
-                if is_last {
+        self.walk(entity, &span, |meta, content| {
+            if timeline.is_full() {
+                return ControlFlow::Break(());
+            }
+            // The last moment at which it is in force.
+            let Some(moment) = timeline.add(&meta.valid()) else {
+                return ControlFlow::Continue(());
+            };
+            if !meta.ended() && best.as_ref().is_none_or(|(best, _)| *best < moment) {
+                best = Some((moment, Stored { meta: *meta, content: content.to_vec() }));
+                if timeline.is_last(moment) {
                     return ControlFlow::Break(());
                 }
             }
@@ -292,27 +274,36 @@ impl Reader {
         Ok(best.map(|(_, stored)| stored))
     }
 
+    /// The same for a single moment: the first one that is met is the one.
+    fn holding_at(&self, entity: &EntityKey, span: &Span) -> Result<Option<Stored>, GraphError> {
+        let mut found = None;
+        self.walk(entity, span, |meta, content| {
+            if !meta.valid().contains(span.first) {
+                return ControlFlow::Continue(());
+            }
+            if !meta.ended() {
+                found = Some(Stored { meta: *meta, content: content.to_vec() });
+            }
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
     fn version(&self, stored: &Stored) -> Result<Version, GraphError> {
-        let row = decode(&stored.row)?;
-        let write = row.write().ok_or(GraphError::damaged("a memory"))?;
-        let recorded = row.recorded(&stored.key).ok_or(GraphError::damaged("an output"))?;
-        let position = row.position(&stored.key);
-        let origin = match row.import {
+        let Stored { meta, content } = stored;
+        let content = meta.content(content).decode().ok_or(GraphError::damaged("a memory"))?;
+        let recorded = meta.recorded_at().ok_or(GraphError::damaged("an output"))?;
+        let origin = match meta.imported {
             None => None,
-            Some(import) => {
-                let import = self.tables.imports.get(import.0)?;
+            Some(Imported { position, .. }) => {
+                let import = self.tables.imports.get(position)?;
                 let import = import.ok_or(GraphError::damaged("no such import"))?;
                 let parts = import.value().split_first_chunk::<16>();
                 let (log, root) = parts.ok_or(GraphError::damaged("import"))?;
                 Some(Origin { log: LogId(*log), root: root.to_vec() })
             }
         };
-        let (valid, content) = (write.valid, write.content);
-        Ok(Version { valid, content, position, recorded, origin })
+        let position = Position(meta.recorded());
+        Ok(Version { valid: meta.valid(), content, position, recorded, origin })
     }
-}
-
-/// Whether a version was recorded early enough.
-fn counts(view: &View, key: &VersionKey, row: &Row<'_>) -> bool {
-    view.as_recorded.is_none_or(|last| row.position(key) <= last)
 }

@@ -1,16 +1,17 @@
 //! A held view: what there is, and how it is called. What holds when is asked in
 //! [`questions`](crate::questions).
 
-use karyon_memory_ops::{Entity, Time, Vertex};
+use karyon_memory_ops::{Entity, Vertex};
 use karyon_types::{AgentId, LogId, Position};
-use redb::{Range, ReadTransaction, ReadableTable as _};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
 use crate::GraphError;
+use crate::adjacency::{Lists, Window};
 use crate::file::{read_place, read_state};
 use crate::graph::Open;
-use crate::keys::{self, EntityKey, VersionKey};
-use crate::model::{EntityId, FIRST_NAMED, Kind, VertexId, VertexInfo};
-use crate::rows::{Row, read_vertex};
+use crate::keys::{self, EntityKey, ListKey};
+use crate::model::{EntityId, FIRST_NAMED, Kind, VertexId, VertexInfo, View};
+use crate::rows::read_vertex;
 use crate::state::State;
 use crate::tables::ReadTables;
 
@@ -22,6 +23,13 @@ pub struct Reader {
     /// Behind the tables, so that it is dropped after them.
     _database: Open,
 }
+
+type ReadLists<'a> = Lists<
+    'a,
+    ReadOnlyTable<&'static [u8; 9], &'static [u8]>,
+    ReadOnlyTable<&'static [u8; 25], &'static [u8]>,
+    ReadOnlyTable<&'static [u8; 33], &'static [u8]>,
+>;
 
 impl Reader {
     pub(crate) fn new(transaction: &ReadTransaction, database: Open) -> Result<Reader, GraphError> {
@@ -167,7 +175,8 @@ impl Reader {
         Ok(names)
     }
 
-    /// The entities of a vertex that ever had a version: its edges or facts, of one name or all.
+    /// The entities that begin at a vertex and ever had a version: its edges or facts, of one name
+    /// or all.
     pub(crate) fn each_entity(
         &self,
         subject: VertexId,
@@ -176,50 +185,46 @@ impl Reader {
         mut visit: impl FnMut(EntityKey) -> Result<(), GraphError>,
     ) -> Result<(), GraphError> {
         let (least, most) = name.map_or((0, u32::MAX), |name| (name, name));
-        let mut next = Some(EntityKey::new(subject.0, kind, least, 0));
+        let first = EntityKey::new(subject.0, kind, least, 0);
         let last = EntityKey::new(subject.0, kind, most, u64::MAX);
-        while let Some(at) = next {
-            let Some(entity) = self.first_entity(&at)?.filter(|entity| *entity <= last) else {
-                break;
-            };
-            visit(entity)?;
-            next = entity.next();
+        for row in self.tables.heads.range::<&[u8; 21]>(&first.0..=&last.0)? {
+            visit(EntityKey(*row?.0.value()))?;
         }
         Ok(())
     }
 
-    /// The edges that end at a vertex and ever had a version, of one type or all.
-    pub(crate) fn each_incoming(
+    /// The edges of a vertex, in one direction, that may hold at some moment of a view: those that
+    /// do, and perhaps others.
+    pub(crate) fn near(
         &self,
-        to: VertexId,
+        vertex: VertexId,
+        is_incoming: bool,
         name: Option<u32>,
-        mut visit: impl FnMut(EntityKey) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
-        let (least, most) = name.map_or((0, u32::MAX), |name| (name, name));
-        let (first, last) = (keys::incoming(to.0, least, 0), keys::incoming(to.0, most, u64::MAX));
-        for row in self.tables.incoming.range::<&[u8; 20]>(&first..=&last)? {
-            visit(keys::edge_of_incoming(row?.0.value()))?;
-        }
-        Ok(())
+        view: &View,
+    ) -> Result<Vec<EntityKey>, GraphError> {
+        let list = ListKey::new(vertex.0, is_incoming);
+        let (first, last) = view.window();
+        let as_recorded = view.as_recorded.map(|position| position.0);
+        let near = self.lists().near(&list, &Window { first, last, as_recorded }, name)?;
+        Ok(near.into_iter().map(|(name, other)| list.edge(name, other)).collect())
+    }
+
+    /// The edges that end at a vertex and ever had a version.
+    pub(crate) fn ever_incoming(&self, vertex: VertexId) -> Result<Vec<EntityKey>, GraphError> {
+        let list = ListKey::new(vertex.0, true);
+        let ever = self.lists().ever(&list)?;
+        Ok(ever.into_iter().map(|(name, other)| list.edge(name, other)).collect())
+    }
+
+    fn lists(&self) -> ReadLists<'_> {
+        let ReadTables { near, near_sealed, near_late, .. } = &self.tables;
+        Lists { tails: near, sealed: near_sealed, late: near_late }
     }
 
     /// The first entity at or behind a key.
     pub(crate) fn first_entity(&self, at: &EntityKey) -> Result<Option<EntityKey>, GraphError> {
-        let from = VersionKey::first(at);
-        let Some(first) = self.tables.versions.range::<&[u8]>(from.0.as_slice()..)?.next() else {
-            return Ok(None);
-        };
-        Ok(Some(version_key(first?.0.value())?.entity()))
-    }
-
-    /// The versions of an entity that begin no later than `last`, in order.
-    pub(crate) fn versions(
-        &self,
-        entity: &EntityKey,
-        last: Time,
-    ) -> Result<Range<'_, &'static [u8], &'static [u8]>, GraphError> {
-        let (first, last) = (VersionKey::first(entity), VersionKey::last(entity, last));
-        Ok(self.tables.versions.range::<&[u8]>(first.0.as_slice()..=last.0.as_slice())?)
+        let first = self.tables.heads.range::<&[u8; 21]>(&at.0..)?.next();
+        Ok(first.transpose()?.map(|(key, _)| EntityKey(*key.value())))
     }
 
     /// `None` when a name is not known, so that there is no such entity.
@@ -258,12 +263,4 @@ impl Reader {
         let text = std::str::from_utf8(row.value()).map_err(|_| GraphError::damaged("name"))?;
         Ok(text.to_owned())
     }
-}
-
-pub(crate) fn decode(row: &[u8]) -> Result<Row<'_>, GraphError> {
-    Row::decode(row).ok_or(GraphError::damaged("a version"))
-}
-
-pub(crate) fn version_key(row: &[u8]) -> Result<VersionKey, GraphError> {
-    VersionKey::read(row).ok_or(GraphError::damaged("a version's key"))
 }

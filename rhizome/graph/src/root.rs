@@ -5,14 +5,15 @@
 //! (names, vertices) and positions of the log are not in it: positions differ between a run
 //! with crashes and one without.
 
-use karyon_memory_ops::{Time, Vertex};
+use karyon_memory_ops::{Entity, Parts, Vertex};
 use karyon_types::{AgentId, Hash, Hasher};
 
 use crate::GraphError;
-use crate::keys::{self, EntityKey, VersionKey};
+use crate::keys::{self, EntityKey};
+use crate::meta::Meta;
 use crate::model::{FIRST_NAMED, Kind, VertexId, VertexInfo, View};
-use crate::reader::{Reader, decode, version_key};
-use crate::rows::Row;
+use crate::questions::Stored;
+use crate::reader::Reader;
 
 /// What each part of the stream begins with.
 mod tag {
@@ -43,9 +44,12 @@ impl Reader {
     /// See [`GraphError`].
     pub fn add_current(&self, hasher: &mut Hasher) -> Result<(), GraphError> {
         self.each_own(|id| {
-            for entity in self.entities(id)? {
-                if let Some(stored) = self.holding(&entity, &View::NOW)? {
-                    hasher.update(&[tag::CURRENT]).field(decode(&stored.row)?.write);
+            let info = self.expect_vertex(id)?;
+            let mut write = Vec::new();
+            for (entity, key) in self.entities(id, &info.vertex)? {
+                if let Some(Stored { meta, content }) = self.holding(&key, &View::NOW)? {
+                    put_write(&mut write, &entity, &meta, &content);
+                    hasher.update(&[tag::CURRENT]).field(&write);
                 }
             }
             Ok(())
@@ -60,20 +64,12 @@ impl Reader {
         if let Some(name) = name {
             hasher.update(&[tag::NAME]).field(name.as_bytes());
         }
-        for entity in self.entities(id)? {
-            self.each_version(&entity, |key, row| add_version(hasher, row, key.seq()))?;
-        }
-        Ok(())
-    }
-
-    fn each_version(
-        &self,
-        entity: &EntityKey,
-        mut visit: impl FnMut(&VersionKey, &Row<'_>),
-    ) -> Result<(), GraphError> {
-        for version in self.versions(entity, Time::MAX)? {
-            let (key, value) = version?;
-            visit(&version_key(key.value())?, &decode(value.value())?);
+        let mut write = Vec::new();
+        for (entity, key) in self.entities(id, &vertex)? {
+            self.each_version(&key, |meta, content| {
+                put_write(&mut write, &entity, meta, content);
+                add_version(hasher, &write, meta);
+            })?;
         }
         Ok(())
     }
@@ -112,11 +108,15 @@ impl Reader {
     }
 
     /// Everything that begins at a vertex, in order: itself, edges, facts.
-    fn entities(&self, id: VertexId) -> Result<Vec<EntityKey>, GraphError> {
-        let vertex = EntityKey::vertex(id);
+    fn entities(
+        &self,
+        id: VertexId,
+        vertex: &Vertex,
+    ) -> Result<Vec<(Entity, EntityKey)>, GraphError> {
         let mut entities = Vec::new();
-        if self.first_entity(&vertex)? == Some(vertex) {
-            entities.push((Kind::Vertex, String::new(), Vec::new(), vertex));
+        let own = EntityKey::vertex(id);
+        if self.first_entity(&own)? == Some(own) {
+            entities.push((Kind::Vertex, String::new(), Vec::new(), own));
         }
         self.each_entity(id, Kind::Edge, None, |key| {
             entities.push((Kind::Edge, self.text(key.name())?, self.identity(key.other())?, key));
@@ -127,7 +127,20 @@ impl Reader {
             Ok(())
         })?;
         entities.sort_unstable();
-        Ok(entities.into_iter().map(|(_, _, _, key)| key).collect())
+        let named = entities.into_iter().map(|(kind, name, other, key)| {
+            let subject = vertex.clone();
+            let entity = match kind {
+                Kind::Vertex => Entity::Vertex(subject),
+                Kind::Fact => Entity::Fact { subject, predicate: name },
+                Kind::Edge => {
+                    let other = keys::read_identity(&other);
+                    let (_, to) = other.ok_or(GraphError::damaged("identity"))?;
+                    Entity::Edge { from: subject, kind: name, to }
+                }
+            };
+            Ok((entity, key))
+        });
+        named.collect()
     }
 
     fn identity(&self, id: VertexId) -> Result<Vec<u8>, GraphError> {
@@ -139,9 +152,16 @@ impl Reader {
     }
 }
 
-fn add_version(hasher: &mut Hasher, row: &Row<'_>, seq: u32) {
-    hasher.update(&[tag::VERSION]).field(row.write);
-    for number in [row.tick, row.agent, row.step, u64::from(seq)] {
+/// A version's write, as the log holds it.
+fn put_write(out: &mut Vec<u8>, entity: &Entity, meta: &Meta, content: &[u8]) {
+    out.clear();
+    let content = meta.content(content);
+    Parts { entity: entity.into(), valid: meta.valid(), content }.write(out);
+}
+
+fn add_version(hasher: &mut Hasher, write: &[u8], meta: &Meta) {
+    hasher.update(&[tag::VERSION]).field(write);
+    for number in [meta.tick, meta.agent, meta.step, u64::from(meta.seq)] {
         hasher.update(&number.to_le_bytes());
     }
 }

@@ -7,13 +7,19 @@
 //! | `vertices` | number of a vertex | identity, name (empty: none) |
 //! | `identities` | identity | number; agents whose number is their serial are not listed |
 //! | `named` | name, number of a vertex | |
-//! | `versions` | entity, valid from, position, output, CID if imported | [`Row`](crate::rows::Row) |
-//! | `incoming` | to, type, from | one row for each edge |
+//! | `heads` | entity | open [segment](crate::segment) with the newest version |
+//! | `sealed` | entity, valid from, position, output, CID if imported of the oldest | sealed segment |
+//! | `recorded` | entity, position of the oldest | the rest of the key of a sealed segment; own ones |
+//! | `near` | vertex, direction | the end of a [list](crate::adjacency) of neighbours |
+//! | `near_sealed` | vertex, direction, from, number | sealed segment of a list |
+//! | `near_late` | vertex, direction, from, type, other | what came behind time |
 //! | `by_name` | kind, name, entity | one row for each entity and label |
+//! | `written` | agent, entity | one row for each own entity and agent that wrote about it |
+//! | `endings` | valid to, entity | one row for each version that has an end |
 //! | `imports` | position of the record | log of origin, root |
 //! | `cids` | log of origin, CID of an imported memory | |
 //!
-//! Positions and outputs in `versions` are those of the log that a memory comes from.
+//! Positions and outputs in `sealed` are those of the log that a memory comes from.
 //!
 //! Texts are kept as bytes: what a damaged file holds is decoded here, not in the database, which
 //! would panic.
@@ -30,14 +36,21 @@ const TEXTS: Definition<u32, &'static [u8]> = TableDefinition::new("texts");
 const VERTICES: Definition<u64, &'static [u8]> = TableDefinition::new("vertices");
 const IDENTITIES: Definition<&'static [u8], u64> = TableDefinition::new("identities");
 const NAMED: Definition<&'static [u8], ()> = TableDefinition::new("named");
-const VERSIONS: Definition<&'static [u8], &'static [u8]> = TableDefinition::new("versions");
-const INCOMING: Definition<&'static [u8; 20], ()> = TableDefinition::new("incoming");
+const HEADS: Definition<&'static [u8; 21], &'static [u8]> = TableDefinition::new("heads");
+const SEALED: Definition<&'static [u8], &'static [u8]> = TableDefinition::new("sealed");
+const RECORDED: Definition<&'static [u8; 29], &'static [u8; 24]> = TableDefinition::new("recorded");
+const NEAR: Definition<&'static [u8; 9], &'static [u8]> = TableDefinition::new("near");
+const NEAR_SEALED: Definition<&'static [u8; 25], &'static [u8]> =
+    TableDefinition::new("near_sealed");
+const NEAR_LATE: Definition<&'static [u8; 33], &'static [u8]> = TableDefinition::new("near_late");
 const BY_NAME: Definition<&'static [u8; 21], ()> = TableDefinition::new("by_name");
+const WRITTEN: Definition<&'static [u8; 29], ()> = TableDefinition::new("written");
+const ENDINGS: Definition<&'static [u8; 33], ()> = TableDefinition::new("endings");
 const IMPORTS: Definition<u64, &'static [u8]> = TableDefinition::new("imports");
 const CIDS: Definition<&'static [u8], ()> = TableDefinition::new("cids");
 
 /// The number of this layout. Another number in a file means that it is built anew.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
 /// Rows of `meta`.
 pub(crate) mod meta {
@@ -84,9 +97,15 @@ tables! {
     vertices: u64, &'static [u8], VERTICES;
     identities: &'static [u8], u64, IDENTITIES;
     named: &'static [u8], (), NAMED;
-    versions: &'static [u8], &'static [u8], VERSIONS;
-    incoming: &'static [u8; 20], (), INCOMING;
+    heads: &'static [u8; 21], &'static [u8], HEADS;
+    sealed: &'static [u8], &'static [u8], SEALED;
+    recorded: &'static [u8; 29], &'static [u8; 24], RECORDED;
+    near: &'static [u8; 9], &'static [u8], NEAR;
+    near_sealed: &'static [u8; 25], &'static [u8], NEAR_SEALED;
+    near_late: &'static [u8; 33], &'static [u8], NEAR_LATE;
     by_name: &'static [u8; 21], (), BY_NAME;
+    written: &'static [u8; 29], (), WRITTEN;
+    endings: &'static [u8; 33], (), ENDINGS;
     imports: u64, &'static [u8], IMPORTS;
     cids: &'static [u8], (), CIDS;
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use karyon_types::{AgentId, varint};
 
 use crate::limits::{DEPTH_MAX, NAME_BYTES_MAX, WRITE_BYTES_MAX};
-use crate::{Content, Entity, Properties, Time, Valid, Value, Vertex, Write};
+use crate::{Content, Entity, Parts, Properties, Time, Value, Vertex, Write};
 
 /// Why a write cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,31 +34,31 @@ pub enum WriteError {
     Interval,
 }
 
-mod tag {
-    pub(super) const VERTEX: u8 = 0;
-    pub(super) const EDGE: u8 = 1;
-    pub(super) const FACT: u8 = 2;
+pub(crate) mod tag {
+    pub(crate) const VERTEX: u8 = 0;
+    pub(crate) const EDGE: u8 = 1;
+    pub(crate) const FACT: u8 = 2;
     /// Beside the entity's: it is no more.
-    pub(super) const ENDED: u8 = 4;
+    pub(crate) const ENDED: u8 = 4;
     /// Beside the entity's: valid time has an end.
-    pub(super) const BOUNDED: u8 = 8;
+    pub(crate) const BOUNDED: u8 = 8;
     /// Beside the entity's: there are labels.
-    pub(super) const LABELS: u8 = 16;
-    pub(super) const ALL: u8 = 31;
-    pub(super) const ENTITY: u8 = 3;
+    pub(crate) const LABELS: u8 = 16;
+    pub(crate) const ALL: u8 = 31;
+    pub(crate) const ENTITY: u8 = 3;
 
-    pub(super) const NULL: u8 = 0;
-    pub(super) const FALSE: u8 = 1;
-    pub(super) const TRUE: u8 = 2;
-    pub(super) const INT: u8 = 3;
-    pub(super) const FLOAT: u8 = 4;
-    pub(super) const TEXT: u8 = 5;
-    pub(super) const BYTES: u8 = 6;
-    pub(super) const TIME: u8 = 7;
-    pub(super) const AGENT: u8 = 8;
-    pub(super) const NAMED: u8 = 9;
-    pub(super) const LIST: u8 = 10;
-    pub(super) const MAP: u8 = 11;
+    pub(crate) const NULL: u8 = 0;
+    pub(crate) const FALSE: u8 = 1;
+    pub(crate) const TRUE: u8 = 2;
+    pub(crate) const INT: u8 = 3;
+    pub(crate) const FLOAT: u8 = 4;
+    pub(crate) const TEXT: u8 = 5;
+    pub(crate) const BYTES: u8 = 6;
+    pub(crate) const TIME: u8 = 7;
+    pub(crate) const AGENT: u8 = 8;
+    pub(crate) const NAMED: u8 = 9;
+    pub(crate) const LIST: u8 = 10;
+    pub(crate) const MAP: u8 = 11;
 }
 
 impl Write {
@@ -118,48 +118,17 @@ impl Write {
 
     /// Reads a write; `None` when the bytes are no write, or not in their one form.
     pub fn decode(bytes: &[u8]) -> Option<Write> {
-        if bytes.len() > WRITE_BYTES_MAX {
-            return None;
-        }
-        let mut rest = bytes;
-        let b = &mut rest;
-        let tags = byte(b)?;
-        if tags & !tag::ALL != 0 {
-            return None;
-        }
-        let entity = match tags & tag::ENTITY {
-            tag::VERTEX => Entity::Vertex(get_vertex(b)?),
-            tag::EDGE => {
-                Entity::Edge { from: get_vertex(b)?, kind: get_name(b)?, to: get_vertex(b)? }
-            }
-            tag::FACT => Entity::Fact { subject: get_vertex(b)?, predicate: get_name(b)? },
-            _ => return None,
-        };
-        let from = get_time(b)?;
-        let to = if tags & tag::BOUNDED != 0 { Some(get_time(b)?) } else { None };
-        if to.is_some_and(|to| to <= from) {
-            return None;
-        }
-        let labelled = tags & tag::LABELS != 0;
-        let content = match (tags & tag::ENDED != 0, labelled) {
-            (true, true) => return None,
-            (true, false) => Content::Ended,
-            (false, _) => Content::Present {
-                labels: if labelled { get_labels(b)? } else { BTreeSet::new() },
-                properties: get_map(b, DEPTH_MAX)?,
-            },
-        };
-        b.is_empty().then_some(Write { entity, valid: Valid { from, to }, content })
+        Parts::read(bytes)?.decode()
     }
 }
 
-fn byte(b: &mut &[u8]) -> Option<u8> {
+pub(crate) fn byte(b: &mut &[u8]) -> Option<u8> {
     let (&first, rest) = b.split_first()?;
     *b = rest;
     Some(first)
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     varint::write(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -180,9 +149,13 @@ pub(crate) fn put_name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> 
 }
 
 pub(crate) fn get_name(b: &mut &[u8]) -> Option<String> {
-    let bytes = get_bytes(b)?;
-    let name = std::str::from_utf8(bytes).ok()?;
-    is_name(name).then(|| name.to_owned())
+    get_str(b).map(str::to_owned)
+}
+
+/// A name where it stands.
+pub(crate) fn get_str<'a>(b: &mut &'a [u8]) -> Option<&'a str> {
+    let name = std::str::from_utf8(get_bytes(b)?).ok()?;
+    is_name(name).then_some(name)
 }
 
 /// Whether a text can name something.
@@ -230,7 +203,7 @@ pub(crate) fn get_time(b: &mut &[u8]) -> Option<Time> {
     Time::new(get_signed(b)?, varint::read(b)?.try_into().ok()?)
 }
 
-fn get_labels(b: &mut &[u8]) -> Option<BTreeSet<String>> {
+pub(crate) fn get_labels(b: &mut &[u8]) -> Option<BTreeSet<String>> {
     let count = varint::read(b)?;
     let mut labels = BTreeSet::new();
     for _ in 0..count {
@@ -251,7 +224,7 @@ fn put_map(out: &mut Vec<u8>, map: &Properties, depth: usize) -> Result<(), Writ
     })
 }
 
-fn get_map(b: &mut &[u8], depth: usize) -> Option<Properties> {
+pub(crate) fn get_map(b: &mut &[u8], depth: usize) -> Option<Properties> {
     let count = varint::read(b)?;
     let mut map = Properties::new();
     for _ in 0..count {

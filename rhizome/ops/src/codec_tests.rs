@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Valid;
 
 fn edge(count: i64) -> Write {
     Write {
@@ -132,6 +133,7 @@ proptest! {
     #[test]
     fn every_write_comes_back(write in writes()) {
         let bytes = encoded(&write);
+        taken_apart_and_put_together(&bytes);
         prop_assert_eq!(Write::decode(&bytes), Some(write));
         for cut in 0..bytes.len() {
             prop_assert_eq!(Write::decode(&bytes[..cut]), None);
@@ -143,15 +145,27 @@ proptest! {
         let mut bytes = encoded(&write);
         let at = at.index(bytes.len());
         bytes[at] = to;
-        if let Some(write) = Write::decode(&bytes) {
-            prop_assert_eq!(encoded(&write), bytes);
-        }
+        taken_apart_and_put_together(&bytes);
     }
 
     #[test]
     fn noise_is_no_trouble(bytes: Vec<u8>) {
-        if let Some(write) = Write::decode(&bytes) {
-            prop_assert_eq!(encoded(&write), bytes);
-        }
+        taken_apart_and_put_together(&bytes);
+    }
+}
+
+/// What is taken apart without being read is read as well, and nothing else.
+fn taken_apart_and_put_together(bytes: &[u8]) {
+    let (parts, write) = (Parts::read(bytes), Write::decode(bytes));
+    assert_eq!(parts.is_some(), write.is_some());
+    let (Some(parts), Some(write)) = (parts, write) else { return };
+    assert_eq!(encoded(&write), bytes);
+    let mut again = Vec::new();
+    parts.write(&mut again);
+    assert_eq!(again, bytes);
+    let labels: Vec<&str> = parts.content.labels().collect();
+    match &write.content {
+        Content::Present { labels: read, .. } => assert!(read.iter().eq(&labels)),
+        Content::Ended => assert!(labels.is_empty()),
     }
 }

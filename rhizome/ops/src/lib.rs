@@ -13,12 +13,14 @@
 
 mod codec;
 pub mod limits;
+mod parts;
 mod recall;
 mod time;
 mod value;
 mod write;
 
 pub use codec::{WriteError, is_name};
+pub use parts::{ContentRef, EntityRef, Parts, VertexRef};
 pub use recall::{Memories, Query, Remembered, Wanted};
 pub use time::{Time, TimeError};
 pub use value::{Properties, Value, rename_all};

@@ -33,6 +33,9 @@ impl Time {
     /// Behind every other moment.
     pub const MAX: Time = Time { units: i64::MAX, nanos: NANOS - 1 };
 
+    /// The moment 0.
+    pub const ZERO: Time = Time { units: 0, nanos: 0 };
+
     /// From the whole part, rounded down, and billionths; `None`: not below a whole.
     pub fn new(units: i64, nanos: u32) -> Option<Time> {
         (nanos < NANOS).then_some(Time { units, nanos })
