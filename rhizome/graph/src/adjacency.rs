@@ -73,8 +73,9 @@ impl Change {
             // What it ends may begin anew behind it.
             (Before::Behind, true) => return None,
             (Before::Newest(old), false) => {
-                let goes_on = old.for_good() && !old.ended() && meta.for_good();
-                if goes_on {
+                let lasts = old.for_good() && !old.ended() && meta.for_good();
+                // By what was recorded up to here, it may be what begins it.
+                if lasts && old.recorded() <= meta.recorded() {
                     return None;
                 }
                 begins

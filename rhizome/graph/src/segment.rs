@@ -20,7 +20,7 @@ use crate::meta::{Meta, read_time, write_time};
 mod flag {
     /// The versions are compressed.
     pub(super) const COMPRESSED: u8 = 1;
-    /// A version was recorded behind time, so the order of versions is not that of the record.
+    /// The order of versions is not that in which they were recorded.
     pub(super) const CORRECTED: u8 = 2;
     /// None of its versions is valid for good: until when the last of them is follows.
     pub(super) const BOUNDED: u8 = 4;
@@ -38,7 +38,7 @@ pub(crate) struct Header {
     pub(crate) oldest: Time,
     /// The moment from which on none of them is valid; the end of time: there is none.
     pub(crate) until: Time,
-    /// Of an open segment: whether any version of the entity was recorded behind time.
+    /// Of an open segment: whether any version of the entity was recorded before one in front of it.
     pub(crate) corrected: bool,
 }
 
@@ -190,6 +190,7 @@ impl Head {
         difference(&self.content, content, &mut front);
         self.older.splice(0..0, front);
         self.header.count += 1;
+        self.header.corrected |= meta.recorded() < self.newest.recorded();
         self.header.earliest = self.header.earliest.min(meta.recorded());
         self.header.until = self.header.until.max(meta.to.unwrap_or(Time::MAX));
         self.newest = meta;

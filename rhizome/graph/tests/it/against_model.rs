@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use karyon_graph::limits::SEAL_BYTES;
 use karyon_graph::{At, Direction, EntityId, Graph, Kind, Reader, Version, View, rebuild};
 use karyon_memory_ops::{Entity, Vertex};
 use karyon_types::{Hasher, Position};
@@ -175,9 +176,10 @@ proptest! {
         happenings in prop::collection::vec(happenings(), 0..40),
         questions in prop::collection::vec((questions(), views()), 60),
         sizes in prop::collection::vec(1..9usize, 1..6),
+        seal_bytes in prop_oneof![Just(1usize), 10..100usize, Just(SEAL_BYTES)],
     ) {
         let (bodies, model) = play(&happenings);
-        let mut graph = Graph::in_memory().unwrap();
+        let mut graph = Graph::in_memory().unwrap().seal_bytes(seal_bytes);
         let bodies = with_genesis(&bodies);
         let mut projector = graph.projector(Path::new("")).unwrap();
         let mut rest = bodies.as_slice();
