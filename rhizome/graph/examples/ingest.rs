@@ -40,6 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         writes as f64 / took,
         size as f64 / writes as f64
     );
+    for size in graph.read()?.sizes()? {
+        let each = size.total() as f64 / size.rows.max(1) as f64;
+        println!("  {:12} {:9} rows, {each:.0} bytes each", size.table, size.rows);
+    }
     // What a kill leaves behind: the file while it is open.
     let copy = folder.path().join("copy.redb");
     std::fs::copy(&file, &copy)?;

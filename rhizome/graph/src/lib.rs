@@ -91,3 +91,4 @@ pub use model::{
 };
 pub use projector::Projector;
 pub use reader::Reader;
+pub use tables::TableSize;

@@ -102,7 +102,9 @@ impl Indexes {
         if let Some(to) = meta.to {
             self.endings.push(keys::ending(to, entity));
         }
-        let is_known = matches!(before, Before::Newest(old) if old.agent == meta.agent);
+        // Under who it is about it is found anyway.
+        let is_known = subject.0 == meta.agent
+            || matches!(before, Before::Newest(old) if old.agent == meta.agent);
         if meta.imported.is_none() && !is_known {
             self.written.push(keys::written(meta.agent, entity));
         }

@@ -13,7 +13,7 @@ use crate::keys::{self, EntityKey, ListKey};
 use crate::model::{EntityId, FIRST_NAMED, Kind, VertexId, VertexInfo, View};
 use crate::rows::read_vertex;
 use crate::state::State;
-use crate::tables::ReadTables;
+use crate::tables::{ReadTables, TableSize};
 
 /// A held view of the graph: all answers are of the same state, whatever is projected meanwhile.
 pub struct Reader {
@@ -42,6 +42,14 @@ impl Reader {
     /// The next record that will be read: everything before it is in here.
     pub fn end(&self) -> Position {
         Position(self.state.position)
+    }
+
+    /// What the tables of the file take. All rows are counted.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn sizes(&self) -> Result<Vec<TableSize>, GraphError> {
+        self.tables.sizes()
     }
 
     /// How many memories in the log could not be read. They are left out.

@@ -14,7 +14,7 @@
 //! | `near_sealed` | vertex, direction, from, number | sealed segment of a list |
 //! | `near_late` | vertex, direction, from, type, other | what came behind time |
 //! | `by_name` | kind, name, entity | one row for each entity and label |
-//! | `written` | agent, entity | one row for each own entity and agent that wrote about it |
+//! | `written` | agent, entity | one row for each own entity and other agent that wrote about it |
 //! | `endings` | valid to, entity | one row for each version that has an end |
 //! | `imports` | position of the record | log of origin, root |
 //! | `cids` | log of origin, CID of an imported memory | |
@@ -24,7 +24,9 @@
 //! Texts are kept as bytes: what a damaged file holds is decoded here, not in the database, which
 //! would panic.
 
-use redb::{ReadOnlyTable, ReadTransaction, Table, TableDefinition, WriteTransaction};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTableMetadata, Table, TableDefinition, WriteTransaction,
+};
 
 use crate::GraphError;
 
@@ -62,6 +64,34 @@ pub(crate) mod meta {
     pub(crate) const PLACE: &[u8] = b"place";
 }
 
+/// What a table of the file takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableSize {
+    /// The table.
+    pub table: &'static str,
+    /// Its rows.
+    pub rows: u64,
+    /// Their keys and values, bytes.
+    pub stored: u64,
+    /// What leads to them, bytes.
+    pub metadata: u64,
+    /// What is free in its pages, bytes.
+    pub fragmented: u64,
+}
+
+impl TableSize {
+    fn of(table: &'static str, rows: &impl ReadableTableMetadata) -> Result<Self, GraphError> {
+        let (stats, rows) = (rows.stats()?, rows.len()?);
+        let (stored, metadata) = (stats.stored_bytes(), stats.metadata_bytes());
+        Ok(TableSize { table, rows, stored, metadata, fragmented: stats.fragmented_bytes() })
+    }
+
+    /// All of it, bytes.
+    pub fn total(&self) -> u64 {
+        self.stored + self.metadata + self.fragmented
+    }
+}
+
 /// Declares the tables once, for writing and for reading.
 macro_rules! tables {
     ($($field:ident: $key:ty, $value:ty, $definition:ident;)*) => {
@@ -85,6 +115,11 @@ macro_rules! tables {
         impl ReadTables {
             pub(crate) fn open(transaction: &ReadTransaction) -> Result<Self, GraphError> {
                 Ok(ReadTables { $($field: transaction.open_table($definition)?,)* })
+            }
+
+            /// What each table takes.
+            pub(crate) fn sizes(&self) -> Result<Vec<TableSize>, GraphError> {
+                Ok(vec![$(TableSize::of(stringify!($field), &self.$field)?,)*])
             }
         }
     };
