@@ -39,6 +39,16 @@ impl EntityKey {
         EntityKey(key)
     }
 
+    /// The least and the greatest key of a vertex.
+    pub(crate) fn all_of(id: VertexId) -> (EntityKey, EntityKey) {
+        (EntityKey::vertex(id), EntityKey::new(id.0, Kind::Fact, u32::MAX, u64::MAX))
+    }
+
+    /// The least and the greatest of all keys.
+    pub(crate) fn ends() -> (EntityKey, EntityKey) {
+        (EntityKey([0; EntityKey::BYTES]), EntityKey([u8::MAX; EntityKey::BYTES]))
+    }
+
     pub(crate) fn subject(&self) -> VertexId {
         VertexId(u64::from_be_bytes(part(&self.0, 0)))
     }

@@ -64,6 +64,7 @@ mod error;
 mod file;
 mod graph;
 mod import;
+mod indexes;
 mod keys;
 pub mod limits;
 mod meta;

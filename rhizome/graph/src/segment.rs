@@ -325,3 +325,104 @@ pub(crate) fn decompress(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
         .with_borrow_mut(|decompressor| decompressor.as_mut()?.decompress(bytes, length).ok())?;
     (decompressed.len() == length).then_some(decompressed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::{Imported, Shape};
+    use proptest::prelude::*;
+
+    fn times() -> impl Strategy<Value = Time> {
+        prop_oneof![
+            Just(Time::MIN),
+            Just(Time::MAX),
+            (-3..3i64, 0..2u32).prop_map(|(units, nanos)| Time::new(units, nanos).unwrap()),
+            (any::<i64>(), 0..1_000_000_000u32)
+                .prop_map(|(units, nanos)| Time::new(units, nanos).unwrap()),
+        ]
+    }
+
+    fn metas() -> impl Strategy<Value = Meta> {
+        let shapes = prop_oneof![Just(Shape::Ended), Just(Shape::Plain), Just(Shape::Labelled)];
+        let number = || prop_oneof![0..3u64, any::<u64>()];
+        let imported = prop::option::of((number(), any::<u8>()))
+            .prop_map(|some| some.map(|(position, cid)| Imported { position, cid: [cid; 36] }));
+        let places = (number(), 0..3u32, number(), number(), number(), number());
+        (times(), prop::option::of(times()), shapes, places, imported).prop_map(
+            |(from, to, shape, (position, seq, tick, agent, step, lease), imported)| {
+                let to = to.filter(|to| *to > from);
+                Meta { from, to, shape, position, seq, tick, agent, step, lease, imported }
+            },
+        )
+    }
+
+    fn versions() -> impl Strategy<Value = Vec<(Meta, Vec<u8>)>> {
+        let contents = prop::collection::vec(0..3u8, 0..12);
+        prop::collection::vec((metas(), contents), 1..9).prop_map(|mut versions| {
+            versions.sort_by(|(one, _), (other, _)| one.order(other));
+            versions
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_back(versions in versions()) {
+            let mut head = Head::pack(&versions).unwrap();
+            prop_assert_eq!(head.versions().unwrap(), versions.clone());
+            let header = head.header;
+            prop_assert_eq!(header.count, versions.len() as u64);
+            prop_assert_eq!(header.oldest, versions[0].0.from);
+            let recorded: Vec<u64> = versions.iter().map(|(meta, _)| meta.recorded()).collect();
+            prop_assert_eq!(Some(&header.earliest), recorded.iter().min());
+            prop_assert_eq!(header.corrected, !recorded.is_sorted());
+            let ends = versions.iter().map(|(meta, _)| meta.to.unwrap_or(Time::MAX));
+            prop_assert_eq!(Some(header.until), ends.max());
+            let mut row = Vec::new();
+            head.write(&mut row);
+            prop_assert_eq!(Head::read(&row), Some(head.clone()));
+            // All but the newest leave it, and are as they were.
+            match head.take_older() {
+                None => prop_assert_eq!(versions.len(), 1),
+                Some(older) => {
+                    let (newest, others) = versions.split_last().unwrap();
+                    let (oldest, row) = older.seal().unwrap();
+                    prop_assert_eq!(oldest, others[0].0);
+                    let sealed = Segment::read(&row).unwrap();
+                    let ends = others.iter().map(|(meta, _)| meta.to.unwrap_or(Time::MAX));
+                    prop_assert_eq!(Some(sealed.header.until), ends.max());
+                    prop_assert_eq!(sealed.back().unwrap().forth().unwrap(), others);
+                    prop_assert_eq!(head.versions().unwrap(), [newest.clone()]);
+                }
+            }
+        }
+
+        #[test]
+        fn damage_is_no_trouble(versions in versions(), at: prop::sample::Index, to: u8, cut: prop::sample::Index) {
+            let (_, mut row) = Head::pack(&versions).unwrap().seal().unwrap();
+            let at = at.index(row.len());
+            row[at] = to;
+            for row in [&row[..], &row[..cut.index(row.len())]] {
+                if let Some(back) = Segment::read(row).and_then(Segment::back) {
+                    let _ = back.forth();
+                }
+                if let Some(mut head) = Head::read(row) {
+                    let _ = (head.versions(), head.take_older());
+                }
+            }
+        }
+    }
+
+    /// Long enough to be worth compressing.
+    #[test]
+    fn sealed_rows_are_short() {
+        let version = |number: u64| {
+            let meta = Meta { position: number, step: number, ..Meta::default() };
+            (meta, format!("{number:04} of one kind and a text that hardly changes").into_bytes())
+        };
+        let versions: Vec<_> = (0..100).map(version).collect();
+        let plain: usize = versions.iter().map(|(_, content)| content.len()).sum();
+        let (_, row) = Head::pack(&versions).unwrap().seal().unwrap();
+        assert!(row.len() * 5 < plain, "{} of {plain}", row.len());
+        assert_eq!(Segment::read(&row).unwrap().back().unwrap().forth().unwrap(), versions);
+    }
+}
