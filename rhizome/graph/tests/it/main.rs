@@ -5,8 +5,11 @@
 mod against_model;
 mod conflicts;
 mod engrams;
+mod golden;
 mod healing;
+mod histories;
 mod imports;
+mod long;
 mod model;
 mod namespaces;
 mod records;

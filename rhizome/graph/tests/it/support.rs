@@ -7,6 +7,7 @@ use karyon_identity::SecretKey;
 use karyon_log::{Control, End, Genesis, Lane, Record, Seal, SegmentHeader, segment_file};
 use karyon_log_writer::{Block, FileStorage, Writer};
 use karyon_types::{Hash, LogId};
+use redb::ReadableDatabase as _;
 use tempfile::TempDir;
 
 /// A key that everybody knows.
@@ -99,6 +100,14 @@ impl Data {
         assert!(graph.is_current(&self.log()).unwrap());
         (caught_up, graph.read().unwrap().memory_root().unwrap())
     }
+}
+
+/// The layout's number in the file of a graph that nobody has open.
+pub fn schema(data: &Data) -> u32 {
+    let table = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
+    let database = redb::Database::open(data.file()).unwrap();
+    let meta = database.begin_read().unwrap().open_table(table).unwrap();
+    u32::from_le_bytes(meta.get(b"schema".as_slice()).unwrap().unwrap().value().try_into().unwrap())
 }
 
 /// How many records a body holds.
