@@ -4,6 +4,8 @@
 
 mod against_model;
 mod conflicts;
+mod crashes;
+mod disk;
 mod engrams;
 mod golden;
 mod healing;
@@ -12,6 +14,7 @@ mod imports;
 mod long;
 mod model;
 mod namespaces;
+mod real;
 mod records;
 mod rules;
 mod support;
