@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use karyon_log::Place;
-use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+use redb::{
+    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    StorageBackend,
+};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::GraphError;
@@ -25,11 +28,16 @@ pub(crate) fn open(path: &Path) -> Result<Database, GraphError> {
     }
     check_regular(path)?;
     let database = builder().create(path).map_err(|error| refused(path, error))?;
-    let is_new = database.begin_read()?.list_tables()?.next().is_none();
-    if is_new {
-        furnish(&database).map_err(|error| error.in_file(Some(path)))?;
-    }
+    furnish_if_new(&database).map_err(|error| error.in_file(Some(path)))?;
     check(path, &database.begin_read()?)?;
+    Ok(database)
+}
+
+/// The same on storage that is no file.
+pub(crate) fn on(storage: impl StorageBackend) -> Result<Database, GraphError> {
+    let database = builder().create_with_backend(storage).map_err(redb::Error::from)?;
+    furnish_if_new(&database)?;
+    check(Path::new(""), &database.begin_read()?)?;
     Ok(database)
 }
 
@@ -131,6 +139,11 @@ fn refused(path: &Path, error: DatabaseError) -> GraphError {
         GraphError::InUse { .. } => GraphError::InUse { path: path.to_owned() },
         other => other.in_file(Some(path)),
     }
+}
+
+fn furnish_if_new(database: &Database) -> Result<(), GraphError> {
+    let is_new = database.begin_read()?.list_tables()?.next().is_none();
+    if is_new { furnish(database) } else { Ok(()) }
 }
 
 /// Makes the tables of a new file.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use karyon_log::Place;
-use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend};
 
 use crate::error::{GraphError, Rebuilt, guarded};
 use crate::file;
@@ -82,6 +82,18 @@ impl Graph {
     pub fn in_memory() -> Result<Graph, GraphError> {
         let database = Open::Writing(Arc::new(file::in_memory()?));
         Ok(Graph::new(database, None, None))
+    }
+
+    /// On storage of the caller's own instead of a file: tests stop it at each of its operations.
+    /// It is made if it is empty, and not replaced if it cannot be used; one that turns out to be
+    /// damaged later goes on in memory.
+    ///
+    /// # Errors
+    /// As for [`open`](Graph::open), and [`GraphError::Damaged`] and [`GraphError::Unusable`].
+    #[doc(hidden)]
+    pub fn on(storage: impl StorageBackend) -> Result<Graph, GraphError> {
+        let database = Open::Writing(Arc::new(guarded(|| file::on(storage))?));
+        Ok(Graph { database, path: None, replaced: None })
     }
 
     /// A view of everything that is projected now; it stays as it is, whatever is projected

@@ -14,7 +14,7 @@ use crate::records::{Happening, entities, happenings, record, times, vertices};
 use crate::support::{Data, with_genesis};
 
 #[derive(Clone, Debug)]
-enum Question {
+pub enum Question {
     Get(Entity),
     History(Entity),
     Facts(Vertex),
@@ -53,7 +53,7 @@ fn questions() -> impl Strategy<Value = Question> {
 }
 
 /// The records of happenings, one a body, and what the model makes of them.
-fn play(happenings: &[Happening]) -> (Vec<Vec<u8>>, Model) {
+pub fn play(happenings: &[Happening]) -> (Vec<Vec<u8>>, Model) {
     let (mut model, mut bodies, mut tick) = (Model::new(), Vec::new(), 0);
     for (number, happening) in happenings.iter().enumerate() {
         tick += u64::from(matches!(happening, Happening::Tick));
@@ -63,7 +63,7 @@ fn play(happenings: &[Happening]) -> (Vec<Vec<u8>>, Model) {
     (bodies, model)
 }
 
-fn same(found: &Version, expected: &model::Version) {
+pub fn same(found: &Version, expected: &model::Version) {
     assert_eq!(
         (found.valid, &found.content, found.recorded),
         (expected.valid, &expected.content, expected.recorded)
@@ -86,7 +86,7 @@ fn same_all(
     }
 }
 
-fn check(reader: &Reader, model: &Model, question: &Question, view: &View) {
+pub fn check(reader: &Reader, model: &Model, question: &Question, view: &View) {
     let entity_of = |id: &EntityId| reader.entity(id).unwrap();
     match question {
         Question::Get(entity) => {
@@ -147,7 +147,7 @@ fn check(reader: &Reader, model: &Model, question: &Question, view: &View) {
 }
 
 /// Everything that needs no view.
-fn check_names(reader: &Reader, model: &Model) {
+pub fn check_names(reader: &Reader, model: &Model) {
     assert_eq!(reader.unreadable(), model.unreadable);
     for (name, vertices) in &model.names {
         let found = reader.vertices_named(name).unwrap();

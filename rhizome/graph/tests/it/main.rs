@@ -4,11 +4,17 @@
 
 mod against_model;
 mod conflicts;
+mod crashes;
+mod disk;
 mod engrams;
+mod golden;
 mod healing;
+mod histories;
 mod imports;
+mod long;
 mod model;
 mod namespaces;
+mod real;
 mod records;
 mod rules;
 mod support;

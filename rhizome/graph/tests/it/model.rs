@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_graph::{At, Direction, Kind, View};
-use karyon_memory_ops::{Content, Entity, Properties, Recorded, Time, Valid, Vertex};
+use karyon_memory_ops::{
+    Content, Entity, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
+};
 use karyon_types::{AgentId, LeaseId, Position, Tick};
 
 use crate::records::{Done, Happening, name_of};
@@ -61,6 +63,12 @@ impl Model {
         self.position += 1;
     }
 
+    /// Takes in a memory of another log; positions are those of that log.
+    pub fn remember(&mut self, memory: &Memory) {
+        let Memory { write: Write { entity, valid, content }, recorded } = memory.clone();
+        self.add(entity, Version { valid, content, recorded });
+    }
+
     fn recorded(&self, agent: u64, step: u64, output: Option<u16>) -> Recorded {
         Recorded {
             position: Position(self.position),
@@ -107,7 +115,7 @@ impl Model {
         let mut moments: BTreeSet<Time> = versions
             .flat_map(|version| [Some(version.valid.from), version.valid.to])
             .flatten()
-            .flat_map(|bound| [Some(bound), before(bound)])
+            .flat_map(|bound| [Some(bound), just_before(bound)])
             .flatten()
             .filter(|moment| (first..=last).contains(moment))
             .collect();
@@ -203,7 +211,8 @@ fn order(version: &Version) -> (Time, Position, Option<u16>) {
     (version.valid.from, version.recorded.position, version.recorded.output)
 }
 
-fn before(moment: Time) -> Option<Time> {
+/// The moment before one.
+pub fn just_before(moment: Time) -> Option<Time> {
     match moment.nanos().checked_sub(1) {
         Some(nanos) => Time::new(moment.units(), nanos),
         None => Time::new(moment.units().checked_sub(1)?, 999_999_999),

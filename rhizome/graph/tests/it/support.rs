@@ -1,5 +1,6 @@
 //! Small logs on disk, and graphs beside them.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use karyon_graph::{CaughtUp, Graph};
@@ -7,6 +8,7 @@ use karyon_identity::SecretKey;
 use karyon_log::{Control, End, Genesis, Lane, Record, Seal, SegmentHeader, segment_file};
 use karyon_log_writer::{Block, FileStorage, Writer};
 use karyon_types::{Hash, LogId};
+use redb::ReadableDatabase as _;
 use tempfile::TempDir;
 
 /// A key that everybody knows.
@@ -38,26 +40,33 @@ pub fn control(control: Control) -> Block {
 
 /// A data directory of a test: a log, and a graph that may be there.
 pub struct Data {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Deletes the folder; `None`: another process does.
+    _own: Option<TempDir>,
 }
 
 impl Data {
     pub fn new() -> Data {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("inputs")).unwrap();
-        Data { folder }
+        Data { folder: folder.path().into(), _own: Some(folder) }
+    }
+
+    /// That of another process.
+    pub fn at(folder: &Path) -> Data {
+        Data { folder: folder.into(), _own: None }
     }
 
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.folder.join("log")
     }
 
     pub fn inputs(&self) -> PathBuf {
-        self.folder.path().join("inputs")
+        self.folder.join("inputs")
     }
 
     pub fn file(&self) -> PathBuf {
-        self.folder.path().join("memory").join("graph.redb")
+        self.folder.join("memory").join("graph.redb")
     }
 
     /// Writes a log anew: genesis, then each body in a commit of its own, the seal if `sealed`.
@@ -98,6 +107,30 @@ impl Data {
         let caught_up = self.catch_up(&mut graph);
         assert!(graph.is_current(&self.log()).unwrap());
         (caught_up, graph.read().unwrap().memory_root().unwrap())
+    }
+}
+
+/// The layout's number in the file of a graph that nobody has open.
+pub fn schema(data: &Data) -> u32 {
+    let table = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
+    let database = redb::Database::open(data.file()).unwrap();
+    let meta = database.begin_read().unwrap().open_table(table).unwrap();
+    u32::from_le_bytes(meta.get(b"schema".as_slice()).unwrap().unwrap().value().try_into().unwrap())
+}
+
+/// A real input; `None`, said visibly, where the folder is absent.
+pub fn dataset(name: &str) -> Option<String> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/datasets");
+    let folder = std::env::var_os("KARYON_DATASETS").map_or(beside.into(), PathBuf::from);
+    let file = folder.join(name);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Some(text),
+        Err(_) => {
+            // Straight to standard error: the test harness hides what passing tests print.
+            let skipped = format!("SKIPPED: {} is absent (set KARYON_DATASETS)\n", file.display());
+            std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+            None
+        }
     }
 }
 
