@@ -93,7 +93,7 @@ impl Graph {
     #[doc(hidden)]
     pub fn on(storage: impl StorageBackend) -> Result<Graph, GraphError> {
         let database = Open::Writing(Arc::new(guarded(|| file::on(storage))?));
-        Ok(Graph { database, path: None, replaced: None })
+        Ok(Graph::new(database, None, None))
     }
 
     /// A view of everything that is projected now; it stays as it is, whatever is projected
