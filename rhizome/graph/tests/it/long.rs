@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use karyon_graph::limits::SEAL_BYTES;
 use karyon_graph::{At, Direction, EntityId, Graph, Kind, Reader, View};
 use karyon_memory_ops::{Entity, Memory, Time, Vertex, Write};
 use karyon_types::{AgentId, LogId, Position};
@@ -16,15 +17,17 @@ use crate::histories::{HUB, Of, acts, contacts, happenings};
 use crate::model::{Model, just_before};
 use crate::support::{Data, with_genesis};
 
-/// Every graph of these tests. Settings of the storage that must not change an answer, such as
-/// how large a row may grow, vary here.
-fn empty() -> Graph {
-    Graph::in_memory().unwrap()
+/// How long segments are before they are sealed, bytes: each version for itself, a few, many.
+const SEALED: [usize; 5] = [1, 24, 60, 200, SEAL_BYTES];
+
+/// Every graph of these tests. Settings of the storage that must not change an answer vary here.
+fn empty(number: usize) -> Graph {
+    Graph::in_memory().unwrap().seal_bytes(SEALED[number % SEALED.len()])
 }
 
 /// Projects bodies in transactions of so many records, in blocks of so many.
 fn projected(bodies: &[Vec<u8>], cuts: &[(usize, usize)]) -> Reader {
-    let mut graph = empty();
+    let mut graph = empty(bodies.len() + cuts.len());
     let bodies = with_genesis(bodies);
     let mut projector = graph.projector(Path::new("")).unwrap();
     let (mut rest, mut cuts) = (bodies.as_slice(), cuts.iter().cycle());
