@@ -230,15 +230,15 @@ impl Sealed {
         };
         let mut rest = body.as_slice();
         let b = &mut rest;
-        let mut anchor = Open::new();
-        for _ in 0..varint::read(b)? {
+        let anchor = (0..varint::read(b)?).map(|_| {
             let near = read_near(b)?;
             let until = match varint::read(b)? {
                 0 => Time::MAX,
                 _ => read_time(b)?,
             };
-            anchor.insert(near, until);
-        }
+            Some((near, until))
+        });
+        let anchor = anchor.collect::<Option<Open>>()?;
         Some(Sealed { anchor, changes: read_changes(b)? })
     }
 
@@ -410,9 +410,14 @@ impl Looked<'_> {
 
     fn found(self) -> Vec<Near> {
         let Looked { window, name, open, mut during } = self;
-        let lasting = open.into_iter().filter(|(_, until)| lasts(*until, window.first));
-        during.extend(lasting.map(|(near, _)| near));
         let of_name = |near: &Near| name.is_none_or(|name| near.0 == name);
+        let lasting = open.into_iter().filter(|(_, until)| lasts(*until, window.first));
+        let lasting = lasting.map(|(near, _)| near).filter(of_name);
+        // Nearly always: they are in order already.
+        if during.is_empty() {
+            return lasting.collect();
+        }
+        during.extend(lasting);
         during.into_iter().filter(of_name).collect()
     }
 }

@@ -63,6 +63,7 @@ mod conflicts;
 mod error;
 mod file;
 mod graph;
+mod heads;
 mod import;
 mod indexes;
 mod keys;

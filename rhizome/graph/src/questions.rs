@@ -6,12 +6,13 @@ use karyon_memory_ops::Time;
 use karyon_types::{LogId, Position};
 
 use crate::GraphError;
+use crate::heads::Heads;
 use crate::keys::{self, EntityKey};
 use crate::meta::{Imported, Meta};
 use crate::model::{
     At, Direction, EntityId, FIRST_FOREIGN, Kind, Neighbour, Origin, Version, VertexId, View,
 };
-use crate::reader::Reader;
+use crate::reader::{Reader, Text};
 use crate::timeline::Timeline;
 use crate::walk::Span;
 
@@ -80,8 +81,8 @@ impl Reader {
         view: &View,
     ) -> Result<Vec<(EntityId, Version)>, GraphError> {
         let mut facts = Vec::new();
-        self.each_entity(subject, Kind::Fact, None, |key| {
-            if let Some(stored) = self.holding(&key, view)? {
+        self.each_entity(subject, Kind::Fact, None, |key, head| {
+            if let Some(stored) = self.holding_from(head, &key, view)? {
                 facts.push((self.entity_id(&key)?, self.version(&stored)?));
             }
             Ok(())
@@ -106,9 +107,11 @@ impl Reader {
             None => None,
         };
         let mut neighbours = Vec::new();
+        let (mut heads, mut text) = (Heads::new(&self.tables.heads), Text::default());
         let mut add = |key: &EntityKey, other: VertexId| {
-            if let Some(stored) = self.holding(key, view)? {
-                let (edge, version) = (self.entity_id(key)?, self.version(&stored)?);
+            let Some(head) = heads.get(key)? else { return Ok(()) };
+            if let Some(stored) = self.holding_from(head.value(), key, view)? {
+                let (edge, version) = (self.named(key, &mut text)?, self.version(&stored)?);
                 neighbours.push(Neighbour { edge, other, version });
             }
             Ok::<_, GraphError>(())
@@ -142,7 +145,7 @@ impl Reader {
             entities.push(EntityId::Vertex(vertex));
         }
         for kind in [Kind::Edge, Kind::Fact] {
-            self.each_entity(vertex, kind, None, |key| {
+            self.each_entity(vertex, kind, None, |key, _| {
                 entities.push(self.entity_id(&key)?);
                 Ok(())
             })?;
@@ -170,9 +173,9 @@ impl Reader {
         name: &str,
         view: &View,
     ) -> Result<Vec<(EntityId, Version)>, GraphError> {
-        let mut list = Vec::new();
+        let (mut list, mut text) = (Vec::new(), Text::default());
         self.each_holding(Whose::Own, kind, name, view, |key, stored| {
-            list.push((self.entity_id(key)?, self.version(stored)?));
+            list.push((self.named(key, &mut text)?, self.version(stored)?));
             Ok(())
         })?;
         Ok(list)
@@ -225,9 +228,11 @@ impl Reader {
         };
         let first = keys::by_name(kind, number, first, 0);
         let last = keys::by_name(kind, number, last, u64::MAX);
+        let mut heads = Heads::new(&self.tables.heads);
         for row in self.tables.by_name.range::<&[u8; 21]>(&first..=&last)? {
             let key = keys::entity_of_by_name(kind, row?.0.value());
-            let Some(stored) = self.holding(&key, view)? else { continue };
+            let Some(head) = heads.get(&key)? else { continue };
+            let Some(stored) = self.holding_from(head.value(), &key, view)? else { continue };
             let has_name = match kind {
                 Kind::Edge | Kind::Fact => true,
                 // It has had the label at some time.
@@ -248,14 +253,27 @@ impl Reader {
         entity: &EntityKey,
         view: &View,
     ) -> Result<Option<Stored>, GraphError> {
+        match self.tables.heads.get(&entity.0)? {
+            None => Ok(None),
+            Some(head) => self.holding_from(head.value(), entity, view),
+        }
+    }
+
+    /// The same for an entity whose open segment was read already.
+    fn holding_from(
+        &self,
+        head: &[u8],
+        entity: &EntityKey,
+        view: &View,
+    ) -> Result<Option<Stored>, GraphError> {
         let (first, last) = view.window();
         let span = Span { first, last, as_recorded: view.as_recorded };
         if first == last {
-            return self.holding_at(entity, &span);
+            return self.holding_at(head, entity, &span);
         }
         let mut timeline = Timeline::new(first, last);
         let mut best: Option<(i128, Stored)> = None;
-        self.walk(entity, &span, |meta, content| {
+        self.walk_from(head, entity, &span, |meta, content| {
             if timeline.is_full() {
                 return ControlFlow::Break(());
             }
@@ -275,9 +293,14 @@ impl Reader {
     }
 
     /// The same for a single moment: the first one that is met is the one.
-    fn holding_at(&self, entity: &EntityKey, span: &Span) -> Result<Option<Stored>, GraphError> {
+    fn holding_at(
+        &self,
+        head: &[u8],
+        entity: &EntityKey,
+        span: &Span,
+    ) -> Result<Option<Stored>, GraphError> {
         let mut found = None;
-        self.walk(entity, span, |meta, content| {
+        self.walk_from(head, entity, span, |meta, content| {
             if !meta.valid().contains(span.first) {
                 return ControlFlow::Continue(());
             }

@@ -24,6 +24,14 @@ pub struct Reader {
     _database: Open,
 }
 
+/// The name that was read last.
+#[derive(Default)]
+pub(crate) struct Text {
+    /// 0: none.
+    number: u32,
+    text: String,
+}
+
 type ReadLists<'a> = Lists<
     'a,
     ReadOnlyTable<&'static [u8; 9], &'static [u8]>,
@@ -183,20 +191,21 @@ impl Reader {
         Ok(names)
     }
 
-    /// The entities that begin at a vertex and ever had a version: its edges or facts, of one name
-    /// or all.
+    /// The entities that begin at a vertex and ever had a version, with their open segments: its
+    /// edges or facts, of one name or all.
     pub(crate) fn each_entity(
         &self,
         subject: VertexId,
         kind: Kind,
         name: Option<u32>,
-        mut visit: impl FnMut(EntityKey) -> Result<(), GraphError>,
+        mut visit: impl FnMut(EntityKey, &[u8]) -> Result<(), GraphError>,
     ) -> Result<(), GraphError> {
         let (least, most) = name.map_or((0, u32::MAX), |name| (name, name));
         let first = EntityKey::new(subject.0, kind, least, 0);
         let last = EntityKey::new(subject.0, kind, most, u64::MAX);
         for row in self.tables.heads.range::<&[u8; 21]>(&first.0..=&last.0)? {
-            visit(EntityKey(*row?.0.value()))?;
+            let (key, row) = row?;
+            visit(EntityKey(*key.value()), row.value())?;
         }
         Ok(())
     }
@@ -249,16 +258,20 @@ impl Reader {
     }
 
     pub(crate) fn entity_id(&self, key: &EntityKey) -> Result<EntityId, GraphError> {
-        Ok(match key.kind().ok_or(GraphError::damaged("kind of entity"))? {
+        self.named(key, &mut Text::default())
+    }
+
+    /// The same for one of many, which mostly have the same name.
+    pub(crate) fn named(&self, key: &EntityKey, text: &mut Text) -> Result<EntityId, GraphError> {
+        let kind = key.kind().ok_or(GraphError::damaged("kind of entity"))?;
+        if kind != Kind::Vertex && text.number != key.name() {
+            *text = Text { number: key.name(), text: self.text(key.name())? };
+        }
+        let text = || text.text.clone();
+        Ok(match kind {
             Kind::Vertex => EntityId::Vertex(key.subject()),
-            Kind::Edge => EntityId::Edge {
-                from: key.subject(),
-                kind: self.text(key.name())?,
-                to: key.other(),
-            },
-            Kind::Fact => {
-                EntityId::Fact { subject: key.subject(), predicate: self.text(key.name())? }
-            }
+            Kind::Edge => EntityId::Edge { from: key.subject(), kind: text(), to: key.other() },
+            Kind::Fact => EntityId::Fact { subject: key.subject(), predicate: text() },
         })
     }
 

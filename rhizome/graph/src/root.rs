@@ -118,11 +118,11 @@ impl Reader {
         if self.first_entity(&own)? == Some(own) {
             entities.push((Kind::Vertex, String::new(), Vec::new(), own));
         }
-        self.each_entity(id, Kind::Edge, None, |key| {
+        self.each_entity(id, Kind::Edge, None, |key, _| {
             entities.push((Kind::Edge, self.text(key.name())?, self.identity(key.other())?, key));
             Ok(())
         })?;
-        self.each_entity(id, Kind::Fact, None, |key| {
+        self.each_entity(id, Kind::Fact, None, |key, _| {
             entities.push((Kind::Fact, self.text(key.name())?, Vec::new(), key));
             Ok(())
         })?;

@@ -45,10 +45,23 @@ impl Reader {
         &self,
         entity: &EntityKey,
         span: &Span,
+        visit: impl FnMut(&Meta, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), GraphError> {
+        match self.tables.heads.get(&entity.0)? {
+            None => Ok(()),
+            Some(row) => self.walk_from(row.value(), entity, span, visit),
+        }
+    }
+
+    /// The same for an entity whose open segment was read already.
+    pub(crate) fn walk_from(
+        &self,
+        head: &[u8],
+        entity: &EntityKey,
+        span: &Span,
         mut visit: impl FnMut(&Meta, &[u8]) -> ControlFlow<()>,
     ) -> Result<(), GraphError> {
-        let Some(row) = self.tables.heads.get(&entity.0)? else { return Ok(()) };
-        let head = Segment::read(row.value()).ok_or_else(damaged)?;
+        let head = Segment::read(head).ok_or_else(damaged)?;
         let header = head.header;
         if each(head, span, &mut visit)?.is_break() {
             return Ok(());
