@@ -174,6 +174,9 @@ impl Messages {
     }
 }
 
+/// By sender (true) or receiver: the others, with the messages.
+type Partners<'m> = BTreeMap<(u64, bool), Vec<(u64, &'m [Mark])>>;
+
 /// A version that is the `count`th of these, counted from 1.
 fn is_mark(version: &Version, marks: &[Mark], count: usize) {
     let Mark { begins, position } = marks[count - 1];
@@ -191,8 +194,7 @@ fn check_messages(every: usize) {
     let graph = project(messages.steps());
     let people = messages.people();
     assert_eq!(people.len(), 1_899);
-    // By sender (true) or receiver: the others, with the messages.
-    let mut partners: BTreeMap<(u64, bool), Vec<(u64, &[Mark])>> = BTreeMap::new();
+    let mut partners = Partners::new();
     for ((from, to), marks) in &messages.pairs {
         partners.entry((*from, true)).or_default().push((*to, marks));
         partners.entry((*to, false)).or_default().push((*from, marks));
