@@ -11,10 +11,12 @@
 //! - "karyon, log": the records of the mutations in the log, which is kept besides.
 //! - "sqlite": blocks of the file, everything brought into the tables: current rows and past rows
 //!   (`karyon_benches::versioned`).
-//! - "fjall, tables": its tables after a whole compaction, LZ4 below the first levels; "files":
-//!   blocks of all its files, the journal too, which it gives back when it is long enough.
+//! - "fjall, tables": its tables after a whole compaction, LZ4 below the first levels, or without
+//!   any; "files": blocks of all its files, the journal too, which it gives back when it is long
+//!   enough.
 //!
-//! Peers: as named; each keeps each version as a full copy.
+//! Peers: as named; each keeps each version as a full copy. LZ4 sees that copies which lie in one
+//! block are alike.
 //! Durability: all was written durably.
 //! Unit: bytes a version.
 //! Does not mean: that the sides keep the same: Karyon has the record's position, tick, agent,
@@ -76,10 +78,13 @@ fn measure(load: &str, writes: Vec<Write>) {
     sqlite.insert(&rows, BATCH);
     tell("sqlite", sqlite.bytes());
     drop(sqlite);
-    let mut fjall = Fjall::new(FOLDER);
-    fjall.insert(&rows, BATCH);
-    fjall.settle();
-    let (tables, files) = fjall.bytes();
-    tell("fjall, tables", tables);
-    tell("fjall, files", files);
+    for (name, mut fjall) in
+        [("fjall", Fjall::new(FOLDER)), ("fjall without LZ4", Fjall::uncompressed(FOLDER))]
+    {
+        fjall.insert(&rows, BATCH);
+        fjall.settle();
+        let (tables, files) = fjall.bytes();
+        tell(&format!("{name}, tables"), tables);
+        tell(&format!("{name}, files"), files);
+    }
 }

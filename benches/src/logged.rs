@@ -30,6 +30,7 @@ impl Logged {
         let folder = TempDir::new_in(folder).expect("cargo makes the folder for temporary files");
         let key = Arc::new(SecretKey::from_seed([7; 32]).expect("a seed that is not zero"));
         let header = SegmentHeader { log: LogId([0x11; 16]), node_key: key.public_key() };
+        std::fs::create_dir(log(&folder)).expect("the folder is empty");
         let files = Arc::new(DiskFolder::new(&log(&folder)));
         let writer =
             Writer::open(files, &header, key, 1, &End::of_new_log(), WriterOptions::default());

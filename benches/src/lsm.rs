@@ -8,9 +8,10 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
+use fjall::config::CompressionPolicy;
 use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _,
-    Snapshot,
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    Readable as _, Snapshot,
 };
 use karyon_memory_ops::Valid;
 use tempfile::TempDir;
@@ -39,13 +40,24 @@ pub struct Fjall {
 impl Fjall {
     /// An empty database below `folder`.
     pub fn new(folder: &str) -> Fjall {
+        Fjall::open(folder, KeyspaceCreateOptions::default)
+    }
+
+    /// One that compresses nothing: its copies are full ones.
+    pub fn uncompressed(folder: &str) -> Fjall {
+        Fjall::open(folder, || {
+            let none = CompressionPolicy::all(CompressionType::None);
+            KeyspaceCreateOptions::default().data_block_compression_policy(none)
+        })
+    }
+
+    fn open(folder: &str, options: impl Fn() -> KeyspaceCreateOptions) -> Fjall {
         let folder = TempDir::new_in(folder).expect("cargo makes the folder for temporary files");
         let database = Database::builder(folder.path().join("fjall"))
             .cache_size(CACHE_BYTES)
             .open()
             .expect("the folder is empty");
-        let keyspace =
-            |name| database.keyspace(name, KeyspaceCreateOptions::default).expect("it is new");
+        let keyspace = |name| database.keyspace(name, &options).expect("it is new");
         Fjall {
             versions: keyspace("versions"),
             labels: keyspace("labels"),
