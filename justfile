@@ -25,6 +25,10 @@ house:
 bench *filter:
     cargo bench -p karyon-benches -- {{filter}}
 
+# DuckDB, CozoDB and Raphtory beside the memory, with the same load; needs Python and the network
+memory-peers *mutations:
+    scripts/memory_peers/run.sh {{mutations}}
+
 # Licences, bans, sources and advisories of the dependencies
 deny:
     cargo deny check

@@ -6,10 +6,11 @@
 //! two properties, as the agents of the rumour do.
 //! - "karyon recorded": the agents run; steps, gate, step records, blocks, signed commits.
 //! - "karyon recorded and projected": the same, then the log is read and projected.
-//! - "karyon projected": only the latter. "a transaction a block": the same, with a transaction
-//!   for every 64 KiB of log, about 1,000 versions, instead of every 32 MiB.
 //! - "sqlite": the same versions from memory into tables, in transactions of 1,000, or in one.
 //!   See `karyon_benches::sqlite` for its settings and what else was tried.
+//!
+//! The projection alone is `memory_rebuild`'s; transactions as small as SQLite's, and whole
+//! contents, are `memory_mutations`'.
 //!
 //! Durability: all. Karyon's log: each commit followed by fdatasync; its graph: redb's durable
 //! commits, in two phases. SQLite: WAL with synchronous=FULL. The clock stops when the last
@@ -26,13 +27,18 @@ use criterion::{BatchSize, BenchmarkId, SamplingMode, Throughput};
 use karyon_benches::history::Question;
 use karyon_benches::projected::{Projected, answers, neighbours, vertex};
 use karyon_benches::remember::memories;
-use karyon_benches::sqlite::{Row, Sqlite};
+use karyon_benches::rows::Row;
+use karyon_benches::sampling::is_asked_for;
+use karyon_benches::sqlite::Sqlite;
 use karyon_benches::{Done, Ring, Run, size};
 use karyon_graph::{Direction, View};
 
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
 fn main() {
+    if !is_asked_for("memory_write") {
+        return;
+    }
     let ring = Ring { agents: size(400, 10), hops: size(1_250, 20) };
     let done = Run::memories(ring, 2, FOLDER).go();
     let log = done.log();
@@ -62,17 +68,6 @@ fn main() {
             );
         });
     }
-    group.bench_function("karyon projected", |bencher| {
-        let graph = || Projected::new(FOLDER);
-        bencher.iter_batched(graph, |graph| graph.catch_up(&log), BatchSize::PerIteration);
-    });
-    group.bench_function("karyon projected, a transaction a block", |bencher| {
-        bencher.iter_batched(
-            || Projected::new(FOLDER),
-            |graph| graph.catch_up_by_blocks(&log),
-            BatchSize::PerIteration,
-        );
-    });
     for (name, transaction) in [("1000 a transaction", 1_000), ("one transaction", rows.len())] {
         group.bench_function(BenchmarkId::new("sqlite", name), |bencher| {
             bencher.iter_batched(

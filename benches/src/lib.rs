@@ -9,15 +9,26 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 
+pub mod aeong;
+pub mod audience;
+pub mod datasets;
+pub mod disk;
 mod governed;
 pub mod history;
 mod hop;
+pub mod load;
+pub mod logged;
+pub mod lsm;
 pub mod projected;
 pub mod remember;
 mod rivals;
+pub mod rows;
+pub mod sampling;
 mod spawner;
 pub mod sqlite;
 mod stepper;
+pub mod steps;
+pub mod versioned;
 
 use std::time::Duration;
 

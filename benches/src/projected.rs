@@ -1,61 +1,90 @@
 //! The memory benches on Karyon: records in blocks, projected into a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use karyon_graph::limits::BATCH_BYTES;
-use karyon_graph::{Direction, EntityId, Graph, Neighbour, Reader, Version, VertexId, View};
-use karyon_log::{Cause, Output, Record, Walk};
-use karyon_log_writer::limits::BLOCK_BYTES;
+use karyon_graph::{
+    Direction, EntityId, Graph, Neighbour, Projector, Reader, Version, VertexId, View,
+};
+use karyon_log_writer::Block;
 use karyon_memory_ops::{Entity, Vertex, Write};
-use karyon_types::{AgentId, LeaseId};
+use karyon_types::AgentId;
 use tempfile::TempDir;
 
+use crate::audience::Requests;
+use crate::disk::allocated;
 use crate::history::{Answer, CONTACT, STATE};
+use crate::steps::{Steps, bodies};
+
+/// Transactions after which those who read beside them get the new views they asked for: views
+/// are made by whoever has the graph, between two projectors.
+const VIEWS_EACH: usize = 16;
 
 /// A graph in a file of its own. Dropping it deletes the file.
 pub struct Projected {
     graph: Graph,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// What a graph's file takes on the disk, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    /// Blocks of the file, while it is open.
+    pub open: u64,
+    /// Blocks of the file, closed: the database gives back what lies behind its last page.
+    pub closed: u64,
+    /// Keys and values in the database's leaves.
+    pub rows: u64,
+    /// What leads to them: branches, and headers of pages.
+    pub metadata: u64,
+    /// Room in pages that nothing uses.
+    pub unused: u64,
 }
 
 impl Projected {
     /// An empty graph below `folder`.
     pub fn new(folder: &str) -> Projected {
         let folder = TempDir::new_in(folder).expect("cargo makes the folder for temporary files");
-        let graph = Graph::open(&folder.path().join("graph.redb")).expect("the folder is empty");
-        Projected { graph, _folder: folder }
+        let graph = Graph::open(&file(&folder)).expect("the folder is empty");
+        Projected { graph, folder }
     }
 
-    /// Projects writes, each from a step of its own, as the records from position 0 on.
+    /// Projects writes, each from a step of its own, as the next records, in transactions as
+    /// large as the product's.
     pub fn fill(mut self, writes: impl Iterator<Item = Write>) -> Projected {
-        let (mut blocks, mut bytes) = (vec![Vec::new()], 0);
-        let mut projector = self.graph.projector(Path::new("")).expect("the graph is empty");
-        let mut project = |blocks: &[Vec<u8>]| {
-            let bodies: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
-            projector.apply(&bodies).expect("the disk works");
-        };
-        let mut write_bytes = Vec::new();
-        for (number, write) in (0..).zip(writes) {
-            if bytes >= BATCH_BYTES {
-                project(&blocks);
-                (blocks, bytes) = (vec![Vec::new()], 0);
+        let (mut steps, mut projector) = (Steps::default(), self.projector());
+        let mut bytes = Vec::new();
+        for write in writes {
+            if steps.bytes() >= BATCH_BYTES {
+                project(&mut projector, &steps.take());
             }
-            write_bytes.clear();
-            write.encode(&mut write_bytes).expect("it keeps to the bounds");
-            let outputs = vec![Output::Remembered { lease: LeaseId(1), write: &write_bytes }];
-            let (agent, cause) = (AgentId(1), Cause::Input(0));
-            let step = Record::Step { agent, step: number, cause, outputs };
-            if let Some(block) = blocks.last_mut() {
-                let before = block.len();
-                step.encode(block);
-                bytes += block.len() - before;
-            }
-            if blocks.last().is_some_and(|block| block.len() >= BLOCK_BYTES) {
-                blocks.push(Vec::new());
-            }
+            bytes.clear();
+            write.encode(&mut bytes).expect("it keeps to the bounds");
+            steps.push(&bytes);
         }
-        project(&blocks);
+        project(&mut projector, &steps.take());
+        drop(projector);
         self
+    }
+
+    /// Projects batches of records as they come, a transaction each, and hands out views to those
+    /// who ask for them.
+    pub fn follow(&mut self, mut batches: impl Iterator<Item = Vec<Block>>, requests: &Requests) {
+        let mut is_over = false;
+        while !is_over {
+            let mut projector = self.projector();
+            is_over = true;
+            for batch in batches.by_ref().take(VIEWS_EACH) {
+                project(&mut projector, &batch);
+                is_over = false;
+            }
+            drop(projector);
+            requests.answer(|| self.reader());
+        }
+    }
+
+    fn projector(&mut self) -> Projector<'_> {
+        self.graph.projector(Path::new("")).expect("the graph can be read")
     }
 
     /// Projects a log to its end, as the product does it.
@@ -64,22 +93,43 @@ impl Projected {
         self
     }
 
-    /// Projects a log to its end, one durable transaction a block.
-    pub fn catch_up_by_blocks(mut self, log: &Path) -> Projected {
-        let mut projector = self.graph.projector(Path::new("")).expect("the graph is empty");
-        let mut walk = Walk::open(log).expect("there is a log");
-        while let Some(group) = walk.next_group().expect("the log can be read") {
-            for block in group {
-                projector.apply(&[&block.body]).expect("the disk works");
-            }
-        }
-        self
-    }
-
     /// A held view.
     pub fn reader(&self) -> Reader {
         self.graph.read().expect("the graph can be read")
     }
+
+    /// Closes the graph and looks at its file.
+    pub fn stored(self) -> Stored {
+        let Projected { graph, folder } = self;
+        let file = file(&folder);
+        let open = allocated(&file);
+        drop(graph);
+        let closed = allocated(&file);
+        let database = redb::Database::open(&file).expect("it was closed well");
+        let stats = database.begin_write().and_then(|transaction| {
+            let stats = transaction.stats();
+            transaction.abort()?;
+            Ok(stats)
+        });
+        let stats = stats.expect("the disk works").expect("the database can be read");
+        Stored {
+            open,
+            closed,
+            rows: stats.stored_bytes(),
+            metadata: stats.metadata_bytes(),
+            unused: stats.fragmented_bytes(),
+        }
+    }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("graph.redb")
+}
+
+/// A transaction, durable when this returns. The records are in a durable log already: if the
+/// projector offers commits that are durable later, this line is the one to change.
+fn project(projector: &mut Projector<'_>, blocks: &[Block]) {
+    projector.apply(&bodies(blocks)).expect("the disk works");
 }
 
 /// The fact about an agent.
@@ -87,6 +137,11 @@ pub fn fact(reader: &Reader, serial: u64) -> EntityId {
     let subject = Vertex::Agent(AgentId(serial));
     let fact = Entity::Fact { subject, predicate: STATE.into() };
     reader.find(&fact).expect("the graph can be read").expect("each agent has one")
+}
+
+/// An agent's vertex as an entity.
+pub fn person(reader: &Reader, serial: u64) -> EntityId {
+    EntityId::Vertex(vertex(reader, serial))
 }
 
 /// An agent's vertex.

@@ -13,21 +13,22 @@
 //! allocates with the system's allocator. Built to use `fdatasync` in the place of `fsync`, and
 //! without memory statistics, it wrote no faster.
 
-use karyon_memory_ops::{Content, Entity, Valid, Vertex, Write};
-use karyon_types::AgentId;
+use karyon_memory_ops::Valid;
 use rusqlite::{Connection, Row as Found, Statement, params};
 use tempfile::TempDir;
 
+use crate::disk::allocated;
 use crate::history::{Answer, Question, time};
+use crate::rows::{Decoder, Row};
 
-/// - `locking_mode=exclusive`: no locks to take, since nobody else is there.
+/// - `locking_mode=exclusive`: no locks to take, since nobody else is there; where somebody is,
+///   `normal`.
 /// - `synchronous=full`: a transaction is on the disk when it returns.
 /// - A page cache as large as the one of Karyon's graph: everything fits.
 /// - Checkpoints every 64 MiB. Source: <https://www.sqlite.org/wal.html>, "Performance
 ///   Considerations".
 const SETTINGS: &str = "
     pragma page_size = 4096;
-    pragma locking_mode = exclusive;
     pragma journal_mode = wal;
     pragma synchronous = full;
     pragma cache_size = -262144;
@@ -86,77 +87,73 @@ const IN: &str = r#"
 /// The number of the only type of edges.
 const KIND: i64 = 1;
 
-/// A version as a row. An edge is one from `subject` to `other`.
-#[derive(Clone, Debug)]
-pub struct Row {
-    subject: i64,
-    other: i64,
-    valid_from: i64,
-    valid_to: Option<i64>,
-    tx: i64,
-    /// As Karyon encodes them; `None`: from then on the entity is no more.
-    properties: Option<Vec<u8>>,
-}
+/// The folder of a database's file. Dropping it deletes both.
+pub(crate) struct Home(TempDir);
 
-impl Row {
-    /// The row of a write that is recorded at a position.
-    pub fn new(position: u64, write: &Write) -> Row {
-        let serial = |vertex: &Vertex| match vertex {
-            Vertex::Agent(AgentId(serial)) => *serial as i64,
-            Vertex::Named(_) => unreachable!("only agents are remembered here"),
-        };
-        let (subject, other) = match &write.entity {
-            Entity::Edge { from, to, .. } => (serial(from), serial(to)),
-            Entity::Fact { subject, .. } => (serial(subject), 0),
-            Entity::Vertex(_) => unreachable!("only edges and facts are remembered here"),
-        };
-        let properties = match &write.content {
-            Content::Present { .. } => {
-                let before = prefix(write.entity.clone(), write.valid).len();
-                Some(encode(write).split_off(before))
-            }
-            Content::Ended => None,
-        };
-        Row {
-            subject,
-            other,
-            valid_from: write.valid.from.units(),
-            valid_to: write.valid.to.map(|to| to.units()),
-            tx: position as i64,
-            properties,
-        }
+impl Home {
+    pub(crate) fn new(below: &str) -> Home {
+        Home(TempDir::new_in(below).expect("cargo makes the folder for temporary files"))
     }
-}
 
-fn encode(write: &Write) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write.encode(&mut bytes).expect("it keeps to the bounds");
-    bytes
-}
+    pub(crate) fn connect(&self, locking: &str) -> Connection {
+        let path = self.0.path().join("memory.sqlite");
+        let connection = Connection::open(path).expect("the folder is there");
+        connection.pragma_update(None, "locking_mode", locking).expect("SQLite knows it");
+        connection.execute_batch(SETTINGS).expect("SQLite knows these");
+        connection
+    }
 
-/// What stands before the properties in a write's bytes. They come last, and their number takes
-/// one byte when there are none.
-fn prefix(entity: Entity, valid: Valid) -> Vec<u8> {
-    let mut bytes = encode(&Write { entity, valid, content: Content::with([]) });
-    bytes.pop();
-    bytes
+    pub(crate) fn allocated(&self) -> u64 {
+        allocated(self.0.path())
+    }
 }
 
 /// A database in a file of its own. Dropping it deletes the file.
 pub struct Sqlite {
     connection: Connection,
-    _folder: TempDir,
+    home: Home,
+}
+
+/// Another connection to a database, which writes while others read.
+pub struct SqliteWriter(Connection);
+
+impl SqliteWriter {
+    /// Inserts facts in one transaction, on the disk when this returns.
+    pub fn insert_facts(&mut self, rows: &[Row]) {
+        let connection = &self.0;
+        connection.execute_batch("begin immediate").expect("the disk works");
+        let mut insert = connection.prepare(INSERT_FACT).expect("SQLite understands it");
+        rows.iter().for_each(|row| insert_fact(&mut insert, row));
+        connection.execute_batch("commit").expect("the disk works");
+    }
 }
 
 impl Sqlite {
-    /// Empty tables below `folder`.
+    /// Empty tables below `folder`, for this connection alone.
     pub fn new(folder: &str) -> Sqlite {
-        let folder = TempDir::new_in(folder).expect("cargo makes the folder for temporary files");
-        let connection =
-            Connection::open(folder.path().join("memory.sqlite")).expect("the folder is empty");
-        connection.execute_batch(SETTINGS).expect("SQLite knows these");
+        Sqlite::open(folder, "exclusive")
+    }
+
+    /// Empty tables below `folder`, which a [`SqliteWriter`] may write to.
+    pub fn shared(folder: &str) -> Sqlite {
+        Sqlite::open(folder, "normal")
+    }
+
+    fn open(folder: &str, locking: &str) -> Sqlite {
+        let home = Home::new(folder);
+        let connection = home.connect(locking);
         connection.execute_batch(TABLES).expect("the database is empty");
-        Sqlite { connection, _folder: folder }
+        Sqlite { connection, home }
+    }
+
+    /// Somebody who writes to the same tables; for [`shared`](Sqlite::shared) ones.
+    pub fn writer(&self) -> SqliteWriter {
+        SqliteWriter(self.home.connect("normal"))
+    }
+
+    /// Goes on with a view of what is committed now.
+    pub fn renew(&self) {
+        self.execute("commit; begin");
     }
 
     /// Inserts edges in transactions of so many rows, each on the disk before the next one
@@ -194,10 +191,7 @@ impl Sqlite {
         self.execute("begin immediate");
         {
             let mut insert = self.prepare(INSERT_FACT);
-            for Row { subject, valid_from, valid_to, tx, properties, .. } in rows {
-                let row = params![subject, valid_from, valid_to, tx, properties];
-                insert.execute(row).expect("the disk works");
-            }
+            rows.for_each(|row| insert_fact(&mut insert, &row));
         }
         self.settle()
     }
@@ -225,18 +219,18 @@ impl Sqlite {
 
     /// The fact about an agent that holds.
     pub fn as_of(&self) -> AsOf<'_> {
-        AsOf { statement: self.prepare(AS_OF), content: Decoder::default() }
+        AsOf { statement: self.prepare(AS_OF), content: Decoder::plain() }
     }
 
     /// The fact about an agent that holds, as it was recorded up to a position.
     pub fn as_recorded(&self) -> AsOf<'_> {
-        AsOf { statement: self.prepare(AS_RECORDED), content: Decoder::default() }
+        AsOf { statement: self.prepare(AS_RECORDED), content: Decoder::plain() }
     }
 
     /// The contacts from an agent (`out`) or to it that hold.
     pub fn neighbours(&self, out: bool) -> Neighbours<'_> {
         let statement = self.prepare(if out { OUT } else { IN });
-        Neighbours { statement, content: Decoder::default() }
+        Neighbours { statement, content: Decoder::plain() }
     }
 
     fn prepare(&self, sql: &str) -> Statement<'_> {
@@ -246,6 +240,12 @@ impl Sqlite {
     fn execute(&self, sql: &str) {
         self.connection.execute_batch(sql).expect("the disk works");
     }
+}
+
+fn insert_fact(insert: &mut Statement<'_>, row: &Row) {
+    let Row { subject, valid_from, valid_to, tx, properties, .. } = row;
+    let row = params![subject, valid_from, valid_to, tx, properties];
+    insert.execute(row).expect("the disk works");
 }
 
 fn insert_edge(insert: &mut Statement<'_>, row: &Row) {
@@ -271,7 +271,7 @@ impl AsOf<'_> {
         };
         let mut rows = rows.expect("the database can be read");
         let row = rows.next().expect("the database can be read")?;
-        self.content.answer(row)
+        answer(&mut self.content, row)
     }
 }
 
@@ -292,37 +292,19 @@ impl Neighbours<'_> {
             let other: i64 = row.get(0).expect("a number");
             // The first version of each edge is the one that holds.
             if last.replace(other) != Some(other) {
-                answers.extend(self.content.answer(row));
+                answers.extend(answer(&mut self.content, row));
             }
         }
         answers
     }
 }
 
-/// Reads properties as Karyon reads a write, behind the start of some write.
-struct Decoder {
-    write: Vec<u8>,
-    prefix: usize,
-}
-
-impl Default for Decoder {
-    fn default() -> Decoder {
-        let fact = Entity::Fact { subject: Vertex::Agent(AgentId(1)), predicate: "x".into() };
-        let write = prefix(fact, Valid::since(time(0)));
-        Decoder { prefix: write.len(), write }
-    }
-}
-
-impl Decoder {
-    /// `None` for a version that says that the entity is no more.
-    fn answer(&mut self, row: &Found<'_>) -> Option<Answer> {
-        let properties = row.get_ref(4).expect("a column").as_blob_or_null().expect("bytes")?;
-        self.write.truncate(self.prefix);
-        self.write.extend_from_slice(properties);
-        let content = Write::decode(&self.write).expect("it was encoded").content;
-        let number = |column| row.get::<_, i64>(column).expect("a number");
-        let valid_to: Option<i64> = row.get(2).expect("a number or nothing");
-        let valid = Valid { from: time(number(1)), to: valid_to.map(time) };
-        Some(Answer { other: number(0) as u64, valid, position: number(3) as u64, content })
-    }
+/// `None` for a version that says that the entity is no more.
+fn answer(content: &mut Decoder, row: &Found<'_>) -> Option<Answer> {
+    let properties = row.get_ref(4).expect("a column").as_blob_or_null().expect("bytes")?;
+    let content = content.content(properties);
+    let number = |column| row.get::<_, i64>(column).expect("a number");
+    let valid_to: Option<i64> = row.get(2).expect("a number or nothing");
+    let valid = Valid { from: time(number(1)), to: valid_to.map(time) };
+    Some(Answer { other: number(0) as u64, valid, position: number(3) as u64, content })
 }

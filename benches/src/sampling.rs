@@ -1,0 +1,100 @@
+//! Figures that criterion does not give: percentiles of single answers, and sizes.
+//!
+//! They are printed in lines that begin with the name under which criterion would have printed
+//! them, and the filter that criterion takes chooses among them too.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crate::size;
+
+/// How often each question is timed for percentiles.
+const SAMPLES: u64 = 100_000;
+
+/// What follows each of criterion's options that take a value is no filter.
+const WITH_VALUE: [&str; 14] = [
+    "--color",
+    "--colour",
+    "--save-baseline",
+    "--baseline",
+    "--baseline-lenient",
+    "--load-baseline",
+    "--format",
+    "--profile-time",
+    "--sample-size",
+    "--warm-up-time",
+    "--measurement-time",
+    "--nresamples",
+    "--noise-threshold",
+    "--output-format",
+];
+
+/// Whether anything whose name begins with `group` may have been asked for: what is not needs no
+/// preparation.
+pub fn is_asked_for(group: &str) -> bool {
+    filter(std::env::args().skip(1)).is_none_or(|filter| {
+        let filter = filter.trim_start_matches('^');
+        group.contains(filter) || filter.starts_with(group)
+    })
+}
+
+fn filter(arguments: impl Iterator<Item = String>) -> Option<String> {
+    let mut before = String::new();
+    for argument in arguments {
+        let is_value = WITH_VALUE.contains(&before.as_str());
+        if !argument.starts_with('-') && !is_value {
+            return Some(argument);
+        }
+        before = argument;
+    }
+    None
+}
+
+/// Times each of 100,000 answers and prints the times that half of them, and 99 of 100, do not
+/// exceed. In each is the time that reading the clock takes, which `clock` prints.
+pub fn percentiles<T>(name: &str, mut ask: impl FnMut() -> T) {
+    if !is_asked_for(name) {
+        return;
+    }
+    let mut times: Vec<Duration> = (0..size(SAMPLES, 200))
+        .map(|_| {
+            let begun = Instant::now();
+            black_box(ask());
+            begun.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let at = |part: usize| {
+        let index = (times.len() * part / 1_000).min(times.len() - 1);
+        times.get(index).copied().unwrap_or_default()
+    };
+    println!("{name:<56} p50: {:?}  p99: {:?}  p99.9: {:?}", at(500), at(990), at(999));
+}
+
+/// Prints the percentiles of doing nothing.
+pub fn clock(group: &str) {
+    percentiles(&format!("{group}/clock"), || ());
+}
+
+/// Prints a figure.
+pub fn figure(name: &str, value: f64, unit: &str) {
+    println!("{name:<56} {value:.1} {unit}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_is_the_first_word_that_belongs_to_no_option() {
+        for (arguments, expected) in [
+            ("--bench", None),
+            ("--bench routed", Some("routed")),
+            ("--bench --sample-size 10 hub --noplot", Some("hub")),
+            ("--test --sample-size 10", None),
+        ] {
+            let found = filter(arguments.split(' ').map(str::to_owned));
+            assert_eq!(found.as_deref(), expected, "{arguments}");
+        }
+    }
+}
