@@ -250,5 +250,5 @@ fn summary(graph: &Graph) -> Result<Option<(Hash, Position)>, GraphError> {
 
 fn in_file(database: redb::Database, path: &Path) -> Graph {
     let database = Open::Writing(Arc::new(database));
-    Graph { database, path: Some(path.to_owned()), replaced: None }
+    Graph { database, path: Some(path.to_owned()), replaced: None, max_view_age: None }
 }

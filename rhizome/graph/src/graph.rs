@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use karyon_log::Place;
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::error::{GraphError, Rebuilt, guarded};
 use crate::file;
+use crate::limits::VIEW_AGE_MAX;
 use crate::projector::Projector;
 use crate::reader::Reader;
 use crate::tables::ReadTables;
@@ -21,6 +23,8 @@ pub struct Graph {
     pub(crate) path: Option<PathBuf>,
     /// Why the file was replaced by an empty one, until catching up has filled it.
     pub(crate) replaced: Option<Rebuilt>,
+    /// `None`: what is usual for a graph that is open so.
+    pub(crate) max_view_age: Option<Duration>,
 }
 
 /// The database; views hold it too, since it closes for all of them when it is dropped.
@@ -47,7 +51,7 @@ impl Graph {
             Err(other) => return Err(other),
         };
         let database = Open::Writing(Arc::new(database));
-        Ok(Graph { database, path: Some(path.to_owned()), replaced })
+        Ok(Graph { database, path: Some(path.to_owned()), replaced, max_view_age: None })
     }
 
     /// Opens a file for reading; several can at once. Nothing is written.
@@ -59,7 +63,12 @@ impl Graph {
     pub fn open_read_only(path: &Path) -> Result<Graph, GraphError> {
         let database = file::open_read_only(path)?;
         let path = Some(path.to_owned());
-        Ok(Graph { database: Open::Reading(Arc::new(database)), path, replaced: None })
+        Ok(Graph {
+            database: Open::Reading(Arc::new(database)),
+            path,
+            replaced: None,
+            max_view_age: None,
+        })
     }
 
     /// An empty graph in memory.
@@ -68,7 +77,7 @@ impl Graph {
     /// None that memory would give.
     pub fn in_memory() -> Result<Graph, GraphError> {
         let database = Open::Writing(Arc::new(file::in_memory()?));
-        Ok(Graph { database, path: None, replaced: None })
+        Ok(Graph { database, path: None, replaced: None, max_view_age: None })
     }
 
     /// A view of everything that is projected now; it stays as it is, whatever is projected
@@ -78,7 +87,23 @@ impl Graph {
     /// See [`GraphError`].
     pub fn read(&self) -> Result<Reader, GraphError> {
         Reader::new(&self.transaction()?, self.database.clone())
+            .map(|reader| reader.good_for(self.max_view_age()))
             .map_err(|error| error.in_file(self.path.as_deref()))
+    }
+
+    /// How old a view may become before questions on it are refused ([`GraphError::Aged`]):
+    /// [`VIEW_AGE_MAX`] of a graph that is open for writing. Where nobody writes, a view keeps
+    /// no space from being used, and may become as old as it likes.
+    pub fn max_view_age(&self) -> Duration {
+        self.max_view_age.unwrap_or(match self.database {
+            Open::Writing(_) => VIEW_AGE_MAX,
+            Open::Reading(_) => Duration::MAX,
+        })
+    }
+
+    /// Says how old views may become that are opened from now on.
+    pub fn set_max_view_age(&mut self, max_age: Duration) {
+        self.max_view_age = Some(max_age);
     }
 
     /// For records that come from elsewhere than a log's files. `inputs` is the folder with the

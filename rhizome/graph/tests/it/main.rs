@@ -9,6 +9,7 @@ mod healing;
 mod imports;
 mod model;
 mod namespaces;
+mod queries;
 mod records;
 mod rules;
 mod support;
