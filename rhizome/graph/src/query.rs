@@ -64,6 +64,22 @@ pub struct Query<'r, Q> {
 impl Reader {
     /// Begins a question: what is true now, as known now. That is what holds if nothing more is
     /// written ([`At::Now`]), by all that this view knows.
+    ///
+    /// ```
+    /// # fn near(reader: &karyon_graph::Reader, noon: karyon_memory_ops::Time) -> Result<(), karyon_graph::GraphError> {
+    /// use karyon_graph::{labelled, other, property};
+    ///
+    /// let ask = reader.ask().at(noon);
+    /// for ada in reader.vertices_named("ada")? {
+    ///     let often = property("count").ge(3).and(other(labelled("person")));
+    ///     let page = ask.neighbours(ada.id).outgoing().of_type("contact").filter(often).limit(20).fetch()?;
+    ///     for neighbour in page.items {
+    ///         println!("{:?} since {}", neighbour.other, neighbour.version.valid.from);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ask(&self) -> Ask<'_> {
         Ask { reader: self, view: View::NOW }
     }
@@ -151,7 +167,12 @@ impl<'r> Ask<'r> {
     /// The vertices that are at most `hops` edges away, each once with its distance: breadth
     /// first, at each distance by number. Along edges in either direction unless told otherwise.
     pub fn khop(self, vertex: VertexId, hops: u32) -> Query<'r, Khop> {
-        self.query(Khop::from(vertex, hops))
+        self.khop_of(&[vertex], hops)
+    }
+
+    /// Like [`khop`](Ask::khop), with the distances from the nearest of several vertices.
+    pub fn khop_of(self, vertices: &[VertexId], hops: u32) -> Query<'r, Khop> {
+        self.query(Khop::from(vertices.to_vec(), hops))
     }
 
     /// The simple paths from one vertex to another: along edges that begin where the one before

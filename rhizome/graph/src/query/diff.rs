@@ -15,7 +15,7 @@ use crate::model::{EntityId, Kind, Version, VertexId, View};
 pub struct Diff {
     before: View,
     after: View,
-    of: Option<VertexId>,
+    of: Vec<VertexId>,
     named: Option<(Kind, String)>,
 }
 
@@ -46,7 +46,7 @@ pub enum Change {
 
 impl Diff {
     pub(super) fn between(before: View, after: View) -> Diff {
-        Diff { before, after, of: None, named: None }
+        Diff { before, after, of: Vec::new(), named: None }
     }
 }
 
@@ -79,9 +79,10 @@ fn group(entity: &EntityId) -> (Kind, &str) {
 }
 
 impl Query<'_, Diff> {
-    /// Only of what is about a vertex: itself, its facts, the edges that begin or end at it.
+    /// Only of what is about a vertex: itself, its facts, the edges that begin or end at it; said
+    /// of several, what is about any of them. This can be an imported one.
     pub fn of(mut self, vertex: VertexId) -> Self {
-        self.question.of = Some(vertex);
+        self.question.of.push(vertex);
         self
     }
 
@@ -126,8 +127,8 @@ impl Query<'_, Diff> {
     /// What is compared, in order, so that a page needs no more than what it shows.
     fn groups(&self) -> Result<Vec<Group>, GraphError> {
         let Diff { of, named, .. } = &self.question;
-        if let Some(of) = of {
-            return Ok(vec![Group::Of(*of)]);
+        if !of.is_empty() {
+            return Ok(vec![Group::Of(of.clone())]);
         }
         if let Some((kind, name)) = named {
             return Ok(vec![Group::Named(*kind, name.clone())]);
@@ -170,9 +171,13 @@ impl Query<'_, Diff> {
                     Kind::Vertex => both.map(|(entity, ..)| both_of(entity)).collect(),
                 }
             }
-            Group::Of(vertex) => {
-                let mut entities = reader.entities_of(*vertex)?;
+            Group::Of(vertices) => {
+                let mut entities = Vec::new();
+                for vertex in vertices {
+                    entities.append(&mut reader.entities_of(*vertex)?);
+                }
                 entities.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+                entities.dedup();
                 let mut both = entities.into_iter().map(both_of).collect::<Result<Vec<_>, _>>()?;
                 both.retain(|both| {
                     named.as_ref().is_none_or(|(kind, name)| has_name(both, *kind, name))
@@ -185,7 +190,7 @@ impl Query<'_, Diff> {
     fn matches(&self, Difference { entity, change }: &Difference) -> Result<bool, GraphError> {
         let (before, after) = change.versions();
         for version in [before, after].into_iter().flatten() {
-            if self.holds(&Matter::of(entity, &version.content))? {
+            if self.holds(&Matter::of(entity, version))? {
                 return Ok(true);
             }
         }
@@ -199,8 +204,8 @@ enum Group {
     Vertices,
     /// The own entities of a name.
     Named(Kind, String),
-    /// All that is about a vertex.
-    Of(VertexId),
+    /// All that is about any of these.
+    Of(Vec<VertexId>),
 }
 
 impl Group {

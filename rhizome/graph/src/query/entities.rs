@@ -43,7 +43,7 @@ fn rest_of<'e>(all: &'e [EntityId], behind: &EntityId) -> Result<&'e [EntityId],
 
 impl<Q> Query<'_, Q> {
     fn holds_of(&self, (entity, version): &(EntityId, Version)) -> Result<bool, GraphError> {
-        self.holds(&Matter::of(entity, &version.content))
+        self.holds(&Matter::of(entity, version))
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::ops::Not;
 
 use karyon_memory_ops::{Content, Properties, Value};
+use karyon_types::LogId;
 
 use super::Ask;
 use crate::GraphError;
-use crate::model::{EntityId, VertexId};
+use crate::model::{EntityId, Version, VertexId};
 
-/// What a version must be like. Made by [`property`], [`labelled`] and [`other`].
+/// What a version must be like. [`property`], [`labelled`] and [`other`] make most of them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     /// It has the property, and the property compares so.
@@ -26,6 +27,9 @@ pub enum Filter {
     Has(String),
     /// It has the label.
     Labelled(String),
+    /// It was imported from this log, or is an own one where there is none. Agents are called by
+    /// the numbers of the log that they come from, so whoever compares with one says which.
+    From(Option<LogId>),
     /// The vertex to which it leads, as it is at the time that is asked about, matches: a
     /// neighbour, the end of a listed edge. A vertex that is not there has neither labels nor
     /// properties; a fact or a vertex leads to none.
@@ -141,11 +145,13 @@ impl Filter {
             }
             Filter::Has(name) => matter.property(name).is_some(),
             Filter::Labelled(label) => matter.labels().is_some_and(|has| has.contains(label)),
+            Filter::From(log) => matter
+                .version
+                .is_some_and(|version| version.origin.as_ref().map(|origin| origin.log) == *log),
             Filter::Other(filter) => {
                 let Some(other) = matter.other else { return Ok(false) };
                 let version = ask.reader.get(&EntityId::Vertex(other), &ask.view)?;
-                let content = version.map_or(Content::Ended, |version| version.content);
-                filter.holds(ask, &Matter { content: &content, other: None })?
+                filter.holds(ask, &Matter { version: version.as_ref(), other: None })?
             }
             Filter::All(filters) => holds_all(filters, ask, matter)?,
             Filter::Any(filters) => {
@@ -171,23 +177,29 @@ impl Not for Filter {
 
 /// What a filter looks at.
 pub(super) struct Matter<'a> {
-    pub(super) content: &'a Content,
+    /// `None`: it is not there.
+    version: Option<&'a Version>,
     /// The vertex to which it leads.
-    pub(super) other: Option<VertexId>,
+    other: Option<VertexId>,
 }
 
 impl<'a> Matter<'a> {
     /// A version of an entity; an edge leads to its end.
-    pub(super) fn of(entity: &EntityId, content: &'a Content) -> Matter<'a> {
+    pub(super) fn of(entity: &EntityId, version: &'a Version) -> Matter<'a> {
         let other = match entity {
             EntityId::Edge { to, .. } => Some(*to),
             EntityId::Vertex(_) | EntityId::Fact { .. } => None,
         };
-        Matter { content, other }
+        Matter { version: Some(version), other }
+    }
+
+    /// A version of an edge that leads to `end`.
+    pub(super) fn towards(end: VertexId, version: &'a Version) -> Matter<'a> {
+        Matter { version: Some(version), other: Some(end) }
     }
 
     fn parts(&self) -> Option<(&'a BTreeSet<String>, &'a Properties)> {
-        match self.content {
+        match &self.version?.content {
             Content::Present { labels, properties } => Some((labels, properties)),
             Content::Ended => None,
         }

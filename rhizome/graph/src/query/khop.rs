@@ -13,7 +13,7 @@ use crate::model::{Direction, EntityId, Neighbour, Version, VertexId};
 #[derive(Clone)]
 pub struct Khop {
     pub(super) walk: Walk,
-    from: VertexId,
+    from: Vec<VertexId>,
     hops: u32,
     max_vertices: usize,
     max_edges: usize,
@@ -44,7 +44,7 @@ pub struct Hops {
 }
 
 impl Khop {
-    pub(super) fn from(from: VertexId, hops: u32) -> Khop {
+    pub(super) fn from(from: Vec<VertexId>, hops: u32) -> Khop {
         Khop {
             walk: Walk::along(Direction::Both),
             from,
@@ -90,8 +90,9 @@ impl Query<'_, Khop> {
     fn look(&self) -> Result<(Vec<Hop>, Option<Cut>), GraphError> {
         let Khop { walk, from, hops, max_vertices, max_edges } = &self.question;
         let (mut found, mut looked_at) = (Vec::new(), 0);
-        let mut met = HashSet::from([*from]);
-        let mut frontier = vec![*from];
+        let mut frontier = from.clone();
+        frontier.sort_unstable();
+        let mut met: HashSet<VertexId> = frontier.iter().copied().collect();
         for distance in 1..=*hops {
             let mut here = BTreeMap::new();
             let mut cut = None;

@@ -123,6 +123,6 @@ impl Query<'_, Neighbours> {
 
     fn matches(&self, found: &Found) -> Result<bool, GraphError> {
         let Neighbour { other, version, .. } = &found.neighbour;
-        self.holds(&Matter { content: &version.content, other: Some(*other) })
+        self.holds(&Matter::towards(*other, version))
     }
 }

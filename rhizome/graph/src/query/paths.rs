@@ -332,8 +332,8 @@ impl Query<'_, Paths> {
         }
         let mut matching = Vec::with_capacity(beginnings.len());
         for version in beginnings {
-            let matter = Matter { content: &version.content, other: Some(end) };
-            if version.content != Content::Ended && self.holds(&matter)? {
+            let is_there = version.content != Content::Ended;
+            if is_there && self.holds(&Matter::towards(end, &version))? {
                 matching.push(version);
             }
         }

@@ -64,6 +64,6 @@ impl<Q> Query<'_, Q> {
 
     /// Whether an edge is followed to `end`.
     pub(super) fn follows(&self, edge: &Neighbour, end: VertexId) -> Result<bool, GraphError> {
-        self.holds(&Matter { content: &edge.version.content, other: Some(end) })
+        self.holds(&Matter::towards(end, &edge.version))
     }
 }

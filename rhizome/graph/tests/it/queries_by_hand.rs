@@ -249,3 +249,39 @@ fn what_was_written_again_is_no_change() {
     assert!(learned.iter().all(|found| matches!(found.change, Change::Appeared(_))));
     assert_eq!(learned.len(), 2);
 }
+
+/// A log that tells two memories of one place: both are there, and a page can lie between them.
+#[test]
+fn a_page_ends_between_two_memories_of_one_place() {
+    use crate::engrams::{agent as foreign, imported, mood, seal, since, value};
+    let twins = [mood(20, since(3), 1), mood(20, since(3), 2), mood(21, since(4), 3)];
+    let engrams = twins.map(|memory| seal(9, &[memory]));
+    let reader = imported(&engrams.each_ref().map(Vec::as_slice));
+    let log = Some(karyon_types::LogId([9; 16]));
+    let subject = reader.find_vertex(log, &foreign(1)).unwrap().unwrap();
+    let id = EntityId::Fact { subject, predicate: "mood".into() };
+    let query = reader.ask().history(&id);
+    let whole = whole_and_in_pages!(1, query.clone(), |page| page);
+    assert_eq!(whole.len(), 3);
+    assert_eq!(whole[0].recorded, whole[1].recorded);
+    assert_ne!(value(&whole[0]), value(&whole[1]));
+    // Whence they come.
+    for (from, count) in [(log, 3), (None, 0), (Some(karyon_types::LogId([8; 16])), 0)] {
+        let found = query.clone().filter(Filter::From(from)).fetch().unwrap().items;
+        assert_eq!(found.len(), count, "{from:?}");
+    }
+}
+
+#[test]
+fn several_at_once() {
+    // 1 to 2 to 3, 4 to 3, and 5 to itself.
+    let known = network(&[edge(1, 2, 1), edge(2, 3, 1), edge(4, 3, 1), edge(5, 5, 1)]);
+    let id = |serial: u64| known.id(&agent(serial));
+    let ask = known.reader.ask();
+    let near = ask.khop_of(&[id(4), id(1)], 9).outgoing().fetch().unwrap().page.items;
+    let near: Vec<_> = near.iter().map(|hop| (hop.distance, hop.vertex)).collect();
+    assert_eq!(near, [(1, id(2)), (1, id(3))], "3 is nearer to 4");
+    let changed = ask.diff(time(0), time(1)).of(id(4)).of(id(3)).of(id(3)).fetch().unwrap().items;
+    let edge_id = |from, to| EntityId::Edge { from: id(from), kind: "met".into(), to: id(to) };
+    assert_eq!(ids(&changed), [edge_id(2, 3), edge_id(4, 3)], "each once");
+}
