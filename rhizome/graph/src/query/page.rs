@@ -280,7 +280,7 @@ mod tests {
             subject: VertexId(1000),
             predicate: "heard".into(),
         }));
-        assert_eq!(short.to_string().len(), 32);
+        assert_eq!(short.to_string().len(), 30);
     }
 
     #[test]

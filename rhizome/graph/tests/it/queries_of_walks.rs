@@ -4,21 +4,21 @@ use super::*;
 
 /// A small, dense graph of agents: edges at times, some of which end.
 fn networks() -> impl Strategy<Value = Vec<Write>> {
-    let agent = || (1..7u64).prop_map(|serial| Vertex::Agent(AgentId(serial)));
-    let kind = prop::sample::select(vec!["met", "knows"]);
+    let agent = || (1..6u64).prop_map(|serial| Vertex::Agent(AgentId(serial)));
+    let kind = prop::sample::select(vec!["met", "met", "met", "knows"]);
     let contents = prop_oneof![
         5 => (0..3i64).prop_map(|value| Content::Present {
             labels: BTreeSet::new(),
             properties: [("value".to_owned(), Value::Int(value))].into(),
         }),
-        1 => Just(Content::Ended),
+        2 => Just(Content::Ended),
     ];
     let write =
-        (agent(), kind, agent(), 0..6i64, contents).prop_map(|(from, kind, to, at, content)| {
+        (agent(), kind, agent(), 0..4i64, contents).prop_map(|(from, kind, to, at, content)| {
             let entity = Entity::Edge { from, kind: kind.to_owned(), to };
             Write { entity, valid: Valid::since(time(at)), content }
         });
-    prop::collection::vec(write, 0..24)
+    prop::collection::vec(write, 0..36)
 }
 
 /// Ways from each vertex: along which edge, to whom.
