@@ -167,6 +167,7 @@ fn pages<T: Clone + Debug>(
     loop {
         let page = fetch(next.as_ref()).unwrap();
         assert!(page.items.len() <= limit);
+        assert!(all.len() < 10_000, "pages lead in a circle");
         all.extend(page.items.clone());
         match page.next {
             None => return all,
