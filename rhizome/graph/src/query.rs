@@ -12,7 +12,7 @@
 //!
 //! Built on the questions of [`Reader`]; it knows nothing of the file's layout. What those
 //! gather, it filters and cuts: a limit bounds the answer, not the edges of a hub that are read
-//! for it.
+//! for it. Only a list is read no further than its page.
 
 mod diff;
 mod entities;

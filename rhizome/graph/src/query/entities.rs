@@ -1,5 +1,7 @@
 //! Questions about single entities and about all of a name.
 
+use std::ops::ControlFlow;
+
 use super::filter::Matter;
 use super::page::{Page, Place, VersionPlace};
 use super::{PageError, Query};
@@ -158,25 +160,26 @@ impl Query<'_, Facts> {
 }
 
 impl Query<'_, List> {
-    /// Answers it.
+    /// Answers it. A page costs what is on it, and what lies between and does not match.
     ///
     /// # Errors
     /// [`GraphError::Aged`], [`GraphError::Page`], and see [`GraphError`].
     pub fn fetch(&self) -> Result<Page<(EntityId, Version)>, GraphError> {
+        let List { kind, name } = &self.question;
         let behind = self.behind(|place| match place {
-            Place::Listed(entity) => Some(entity.clone()),
+            Place::Listed(entity) => ends_if_listed(entity, *kind, name),
             _ => None,
         })?;
-        let List { kind, name } = &self.question;
-        let list = self.ask.reader()?.list(*kind, name, &self.ask.view)?;
-        let rest =
-            list.into_iter().filter(|(entity, _)| behind.as_ref().is_none_or(|b| entity > b));
-        Page::fill(
-            rest.map(Ok),
-            self.limit,
-            |item| self.holds_of(item),
-            |item| Place::Listed(item.0.clone()),
-        )
+        let (reader, view) = (self.ask.reader()?, &self.ask.view);
+        let mut page = Page::empty();
+        reader.each_listed(*kind, name, view, behind, |entity, version| {
+            let item = (entity, version);
+            if !self.holds_of(&item)? {
+                return Ok(ControlFlow::Continue(()));
+            }
+            Ok(page.take(item, self.limit, |item| Place::Listed(item.0.clone())))
+        })?;
+        Ok(page)
     }
 
     /// How many match, whatever the limit and the page.
@@ -189,9 +192,24 @@ impl Query<'_, List> {
             return reader.count(*kind, name, &self.ask.view);
         }
         let mut count = 0;
-        for item in reader.list(*kind, name, &self.ask.view)? {
-            count += u64::from(self.holds_of(&item)?);
-        }
+        reader.each_listed(*kind, name, &self.ask.view, None, |entity, version| {
+            count += u64::from(self.holds_of(&(entity, version))?);
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(count)
+    }
+}
+
+/// Between which vertices an entity lies; `None`: it is not in the list of this name. A vertex
+/// lies at itself, and may have lost its label since.
+fn ends_if_listed(entity: &EntityId, kind: Kind, name: &str) -> Option<(VertexId, VertexId)> {
+    const NOBODY: VertexId = VertexId(0);
+    match (entity, kind) {
+        (EntityId::Vertex(vertex), Kind::Vertex) => Some((*vertex, NOBODY)),
+        (EntityId::Edge { from, kind, to }, Kind::Edge) => (kind == name).then_some((*from, *to)),
+        (EntityId::Fact { subject, predicate }, Kind::Fact) => {
+            (predicate == name).then_some((*subject, NOBODY))
+        }
+        (EntityId::Vertex(_) | EntityId::Edge { .. } | EntityId::Fact { .. }, _) => None,
     }
 }

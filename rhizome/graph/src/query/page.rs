@@ -1,6 +1,7 @@
 //! Pages: where an answer was cut, as a text that leads on.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use karyon_memory_ops::Time;
@@ -90,19 +91,33 @@ impl<T> Page<T> {
         mut holds: impl FnMut(&T) -> Result<bool, GraphError>,
         place: impl Fn(&T) -> Place,
     ) -> Result<Page<T>, GraphError> {
-        let mut page = Page { items: Vec::new(), next: None };
+        let mut page = Page::empty();
         for item in items {
             let item = item?;
-            if !holds(&item)? {
-                continue;
-            }
-            if limit.is_some_and(|limit| page.items.len() >= limit) {
-                page.next = page.items.last().map(|last| PageToken(place(last)));
+            if holds(&item)? && page.take(item, limit, &place).is_break() {
                 break;
             }
-            page.items.push(item);
         }
         Ok(page)
+    }
+
+    pub(super) fn empty() -> Page<T> {
+        Page { items: Vec::new(), next: None }
+    }
+
+    /// Takes one more item, if there is room for it.
+    pub(super) fn take(
+        &mut self,
+        item: T,
+        limit: Option<usize>,
+        place: impl Fn(&T) -> Place,
+    ) -> ControlFlow<()> {
+        if limit.is_some_and(|limit| self.items.len() >= limit) {
+            self.next = self.items.last().map(|last| PageToken(place(last)));
+            return ControlFlow::Break(());
+        }
+        self.items.push(item);
+        ControlFlow::Continue(())
     }
 
     pub(super) fn map<U>(self, to: impl FnMut(T) -> U) -> Page<U> {

@@ -155,6 +155,8 @@ fn a_page_of_another_question_is_refused() {
     };
     refused(ask.neighbours(two).after(tokens[4].as_ref().unwrap()).fetch().map(|_| ()));
     refused(ask.get_all(&ids[1..]).after(tokens[0].as_ref().unwrap()).fetch().map(|_| ()));
+    refused(ask.list(Kind::Fact, "a").after(tokens[3].as_ref().unwrap()).fetch().map(|_| ()));
+    refused(ask.list(Kind::Edge, "knows").after(tokens[3].as_ref().unwrap()).fetch().map(|_| ()));
     refused(ask.history(&ids[1]).after(tokens[1].as_ref().unwrap()).fetch().map(|_| ()));
 }
 
