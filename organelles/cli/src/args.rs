@@ -24,8 +24,8 @@ pub(crate) use authority::{
 };
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
-    Count, Direction, Engram, Export, Form, Get, History, Import, Inspect, List, Looking, Memory,
-    Neighbours, Plot, Rebuild, Why,
+    Count, Diff, Direction, Edges, Engram, Export, Form, Get, History, Import, Inspect, Khop, List,
+    Looking, Memory, Narrowing, Neighbours, Paths, Plot, Rebuild, Why,
 };
 pub(crate) use process::{
     Fork, InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy, Tree,

@@ -130,6 +130,7 @@ impl From<GraphError> for CliError {
     fn from(error: GraphError) -> CliError {
         match error {
             GraphError::Log(error) => error.into(),
+            GraphError::Page(error) => CliError::failure(format!("--after: {}", words(&error))),
             damaged @ GraphError::Damaged { .. } => CliError::failure(words(&damaged))
                 .with_hint("`karyon memory rebuild --data DIR` builds it anew from the log"),
             other => CliError::failure(words(&other)),

@@ -4,10 +4,13 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use karyon_engram::EngramError;
 use karyon_log::LogError;
 use karyon_types::Position;
+
+use crate::query::PageError;
 
 /// Why the graph gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,21 @@ pub enum GraphError {
     /// The graph was opened for reading only.
     #[error("the memory was opened for reading only")]
     ReadOnly,
+    /// A question was put to a view that has become too old. Only
+    /// [`Reader::ask`](crate::Reader::ask) looks at the age.
+    #[error(
+        "this view of the memory was opened {age:.1?} ago, and is good for {max_age:?}: a held view \
+         keeps the file from using its space again; open a new one, or allow a greater age"
+    )]
+    Aged {
+        /// How long ago it was opened.
+        age: Duration,
+        /// How old it may become.
+        max_age: Duration,
+    },
+    /// An answer cannot be continued where it was said.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use karyon_log::Place;
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend};
 
 use crate::error::{GraphError, Rebuilt, guarded};
 use crate::file;
-use crate::limits::SEAL_BYTES;
+use crate::limits::{SEAL_BYTES, VIEW_AGE_MAX};
 use crate::projector::Projector;
 use crate::reader::Reader;
 use crate::tables::ReadTables;
@@ -24,6 +25,8 @@ pub struct Graph {
     pub(crate) replaced: Option<Rebuilt>,
     /// How long a segment is before it is sealed, bytes.
     seal_bytes: usize,
+    /// `None`: what is usual for a graph that is open so.
+    pub(crate) max_view_age: Option<Duration>,
 }
 
 /// The database; views hold it too, since it closes for all of them when it is dropped.
@@ -35,7 +38,8 @@ pub(crate) enum Open {
 
 impl Graph {
     pub(crate) fn new(database: Open, path: Option<&Path>, replaced: Option<Rebuilt>) -> Graph {
-        Graph { database, path: path.map(Path::to_owned), replaced, seal_bytes: SEAL_BYTES }
+        let path = path.map(Path::to_owned);
+        Graph { database, path, replaced, seal_bytes: SEAL_BYTES, max_view_age: None }
     }
 
     /// Seals segments of another length than [`SEAL_BYTES`]: what answers cost and what the file
@@ -103,7 +107,23 @@ impl Graph {
     /// See [`GraphError`].
     pub fn read(&self) -> Result<Reader, GraphError> {
         Reader::new(&self.transaction()?, self.database.clone())
+            .map(|reader| reader.good_for(self.max_view_age()))
             .map_err(|error| error.in_file(self.path.as_deref()))
+    }
+
+    /// How old a view may become before questions on it are refused ([`GraphError::Aged`]):
+    /// [`VIEW_AGE_MAX`] of a graph that is open for writing. Where nobody writes, a view keeps
+    /// no space from being used, and may become as old as it likes.
+    pub fn max_view_age(&self) -> Duration {
+        self.max_view_age.unwrap_or(match self.database {
+            Open::Writing(_) => VIEW_AGE_MAX,
+            Open::Reading(_) => Duration::MAX,
+        })
+    }
+
+    /// Says how old views may become that are opened from now on.
+    pub fn set_max_view_age(&mut self, max_age: Duration) {
+        self.max_view_age = Some(max_age);
     }
 
     /// For records that come from elsewhere than a log's files. `inputs` is the folder with the

@@ -73,6 +73,7 @@ mod model;
 mod pending;
 mod project;
 mod projector;
+mod query;
 mod questions;
 mod reader;
 mod root;
@@ -92,5 +93,10 @@ pub use model::{
     At, Direction, EntityId, Kind, Neighbour, Origin, Version, VertexId, VertexInfo, View,
 };
 pub use projector::Projector;
+pub use query::{
+    Ask, Change, Comparison, Cut, Diff, Difference, Entities, Facts, Filter, Histories, History,
+    Hop, Hops, Khop, List, Neighbours, Page, PageError, PageToken, Path, Paths, PathsFound,
+    Property, Query, labelled, other, property,
+};
 pub use reader::Reader;
 pub use tables::TableSize;

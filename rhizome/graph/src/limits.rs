@@ -1,6 +1,8 @@
 //! Bounds of the projection, each with its unit and its reason. What a single memory may hold is
 //! bounded by `karyon_memory_ops::limits`.
 
+use std::time::Duration;
+
 /// Bytes of blocks that are projected in one transaction, which ends with a sync: what a kill can
 /// cost. Large enough that rows are inserted in long sorted runs: a batch of 32 MiB is a quarter
 /// faster than one of 8.
@@ -35,3 +37,23 @@ pub(crate) const SEGMENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// The same for the neighbours of a hub, of which each takes some 12 bytes.
 pub(crate) const LIST_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// How old a view of a graph that is open for writing may become before questions on it are
+/// refused, unless [`Graph::set_max_view_age`](crate::Graph::set_max_view_age) says otherwise. A
+/// held view keeps the database from using old pages again: at some 50,000 writes a second the
+/// file grows by about a gigabyte in this time.
+pub const VIEW_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Vertices that [`khop`](crate::Ask::khop) finds before it stops, unless told otherwise: some
+/// 40 MB of answer, and more than anybody reads.
+pub const HOP_VERTICES_MAX: usize = 100_000;
+
+/// Edges that [`khop`](crate::Ask::khop) and [`paths`](crate::Ask::paths) look at before they
+/// stop, unless told otherwise: a second or two of work and, for paths, some 100 bytes each.
+pub const EDGES_LOOKED_AT_MAX: usize = 500_000;
+
+/// Edges in a [path](crate::Ask::paths), unless told otherwise. Six lead from anybody to anybody
+/// in most networks of people, and each more multiplies the paths by the edges of a vertex.
+pub const PATH_EDGES_MAX: usize = 6;
+
+/// Paths that are told of, unless told otherwise.
+pub const PATHS_MAX: usize = 100;

@@ -1,6 +1,6 @@
 //! Questions to the graph: what holds, at which valid time, as recorded up to where.
 
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 use karyon_memory_ops::Time;
 use karyon_types::{LogId, Position};
@@ -173,12 +173,28 @@ impl Reader {
         name: &str,
         view: &View,
     ) -> Result<Vec<(EntityId, Version)>, GraphError> {
-        let (mut list, mut text) = (Vec::new(), Text::default());
-        self.each_holding(Whose::Own, kind, name, view, |key, stored| {
-            list.push((self.named(key, &mut text)?, self.version(stored)?));
-            Ok(())
+        let mut list = Vec::new();
+        self.each_listed(kind, name, view, None, |entity, version| {
+            list.push((entity, version));
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(list)
+    }
+
+    /// Goes through what [`list`](Reader::list) tells, behind the entity between these vertices if
+    /// they are given, for as long as it is visited.
+    pub(crate) fn each_listed(
+        &self,
+        kind: Kind,
+        name: &str,
+        view: &View,
+        behind: Option<(VertexId, VertexId)>,
+        mut visit: impl FnMut(EntityId, Version) -> Result<ControlFlow<()>, GraphError>,
+    ) -> Result<(), GraphError> {
+        let mut text = Text::default();
+        self.each_holding(Whose::Own, kind, name, view, behind, |key, stored| {
+            visit(self.named(key, &mut text)?, self.version(stored)?)
+        })
     }
 
     /// How many own entities of a name hold: as many as [`list`](Reader::list) tells.
@@ -205,31 +221,38 @@ impl Reader {
         view: &View,
     ) -> Result<u64, GraphError> {
         let mut count = 0;
-        self.each_holding(whose, kind, name, view, |_, _| {
+        self.each_holding(whose, kind, name, view, None, |_, _| {
             count += 1;
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(count)
     }
 
-    /// Goes through the entities of a name that hold, in the order of their keys.
+    /// Goes through the entities of a name that hold, in the order of their keys; not through
+    /// those up to the one between `behind`, subject and other.
     fn each_holding(
         &self,
         whose: Whose,
         kind: Kind,
         name: &str,
         view: &View,
-        mut visit: impl FnMut(&EntityKey, &Stored) -> Result<(), GraphError>,
+        behind: Option<(VertexId, VertexId)>,
+        mut visit: impl FnMut(&EntityKey, &Stored) -> Result<ControlFlow<()>, GraphError>,
     ) -> Result<(), GraphError> {
         let Some(number) = self.name(name)? else { return Ok(()) };
         let (first, last) = match whose {
             Whose::Own => (0, FIRST_FOREIGN - 1),
             Whose::Imported => (FIRST_FOREIGN, u64::MAX),
         };
-        let first = keys::by_name(kind, number, first, 0);
-        let last = keys::by_name(kind, number, last, u64::MAX);
+        let first = match behind {
+            Some((subject, other)) => {
+                Bound::Excluded(keys::by_name(kind, number, subject.0, other.0))
+            }
+            None => Bound::Included(keys::by_name(kind, number, first, 0)),
+        };
+        let last = Bound::Included(keys::by_name(kind, number, last, u64::MAX));
         let mut heads = Heads::new(&self.tables.heads);
-        for row in self.tables.by_name.range::<&[u8; 21]>(&first..=&last)? {
+        for row in self.tables.by_name.range::<&[u8; 21]>((first.as_ref(), last.as_ref()))? {
             let key = keys::entity_of_by_name(kind, row?.0.value());
             let Some(head) = heads.get(&key)? else { continue };
             let Some(stored) = self.holding_from(head.value(), &key, view)? else { continue };
@@ -240,8 +263,8 @@ impl Reader {
                     stored.meta.content(&stored.content).labels().any(|label| label == name)
                 }
             };
-            if has_name {
-                visit(&key, &stored)?;
+            if has_name && visit(&key, &stored)?.is_break() {
+                break;
             }
         }
         Ok(())

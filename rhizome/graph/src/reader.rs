@@ -11,6 +11,7 @@ use crate::file::{read_place, read_state};
 use crate::graph::Open;
 use crate::keys::{self, EntityKey, ListKey};
 use crate::model::{EntityId, FIRST_NAMED, Kind, VertexId, VertexInfo, View};
+use crate::query::Held;
 use crate::rows::read_vertex;
 use crate::state::State;
 use crate::tables::{ReadTables, TableSize};
@@ -20,6 +21,7 @@ pub struct Reader {
     pub(crate) tables: ReadTables,
     state: State,
     pub(crate) log: Option<LogId>,
+    pub(crate) held: Held,
     /// Behind the tables, so that it is dropped after them.
     _database: Open,
 }
@@ -44,7 +46,7 @@ impl Reader {
         let tables = ReadTables::open(transaction)?;
         let state = read_state(&tables)?;
         let log = read_place(&tables)?.map(|place| place.log);
-        Ok(Reader { tables, state, log, _database: database })
+        Ok(Reader { tables, state, log, held: Held::begin(), _database: database })
     }
 
     /// The next record that will be read: everything before it is in here.

@@ -75,7 +75,7 @@ impl Reader {
     }
 
     /// Own vertices that have entities, by identity.
-    fn each_own(
+    pub(crate) fn each_own(
         &self,
         mut visit: impl FnMut(VertexId) -> Result<(), GraphError>,
     ) -> Result<(), GraphError> {

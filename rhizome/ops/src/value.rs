@@ -51,6 +51,29 @@ impl Value {
     }
 }
 
+/// What a value can be made of, so that a comparison reads as it is meant.
+macro_rules! value_from {
+    ($($from:ty => |$it:ident| $value:expr;)*) => {
+        $(impl From<$from> for Value {
+            fn from($it: $from) -> Value {
+                $value
+            }
+        })*
+    };
+}
+
+value_from! {
+    bool => |it| Value::Bool(it);
+    i32 => |it| Value::Int(it.into());
+    u32 => |it| Value::Int(it.into());
+    i64 => |it| Value::Int(it);
+    f64 => |it| Value::Float(it);
+    &str => |it| Value::Text(it.to_owned());
+    String => |it| Value::Text(it);
+    Time => |it| Value::Time(it);
+    Vertex => |it| Value::Vertex(it);
+}
+
 /// The properties with every vertex in them replaced by what `name` says.
 ///
 /// # Errors

@@ -1,8 +1,10 @@
 //! Arguments of `karyon memory`, `karyon why` and `karyon engram`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use karyon_graph::limits::{HOP_VERTICES_MAX, PATH_EDGES_MAX, PATHS_MAX};
 
 /// How moments are written; shown by each command that takes one.
 const MOMENTS: &str = "Moments (T) are numbers as in the input (1082040961, 6.5), or dates in UTC \
@@ -13,6 +15,13 @@ const MOMENTS: &str = "Moments (T) are numbers as in the input (1082040961, 6.5)
 const VIEWS: &str = "A tick is a place in the record: --at tick:120 is --as-recorded tick:120. \
                      Quote records in a shell: --as-recorded '#1234'.";
 
+/// How conditions are written; shown by each command that takes one.
+const CONDITIONS: &str = "Conditions (COND), quoted in a shell: 'count' (there is such a \
+                          property), '!count' (there is none), 'count=3', 'count!=3', 'count<3', \
+                          'count<=3', 'count>3', 'count>=3'. The value is read as what the \
+                          property holds: a number, a moment (last>2004-05-01), a name, a text, \
+                          true, false or null; in double quotes as a name or a text.";
+
 #[derive(Subcommand)]
 pub(crate) enum Memory {
     /// What is known of an agent, or of an edge between two
@@ -21,6 +30,12 @@ pub(crate) enum Memory {
     History(History),
     /// Who is connected to an agent
     Neighbours(Neighbours),
+    /// Who is at most so many edges away from an agent
+    Khop(Khop),
+    /// How one gets from one agent to another, along edges
+    Paths(Paths),
+    /// What appeared, ended or changed from one moment to another
+    Diff(Diff),
     /// How many facts, edges or agents of a name there are
     Count(Count),
     /// Which facts, edges or agents of a name there are
@@ -48,6 +63,31 @@ pub(crate) struct Looking {
     pub(crate) between: Option<Vec<String>>,
 }
 
+/// Which of them to show.
+#[derive(ClapArgs)]
+pub(crate) struct Narrowing {
+    /// Only what has such a property; of several conditions all must hold
+    #[arg(long = "where", value_name = "COND", allow_hyphen_values = true)]
+    pub(crate) conditions: Vec<String>,
+    /// At most so many [default: all; 100 of a table on a terminal]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
+    /// Go on behind the answer that named this page
+    #[arg(long, value_name = "PAGE")]
+    pub(crate) after: Option<String>,
+}
+
+/// Which edges to follow.
+#[derive(ClapArgs)]
+pub(crate) struct Edges {
+    /// Only edges of this type, such as contact
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    /// Only edges that lead to something with this label, such as person
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) label: Option<String>,
+}
+
 /// In which form to answer.
 #[derive(ClapArgs)]
 #[group(multiple = false)]
@@ -71,6 +111,8 @@ pub(crate) struct Form {
 
 With --between: the last version that held; history shows all of them.
 
+{CONDITIONS}
+
 {MOMENTS} {VIEWS}"))]
 pub(crate) struct Get {
     /// Its name
@@ -80,6 +122,8 @@ pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) looking: Looking,
     #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
+    #[command(flatten)]
     pub(crate) form: Form,
 }
 
@@ -88,9 +132,12 @@ pub(crate) struct Get {
   karyon memory history 1276 --data runs/rumour-1
   karyon memory history 6268 1276 --data runs/rumour-1   (the edge from 6268 to 1276)
   karyon memory history 6268 1276 --between 1000 2000 --csv --data runs/rumour-1
+  karyon memory history 6268 1276 --where 'count>=3' --limit 10 --data runs/rumour-1
 
 A version is shown with the record that brought it; ask `karyon why` about that. With --at: the
 versions that had begun by then.
+
+{CONDITIONS}
 
 {MOMENTS} {VIEWS}"))]
 pub(crate) struct History {
@@ -100,6 +147,8 @@ pub(crate) struct History {
     pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
     #[command(flatten)]
     pub(crate) form: Form,
 }
@@ -119,7 +168,13 @@ pub(crate) enum Direction {
 #[command(after_help = format!("Examples:
   karyon memory neighbours 1276 --data runs/rumour-1
   karyon memory neighbours 1276 --direction in --at 2000 --data runs/rumour-1
+  karyon memory neighbours 1276 --where 'count>=3' --limit 20 --data runs/rumour-1
   karyon memory neighbours 1276 --dot --data runs/rumour-1 | dot -Tsvg -o 1276.svg
+
+First those that begin here, then those that end here. An answer that was cut names a page:
+--after PAGE goes on behind it.
+
+{CONDITIONS}
 
 {MOMENTS} {VIEWS}"))]
 pub(crate) struct Neighbours {
@@ -128,11 +183,128 @@ pub(crate) struct Neighbours {
     /// Which edges
     #[arg(long, value_enum, default_value = "both")]
     pub(crate) direction: Direction,
-    /// Only edges of this type, such as contact
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) kind: Option<String>,
+    #[command(flatten)]
+    pub(crate) edges: Edges,
     #[command(flatten)]
     pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon memory khop 1276 2 --data runs/rumour-1
+  karyon memory khop 1276 3 --direction out --at 2000 --csv --data runs/rumour-1
+  karyon memory khop 1276 2 --dot --data runs/rumour-1 | dot -Tsvg -o around.svg
+
+Each is shown once, with the least number of edges that lead there and the edge by which it was met
+first; with --where and --label only along edges that match. Breadth first: should there be more
+than --max-vertices, a note says so, and what is shown is nearest.
+
+{CONDITIONS}
+
+{MOMENTS} {VIEWS}"))]
+pub(crate) struct Khop {
+    /// Its name
+    pub(crate) id: String,
+    /// How many edges away
+    #[arg(value_name = "K")]
+    pub(crate) hops: u32,
+    /// Along which edges
+    #[arg(long, value_enum, default_value = "both")]
+    pub(crate) direction: Direction,
+    /// Stop looking when so many are found
+    #[arg(long, value_name = "N", default_value_t = HOP_VERTICES_MAX)]
+    pub(crate) max_vertices: usize,
+    #[command(flatten)]
+    pub(crate) edges: Edges,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon memory paths 6268 1276 --data runs/rumour-1
+  karyon memory paths 6268 1276 --time-respecting --at 2000 --data runs/rumour-1
+  karyon memory paths 6268 1276 --direction both --max-length 4 --json --data runs/rumour-1
+
+The shortest first, none through anybody twice. With --time-respecting: only those along which
+something could have been passed on, each edge taken when one of its versions began, none earlier
+than the one before. With --where and --label only along edges that match. What takes too long is
+ended, and a note says so.
+
+{CONDITIONS}
+
+{MOMENTS} {VIEWS}"))]
+pub(crate) struct Paths {
+    /// Where to begin
+    pub(crate) from: String,
+    /// Where to end
+    pub(crate) to: String,
+    /// Along which edges
+    #[arg(long, value_enum, default_value = "out")]
+    pub(crate) direction: Direction,
+    /// At most so many edges
+    #[arg(long, value_name = "N", default_value_t = PATH_EDGES_MAX)]
+    pub(crate) max_length: usize,
+    /// Only in the order of time
+    #[arg(long)]
+    pub(crate) time_respecting: bool,
+    /// At most so many paths
+    #[arg(long, value_name = "N", default_value_t = PATHS_MAX)]
+    pub(crate) limit: usize,
+    /// Only along edges that have such a property; of several conditions all must hold
+    #[arg(long = "where", value_name = "COND", allow_hyphen_values = true)]
+    pub(crate) conditions: Vec<String>,
+    #[command(flatten)]
+    pub(crate) edges: Edges,
+    #[command(flatten)]
+    pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = format!("Examples:
+  karyon memory diff 1000 2000 --data runs/rumour-1
+  karyon memory diff 2004-04-15 2004-05-01 --of 9 --data runs/messages
+  karyon memory diff 1000 2000 --what contact --where 'count>=3' --csv --data runs/rumour-1
+  karyon memory diff tick:5 tick:9 --data runs/rumour-1   (what was learned in between)
+
+What holds at T2 against what holds at T1: + appeared, - ended, ~ changed. What was written again
+and says the same is no change. Of everything that was not imported, or of an agent (--of), or of
+a name (--what). With --where: what matched or matches.
+
+{CONDITIONS}
+
+{MOMENTS} A tick is a place in the record: diff tick:5 tick:9 compares what was known then."))]
+pub(crate) struct Diff {
+    /// The moment before
+    #[arg(value_name = "T1", allow_hyphen_values = true)]
+    pub(crate) first: String,
+    /// The moment after
+    #[arg(value_name = "T2", allow_hyphen_values = true)]
+    pub(crate) second: String,
+    /// Only of an agent: itself, its facts, its edges
+    #[arg(long, value_name = "ID")]
+    pub(crate) of: Option<String>,
+    /// Only of a kind of fact (heard), a type of edge (contact), or a label (person)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) what: Option<String>,
+    /// The run's data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// As it was recorded up to this record ('#N' or N) or the end of a tick (tick:N)
+    #[arg(long, value_name = "POS")]
+    pub(crate) as_recorded: Option<String>,
+    #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
     #[command(flatten)]
     pub(crate) form: Form,
 }
@@ -142,8 +314,11 @@ pub(crate) struct Neighbours {
   karyon memory count heard --data runs/rumour-1
   karyon memory count heard --at 2000 --data runs/rumour-1
   karyon memory count contact --at 2004-05-01 --json --data runs/messages
+  karyon memory count contact --where 'count>=10' --data runs/messages
 
-What was imported is counted apart.
+What was imported is counted apart; with --where it is not counted.
+
+{CONDITIONS}
 
 {MOMENTS} {VIEWS}"))]
 pub(crate) struct Count {
@@ -151,6 +326,9 @@ pub(crate) struct Count {
     pub(crate) what: String,
     #[command(flatten)]
     pub(crate) looking: Looking,
+    /// Only what has such a property; of several conditions all must hold
+    #[arg(long = "where", value_name = "COND", allow_hyphen_values = true)]
+    pub(crate) conditions: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -164,8 +342,13 @@ pub(crate) struct Count {
   karyon memory list heard --at 2000 --data runs/rumour-1   (who knew by then)
   karyon memory list contact --csv --data runs/rumour-1
   karyon memory list person --json --data runs/rumour-1
+  karyon memory list contact --where 'count>=10' --limit 50 --data runs/messages
 
-What was imported is not listed.
+What was imported is not listed. On a terminal a table ends after 100 lines and says how many more
+there are; --json, --csv and what goes elsewhere are whole unless --limit says otherwise. An answer
+that was cut names a page: --after PAGE goes on behind it.
+
+{CONDITIONS}
 
 {MOMENTS} {VIEWS}"))]
 pub(crate) struct List {
@@ -173,6 +356,8 @@ pub(crate) struct List {
     pub(crate) what: String,
     #[command(flatten)]
     pub(crate) looking: Looking,
+    #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
     #[command(flatten)]
     pub(crate) form: Form,
 }
@@ -333,6 +518,9 @@ impl Memory {
             Memory::Get(args) => args.form.json,
             Memory::History(args) => args.form.json,
             Memory::Neighbours(args) => args.form.json,
+            Memory::Khop(args) => args.form.json,
+            Memory::Paths(args) => args.form.json,
+            Memory::Diff(args) => args.form.json,
             Memory::Count(args) => args.json,
             Memory::List(args) => args.form.json,
             Memory::Plot(args) => args.json,

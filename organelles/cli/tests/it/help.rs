@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 36] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -29,6 +29,16 @@ const COMMANDS: [&[&str]; 26] = [
     &["kill"],
     &["restart"],
     &["fork"],
+    &["memory", "get"],
+    &["memory", "history"],
+    &["memory", "neighbours"],
+    &["memory", "khop"],
+    &["memory", "paths"],
+    &["memory", "diff"],
+    &["memory", "count"],
+    &["memory", "list"],
+    &["memory", "plot"],
+    &["memory", "rebuild"],
 ];
 
 #[test]

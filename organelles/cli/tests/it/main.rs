@@ -25,6 +25,7 @@ mod key_command;
 mod keys;
 mod kill;
 mod memory;
+mod memory_asked;
 mod metrics;
 mod own;
 mod processes;

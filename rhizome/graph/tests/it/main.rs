@@ -14,6 +14,7 @@ mod imports;
 mod long;
 mod model;
 mod namespaces;
+mod queries;
 mod real;
 mod records;
 mod rules;

@@ -3,19 +3,23 @@
 use std::path::Path;
 
 use karyon_colony::names::nearest;
-use karyon_graph::{At, EntityId, Graph, GraphError, Kind, Reader, Version, VertexInfo, View};
+use karyon_graph::{
+    Ask, At, EntityId, Filter, Graph, GraphError, Kind, Reader, Version, VertexId, VertexInfo,
+    View, labelled, other,
+};
 use karyon_memory::{Item, Journal, Moment, is_without_log};
 use karyon_types::{Position, Tick};
 use serde_json::{Value as Json, json};
 
+use super::narrow::{Rest, filters, narrowed, turn};
 use super::show;
-use crate::args::{Count, Direction, Form, Get, History, List, Looking, Neighbours};
+use crate::args::{Count, Edges, Form, Get, History, List, Looking, Neighbours};
 use crate::error::{CliError, Code, words};
 use crate::output::{self, put};
 use crate::progress;
 
 /// Names that are suggested for one that is not there.
-const SUGGESTIONS: usize = 3;
+pub(super) const SUGGESTIONS: usize = 3;
 
 /// Opens the memory of a data directory, brought up to its log.
 pub(crate) fn open(data: &Path) -> Result<Graph, CliError> {
@@ -58,7 +62,12 @@ impl Asking {
         Ok(Asking { reader: graph.read()?, view, about })
     }
 
-    fn items(
+    /// The question, at the moment that is asked about.
+    pub(super) fn ask(&self) -> Ask<'_> {
+        self.reader.ask().with(self.view)
+    }
+
+    pub(super) fn items(
         &self,
         versions: impl IntoIterator<Item = (EntityId, Version)>,
     ) -> Result<Vec<Item>, CliError> {
@@ -68,7 +77,7 @@ impl Asking {
             .collect()
     }
 
-    fn about(&self, fields: &[(&str, Json)]) -> Json {
+    pub(super) fn about(&self, fields: &[(&str, Json)]) -> Json {
         let mut about = self.about.clone();
         for (name, value) in fields {
             put(&mut about, name, value.clone());
@@ -114,6 +123,11 @@ pub(crate) fn named(reader: &Reader, name: &str) -> Result<Vec<VertexInfo>, CliE
         return Err(unknown("agent", name, all_names(reader)?.iter().map(String::as_str)));
     }
     Ok(found)
+}
+
+/// The numbers of the vertices of a name, the own ones first.
+pub(super) fn ids_named(reader: &Reader, name: &str) -> Result<Vec<VertexId>, CliError> {
+    Ok(named(reader, name)?.into_iter().map(|vertex| vertex.id).collect())
 }
 
 /// The names of all vertices.
@@ -180,7 +194,7 @@ pub(crate) fn moment(text: &str, option: &str) -> Result<Moment, CliError> {
     text.parse().map_err(|error| CliError::failure(format!("{option}: {}", words(&error))))
 }
 
-fn position_of(text: &str, data: &Path) -> Result<Position, CliError> {
+pub(super) fn position_of(text: &str, data: &Path) -> Result<Position, CliError> {
     if let Some(tick) = text.strip_prefix("tick:").and_then(|tick| tick.parse().ok()) {
         return end_of_tick(Tick(tick), data);
     }
@@ -199,7 +213,7 @@ fn position_of(text: &str, data: &Path) -> Result<Position, CliError> {
 }
 
 /// The last record of a tick.
-fn end_of_tick(tick: Tick, data: &Path) -> Result<Position, CliError> {
+pub(super) fn end_of_tick(tick: Tick, data: &Path) -> Result<Position, CliError> {
     let journal = Journal::of(data, &mut |_| ())?;
     match journal.last_tick() {
         Some(last) if tick <= last => Ok(journal.end_of_tick(tick)?),
@@ -212,7 +226,7 @@ fn end_of_tick(tick: Tick, data: &Path) -> Result<Position, CliError> {
 /// Shows what was found. The memory is let go first: whoever reads the answer may take long.
 fn show_versions(
     asking: Asking,
-    versions: Vec<(EntityId, Version)>,
+    (versions, rest): (Vec<(EntityId, Version)>, Rest),
     form: &Form,
     fields: &[(&str, Json)],
     none: &str,
@@ -221,67 +235,102 @@ fn show_versions(
     let mut about = asking.about(fields);
     put(&mut about, "count", items.len());
     drop(asking);
-    show::items(&items, form, about, none);
+    show::items(&items, form, about, none, &rest);
     Ok(Code::Ok)
 }
 
 /// `karyon memory get`.
 pub(crate) fn get(args: &Get) -> Result<Code, CliError> {
     let asking = Asking::new(&args.looking)?;
-    let mut versions = Vec::new();
-    for entity in asking.meant(&args.id, args.to.as_deref())? {
-        if let Some(version) = asking.reader.get(&entity, &asking.view)? {
-            versions.push((entity, version));
-        }
-    }
+    let query = asking.ask().get_all(&asking.meant(&args.id, args.to.as_deref())?);
+    let found = turn(
+        &args.narrowing,
+        &args.form,
+        &asking.reader,
+        |filters, limit, after| narrowed(query.clone(), filters, limit, after).fetch(),
+        |(_, version)| vec![&version.content],
+    )?;
     let fields = [("id", json!(args.id)), ("to", json!(args.to))];
     let none = format!("nothing is known then of {}", words_of(&args.id, args.to.as_deref()));
-    show_versions(asking, versions, &args.form, &fields, &none)
+    show_versions(asking, found, &args.form, &fields, &none)
 }
 
 /// `karyon memory history`.
 pub(crate) fn history(args: &History) -> Result<Code, CliError> {
     let asking = Asking::new(&args.looking)?;
-    let mut versions = Vec::new();
-    for entity in asking.meant(&args.id, args.to.as_deref())? {
-        let history = asking.reader.history(&entity, &asking.view)?;
-        versions.extend(history.into_iter().map(|version| (entity.clone(), version)));
-    }
+    let query = asking.ask().histories(&asking.meant(&args.id, args.to.as_deref())?);
+    let found = turn(
+        &args.narrowing,
+        &args.form,
+        &asking.reader,
+        |filters, limit, after| narrowed(query.clone(), filters, limit, after).fetch(),
+        |(_, version)| vec![&version.content],
+    )?;
     let fields = [("id", json!(args.id)), ("to", json!(args.to))];
     let none = format!("there is no history of {}", words_of(&args.id, args.to.as_deref()));
-    show_versions(asking, versions, &args.form, &fields, &none)
+    show_versions(asking, found, &args.form, &fields, &none)
 }
 
 fn words_of(id: &str, to: Option<&str>) -> String {
     to.map_or(id.to_owned(), |to| format!("an edge from {id} to {to}"))
 }
 
+/// A query along the edges that are meant.
+macro_rules! along {
+    ($query:expr, $direction:expr, $edges:expr) => {{
+        let query = match $direction {
+            crate::args::Direction::Out => $query.outgoing(),
+            crate::args::Direction::In => $query.incoming(),
+            crate::args::Direction::Both => $query.both(),
+        };
+        match &$edges.kind {
+            Some(kind) => query.of_type(kind),
+            None => query,
+        }
+    }};
+}
+pub(super) use along;
+
+/// Refuses types and labels that are not there.
+pub(super) fn check_edges(reader: &Reader, edges: &Edges) -> Result<(), CliError> {
+    for (name, kind, what) in
+        [(&edges.kind, Kind::Edge, "type of edge"), (&edges.label, Kind::Vertex, "label")]
+    {
+        let Some(name) = name else { continue };
+        let names = reader.names(kind)?;
+        if !names.contains(name) {
+            return Err(unknown(what, name, names.iter().map(String::as_str)));
+        }
+    }
+    Ok(())
+}
+
+/// Only edges that lead to something with this label.
+pub(super) fn to_label(edges: &Edges) -> Option<Filter> {
+    edges.label.as_deref().map(|label| other(labelled(label)))
+}
+
 /// `karyon memory neighbours`.
 pub(crate) fn neighbours(args: &Neighbours) -> Result<Code, CliError> {
     let asking = Asking::new(&args.looking)?;
-    let direction = match args.direction {
-        Direction::Out => karyon_graph::Direction::Out,
-        Direction::In => karyon_graph::Direction::In,
-        Direction::Both => karyon_graph::Direction::Both,
-    };
-    if let Some(kind) = &args.kind {
-        let kinds = asking.reader.names(Kind::Edge)?;
-        if !kinds.contains(kind) {
-            return Err(unknown("type of edge", kind, kinds.iter().map(String::as_str)));
-        }
-    }
-    let mut versions = Vec::new();
-    for vertex in named(&asking.reader, &args.id)? {
-        let kind = args.kind.as_deref();
-        let found = asking.reader.neighbours(vertex.id, direction, kind, &asking.view)?;
-        versions.extend(found.into_iter().map(|neighbour| (neighbour.edge, neighbour.version)));
-    }
+    check_edges(&asking.reader, &args.edges)?;
+    let of = ids_named(&asking.reader, &args.id)?;
+    let query = along!(asking.ask().neighbours_of(&of), args.direction, args.edges);
+    let query = to_label(&args.edges).into_iter().fold(query, |query, label| query.filter(label));
+    let (found, rest) = turn(
+        &args.narrowing,
+        &args.form,
+        &asking.reader,
+        |filters, limit, after| narrowed(query.clone(), filters, limit, after).fetch(),
+        |neighbour| vec![&neighbour.version.content],
+    )?;
+    let edges = found.into_iter().map(|neighbour| (neighbour.edge, neighbour.version)).collect();
     let none = format!("{} is connected to nobody then", args.id);
-    show_versions(asking, versions, &args.form, &[("id", json!(args.id))], &none)
+    show_versions(asking, (edges, rest), &args.form, &[("id", json!(args.id))], &none)
 }
 
 /// What a name names.
-fn kind_of(reader: &Reader, what: &str) -> Result<(Kind, &'static str), CliError> {
+pub(super) fn kind_of(reader: &Reader, what: &str) -> Result<(Kind, &'static str), CliError> {
     let mut all = Vec::new();
     for (kind, word) in [(Kind::Fact, "fact"), (Kind::Edge, "edge"), (Kind::Vertex, "vertex")] {
         let names = reader.names(kind)?;
@@ -301,18 +350,29 @@ fn kind_of(reader: &Reader, what: &str) -> Result<(Kind, &'static str), CliError
 pub(crate) fn list(args: &List) -> Result<Code, CliError> {
     let asking = Asking::new(&args.looking)?;
     let (kind, word) = kind_of(&asking.reader, &args.what)?;
-    let versions = asking.reader.list(kind, &args.what, &asking.view)?;
+    let query = asking.ask().list(kind, &args.what);
+    let found = turn(
+        &args.narrowing,
+        &args.form,
+        &asking.reader,
+        |filters, limit, after| narrowed(query.clone(), filters, limit, after).fetch(),
+        |(_, version)| vec![&version.content],
+    )?;
     let none = format!("there is no {word} called {} then", args.what);
     let fields = [("what", json!(args.what)), ("kind", json!(word))];
-    show_versions(asking, versions, &args.form, &fields, &none)
+    show_versions(asking, found, &args.form, &fields, &none)
 }
 
 /// `karyon memory count`.
 pub(crate) fn count(args: &Count) -> Result<Code, CliError> {
     let asking = Asking::new(&args.looking)?;
     let (kind, word) = kind_of(&asking.reader, &args.what)?;
-    let count = asking.reader.count(kind, &args.what, &asking.view)?;
-    let imported = asking.reader.count_imported(kind, &args.what, &asking.view)?;
+    let filters = filters(&asking.reader, &args.conditions)?;
+    let count = narrowed(asking.ask().list(kind, &args.what), &filters, None, None).count()?;
+    let imported = match filters[..] {
+        [] => Some(asking.reader.count_imported(kind, &args.what, &asking.view)?),
+        _ => None,
+    };
     if args.json {
         output::json(&asking.about(&[
             ("what", json!(args.what)),
@@ -322,10 +382,11 @@ pub(crate) fn count(args: &Count) -> Result<Code, CliError> {
         ]));
     } else if args.csv {
         output::line("what,kind,count,imported");
+        let imported = imported.map_or(String::new(), |imported| imported.to_string());
         output::line(&format!("{},{word},{count},{imported}", output::csv_field(&args.what)));
     } else {
         output::line(&count.to_string());
-        if imported > 0 {
+        if let Some(imported) = imported.filter(|imported| *imported > 0) {
             output::note(&format!("note: and {imported} more that were imported"));
         }
     }

@@ -1,9 +1,12 @@
 //! `karyon memory`: what is known, as of any moment.
 
 mod ask;
+mod diff;
+mod narrow;
 mod plot;
 mod rebuild;
 pub(crate) mod show;
+mod walk;
 
 use crate::args::Memory;
 use crate::error::{CliError, Code};
@@ -16,6 +19,9 @@ pub(crate) fn execute(args: &Memory) -> Result<Code, CliError> {
         Memory::Get(args) => ask::get(args),
         Memory::History(args) => ask::history(args),
         Memory::Neighbours(args) => ask::neighbours(args),
+        Memory::Khop(args) => walk::khop(args),
+        Memory::Paths(args) => walk::paths(args),
+        Memory::Diff(args) => diff::execute(args),
         Memory::Count(args) => ask::count(args),
         Memory::List(args) => ask::list(args),
         Memory::Plot(args) => plot::execute(args),

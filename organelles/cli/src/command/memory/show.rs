@@ -4,6 +4,7 @@ use karyon_memory::{Item, Readable, Thing};
 use karyon_memory_ops::{Time, Value, Vertex};
 use serde_json::{Value as Json, json};
 
+use super::narrow::Rest;
 use crate::args::Form;
 use crate::output::{self, csv_field, hex, put};
 
@@ -11,11 +12,9 @@ use crate::output::{self, csv_field, hex, put};
 ///
 /// `about` is what the answer is about, as the fields of the JSON object; `none` is said to people
 /// when there is nothing.
-pub(crate) fn items(items: &[Item], form: &Form, about: Json, none: &str) {
+pub(super) fn items(items: &[Item], form: &Form, about: Json, none: &str, rest: &Rest) {
     if form.json {
-        let mut answer = about;
-        put(&mut answer, "items", items.iter().map(as_json).collect::<Vec<_>>());
-        output::json(&answer);
+        json_of(about, items.iter().map(as_json).collect(), rest);
     } else if form.csv {
         output::line(CSV_HEADER);
         items.iter().for_each(|item| output::line(&csv_row(item)));
@@ -24,8 +23,21 @@ pub(crate) fn items(items: &[Item], form: &Form, about: Json, none: &str) {
     } else if items.is_empty() {
         output::line(none);
     } else {
-        table(items);
+        aligned(items.iter().map(row).collect());
     }
+    if !form.json {
+        rest.note();
+    }
+}
+
+/// One object, with the page behind which there is more.
+pub(super) fn json_of(about: Json, items: Vec<Json>, rest: &Rest) {
+    let mut answer = about;
+    put(&mut answer, "items", items);
+    if let Some(next) = &rest.next {
+        put(&mut answer, "next", next.to_string());
+    }
+    output::json(&answer);
 }
 
 /// A moment for a machine; the beginning and the end of time have none.
@@ -36,7 +48,7 @@ pub(crate) fn moment(time: Time) -> Json {
     }
 }
 
-fn as_json(item: &Item) -> Json {
+pub(super) fn as_json(item: &Item) -> Json {
     let mut out = match &item.thing {
         Thing::Vertex { name } => json!({ "kind": "vertex", "subject": name }),
         Thing::Edge { from, kind, to } => {
@@ -111,7 +123,7 @@ pub(crate) fn value_words(value: &Value) -> String {
     }
 }
 
-fn properties_words(item: &Item) -> String {
+pub(super) fn properties_words(item: &Item) -> String {
     let Some((labels, properties)) = &item.content else { return "is no more".into() };
     let labels = labels.iter().map(|label| format!(":{label}"));
     let properties =
@@ -119,7 +131,7 @@ fn properties_words(item: &Item) -> String {
     labels.chain(properties).collect::<Vec<_>>().join("  ")
 }
 
-fn thing_words(thing: &Thing) -> String {
+pub(super) fn thing_words(thing: &Thing) -> String {
     match thing {
         Thing::Vertex { name } => name.clone(),
         Thing::Edge { from, kind, to } => format!("{from} -{kind}-> {to}"),
@@ -127,7 +139,7 @@ fn thing_words(thing: &Thing) -> String {
     }
 }
 
-fn valid_words(item: &Item) -> String {
+pub(super) fn valid_words(item: &Item) -> String {
     let from = match item.valid.from {
         Time::MIN => "always".into(),
         from => format!("since {}", Readable(from)),
@@ -135,33 +147,40 @@ fn valid_words(item: &Item) -> String {
     item.valid.to.map_or(from.clone(), |to| format!("{from} until {}", Readable(to)))
 }
 
-fn table(items: &[Item]) {
-    let rows: Vec<[String; 4]> = items
-        .iter()
-        .map(|item| {
-            let from = match item.origin {
-                None => format!("#{}", item.position.0),
-                Some(log) => format!(
-                    "#{} of log {log}, imported by #{}",
-                    item.recorded.position.0, item.position.0
-                ),
-            };
-            [thing_words(&item.thing), valid_words(item), properties_words(item), from]
-        })
-        .collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+/// An item as the cells of a table's line.
+pub(super) fn row(item: &Item) -> Vec<String> {
+    let from = match item.origin {
+        None => format!("#{}", item.position.0),
+        Some(log) => {
+            format!("#{} of log {log}, imported by #{}", item.recorded.position.0, item.position.0)
+        }
     };
-    let [a, b, c] = [0, 1, 2].map(|column| width(column).unwrap_or(0));
-    for [thing, valid, properties, record] in &rows {
-        output::line(&format!("{thing:a$}  {valid:b$}  {properties:c$}  {record}"));
+    vec![thing_words(&item.thing), valid_words(item), properties_words(item), from]
+}
+
+/// Lines whose cells stand below each other.
+pub(super) fn aligned(rows: Vec<Vec<String>>) {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in rows {
+        let Some((last, cells)) = row.split_last() else { continue };
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        output::line(&(line + last));
     }
 }
 
-const CSV_HEADER: &str = "kind,subject,predicate,object,valid_from,valid_to,labels,properties,\
+pub(super) const CSV_HEADER: &str = "kind,subject,predicate,object,valid_from,valid_to,labels,properties,\
                           record,tick,agent,step,output,lease,origin,imported";
 
-fn csv_row(item: &Item) -> String {
+pub(super) fn csv_row(item: &Item) -> String {
     let (kind, id, name, to) = match &item.thing {
         Thing::Vertex { name } => ("vertex", name.as_str(), "", ""),
         Thing::Edge { from, kind, to } => ("edge", from.as_str(), kind.as_str(), to.as_str()),
@@ -207,26 +226,30 @@ pub(crate) fn quoted(text: &str) -> String {
 
 fn dot(items: &[Item]) {
     output::line("digraph memory {");
-    for item in items {
-        let words = quoted(&format!("{}\n{}", properties_words(item), valid_words(item)));
-        // What was imported is not the own memory's.
-        let foreign = match item.origin {
-            Some(log) => format!(", color=grey, tooltip={}", quoted(&format!("of log {log}"))),
-            None => String::new(),
-        };
-        output::line(&match &item.thing {
-            Thing::Vertex { name } => format!("  {};", quoted(name)),
-            Thing::Edge { from, to, .. } => {
-                format!("  {} -> {} [label={words}{foreign}];", quoted(from), quoted(to))
-            }
-            Thing::Fact { subject, predicate } => {
-                let fact = quoted(&format!("{subject} {predicate}"));
-                format!(
-                    "  {fact} [shape=box];\n  {} -> {fact} [style=dashed, label={words}];",
-                    quoted(subject)
-                )
-            }
-        });
-    }
+    items.iter().for_each(|item| output::line(&dot_line(item, "")));
     output::line("}");
+}
+
+/// An item as a statement of Graphviz; `more` are attributes beside its own.
+pub(super) fn dot_line(item: &Item, more: &str) -> String {
+    let words = quoted(&format!("{}\n{}", properties_words(item), valid_words(item)));
+    // What was imported is not the own memory's.
+    let foreign = match item.origin {
+        Some(log) => format!(", color=grey, tooltip={}", quoted(&format!("of log {log}"))),
+        None => String::new(),
+    };
+    match &item.thing {
+        Thing::Vertex { name } if more.is_empty() => format!("  {};", quoted(name)),
+        Thing::Vertex { name } => format!("  {} [label={}{more}];", quoted(name), quoted(name)),
+        Thing::Edge { from, to, .. } => {
+            format!("  {} -> {} [label={words}{foreign}{more}];", quoted(from), quoted(to))
+        }
+        Thing::Fact { subject, predicate } => {
+            let fact = quoted(&format!("{subject} {predicate}"));
+            format!(
+                "  {fact} [shape=box];\n  {} -> {fact} [style=dashed, label={words}{more}];",
+                quoted(subject)
+            )
+        }
+    }
 }
