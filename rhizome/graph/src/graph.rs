@@ -30,6 +30,33 @@ pub(crate) enum Open {
     Reading(Arc<ReadOnlyDatabase>),
 }
 
+/// Opens views of a graph while somebody else projects into it.
+#[derive(Clone)]
+pub struct Views {
+    database: Open,
+    path: Option<PathBuf>,
+}
+
+impl Views {
+    /// See [`Graph::read`].
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn read(&self) -> Result<Reader, GraphError> {
+        Reader::new(&self.database.transaction()?, self.database.clone())
+            .map_err(|error| error.in_file(self.path.as_deref()))
+    }
+}
+
+impl Open {
+    fn transaction(&self) -> Result<ReadTransaction, GraphError> {
+        Ok(match self {
+            Open::Writing(database) => database.begin_read()?,
+            Open::Reading(database) => database.begin_read()?,
+        })
+    }
+}
+
 impl Graph {
     /// Opens a file for reading and writing; makes it, with its folder, if it is not there. A
     /// file that cannot be used is replaced by an empty one: catching up fills it again, and
@@ -77,8 +104,12 @@ impl Graph {
     /// # Errors
     /// See [`GraphError`].
     pub fn read(&self) -> Result<Reader, GraphError> {
-        Reader::new(&self.transaction()?, self.database.clone())
-            .map_err(|error| error.in_file(self.path.as_deref()))
+        self.views().read()
+    }
+
+    /// Opens views of this graph; like each of them, it keeps the file open.
+    pub fn views(&self) -> Views {
+        Views { database: self.database.clone(), path: self.path.clone() }
     }
 
     /// For records that come from elsewhere than a log's files. `inputs` is the folder with the
@@ -88,7 +119,7 @@ impl Graph {
     /// # Errors
     /// [`GraphError::ReadOnly`], and see [`GraphError`].
     pub fn projector(&mut self, inputs: &Path) -> Result<Projector<'_>, GraphError> {
-        let state = file::read_state(&ReadTables::open(&self.transaction()?)?)?;
+        let state = file::read_state(&ReadTables::open(&self.database.transaction()?)?)?;
         match &self.database {
             Open::Writing(database) => {
                 Ok(Projector::new(database, self.path.as_deref(), inputs, state))
@@ -99,14 +130,7 @@ impl Graph {
 
     /// Where in the log's files the projection stands.
     pub(crate) fn place(&self) -> Result<Option<Place>, GraphError> {
-        let tables = ReadTables::open(&self.transaction()?)?;
+        let tables = ReadTables::open(&self.database.transaction()?)?;
         file::read_place(&tables)
-    }
-
-    fn transaction(&self) -> Result<ReadTransaction, GraphError> {
-        Ok(match &self.database {
-            Open::Writing(database) => database.begin_read()?,
-            Open::Reading(database) => database.begin_read()?,
-        })
     }
 }

@@ -61,6 +61,7 @@ mod catch_up;
 mod conflicts;
 mod error;
 mod file;
+mod follow;
 mod graph;
 mod import;
 mod keys;
@@ -80,9 +81,10 @@ mod timeline;
 pub use catch_up::{CaughtUp, Rebuild, rebuild};
 pub use conflicts::Conflict;
 pub use error::{GraphError, ImportError, Rebuilt};
-pub use graph::Graph;
+pub use follow::Following;
+pub use graph::{Graph, Views};
 pub use model::{
     At, Direction, EntityId, Kind, Neighbour, Origin, Version, VertexId, VertexInfo, View,
 };
-pub use projector::Projector;
+pub use projector::{Durability, Projector};
 pub use reader::Reader;
