@@ -63,9 +63,9 @@ pub(super) fn follow(shared: &Shared) -> Option<Graph> {
 
 impl Shared {
     fn give_up(&self, graph: Option<Graph>, why: String) {
-        self.is_over(Over::GaveUp(why));
         self.remove_file();
         drop(graph);
+        self.is_over(Over::GaveUp(why));
     }
 
     /// Follows the log, from where the graph stands.
@@ -134,12 +134,12 @@ impl Shared {
         }
         state.position = position.0;
         self.position.store(position.0, Ordering::Release);
+        self.shown.memory.records.store(position.0, Ordering::Relaxed);
         // Whoever holds it goes on to; nobody else keeps its pages.
         let old = state.view.take();
         drop(state);
         self.changed.notify_all();
         drop(old);
-        self.shown.memory.records.store(position.0, Ordering::Relaxed);
     }
 
     #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests have something to do"))]
