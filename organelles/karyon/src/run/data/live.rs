@@ -206,9 +206,8 @@ impl Run {
         let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());
         let ended = self.go(config, grant, orders, &mut node.recorder);
         drop((answering, heard));
-        let is_complete = |ended: &(karyon_runtime::Outcome<Member>, _)| {
-            ended.0.ending == Ending::Completed
-        };
+        let is_complete =
+            |ended: &(karyon_runtime::Outcome<Member>, _)| ended.0.ending == Ending::Completed;
         if let Some(memory) = memory.as_ref().filter(|_| !ended.as_ref().is_ok_and(is_complete)) {
             memory.discard();
         }
