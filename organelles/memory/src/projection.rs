@@ -43,11 +43,11 @@ pub enum ProjectionError {
     #[error("the run is over, and its memory does not follow the log any more")]
     Over,
     /// What was waited for did not come in time.
-    #[error("the memory has not come to record {position} in {}", waited.as_millis())]
+    #[error("the memory has not come to record {position} within {} ms", waited.as_millis())]
     Late {
         /// What was waited for.
         position: Position,
-        /// How long, in milliseconds.
+        /// How long.
         waited: Duration,
     },
     /// The log does not hold what was asked for.

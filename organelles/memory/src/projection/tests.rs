@@ -303,3 +303,29 @@ fn the_walk_of_the_test_is_the_log_that_is_written() {
     while walk.next_group().unwrap().is_some() {}
     assert_eq!((walk.end().records, walk.end().commits), (log.records(), 4));
 }
+
+#[test]
+fn what_is_finished_becomes_the_memory_and_is_whole_also_where_the_projector_failed() {
+    for fails in [None, Some(Moment::Filled), Some(Moment::Committed)] {
+        let (mut log, data) = (Log::of(4), tempfile::tempdir().unwrap());
+        let probe = fails.map(|moment| fails_at(moment, 2));
+        let projection = log.projection(data.path(), |shared| shared.probe = probe);
+        projection.wait_for(Position(log.records()), PATIENCE).unwrap();
+        // The rest is read from the directory.
+        log.write(3);
+        let bytes = log.disk.0.lock().unwrap().bytes.clone();
+        std::fs::create_dir(log_folder(data.path())).unwrap();
+        std::fs::write(log_folder(data.path()).join(segment_name(0)), bytes).unwrap();
+        let fresh = projection.finish().unwrap();
+        assert_eq!(fresh.read().unwrap().memory_root().unwrap(), log.root());
+        assert!(matches!(projection.read(), Err(ProjectionError::Over)));
+        fresh.install().unwrap();
+        projection.discard();
+        let file = memory_file(data.path());
+        assert!(file.with_extension("blake3").exists(), "{fails:?}: it is not checked");
+        let graph = Graph::open_read_only(&file).unwrap();
+        assert!(graph.is_current(&log_folder(data.path())).unwrap());
+        assert_eq!(graph.read().unwrap().memory_root().unwrap(), log.root());
+        assert!(!run_file(data.path()).exists());
+    }
+}

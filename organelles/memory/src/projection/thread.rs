@@ -14,6 +14,7 @@ use crate::limits::{DURABLE_EVERY, LOOK_EVERY, RESTARTS, RESTARTS_IN_PLACE};
 use crate::stretches::{Stretch, Stretches};
 
 /// A moment of a transaction, at which tests let it fail.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// Before the log is read.
@@ -109,16 +110,19 @@ impl Shared {
 
     /// One transaction of what is durable.
     fn project(&self, following: &mut Following<'_>, end: Position) -> Result<(), GraphError> {
+        #[cfg(test)]
         self.at(Moment::Before);
         following.set_durability(Durability::None);
         let any = following.project_to(end, self.batch_bytes, &mut |blocks| {
             self.lock().coming = blocks.iter().filter_map(Stretch::of).collect();
+            #[cfg(test)]
             self.at(Moment::Filled);
         })?;
         if !any {
             let what = format!("the log ends at record {}, though more are durable", end.0);
             return Err(GraphError::Log(io::Error::new(ErrorKind::UnexpectedEof, what).into()));
         }
+        #[cfg(test)]
         self.at(Moment::Committed);
         self.tell(following.position());
         Ok(())
@@ -142,11 +146,10 @@ impl Shared {
         drop(old);
     }
 
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests have something to do"))]
-    fn at(&self, _moment: Moment) {
-        #[cfg(test)]
+    #[cfg(test)]
+    fn at(&self, moment: Moment) {
         if let Some(probe) = &self.probe {
-            probe(_moment);
+            probe(moment);
         }
     }
 }
