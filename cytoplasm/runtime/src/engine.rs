@@ -391,7 +391,7 @@ impl Leader {
             let ending = match (idle || self.held >= MAX_HELD, waits && !self.recorder.repeats()) {
                 (true, _) if !has_news => self.wait_for_orders(ground)?,
                 (false, true) if !has_news => self.wait_for_receipts(ground)?,
-                _ => self.wait_for_pace(ground)?,
+                _ => self.wait_for_turn(ground, next)?,
             };
             if let Some(ending) = ending {
                 if ending != Ending::Halted {
@@ -541,6 +541,9 @@ impl Leader {
             self.names.ask(&mut outcome.names);
             recalls.append(&mut outcome.recalls);
             effects.append(&mut outcome.effects);
+            if std::mem::take(&mut outcome.remembered) {
+                self.recalls.remember();
+            }
             self.recorder.append(&outcome.records, outcome.count)?;
             sent += outcome.sent;
             passed += std::mem::take(&mut outcome.passed);

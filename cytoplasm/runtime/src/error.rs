@@ -139,6 +139,16 @@ pub enum RunError {
         /// Why not.
         why: String,
     },
+    /// The memory does not follow the log.
+    #[error(
+        "the memory cannot follow the log ({tick}): {why}; what is recorded is kept, and the run can be resumed"
+    )]
+    Memory {
+        /// In front of which tick that was found.
+        tick: Tick,
+        /// Why not.
+        why: String,
+    },
     /// The runtime itself failed: the node halts, and is resumed from its log.
     #[error("the runtime failed: {0}")]
     Runtime(String),

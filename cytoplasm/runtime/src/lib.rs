@@ -87,7 +87,8 @@ pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use snapshot::{Every, Keep, Snapshot, SnapshotFolder, Snapshots, Start};
 pub use tally::{Tallied, Tally};
 pub use terms::{
-    Born, Counts, Ending, KINDS_MAX, Limits, Outcome, Population, Progress, RunConfig, SMALL_TICK,
+    Born, Counts, Ending, Followed, KINDS_MAX, Limits, Outcome, Population, Progress, RunConfig,
+    SMALL_TICK,
 };
 pub use trees::{ROOT, TreeError};
 pub use watchdog::{STEP_LIMIT, Stuck, Watch};

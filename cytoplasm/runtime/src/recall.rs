@@ -53,7 +53,8 @@ pub struct Asked<'a> {
     pub query: &'a [u8],
 }
 
-/// Answers what agents ask of the memory.
+/// The memory of a run, as the run knows it: it answers what agents ask, and says whether it keeps up
+/// with what is written.
 pub trait Recaller: Send {
     /// The answer: a function of the committed log up to `prefix` and of what is asked, at most
     /// [`ANSWER_BYTES_MAX`] bytes. What cannot be understood has an answer that says so.
@@ -61,6 +62,20 @@ pub trait Recaller: Send {
     /// # Errors
     /// Why there is no memory to ask; that ends the run.
     fn answer(&mut self, prefix: Prefix, asked: &Asked<'_>) -> Result<Vec<u8>, String>;
+
+    /// Called once, behind the first tick in which an agent of this process remembered something: from
+    /// now on there is something to follow.
+    fn remembers(&mut self) {}
+
+    /// Whether it is near enough to what is committed; asked between two ticks, and again and again
+    /// while it is not, as the run waits then. It changes when a tick runs and nothing of what happens
+    /// in it. A run that is repeated does not wait.
+    ///
+    /// # Errors
+    /// Why it does not follow any more; that ends the run.
+    fn keeps_up(&mut self) -> Result<bool, String> {
+        Ok(true)
+    }
 }
 
 /// What a step asked.
@@ -74,13 +89,15 @@ pub(crate) struct Recall {
 /// What agents asked, until they are answered.
 pub(crate) struct Recalls {
     recaller: Option<Box<dyn Recaller>>,
+    /// Whether somebody remembered something.
+    remembers: bool,
     /// By tick.
     waiting: VecDeque<(Prefix, Vec<Recall>)>,
 }
 
 impl Recalls {
     pub(crate) fn new(recaller: Option<Box<dyn Recaller>>) -> Recalls {
-        Recalls { recaller, waiting: VecDeque::new() }
+        Recalls { recaller, remembers: false, waiting: VecDeque::new() }
     }
 
     /// Takes what was asked in `tick`, whose records are with the recorder.
@@ -103,8 +120,9 @@ impl Recalls {
     /// What is not answered yet, for a snapshot.
     pub(crate) fn save(&self) -> Vec<SavedRecalls> {
         let Recalls {
-            // It answers from the log.
+            // It answers from the log, and follows it from now on.
             recaller: _,
+            remembers: _,
             waiting,
         } = self;
         let asked = |Recall { by, about, query }: &Recall| {
@@ -128,6 +146,22 @@ impl Recalls {
             (Prefix { tick: Tick(tick), records }, asked.into_iter().map(recall).collect())
         });
         self.waiting = waiting.collect();
+    }
+
+    /// Somebody remembered something.
+    pub(crate) fn remember(&mut self) {
+        if !std::mem::replace(&mut self.remembers, true)
+            && let Some(recaller) = &mut self.recaller
+        {
+            recaller.remembers();
+        }
+    }
+
+    /// Whether the memory is near enough to what is committed in front of `tick`.
+    pub(crate) fn keeps_up(&mut self, tick: Tick) -> Result<bool, RunError> {
+        let recaller = self.recaller.as_mut();
+        let keeps_up = recaller.map_or(Ok(true), |recaller| recaller.keeps_up());
+        keeps_up.map_err(|why| RunError::Memory { tick, why })
     }
 
     /// The tick in which the next answers arrive; `None`: nobody asked.

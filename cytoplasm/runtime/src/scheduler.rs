@@ -97,6 +97,7 @@ pub(crate) struct TickOutcome {
     pub(crate) activated: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
+    pub(crate) remembered: bool,
     /// Who was bound to whom, and who ended, in the order in which it happened.
     pub(crate) bonds: Vec<BondChange>,
     /// The first tick at which a timer fires; exact if nothing was sent.

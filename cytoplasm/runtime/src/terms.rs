@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use karyon_arrangements::Schedule;
 use karyon_gate::{Grant, Lease};
@@ -188,7 +188,8 @@ pub struct RunConfig {
     pub watch: Option<Watch>,
     /// When snapshots are taken, and where they are kept; `None`: none are.
     pub snapshots: Option<Snapshots>,
-    /// What answers agents that ask the memory; `None`: all of them are denied it.
+    /// The memory that agents ask, and that the run waits for where it falls behind; `None`: nobody
+    /// may ask, and nothing is waited for.
     pub recaller: Option<Box<dyn Recaller>>,
     /// What agents may do outside, and who does it.
     pub effects: Effects,
@@ -210,6 +211,21 @@ pub struct Progress {
     pub waiting: AtomicU64,
     /// What was counted, if somebody wants to know while the run goes on.
     pub tally: Tally,
+    /// How far the memory has come, if one follows the log while the run goes on.
+    pub memory: Followed,
+}
+
+/// How far whoever follows a log has come; told by the one who follows.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// Whether it has begun.
+    pub is_begun: AtomicBool,
+    /// Records of the log that it has read, from the first on.
+    pub records: AtomicU64,
+    /// How often it failed and began again.
+    pub restarts: AtomicU64,
+    /// How often the run waited for it.
+    pub waits: AtomicU64,
 }
 
 /// How a run ended.

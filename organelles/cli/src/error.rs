@@ -263,7 +263,8 @@ fn run_error(error: &RunError) -> CliError {
         | RunError::Change { .. }
         | RunError::Tree(_)
         | RunError::NotFree(_)
-        | RunError::Recall { .. } => (Code::Failure, None),
+        | RunError::Recall { .. }
+        | RunError::Memory { .. } => (Code::Failure, None),
         RunError::Stuck(_) => (
             Code::Failure,
             Some(

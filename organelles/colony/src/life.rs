@@ -12,11 +12,11 @@ use karyon_gate::{Grant, Rights, Scope};
 use karyon_graph::GraphError;
 use karyon_identity::SecretKey;
 use karyon_log::{Control, End, Genesis, Record, Records, Seal, Walk};
-use karyon_memory::Fresh;
+use karyon_memory::{Fresh, Projection, Recollection};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, Authority, Beginning, Counts, DataDir, Effects, Ending, Every, Node, NodeError, Outcome,
-    Progress, RunConfig, RunError, SMALL_TICK, Watch, run, wall_ms,
+    Progress, Recaller, Recorder, RunConfig, RunError, SMALL_TICK, Watch, run, wall_ms,
 };
 use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{GrantId, Hash, Position, PrincipalId, ReasonId, Tick, hash};
@@ -388,16 +388,30 @@ fn live(
     if let Some(witness) = &settings.witness {
         node.witnessed_by(witness.join(node.log().to_string()));
     }
+    let status = node.recorder.as_ref().and_then(Recorder::status);
+    // A sealed log does not grow.
+    let memory = status.map(|status| {
+        let shown = Arc::clone(&settings.progress);
+        Arc::new(Projection::of(node.dir().path(), status, shown))
+    });
+    let recaller = memory.as_ref().map(|memory| -> Box<dyn Recaller> {
+        Box::new(Recollection::following(Arc::clone(memory)))
+    });
     let config = RunConfig {
         stop: Some(node.stop_file()?),
         guard: node.dir().guard().cloned(),
         desk: settings.desk.clone(),
         watch: settings.watch.clone(),
         snapshots: settings.snapshots.map(|every| node.snapshots(every)),
+        recaller,
         ..config(scenario, settings)
     };
     let population = rumour.population(grant);
     let outcome = run(config, population, Arc::new(rumour.feeder()), &mut node.recorder);
+    let is_complete = |outcome: &Outcome<Person>| outcome.ending == Ending::Completed;
+    if let Some(memory) = memory.as_ref().filter(|_| !outcome.as_ref().is_ok_and(is_complete)) {
+        memory.discard();
+    }
     let outcome: Outcome<Person> = match outcome {
         Ok(outcome) => outcome,
         Err(error) => return Err(failed(node, error.into())),
@@ -412,7 +426,8 @@ fn live(
             Ok(Life::Interrupted { signal, tick: outcome.ticks })
         }
         Ending::Completed => {
-            let (memory, state_root, memory_root) = match remembered(&mut node, rumour, &outcome) {
+            let remembered = remembered(&mut node, memory.as_deref(), rumour, &outcome);
+            let (memory, state_root, memory_root) = match remembered {
                 Ok(remembered) => remembered,
                 Err(error) => return Err(failed(node, error)),
             };
@@ -439,13 +454,17 @@ fn live(
 /// the committed log and nothing else, since the state root is about to be signed.
 fn remembered(
     node: &mut Node,
+    memory: Option<&Projection>,
     rumour: &Rumour,
     outcome: &Outcome<Person>,
 ) -> Result<(Fresh, [u8; 32], Hash), LifeError> {
     if let Some(recorder) = &mut node.recorder {
         recorder.flush().map_err(NodeError::from)?;
     }
-    let memory = Fresh::build(node.dir().path())?;
+    let memory = match memory {
+        Some(memory) => memory.finish()?,
+        None => Fresh::build(node.dir().path())?,
+    };
     let reader = memory.read()?;
     let state_root = rumour.state_root(outcome, |hasher| reader.add_current(hasher))?;
     let memory_root = reader.memory_root()?;

@@ -7,11 +7,14 @@ mod index;
 mod item;
 mod journal;
 mod keeping;
+pub mod limits;
 mod lineage;
 mod moment;
 mod open;
 mod picture;
+mod projection;
 mod recall;
+mod stretches;
 mod transplant;
 
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
@@ -24,6 +27,7 @@ pub use lineage::{
 pub use moment::{Moment, NoMoment, Readable};
 pub use open::{Fresh, Opened, RebuildError, is_without_log, open, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
+pub use projection::{Projection, ProjectionError};
 pub use recall::Recollection;
 pub use transplant::{
     Contradiction, Import, Imported, RESOURCE, Selection, TransplantError, Trusted, export, import,

@@ -10,6 +10,7 @@ use karyon_safety::SafeMode;
 
 use crate::checksum::{self, Checked, failed};
 use crate::keeping::{Unkept, is_read_only, safe_mode};
+use crate::projection::{remove, run_file};
 
 /// How long to wait for another process that is bringing the memory up to the log.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -111,16 +112,15 @@ impl Fresh {
     /// # Errors
     /// See [`GraphError`].
     pub fn build(data: &Path) -> Result<Fresh, GraphError> {
-        let own = memory_file(data).with_file_name("run.redb");
-        match std::fs::remove_file(&own) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(&own)(error));
-            }
-            Ok(()) | Err(_) => {}
-        }
-        let mut graph = Graph::open(&own)?;
+        let own = run_file(data);
+        remove(&own)?;
+        Fresh::go_on(data, Graph::open(&own)?)
+    }
+
+    /// Reads the rest of the log into a graph that this process began empty in the run's own file.
+    pub(crate) fn go_on(data: &Path, mut graph: Graph) -> Result<Fresh, GraphError> {
         graph.catch_up(&log_folder(data), &inputs(data), &mut |_| ())?;
-        Ok(Fresh { data: data.into(), own, graph })
+        Ok(Fresh { data: data.into(), own: run_file(data), graph })
     }
 
     /// What is in it.
@@ -142,7 +142,15 @@ impl Fresh {
         let file = memory_file(&self.data);
         checksum::forget(&file)?;
         std::fs::rename(&self.own, &file).map_err(failed(&file))?;
-        match Graph::open_read_only(&file) {
+        let mut opened = Graph::open_read_only(&file);
+        if let Err(GraphError::Unclosed { .. }) = opened {
+            // A projector that failed while it wrote leaves pages that belong to nothing.
+            opened = Graph::open(&file).and_then(|mended| {
+                drop(mended);
+                Graph::open_read_only(&file)
+            });
+        }
+        match opened {
             Ok(_held) => checksum::remember(&file),
             // Somebody brings it up to the log already, and notes what it is then.
             Err(GraphError::InUse { .. } | GraphError::Unclosed { .. }) => Ok(()),

@@ -1,43 +1,40 @@
 //! Agents ask the memory: a projection that follows the log while the run goes on.
 //!
-//! It lies in memory and is no one else's: what is kept in the data directory is built from the
-//! whole log when the run is complete, as ever. It is read from the committed log alone, when
-//! somebody asks, and each answer looks at it as it was recorded up to the end of the tick in which
-//! the question was asked. So a log that is longer, of a run that is repeated, gives the same answer.
+//! Each answer looks at it as it was recorded up to the end of the tick in which the question was
+//! asked. So a log that is longer, of a run that is repeated, gives the same answer. A run on a data
+//! directory has one [`Projection`] for everything; one that is only repeated, and one in memory, read
+//! on in memory when somebody asks.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use karyon_graph::{At, Direction, EntityId, Graph, GraphError, Kind, Reader, Version, View};
-use karyon_log::{DiskFolder, Lane, ReadFolder, WalkedBlock};
+use karyon_log::{DiskFolder, ReadFolder, WalkedBlock};
 use karyon_memory_ops::limits::ANSWER_MEMORIES_MAX;
 use karyon_memory_ops::{Entity, Memories, Query, Remembered, Vertex, Wanted, Write};
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{Asked, Prefix, Recaller};
 use karyon_types::Position;
 
-/// The memory of a log that is written just now, for [`RunConfig::recaller`](karyon_runtime::RunConfig).
-pub struct Recollection {
-    log: Arc<dyn ReadFolder>,
-    inputs: PathBuf,
-    /// `None`: nobody asked yet.
-    graph: Option<Graph>,
-    /// Where the run's records lie among all that the log holds, as far as it was read: blocks of
-    /// the lane of ticks, in order.
-    blocks: Vec<Stretch>,
-    /// A view of all that was read.
-    reader: Option<Reader>,
-}
+use crate::projection::{Projection, ProjectionError};
+use crate::stretches::{Stretch, Stretches};
 
-/// Records of the run that lie behind each other in the log.
-struct Stretch {
-    /// How many of the run lie before them.
-    first: u64,
-    count: u64,
-    position: Position,
+/// The memory of a run under way, for [`RunConfig::recaller`](karyon_runtime::RunConfig).
+pub struct Recollection(Source);
+
+enum Source {
+    /// In a file, by a thread of its own.
+    Followed(Arc<Projection>),
+    /// In memory, when somebody asks.
+    Read(Box<InMemory>),
 }
 
 impl Recollection {
+    /// Of a projection that follows the run's log. The run waits for it where it falls behind.
+    pub fn following(projection: Arc<Projection>) -> Recollection {
+        Recollection(Source::Followed(projection))
+    }
+
     /// Of the log in a data directory. Nothing is written there.
     pub fn of(data: &Path) -> Recollection {
         Recollection::new(Arc::new(DiskFolder::new(&log_folder(data))), &inputs(data))
@@ -45,59 +42,60 @@ impl Recollection {
 
     /// Of a log in a folder of any kind; `inputs` is where the copies of imported files lie.
     pub fn new(log: Arc<dyn ReadFolder>, inputs: &Path) -> Recollection {
-        Recollection { log, inputs: inputs.into(), graph: None, blocks: Vec::new(), reader: None }
+        let inputs = inputs.into();
+        let (graph, stretches, reader) = (None, Stretches::default(), None);
+        Recollection(Source::Read(Box::new(InMemory { log, inputs, graph, stretches, reader })))
     }
 
-    /// The last record of the log that counts for a prefix, if the log was read so far.
-    fn last(&self, prefix: Prefix) -> Option<Position> {
-        let behind = self.blocks.partition_point(|stretch| stretch.first < prefix.records);
-        let stretch = self.blocks.get(behind.checked_sub(1)?)?;
-        let within = prefix.records - stretch.first;
-        (within <= stretch.count).then(|| Position(stretch.position.0 + within - 1))
-    }
-
-    /// The memory, read on if it does not reach so far, and the last record that counts.
-    fn reach(&mut self, prefix: Prefix) -> Result<(&Reader, Position), String> {
-        if self.last(prefix).is_none() {
-            self.read_on(prefix).map_err(|error| error.to_string())?;
+    /// A view that reaches as far as the prefix, and the last record that counts.
+    fn reach(&mut self, prefix: Prefix) -> Result<(Arc<Reader>, Position), ProjectionError> {
+        match &mut self.0 {
+            Source::Followed(projection) => {
+                let last = projection.wait_for_prefix(prefix)?;
+                Ok((projection.read()?, last))
+            }
+            Source::Read(memory) => memory.reach(prefix),
         }
-        let last = self.last(prefix).ok_or_else(|| {
-            format!("the log was committed up to {}, and ends before that", prefix.tick)
-        })?;
-        let reader = self.reader.as_ref().ok_or("the memory was not read")?;
-        Ok((reader, last))
+    }
+}
+
+/// A memory that is read on from the log when somebody asks.
+struct InMemory {
+    log: Arc<dyn ReadFolder>,
+    inputs: PathBuf,
+    /// `None`: nobody asked yet.
+    graph: Option<Graph>,
+    stretches: Stretches,
+    /// A view of all that was read.
+    reader: Option<Arc<Reader>>,
+}
+
+impl InMemory {
+    fn reach(&mut self, prefix: Prefix) -> Result<(Arc<Reader>, Position), ProjectionError> {
+        if let (Some(last), Some(reader)) = (self.stretches.last(prefix.records), &self.reader) {
+            return Ok((Arc::clone(reader), last));
+        }
+        let reader = Arc::new(self.read_on(prefix)?);
+        self.reader = Some(Arc::clone(&reader));
+        let last = self.stretches.last(prefix.records);
+        Ok((reader, last.ok_or(ProjectionError::NotRecorded(prefix))?))
     }
 
-    fn read_on(&mut self, prefix: Prefix) -> Result<(), GraphError> {
+    fn read_on(&mut self, prefix: Prefix) -> Result<Reader, GraphError> {
         let mut graph = match self.graph.take() {
             Some(graph) => graph,
             None => Graph::in_memory()?,
         };
         self.reader = None;
-        let blocks = &mut self.blocks;
+        let stretches = &mut self.stretches;
         let mut is_enough = |read: &[WalkedBlock]| {
-            note(blocks, read);
-            blocks.last().is_some_and(|last| last.first + last.count >= prefix.records)
+            read.iter().filter_map(Stretch::of).for_each(|stretch| stretches.push(stretch));
+            stretches.records() >= prefix.records
         };
         graph.catch_up_in(&self.log, &self.inputs, &mut is_enough, &mut |_| ())?;
-        self.reader = Some(graph.read()?);
+        let reader = graph.read()?;
         self.graph = Some(graph);
-        Ok(())
-    }
-}
-
-/// Notes where the run's records lie. From the first on, should the log be read anew.
-fn note(blocks: &mut Vec<Stretch>, read: &[WalkedBlock]) {
-    for block in read.iter().filter(|block| block.header.lane == Lane::Ticks) {
-        let (first, count) = (block.header.first, u64::from(block.header.count));
-        if first == 0 {
-            blocks.clear();
-        }
-        let position = block.first_record;
-        match blocks.last_mut() {
-            Some(last) if last.position.0 + last.count == position.0 => last.count += count,
-            Some(_) | None => blocks.push(Stretch { first, count, position }),
-        }
+        Ok(reader)
     }
 }
 
@@ -107,9 +105,24 @@ impl Recaller for Recollection {
     fn answer(&mut self, prefix: Prefix, asked: &Asked<'_>) -> Result<Vec<u8>, String> {
         let query = Query::decode(asked.query).filter(|query| query.about() == asked.about);
         let Some(query) = query else { return Ok(Vec::new()) };
-        let (reader, last) = self.reach(prefix)?;
-        let (memories, count) = look(reader, &query, last).map_err(|error| error.to_string())?;
+        let (reader, last) = self.reach(prefix).map_err(|error| error.to_string())?;
+        let (memories, count) = look(&reader, &query, last).map_err(|error| error.to_string())?;
         Memories::encode(memories, count).map_err(|error| error.to_string())
+    }
+
+    fn remembers(&mut self) {
+        if let Source::Followed(projection) = &self.0 {
+            projection.begin();
+        }
+    }
+
+    fn keeps_up(&mut self) -> Result<bool, String> {
+        match &self.0 {
+            Source::Followed(projection) => {
+                projection.keeps_up().map_err(|error| error.to_string())
+            }
+            Source::Read(_) => Ok(true),
+        }
     }
 }
 
@@ -171,7 +184,7 @@ mod tests {
 
     use karyon_identity::SecretKey;
     use karyon_log::{
-        Cause, Control, End, Output, ReadStorage, Record, SegmentHeader, segment_name,
+        Cause, Control, End, Lane, Output, ReadStorage, Record, SegmentHeader, segment_name,
     };
     use karyon_log_writer::{Block, Storage, Writer};
     use karyon_memory_ops::{Content, Time, Valid, Value, Write};

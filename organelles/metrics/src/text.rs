@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use karyon_log_writer::WriterStatus;
-use karyon_runtime::Progress;
+use karyon_runtime::{Followed, Progress};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -58,7 +58,9 @@ impl Collector for Now {
         let mut sheet = Sheet(encoder);
         sheet.about(&self.0)?;
         sheet.run(&self.0.progress)?;
-        self.0.status.as_ref().map_or(Ok(()), |status| sheet.log(status))
+        let Some(status) = &self.0.status else { return Ok(()) };
+        sheet.log(status)?;
+        sheet.memory(&self.0.progress.memory, status)
     }
 }
 
@@ -142,6 +144,21 @@ impl Sheet<'_> {
         let failed = u64::from(status.failure().is_some());
         self.gauge("log_failed", "1 once the log cannot be written any more", None, failed)?;
         self.commit_times(status)
+    }
+
+    /// A run in which nobody remembers has no memory that follows it, and says that it is not behind.
+    fn memory(&mut self, memory: &Followed, status: &WriterStatus) -> fmt::Result {
+        let read = memory.records.load(Ordering::Relaxed);
+        let is_begun = memory.is_begun.load(Ordering::Relaxed);
+        let lag = if is_begun { status.records().saturating_sub(read) } else { 0 };
+        let help = "Durable records that the memory has not read";
+        self.gauge("memory_lag_records", help, None, lag)?;
+        self.gauge("memory_records", "Records of the log that the memory has read", None, read)?;
+        let waits = memory.waits.load(Ordering::Relaxed);
+        self.counter("memory_waits", "How often the run waited for its memory", waits)?;
+        let restarts = memory.restarts.load(Ordering::Relaxed);
+        let help = "How often the memory failed to follow the log and began again";
+        self.counter("memory_restarts", help, restarts)
     }
 
     fn commit_times(&mut self, status: &WriterStatus) -> fmt::Result {

@@ -100,40 +100,33 @@ impl Graph {
 
     fn read_on(
         &mut self,
-        mut walk: Walk,
+        walk: Walk,
         inputs: &Path,
         is_enough: &mut dyn FnMut(&[WalkedBlock]) -> bool,
         progress: &mut dyn FnMut(u64),
     ) -> Result<CaughtUp, GraphError> {
-        let mut projector = self.projector(inputs)?;
-        if projector.position() != walk.end().records {
-            return Err(GraphError::damaged("the state is not that of the place"));
-        }
-        let from = Position(projector.position());
+        let mut following = self.following(walk, inputs)?;
+        let from = following.position();
         loop {
             let mut done = false;
-            let (blocks, failure) = next_batch(&mut walk, &mut |group| {
+            let any = following.project_batch(BATCH_BYTES, &mut |group| {
                 done = is_enough(group);
                 done
-            });
-            if !blocks.is_empty() {
-                let bodies: Vec<&[u8]> = blocks.iter().map(|block| &*block.body).collect();
-                projector.project(&bodies, Some(&walk.place().encode()))?;
-                progress(projector.position());
+            })?;
+            if !any {
+                break;
             }
-            if let Some(error) = failure {
-                return Err(error.into());
-            }
-            if done || blocks.is_empty() {
+            progress(following.position().0);
+            if done {
                 break;
             }
         }
-        let to = Position(projector.position());
+        let to = following.position();
         Ok(CaughtUp { from, to, rebuilt: self.replaced.take() })
     }
 
     /// The log from where the projection stands; from its beginning if that is no place of it.
-    fn walk(&mut self, log: &Arc<dyn ReadFolder>) -> Result<Walk, GraphError> {
+    pub(crate) fn walk(&mut self, log: &Arc<dyn ReadFolder>) -> Result<Walk, GraphError> {
         let open = || Walk::open_in(Arc::clone(log));
         let place = self.place()?;
         let why = match &place {
@@ -172,31 +165,6 @@ impl Graph {
             None => false,
         })
     }
-}
-
-/// The next commits of the log, up to a batch; an import, which has a segment of its own, by
-/// itself, so that one that fails takes nothing with it. Where the log cannot be read on, the commits
-/// before that place are given beside the failure.
-fn next_batch(
-    walk: &mut Walk,
-    is_enough: &mut dyn FnMut(&[WalkedBlock]) -> bool,
-) -> (Vec<WalkedBlock>, Option<karyon_log::LogError>) {
-    let (mut blocks, mut bytes) = (Vec::new(), 0);
-    while bytes < BATCH_BYTES {
-        match walk.next_group() {
-            Ok(Some(group)) => {
-                bytes += group.iter().map(|block| block.body.len()).sum::<usize>();
-                let is_enough = is_enough(&group);
-                blocks.extend(group);
-                if is_enough || walk.end().sealed {
-                    break;
-                }
-            }
-            Ok(None) => break,
-            Err(error) => return (blocks, Some(error)),
-        }
-    }
-    (blocks, None)
 }
 
 /// Builds the projection of a log anew, beside the one that is there, and puts it in its place.

@@ -36,6 +36,35 @@ pub(crate) enum Open {
     Reading(Arc<ReadOnlyDatabase>),
 }
 
+/// Opens views of a graph while somebody else projects into it.
+#[derive(Clone)]
+pub struct Views {
+    database: Open,
+    path: Option<PathBuf>,
+    max_age: Duration,
+}
+
+impl Views {
+    /// See [`Graph::read`].
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn read(&self) -> Result<Reader, GraphError> {
+        Reader::new(&self.database.transaction()?, self.database.clone())
+            .map(|reader| reader.good_for(self.max_age))
+            .map_err(|error| error.in_file(self.path.as_deref()))
+    }
+}
+
+impl Open {
+    fn transaction(&self) -> Result<ReadTransaction, GraphError> {
+        Ok(match self {
+            Open::Writing(database) => database.begin_read()?,
+            Open::Reading(database) => database.begin_read()?,
+        })
+    }
+}
+
 impl Graph {
     pub(crate) fn new(database: Open, path: Option<&Path>, replaced: Option<Rebuilt>) -> Graph {
         let path = path.map(Path::to_owned);
@@ -106,9 +135,13 @@ impl Graph {
     /// # Errors
     /// See [`GraphError`].
     pub fn read(&self) -> Result<Reader, GraphError> {
-        Reader::new(&self.transaction()?, self.database.clone())
-            .map(|reader| reader.good_for(self.max_view_age()))
-            .map_err(|error| error.in_file(self.path.as_deref()))
+        self.views().read()
+    }
+
+    /// Opens views of this graph; like each of them, it keeps the file open.
+    pub fn views(&self) -> Views {
+        let (database, path) = (self.database.clone(), self.path.clone());
+        Views { database, path, max_age: self.max_view_age() }
     }
 
     /// How old a view may become before questions on it are refused ([`GraphError::Aged`]):
@@ -133,7 +166,7 @@ impl Graph {
     /// # Errors
     /// [`GraphError::ReadOnly`], and see [`GraphError`].
     pub fn projector(&mut self, inputs: &Path) -> Result<Projector<'_>, GraphError> {
-        let state = file::read_state(&ReadTables::open(&self.transaction()?)?)?;
+        let state = file::read_state(&ReadTables::open(&self.database.transaction()?)?)?;
         match &self.database {
             Open::Writing(database) => {
                 let path = self.path.as_deref();
@@ -145,14 +178,7 @@ impl Graph {
 
     /// Where in the log's files the projection stands.
     pub(crate) fn place(&self) -> Result<Option<Place>, GraphError> {
-        let tables = ReadTables::open(&self.transaction()?)?;
+        let tables = ReadTables::open(&self.database.transaction()?)?;
         file::read_place(&tables)
-    }
-
-    fn transaction(&self) -> Result<ReadTransaction, GraphError> {
-        Ok(match &self.database {
-            Open::Writing(database) => database.begin_read()?,
-            Open::Reading(database) => database.begin_read()?,
-        })
     }
 }

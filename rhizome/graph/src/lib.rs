@@ -62,6 +62,7 @@ mod catch_up;
 mod conflicts;
 mod error;
 mod file;
+mod follow;
 mod graph;
 mod heads;
 mod import;
@@ -88,11 +89,12 @@ mod walk;
 pub use catch_up::{CaughtUp, Rebuild, rebuild};
 pub use conflicts::Conflict;
 pub use error::{GraphError, ImportError, Rebuilt};
-pub use graph::Graph;
+pub use follow::Following;
+pub use graph::{Graph, Views};
 pub use model::{
     At, Direction, EntityId, Kind, Neighbour, Origin, Version, VertexId, VertexInfo, View,
 };
-pub use projector::Projector;
+pub use projector::{Durability, Projector};
 pub use query::{
     Ask, Change, Comparison, Cut, Diff, Difference, Entities, Facts, Filter, Histories, History,
     Hop, Hops, Khop, List, Neighbours, Page, PageError, PageToken, Path, Paths, PathsFound,

@@ -10,6 +10,18 @@ use crate::project::Batch;
 use crate::state::State;
 use crate::tables::{Tables, meta};
 
+/// What a transaction of the projector outlives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The process, until a later one that is [`Immediate`](Durability::Immediate), or the file's
+    /// being closed, makes it outlive the machine too. It is seen by whoever reads, like any other.
+    /// For whoever has what is projected durable elsewhere: in the log.
+    None,
+    /// A crash of the machine: it ends with a sync.
+    #[default]
+    Immediate,
+}
+
 /// Reads records into a graph.
 ///
 /// A transaction is there as a whole or not at all, with the place up to which it read. After an
@@ -22,6 +34,7 @@ pub struct Projector<'g> {
     state: State,
     known: Known,
     pending: Pending,
+    durability: Durability,
 }
 
 impl<'g> Projector<'g> {
@@ -40,15 +53,21 @@ impl<'g> Projector<'g> {
             state,
             known: Known::default(),
             pending: Pending::default(),
+            durability: Durability::default(),
         }
     }
 
-    /// Projects the records of blocks, next in order, as one durable transaction.
+    /// Whether what is projected from here on outlives the machine, or the process alone.
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+    }
+
+    /// Projects the records of blocks, next in order, as one transaction.
     ///
     /// # Errors
     /// See [`GraphError`]; nothing of these blocks is there then.
     pub fn apply(&mut self, blocks: &[&[u8]]) -> Result<(), GraphError> {
-        self.project(blocks, None)
+        self.project(blocks, None, &mut || ())
     }
 
     /// The next record to be read.
@@ -56,14 +75,16 @@ impl<'g> Projector<'g> {
         self.state.position
     }
 
-    /// Like [`apply`](Projector::apply), with the place in the log behind the blocks.
+    /// Like [`apply`](Projector::apply), with the place in the log behind the blocks. `filled` is
+    /// called when the transaction holds all of them, and nobody sees them yet.
     pub(crate) fn project(
         &mut self,
         blocks: &[&[u8]],
         place: Option<&[u8]>,
+        filled: &mut dyn FnMut(),
     ) -> Result<(), GraphError> {
         let before = self.state.clone();
-        self.transact(blocks, place).map_err(|error| {
+        self.transact(blocks, place, filled).map_err(|error| {
             // What was numbered in the transaction is not in the file.
             self.state = before;
             (self.known, self.pending) = (Known::default(), Pending::default());
@@ -71,11 +92,20 @@ impl<'g> Projector<'g> {
         })
     }
 
-    fn transact(&mut self, blocks: &[&[u8]], place: Option<&[u8]>) -> Result<(), GraphError> {
+    fn transact(
+        &mut self,
+        blocks: &[&[u8]],
+        place: Option<&[u8]>,
+        filled: &mut dyn FnMut(),
+    ) -> Result<(), GraphError> {
         let mut transaction = self.database.begin_write()?;
         // After a kill the file opens at once instead of being read as a whole.
         transaction.set_quick_repair(true);
+        if self.durability == Durability::None {
+            transaction.set_durability(redb::Durability::None).map_err(redb::Error::from)?;
+        }
         self.fill(Tables::open(&transaction)?, blocks, place)?;
+        filled();
         Ok(transaction.commit()?)
     }
 

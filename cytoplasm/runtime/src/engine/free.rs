@@ -239,6 +239,11 @@ impl Leader {
             self.free.release(ground, now)?;
             self.serve(ground)?;
             self.effects.look(&mut self.recorder)?;
+            if recorded.is_none() && !self.keeps_up(now)? {
+                // Whatever is to be done waits, so that the memory's lag is bounded.
+                self.sleep(ground, LOOK_AGAIN, &mut slept)?;
+                continue;
+            }
             let has_news = self.orders.has_records() || self.effects.has_receipts();
             let is_due = due.is_some_and(|due| due <= now);
             let has_work = left.events > 0 || is_due || !self.free.inputs.is_empty();

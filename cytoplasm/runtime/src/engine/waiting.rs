@@ -1,5 +1,5 @@
 //! When the next tick runs, and that the leader waits: for an order or a receipt where nothing else is
-//! left to do, or for the pace.
+//! left to do, for the memory, or for the pace.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -100,23 +100,38 @@ impl Leader {
         // What there is becomes durable: nothing that comes soon could share its block.
         self.recorder.seal()?;
         self.wait(ground, |leader, ordered| {
-            (!ordered && !leader.effects.has_receipts()).then_some(LOOK_AGAIN)
+            Ok((!ordered && !leader.effects.has_receipts()).then_some(LOOK_AGAIN))
         })
     }
 
-    /// Waits until the next tick may begin, if the run has a pace. What is repeated has none: who
-    /// waits looks for orders again, and those of the log would be carried out once more.
-    pub(super) fn wait_for_pace<A: Agent>(
+    /// Waits until the tick `next` may begin: until the memory is near enough to the log, and the run's
+    /// pace, if it has one, allows it. What is repeated waits for neither: who waits looks for orders
+    /// again, and those of the log would be carried out once more.
+    pub(super) fn wait_for_turn<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
+        next: Tick,
     ) -> Result<Option<Ending>, RunError> {
-        if self.recorder.repeats() || self.pace.rest(Instant::now()).is_none() {
+        if self.recorder.repeats() || self.rest(next)?.is_none() {
             return Ok(None);
         }
         self.set_stepping(false);
-        let ending = self.wait(ground, |leader, _| leader.pace.rest(Instant::now()))?;
+        let ending = self.wait(ground, |leader, _| leader.rest(next))?;
         self.set_stepping(true);
         Ok(ending)
+    }
+
+    /// How long the tick `next` still has to wait.
+    fn rest(&mut self, next: Tick) -> Result<Option<Duration>, RunError> {
+        if !self.keeps_up(next)? {
+            return Ok(Some(LOOK_AGAIN));
+        }
+        Ok(self.pace.rest(Instant::now()))
+    }
+
+    /// Whether the memory is near enough to the log, or there is nothing to wait for.
+    pub(super) fn keeps_up(&mut self, next: Tick) -> Result<bool, RunError> {
+        Ok(!self.recorder.appends() || self.recalls.keeps_up(next)?)
     }
 
     /// Sleeps for what `rest` says, again and again, and answers meanwhile; why the run ends, if
@@ -124,7 +139,7 @@ impl Leader {
     fn wait<A: Agent>(
         &mut self,
         ground: &Ground<'_, A>,
-        rest: impl Fn(&Leader, bool) -> Option<Duration>,
+        rest: impl Fn(&mut Leader, bool) -> Result<Option<Duration>, RunError>,
     ) -> Result<Option<Ending>, RunError> {
         loop {
             if self.is_stopped(ground.plan) {
@@ -135,7 +150,7 @@ impl Leader {
             }
             let ordered = self.serve(ground)?;
             self.effects.look(&mut self.recorder)?;
-            match rest(self, ordered) {
+            match rest(self, ordered)? {
                 None => return Ok(None),
                 Some(rest) => std::thread::sleep(rest.min(LOOK_AGAIN)),
             }

@@ -121,7 +121,10 @@ impl<A: Agent> Scheduler<A> {
         // An agent remembers under its own name.
         let target = (Rights::REMEMBER, message.from);
         match self.ask(plan, tick, message.from, lease, target, wanted) {
-            Ok(_) => self.counts.remembered += 1,
+            Ok(_) => {
+                self.counts.remembered += 1;
+                self.outcome.remembered = true;
+            }
             Err(denial) => {
                 self.counts.forgone += 1;
                 self.tell(message, denial, Deed::Remember);

@@ -38,6 +38,7 @@ impl TickOutcome {
             activated,
             restarts,
             crashes,
+            remembered,
             bonds,
             // These two are said anew behind each tick, and follow from the agents' lives.
             timer: _,
@@ -58,6 +59,7 @@ impl TickOutcome {
             && (records.is_empty() && bonds.is_empty() && births.is_empty())
             && (pieces.is_empty() && signals.is_empty() && names.is_empty())
             && (recalls.is_empty() && effects.is_empty())
+            && !remembered
             && error.is_none()
     }
 }

@@ -19,6 +19,7 @@ mod forest;
 mod free;
 mod guarded;
 mod guardian;
+mod keeping_up;
 mod naive;
 mod naming;
 mod next_event;

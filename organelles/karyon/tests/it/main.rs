@@ -12,6 +12,7 @@ mod lives;
 mod naming;
 mod orders;
 mod recalling;
+mod remembering;
 mod shrinking;
 mod signals;
 mod snapshots;

@@ -10,15 +10,15 @@ use crate::support::data;
 
 /// Learns words from others, asks what it learned, and passes on one more than it knows of.
 #[derive(Default, Serialize, Deserialize)]
-struct Pupil {
+pub struct Pupil {
     next: Option<karyon::AgentRef<Pupil>>,
     asked: Option<Recall>,
-    heard: Vec<String>,
+    pub heard: Vec<String>,
     denied: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum Lesson {
+pub enum Lesson {
     Learn(String, i64),
     /// Of this agent (0: how many there are), at a moment.
     Ask(u64, Option<i64>),
@@ -84,7 +84,7 @@ fn word(memory: &Remembered) -> String {
 }
 
 /// A ring of pupils, each of whom teaches the next what it recalls.
-fn school(pupils: u64) -> (Run, Vec<karyon::AgentRef<Pupil>>) {
+pub fn school(pupils: u64) -> (Run, Vec<karyon::AgentRef<Pupil>>) {
     let mut run = Run::new("school");
     run.may_recall();
     let all: Vec<_> = (0..pupils).map(|n| run.reserve(format!("pupil {n}"))).collect();

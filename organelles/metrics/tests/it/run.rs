@@ -206,6 +206,7 @@ fn what_is_scraped_equals_what_the_run_tells() {
     assert!(end["karyon_mailbox_deepest_ever"] >= 2.0);
     assert_eq!(end["karyon_log_lag_records"], 0.0);
     assert_eq!(end["karyon_log_failed"], 0.0);
+    assert_eq!(end["karyon_memory_lag_records"], 0.0, "nobody follows");
     assert!(end["karyon_log_records_total"] > TICKS as f64);
     assert_eq!(end["karyon_log_commit_seconds_count"], end["karyon_log_commits_total"]);
     let about =
@@ -232,4 +233,26 @@ fn nothing_is_counted_for_nobody() {
     let (outcome, _) = play(2, &progress, feeder(true), recorder());
     assert!(outcome.counts.steps > 0);
     assert_eq!(progress.tally.read(), karyon_runtime::Tallied::default());
+}
+
+#[test]
+fn how_far_behind_its_log_a_memory_is() {
+    let (progress, recorder) = (Arc::new(Progress::default()), recorder());
+    let status = recorder.status();
+    let (_, mut recorder) = play(2, &progress, feeder(true), recorder);
+    recorder.flush().unwrap();
+    let port = open(Run { status, ..about(Arc::clone(&progress)) });
+    let shown = || openmetrics::read(&scrape(port.address));
+    let memory = &progress.memory;
+    memory.is_begun.store(true, SeqCst);
+    let durable = shown()["karyon_log_records_total"];
+    assert_eq!(shown()["karyon_memory_lag_records"], durable, "it has begun and read nothing");
+    memory.records.store(5, SeqCst);
+    memory.waits.store(3, SeqCst);
+    memory.restarts.store(2, SeqCst);
+    let shown = shown();
+    assert_eq!(shown["karyon_memory_lag_records"], durable - 5.0);
+    assert_eq!(shown["karyon_memory_records"], 5.0);
+    assert_eq!(shown["karyon_memory_waits_total"], 3.0);
+    assert_eq!(shown["karyon_memory_restarts_total"], 2.0);
 }

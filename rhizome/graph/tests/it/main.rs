@@ -7,6 +7,7 @@ mod conflicts;
 mod crashes;
 mod disk;
 mod engrams;
+mod following;
 mod golden;
 mod healing;
 mod histories;

@@ -8,11 +8,11 @@ use karyon_boundary::{About, Grounds, Server, SocketError};
 use karyon_gate::Grant;
 use karyon_guard::Guard;
 use karyon_log::{Control, Genesis, Seal, Walk};
-use karyon_memory::{Fresh, Recollection};
+use karyon_memory::{Fresh, Projection, Recollection};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Beginning, DataDir, DataDirError, Ending, Node, NodeError, RunConfig, datadir, verified_run,
-    wall_ms,
+    Beginning, DataDir, DataDirError, Ending, Node, NodeError, Recorder, RunConfig, datadir,
+    verified_run, wall_ms,
 };
 use karyon_types::{Hash, LogId, Tick, hash};
 use karyon_verify::{Report, Trust};
@@ -188,18 +188,29 @@ impl Run {
             Err(error) => return Err(failed(node, RunError::Signals(error))),
         };
         let (heard, interrupt) = heard.unzip();
+        let config = self.config();
+        let memory = projection(&node, &config);
+        let recaller = match &memory {
+            Some(memory) => Recollection::following(Arc::clone(memory)),
+            None => Recollection::of(node.dir().path()),
+        };
         let config = RunConfig {
             interrupt: interrupt.unwrap_or_default(),
             stop: Some(node.stop_file()?),
             guard: node.dir().guard().cloned(),
             snapshots: self.settings.snapshots.map(|every| node.snapshots(every)),
             desk: Some(Arc::default()),
-            recaller: Some(Box::new(Recollection::of(node.dir().path()))),
-            ..self.config()
+            recaller: Some(Box::new(recaller)),
+            ..config
         };
         let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());
         let ended = self.go(config, grant, orders, &mut node.recorder);
         drop((answering, heard));
+        let is_complete =
+            |ended: &(karyon_runtime::Outcome<Member>, _)| ended.0.ending == Ending::Completed;
+        if let Some(memory) = memory.as_ref().filter(|_| !ended.as_ref().is_ok_and(is_complete)) {
+            memory.discard();
+        }
         let (outcome, refused) = match ended {
             Ok(ended) => ended,
             Err(error) => return Err(failed(node, error)),
@@ -215,7 +226,7 @@ impl Run {
                 Hash([0; 32])
             }
             Ending::Completed => {
-                let (memory, root) = match self.remembered(&mut node, &outcome) {
+                let (memory, root) = match self.remembered(&mut node, memory.as_deref(), &outcome) {
                     Ok(remembered) => remembered,
                     Err(error) => return Err(failed(node, error)),
                 };
@@ -254,16 +265,28 @@ impl Run {
     fn remembered(
         &self,
         node: &mut Node,
+        memory: Option<&Projection>,
         outcome: &karyon_runtime::Outcome<Member>,
     ) -> Result<(Fresh, Hash), RunError> {
         if let Some(recorder) = &mut node.recorder {
             recorder.flush().map_err(NodeError::from)?;
         }
-        let memory = Fresh::build(node.dir().path())?;
+        let memory = match memory {
+            Some(memory) => memory.finish()?,
+            None => Fresh::build(node.dir().path())?,
+        };
         let mut hasher = self.add_state(outcome);
         memory.read()?.add_current(&mut hasher)?;
         Ok((memory, hasher.finish()))
     }
+}
+
+/// The memory that follows the run's log; `None`: the log is sealed, and nothing is written that could
+/// be followed.
+fn projection(node: &Node, config: &RunConfig) -> Option<Arc<Projection>> {
+    let status = node.recorder.as_ref().and_then(Recorder::status)?;
+    let shown = Arc::clone(&config.progress);
+    Some(Arc::new(Projection::of(node.dir().path(), status, shown)))
 }
 
 /// The guardian that started this process; `None`: none did.
