@@ -30,14 +30,14 @@ use criterion::BenchmarkId;
 use karyon_benches::aeong::Mgbench;
 use karyon_benches::audience::Requests;
 use karyon_benches::history::{Answer, Question, time};
-use karyon_benches::projected::{Projected, answers, get, neighbours, person, vertex};
+use karyon_benches::projected::{Projected, answers, get, neighbours, person, slice, vertex};
 use karyon_benches::rows::{Row, rows};
 use karyon_benches::sampling::{figure, is_asked_for};
 use karyon_benches::size;
 use karyon_benches::steps::{Steps, encoded};
 use karyon_benches::versioned::{Ask, Versioned};
 use karyon_graph::{Direction, EntityId, Reader, Version, View};
-use karyon_memory_ops::{Content, Write};
+use karyon_memory_ops::Write;
 
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 const GROUP: &str = "memory_aeong";
@@ -76,13 +76,6 @@ fn one_hop(reader: &Reader, subject: u64, view: &View) -> Vec<(Version, Option<V
         hop.push((friend.version, get(reader, &EntityId::Vertex(friend.other), view)));
     }
     hop
-}
-
-/// The versions of a vertex in a slice of time that do not end it.
-fn slice(reader: &Reader, entity: &EntityId, view: &View) -> Vec<Version> {
-    let mut versions = reader.history(entity, view).expect("the graph can be read");
-    versions.retain(|version| version.content != Content::Ended);
-    versions
 }
 
 /// A user's friendships in a slice of time, each with the versions of the friend.
@@ -332,7 +325,7 @@ fn slowdown(name: &str, elements: u64, mut take: impl FnMut(bool) -> Duration) {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for round in 0..size(ROUNDS as u64, 1) {
         // Whoever comes first in a round comes second in the next.
-        for turn in [round % 2 == 0, round % 2 != 0] {
+        for turn in [round.is_multiple_of(2), !round.is_multiple_of(2)] {
             if turn { &mut with } else { &mut without }.push(take(turn));
         }
     }

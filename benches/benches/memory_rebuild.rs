@@ -19,7 +19,7 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, SamplingMode, Throughput};
 use karyon_benches::load::Load;
 use karyon_benches::logged::Logged;
-use karyon_benches::projected::Projected;
+use karyon_benches::projected::{Projected, root};
 use karyon_benches::sampling::is_asked_for;
 use karyon_benches::steps::encoded;
 use karyon_benches::{Ring, Run, size};
@@ -51,7 +51,7 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, log: &Path) {
     assert_eq!(reader.unreadable(), 0);
     group.throughput(Throughput::Elements(reader.end().0));
     group.bench_function(BenchmarkId::new("root", name), |bencher| {
-        bencher.iter(|| reader.memory_root().expect("the graph can be read"));
+        bencher.iter(|| root(&reader));
     });
     drop((reader, graph));
     group.bench_function(BenchmarkId::new("karyon", name), |bencher| {

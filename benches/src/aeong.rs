@@ -164,7 +164,7 @@ fn user_at(now: usize, user: u64, operation: u64) -> Write {
     let properties = Properties::from([
         ("age".into(), Value::Int((mix(user) % 80) as i64)),
         ("completion_percentage".into(), Value::Int((mix(user ^ operation << 32) % 101) as i64)),
-        ("gender".into(), Value::Text(if user % 2 == 0 { "man" } else { "woman" }.into())),
+        ("gender".into(), Value::Text(if user.is_multiple_of(2) { "man" } else { "woman" }.into())),
         ("id".into(), Value::Int(user as i64)),
     ]);
     let content = Content::Present { labels: [PERSON.to_owned()].into(), properties };

@@ -77,7 +77,7 @@ pub fn profile(number: u64, version: u64) -> Properties {
         Value::Text((0..words).map(word).collect::<Vec<_>>().join(" "))
     };
     Properties::from([
-        ("active".into(), Value::Bool(draw(0) % 2 == 0)),
+        ("active".into(), Value::Bool(draw(0).is_multiple_of(2))),
         ("city".into(), text(1, 2)),
         ("name".into(), text(2, 3)),
         ("note".into(), text(3, 16)),
@@ -162,7 +162,7 @@ pub fn hub(serial: u64, changes: u64, held: u64, partners: u64) -> impl Iterator
         let later = change.saturating_sub(held);
         let (number, ends) = match change < held {
             true => (change, false),
-            false if later % 2 == 0 => (held + later / 2, false),
+            false if later.is_multiple_of(2) => (held + later / 2, false),
             false => (later / 2, true),
         };
         let (from, to) = (serial, LEAVES + number % partners);

@@ -7,8 +7,8 @@ use karyon_graph::{
     Direction, EntityId, Graph, Neighbour, Projector, Reader, Version, VertexId, View,
 };
 use karyon_log_writer::Block;
-use karyon_memory_ops::{Entity, Vertex, Write};
-use karyon_types::AgentId;
+use karyon_memory_ops::{Content, Entity, Vertex, Write};
+use karyon_types::{AgentId, Hash};
 use tempfile::TempDir;
 
 use crate::audience::Requests;
@@ -153,6 +153,18 @@ pub fn vertex(reader: &Reader, serial: u64) -> VertexId {
 /// What holds.
 pub fn get(reader: &Reader, entity: &EntityId, view: &View) -> Option<Version> {
     reader.get(entity, view).expect("the graph can be read")
+}
+
+/// The versions of a part of time that do not end the entity.
+pub fn slice(reader: &Reader, entity: &EntityId, view: &View) -> Vec<Version> {
+    let mut versions = reader.history(entity, view).expect("the graph can be read");
+    versions.retain(|version| version.content != Content::Ended);
+    versions
+}
+
+/// The root over everything.
+pub fn root(reader: &Reader) -> Hash {
+    reader.memory_root().expect("the graph can be read")
 }
 
 /// The contacts of an agent that hold.
