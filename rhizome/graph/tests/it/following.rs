@@ -86,7 +86,8 @@ fn what_is_not_made_durable_is_gone_with_the_machine_and_read_again() {
     assert_eq!((caught_up.from, caught_up.to, caught_up.rebuilt), (durable, end, None));
     assert_eq!(root, root_of(&bodies));
     // Closed, it holds all.
-    drop((following, graph));
+    drop(following);
+    drop(graph);
     let (caught_up, root) = data.heal();
     assert_eq!((caught_up.from, caught_up.to), (end, end));
     assert_eq!(root, root_of(&bodies));
