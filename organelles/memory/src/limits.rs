@@ -10,7 +10,7 @@ use karyon_supervision::Intensity;
 pub const BATCH_BYTES: usize = 1024 * 1024;
 
 /// How often the projector looks whether the log has grown. Whoever waits for a position wakes it.
-pub const LOOK_EVERY: Duration = Duration::from_millis(5);
+pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How often what is projected is made durable. Nobody needs that, since a file whose process died is
 /// never believed; but the pages that wait for it lie in memory, and they would all be written in the end,
