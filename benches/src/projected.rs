@@ -1,10 +1,11 @@
 //! The memory benches on Karyon: records in blocks, projected into a file.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use karyon_graph::limits::BATCH_BYTES;
 use karyon_graph::{
-    Direction, EntityId, Graph, Neighbour, Projector, Reader, Version, VertexId, View,
+    Direction, Durability, EntityId, Graph, Neighbour, Projector, Reader, Version, VertexId, View,
 };
 use karyon_log_writer::Block;
 use karyon_memory_ops::{Content, Entity, Vertex, Write};
@@ -19,6 +20,9 @@ use crate::steps::{Steps, bodies};
 /// Transactions after which those who read beside them get the new views they asked for: views
 /// are made by whoever has the graph, between two projectors.
 const VIEWS_EACH: usize = 16;
+
+/// How often a graph that follows a log becomes durable itself: as in the product.
+const DURABLE_EVERY: Duration = Duration::from_secs(1);
 
 /// A graph in a file of its own. Dropping it deletes the file.
 pub struct Projected {
@@ -69,14 +73,27 @@ impl Projected {
 
     /// Projects batches of records as they come, a transaction each, and hands out views to those
     /// who ask for them.
+    ///
+    /// The records are in a durable log already, so a transaction is durable about every second,
+    /// and at the end, as the product does it.
     pub fn follow(&mut self, mut batches: impl Iterator<Item = Vec<Block>>, requests: &Requests) {
-        let mut is_over = false;
+        let (mut is_over, mut durable) = (false, Instant::now());
         while !is_over {
             let mut projector = self.projector();
             is_over = true;
             for batch in batches.by_ref().take(VIEWS_EACH) {
+                let is_due = durable.elapsed() >= DURABLE_EVERY;
+                let durability = if is_due { Durability::Immediate } else { Durability::None };
+                projector.set_durability(durability);
                 project(&mut projector, &batch);
+                if is_due {
+                    durable = Instant::now();
+                }
                 is_over = false;
+            }
+            if is_over {
+                projector.set_durability(Durability::Immediate);
+                project(&mut projector, &[]);
             }
             drop(projector);
             requests.answer(|| self.reader());
@@ -126,8 +143,6 @@ fn file(folder: &TempDir) -> PathBuf {
     folder.path().join("graph.redb")
 }
 
-/// A transaction, durable when this returns. The records are in a durable log already: if the
-/// projector offers commits that are durable later, this line is the one to change.
 fn project(projector: &mut Projector<'_>, blocks: &[Block]) {
     projector.apply(&bodies(blocks)).expect("the disk works");
 }
