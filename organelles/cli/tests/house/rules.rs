@@ -29,6 +29,8 @@ const NUCLEUS_MAY_REACH: &[&str] = &[
     "constant_time_eq",
     "cpufeatures",
     "find-msvc-tools",
+    // By cc, since zstd is built with more than one core.
+    "jobserver",
     "shlex",
     // signatures, SHA-256 for the tree, base64, randomness
     "block-buffer",
