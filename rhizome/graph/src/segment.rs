@@ -288,12 +288,13 @@ fn undo(b: &mut &[u8], content: &mut Vec<u8>) -> Option<()> {
     let back = usize::try_from(varint::read(b)?).ok()?;
     let middle = take(b)?;
     let end = content.len().checked_sub(back).filter(|end| front <= *end)?;
-    match content.get_mut(front..end) {
-        Some(there) if there.len() == middle.len() => there.copy_from_slice(middle),
-        Some(_) | None => {
-            content.splice(front..end, middle.iter().copied());
-        }
+    let (before, behind) = (content.len(), front + middle.len());
+    if behind > end {
+        content.resize(before + behind - end, 0);
     }
+    content.copy_within(end..before, behind);
+    content.truncate(before - end + behind);
+    content.get_mut(front..behind)?.copy_from_slice(middle);
     Some(())
 }
 
