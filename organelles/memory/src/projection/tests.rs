@@ -211,6 +211,8 @@ fn one_that_fails_again_and_again_gives_up_and_says_why() {
     let projection = log.projection(data.path(), |shared| shared.probe = Some(probe));
     let error = projection.wait_for(Position(1), PATIENCE).unwrap_err();
     assert!(error.to_string().contains("the disk burns"), "{error}");
+    let restarts = projection.shared.shown.memory.restarts.load(Ordering::Relaxed);
+    assert_eq!(restarts, crate::limits::RESTARTS_IN_PLACE + 1);
     assert!(matches!(projection.keeps_up(), Err(ProjectionError::GaveUp(_))));
     assert!(matches!(projection.read(), Err(ProjectionError::GaveUp(_))));
     assert!(!run_file(data.path()).exists());
@@ -286,22 +288,49 @@ fn one_that_was_never_begun_makes_no_file_and_one_that_is_discarded_leaves_none(
 #[test]
 fn a_file_that_is_found_is_not_believed() {
     let (log, data) = (Log::of(3), tempfile::tempdir().unwrap());
+    // As it was when another process died, and right as far as it goes.
     let mut other = Graph::open(&run_file(data.path())).unwrap();
-    let more: Arc<dyn ReadFolder> = Arc::new(Log::of(5).disk);
-    other.catch_up_in(&more, Path::new(""), &mut |_| false, &mut |_| ()).unwrap();
+    let less: Arc<dyn ReadFolder> = Arc::new(Log::of(2).disk);
+    other.catch_up_in(&less, Path::new(""), &mut |_| false, &mut |_| ()).unwrap();
     drop(other);
-    let projection = log.projection(data.path(), |_| ());
+    let read = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&read);
+    let probe: Probe = Box::new(move |moment| {
+        counted.fetch_add(u32::from(moment == Moment::Filled), Ordering::SeqCst);
+    });
+    let projection = log.projection(data.path(), |shared| shared.probe = Some(probe));
     projection.wait_for(Position(6), PATIENCE).unwrap();
-    assert_eq!(projection.position(), Position(6));
+    assert_eq!(read.load(Ordering::SeqCst), 3, "all of it was read");
     assert_eq!(projection.read().unwrap().memory_root().unwrap(), log.root());
 }
 
 #[test]
-fn the_walk_of_the_test_is_the_log_that_is_written() {
-    let log = Log::of(4);
+fn where_records_lie_is_not_told_before_they_are_there() {
+    let (log, data) = (Log::of(2), tempfile::tempdir().unwrap());
+    let projection = log.projection(data.path(), |_| ());
     let mut walk = Walk::open_in(Arc::new(log.disk.clone())).unwrap();
-    while walk.next_group().unwrap().is_some() {}
-    assert_eq!((walk.end().records, walk.end().commits), (log.records(), 4));
+    let block = &walk.next_group().unwrap().unwrap()[0];
+    let (shared, coming) = (&projection.shared, Stretch::of(block).unwrap());
+    // It failed, and the file stands where it stood.
+    shared.lock().coming = vec![coming];
+    shared.tell(Position(0));
+    assert_eq!(shared.lock().stretches.last(1), None);
+    assert!(shared.lock().coming.is_empty());
+    // It failed behind the commit.
+    shared.lock().coming = vec![coming];
+    shared.tell(Position(2));
+    assert_eq!(shared.lock().stretches.last(2), Some(Position(1)));
+}
+
+#[test]
+fn one_that_fails_too_often_within_a_minute_gives_up_though_it_gets_on() {
+    let (log, data) = (Log::of(20), tempfile::tempdir().unwrap());
+    let probe = Box::new(|moment| assert_ne!(moment, Moment::Committed, "it stumbles"));
+    let projection = log.projection(data.path(), |shared| shared.probe = Some(probe));
+    let error = projection.wait_for(Position(40), PATIENCE).unwrap_err();
+    assert!(matches!(error, ProjectionError::GaveUp(_)), "{error}");
+    let restarts = projection.shared.shown.memory.restarts.load(Ordering::Relaxed);
+    assert_eq!(restarts, crate::limits::RESTARTS.restarts + 1);
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Shared {
     }
 
     /// Tells those who wait where the file stands.
-    fn tell(&self, position: Position) {
+    pub(super) fn tell(&self, position: Position) {
         let mut state = self.lock();
         let coming = std::mem::take(&mut state.coming);
         // Otherwise the transaction is not there, and they come again.
