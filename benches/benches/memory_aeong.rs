@@ -13,7 +13,7 @@
 //!   one that holds the current state alone ("without").
 //! - "slowdown": by how much the first is slower, in percent of the second's throughput: medians
 //!   of 15 rounds in which both take their turns. Of writes: 10,000 operations more, 1,000 a
-//!   durable transaction, likewise.
+//!   durable transaction, 7 rounds.
 //!
 //! Peer: SQLite with tables of current and of past rows, see `karyon_benches::versioned`; its
 //! current state alone is the same file with empty tables of past rows. A friend's properties are
@@ -42,7 +42,9 @@ use karyon_memory_ops::Write;
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 const GROUP: &str = "memory_aeong";
 const BATCH: usize = 1_000;
-const ROUNDS: usize = 15;
+/// Rounds of reading, and of writing, where each turn makes its graph first.
+const READ_ROUNDS: u64 = 15;
+const WRITE_ROUNDS: u64 = 7;
 /// Lengths of slices in moments.
 const SLICES: [i64; 2] = [10, 10_000];
 
@@ -242,11 +244,11 @@ fn the_present(graph: Projected, sqlite: Versioned, questions: &[Question], writ
         begun.elapsed()
     };
     let count = questions.len() as u64;
-    slowdown("karyon current user", 10 * count, |has_history| {
+    slowdown("karyon current user", READ_ROUNDS, 10 * count, |has_history| {
         let reader = if has_history { &with } else { &without };
         all(&|subject| user(reader, subject), 10)
     });
-    slowdown("karyon current one hop", count, |has_history| {
+    slowdown("karyon current one hop", READ_ROUNDS, count, |has_history| {
         let reader = if has_history { &with } else { &without };
         all(&|subject| hop(reader, subject), 1)
     });
@@ -259,7 +261,7 @@ fn the_present(graph: Projected, sqlite: Versioned, questions: &[Question], writ
     without.settle();
     {
         let mut asks = (sqlite.ask(), without.ask());
-        slowdown("sqlite current user", 10 * count, |has_history| {
+        slowdown("sqlite current user", READ_ROUNDS, 10 * count, |has_history| {
             let ask = if has_history { &mut asks.0 } else { &mut asks.1 };
             let begun = Instant::now();
             for _ in 0..10 {
@@ -267,7 +269,7 @@ fn the_present(graph: Projected, sqlite: Versioned, questions: &[Question], writ
             }
             begun.elapsed()
         });
-        slowdown("sqlite current one hop", count, |has_history| {
+        slowdown("sqlite current one hop", READ_ROUNDS, count, |has_history| {
             let ask = if has_history { &mut asks.0 } else { &mut asks.1 };
             let begun = Instant::now();
             for asked in questions {
@@ -290,7 +292,7 @@ fn changes(writes: &[Write], new: &[Write]) {
         steps.take()
     };
     let batches: Vec<_> = new_bytes.chunks(BATCH).map(batch).collect();
-    slowdown("karyon current writes", new.len() as u64, |has_history| {
+    slowdown("karyon current writes", WRITE_ROUNDS, new.len() as u64, |has_history| {
         let before = if has_history { writes } else { &current };
         let mut graph = Projected::new(FOLDER).fill(before.iter().cloned());
         let batches = batches.clone();
@@ -303,7 +305,7 @@ fn changes(writes: &[Write], new: &[Write]) {
         .zip(new)
         .map(|(position, write)| Row::new(position, write))
         .collect();
-    slowdown("sqlite current writes", new.len() as u64, |has_history| {
+    slowdown("sqlite current writes", WRITE_ROUNDS, new.len() as u64, |has_history| {
         let mut sqlite = Versioned::new(FOLDER);
         sqlite.insert(&before, usize::MAX);
         if !has_history {
@@ -317,13 +319,13 @@ fn changes(writes: &[Write], new: &[Write]) {
 }
 
 /// Has both take turns, and prints both throughputs and what history costs.
-fn slowdown(name: &str, elements: u64, mut take: impl FnMut(bool) -> Duration) {
+fn slowdown(name: &str, rounds: u64, elements: u64, mut take: impl FnMut(bool) -> Duration) {
     let name = format!("{GROUP}/{name}");
     if !is_asked_for(&name) {
         return;
     }
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    for round in 0..size(ROUNDS as u64, 1) {
+    for round in 0..size(rounds, 1) {
         // Whoever comes first in a round comes second in the next.
         for turn in [round.is_multiple_of(2), !round.is_multiple_of(2)] {
             if turn { &mut with } else { &mut without }.push(take(turn));

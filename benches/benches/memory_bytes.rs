@@ -6,8 +6,9 @@
 //! latter two where `KARYON_DATASETS` is. Each is projected from nothing in the product's
 //! transactions, and inserted into the peers in transactions of 10,000.
 //! - "karyon, file closed" and "open": blocks that the file system gave the graph's file; while
-//!   it is open the database has room in reserve. "rows", "metadata", "unused": what redb says of
-//!   its pages: keys and values, what leads to them, and room that nothing uses.
+//!   it is open the database may have room in reserve. "rows", "metadata", "pages": what redb says
+//!   of it: keys and values, what leads to them, and the whole pages that hold both. Pages that
+//!   are free again are in the file alone.
 //! - "karyon, log": the records of the mutations in the log, which is kept besides.
 //! - "sqlite": blocks of the file, everything brought into the tables: current rows and past rows
 //!   (`karyon_benches::versioned`).
@@ -66,12 +67,12 @@ fn measure(load: &str, writes: Vec<Write>) {
 
     let graph = Projected::new(FOLDER).fill(writes.iter().cloned());
     assert_eq!(graph.reader().end().0, writes.len() as u64);
-    let Stored { open, closed, rows: stored, metadata, unused } = graph.stored();
+    let Stored { open, closed, rows: stored, metadata, pages } = graph.stored();
     tell("karyon, file closed", closed);
     tell("karyon, file open", open);
     tell("karyon, rows", stored);
     tell("karyon, metadata", metadata);
-    tell("karyon, unused", unused);
+    tell("karyon, pages", pages);
 
     let rows: Vec<Row> = rows(writes.into_iter()).collect();
     let mut sqlite = Versioned::new(FOLDER);

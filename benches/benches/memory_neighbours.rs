@@ -10,7 +10,8 @@
 //!   51 hold at any moment behind the first 50, which are those asked about. "new": each edge is
 //!   to another vertex; "back": to one of 100 that come back in turn.
 //! - "current": what holds now of a pseudo-random fact of 10,000 or 10,000,000, one small property
-//!   each, one version each.
+//!   each, one version each. The files are made one after the other and take less than 2 GB of
+//!   disk.
 //!
 //! Peer: SQLite with a row a version and an index for each direction that holds whole versions,
 //! the versions of each edge from the last to the first, of which the first one counts. See

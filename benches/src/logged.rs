@@ -83,7 +83,8 @@ impl Logged {
         log(&self.folder)
     }
 
-    /// Ends the log; its files stay until this is dropped.
+    /// Ends the log; its files stay until this is dropped. How many records there are, those of
+    /// the writer included.
     pub fn close(&mut self) -> u64 {
         let writer = self.writer.take().expect("it is there until this is dropped");
         writer.close().expect("the disk works").records

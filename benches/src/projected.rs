@@ -41,8 +41,8 @@ pub struct Stored {
     pub rows: u64,
     /// What leads to them: branches, and headers of pages.
     pub metadata: u64,
-    /// Room in pages that nothing uses.
-    pub unused: u64,
+    /// Whole pages of both, and of the database's own tables.
+    pub pages: u64,
 }
 
 impl Projected {
@@ -134,7 +134,7 @@ impl Projected {
             closed,
             rows: stats.stored_bytes(),
             metadata: stats.metadata_bytes(),
-            unused: stats.fragmented_bytes(),
+            pages: stats.allocated_pages() * stats.page_size() as u64,
         }
     }
 }

@@ -23,7 +23,7 @@ const TABLES: &str = r#"
     create index vertex_label on vertex (label);
     create table vertex_history (
         id integer, valid_from integer, valid_to integer, tx integer, properties blob,
-        primary key (id, valid_from)
+        primary key (id, valid_from, tx)
     ) without rowid;
     create table edge (
         "from" integer, kind integer, "to" integer, valid_from integer, tx integer,
@@ -34,7 +34,7 @@ const TABLES: &str = r#"
     create table edge_history (
         "from" integer, kind integer, "to" integer, valid_from integer, valid_to integer,
         tx integer, properties blob,
-        primary key ("from", kind, "to", valid_from)
+        primary key ("from", kind, "to", valid_from, tx)
     ) without rowid;
     create index edge_history_incoming on edge_history ("to", kind, "from", valid_from);
 "#;
@@ -59,13 +59,16 @@ const PAST_VERTEX: &str = "
     where id = ?1 and valid_from <= ?2
     order by valid_from desc limit 1
 ";
-/// From the last to the first.
+/// From the last to the first. The versions of a vertex follow each other, so the first that may
+/// hold is the last one that begins before: without that, all before are looked through.
 const VERTEX_BETWEEN: &str = "
     select 0, valid_from, tx, properties from vertex where id = ?1 and valid_from <= ?3
     union all
     select * from (
         select 0, valid_from, tx, properties from vertex_history
-        where id = ?1 and valid_from <= ?3 and valid_to > ?2
+        where id = ?1 and valid_from <= ?3 and valid_to > ?2 and valid_from >= ifnull(
+            (select max(valid_from) from vertex_history where id = ?1 and valid_from <= ?2), ?2
+        )
         order by valid_from desc
     )
 ";
