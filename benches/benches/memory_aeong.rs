@@ -32,7 +32,7 @@ use karyon_benches::audience::Requests;
 use karyon_benches::history::{Answer, Question, time};
 use karyon_benches::projected::{Projected, answers, get, neighbours, person, slice, vertex};
 use karyon_benches::rows::{Row, rows};
-use karyon_benches::sampling::{figure, is_asked_for};
+use karyon_benches::sampling::{figure, is_asked_for, is_wanted};
 use karyon_benches::size;
 use karyon_benches::steps::{Steps, encoded};
 use karyon_benches::versioned::{Ask, Versioned};
@@ -321,7 +321,8 @@ fn changes(writes: &[Write], new: &[Write]) {
 /// Has both take turns, and prints both throughputs and what history costs.
 fn slowdown(name: &str, rounds: u64, elements: u64, mut take: impl FnMut(bool) -> Duration) {
     let name = format!("{GROUP}/{name}");
-    if !is_asked_for(&name) {
+    let parts = ["with history", "without", "slowdown"];
+    if !parts.iter().any(|part| is_wanted(&format!("{name}/{part}"))) {
         return;
     }
     let (mut with, mut without) = (Vec::new(), Vec::new());

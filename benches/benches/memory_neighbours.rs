@@ -30,7 +30,7 @@ use criterion::{BenchmarkGroup, BenchmarkId};
 use karyon_benches::history::{Answer, Question, STATE, edges, hub, questions, time};
 use karyon_benches::projected::{Projected, answers, fact, get, neighbours, vertex};
 use karyon_benches::rows::rows;
-use karyon_benches::sampling::is_asked_for;
+use karyon_benches::sampling::is_wanted;
 use karyon_benches::size;
 use karyon_benches::sqlite::Sqlite;
 use karyon_graph::{Direction, View};
@@ -48,19 +48,21 @@ const HELD: u64 = 50;
 fn main() {
     let mut criterion = karyon_benches::criterion();
     let mut group = criterion.benchmark_group(GROUP);
-    let wanted = |name: &str| is_asked_for(&format!("{GROUP}/{name}"));
+    let sides = ["karyon", "sqlite"];
+    let wanted = |name: &str| sides.iter().any(|side| is_wanted(&format!("{GROUP}/{side} {name}")));
     for degree in [10, 100, 1_000] {
-        if ["karyon out", "karyon in", "sqlite out", "sqlite in"].into_iter().any(wanted) {
+        if wanted(&format!("out/{degree}")) || wanted(&format!("in/{degree}")) {
             measure(&mut group, degree);
         }
     }
+    let changes = size(100_000, 2_000);
     for (name, partners) in [("new", u64::MAX), ("back", 100)] {
-        if ["karyon hub", "sqlite hub"].into_iter().any(wanted) {
-            measure_hub(&mut group, name, size(100_000, 2_000), partners);
+        if [2 * HELD, changes].iter().any(|changes| wanted(&format!("hub, {name}/{changes}"))) {
+            measure_hub(&mut group, name, changes, partners);
         }
     }
     for entities in [10_000, size(10_000_000, 20_000)] {
-        if ["karyon current", "sqlite current"].into_iter().any(wanted) {
+        if wanted(&format!("current/{entities}")) {
             measure_current(&mut group, entities);
         }
     }

@@ -29,13 +29,39 @@ const WITH_VALUE: [&str; 14] = [
     "--output-format",
 ];
 
-/// Whether anything whose name begins with `group` may have been asked for: what is not needs no
-/// preparation.
-pub fn is_asked_for(group: &str) -> bool {
-    filter(std::env::args().skip(1)).is_none_or(|filter| {
-        let filter = filter.trim_start_matches('^');
-        group.contains(filter) || filter.starts_with(group)
-    })
+/// The benches, each a file in `benches/`.
+const BENCHES: [&str; 15] = [
+    "free_running",
+    "gate_check",
+    "log_append",
+    "memory_aeong",
+    "memory_as_of",
+    "memory_bytes",
+    "memory_mutations",
+    "memory_neighbours",
+    "memory_rebuild",
+    "memory_write",
+    "routed_message",
+    "schedules",
+    "spawn",
+    "supervision",
+    "tick_barrier",
+];
+
+/// Whether anything of a bench may have been asked for: what is not needs no preparation. A filter
+/// that names another bench asks for nothing of this one; one that names none may ask for a part.
+pub fn is_asked_for(bench: &str) -> bool {
+    filter(std::env::args().skip(1)).is_none_or(|filter| may_ask_for(&filter, bench))
+}
+
+fn may_ask_for(filter: &str, bench: &str) -> bool {
+    let name = filter.trim_start_matches('^').split('/').next().unwrap_or_default();
+    bench.contains(name) || !BENCHES.iter().any(|bench| bench.contains(name))
+}
+
+/// Whether a measurement of this name is asked for.
+pub fn is_wanted(name: &str) -> bool {
+    filter(std::env::args().skip(1)).is_none_or(|filter| name.contains(&filter))
 }
 
 fn filter(arguments: impl Iterator<Item = String>) -> Option<String> {
@@ -53,7 +79,7 @@ fn filter(arguments: impl Iterator<Item = String>) -> Option<String> {
 /// Times each of 100,000 answers and prints the times that half of them, and 99 of 100, do not
 /// exceed. In each is the time that reading the clock takes, which `clock` prints.
 pub fn percentiles<T>(name: &str, mut ask: impl FnMut() -> T) {
-    if !is_asked_for(name) {
+    if !is_wanted(name) {
         return;
     }
     let mut times: Vec<Duration> = (0..size(SAMPLES, 200))
@@ -84,6 +110,29 @@ pub fn figure(name: &str, value: f64, unit: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_benches_are_those_that_there_are() {
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/benches")).unwrap();
+        let name = |entry: std::fs::DirEntry| entry.path().file_stem().unwrap().to_owned();
+        let mut names: Vec<_> = folder.map(|entry| name(entry.unwrap())).collect();
+        names.sort();
+        assert_eq!(names, BENCHES);
+    }
+
+    #[test]
+    fn a_filter_asks_for_a_bench_or_for_parts_of_any() {
+        for (filter, bench, expected) in [
+            ("memory_as", "memory_as_of", true),
+            ("memory_", "memory_as_of", true),
+            ("memory_as_of/karyon", "memory_as_of", true),
+            ("memory_as_of/karyon", "memory_bytes", false),
+            ("routed", "memory_as_of", false),
+            ("fjall", "memory_as_of", true),
+        ] {
+            assert_eq!(may_ask_for(filter, bench), expected, "{filter} {bench}");
+        }
+    }
 
     #[test]
     fn the_filter_is_the_first_word_that_belongs_to_no_option() {
