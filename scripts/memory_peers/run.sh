@@ -9,8 +9,8 @@
 # Peers: as pinned in requirements.txt, each in its usual way to keep history, through its Python
 #   package, in batches of 1,000; see the head of each peer_*.py.
 # Durability: as said behind each row; only rows that are durable can be compared as writers.
-# Unit: mutations a second; bytes of allocated blocks a mutation when all is written; microseconds
-#   of an answer.
+# Unit: mutations a second; bytes of allocated blocks a mutation when all is written (of Karyon's
+#   graph; its log, some 200 bytes a mutation, is kept besides); microseconds of an answer.
 # Means: what a program in each one's language of embedding gets.
 # Does not mean: how fast the engines are inside. Python converts each value, some 10 to 100 us a
 #   question, and Karyon and its peers differ in language here.
