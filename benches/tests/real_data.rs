@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use karyon_benches::history::{Answer, CONTACT, Question, STATE, contact, time};
 use karyon_benches::projected::{Projected, answers, fact, get, neighbours, vertex};
-use karyon_benches::sqlite::{Row, Sqlite};
+use karyon_benches::rows::Row;
+use karyon_benches::sqlite::Sqlite;
 use karyon_graph::{Direction, View};
 use karyon_memory_ops::{Content, Entity, Time, Valid, Value, Vertex, Write};
 use karyon_types::{AgentId, Position};
