@@ -42,6 +42,10 @@
 //! same names: two versions contradict each other if at some moment both are in force, each by the
 //! rule among its own, and they say different things.
 //!
+//! # How it is kept
+//! The versions of an entity lie packed in segments (`segment.rs`), what leads from a vertex to its
+//! edges in lists (`adjacency.rs`); `tables.rs` says what the rows are, decision 38 why.
+//!
 //! # Invariants
 //! 1. A transaction holds the rows of some records and the place behind them, or nothing.
 //! 2. What is projected depends on the log alone, not on how it was cut into transactions.
