@@ -19,8 +19,9 @@
 //!
 //! Durability: all; a batch is on the disk before the next begins, and the clock stops when the
 //! last one is. Karyon's log: fdatasync, or more than one where the writer does not wait for the
-//! rest of the batch. Its graph: redb's durable commits. SQLite: WAL with synchronous=FULL. fjall:
-//! `SyncAll`.
+//! rest of the batch. Its graph: behind the log, which is durable, each batch is there to be read
+//! and made durable about every second, as in the product; projected alone, a durable commit a
+//! batch. SQLite: WAL with synchronous=FULL. fjall: `SyncAll`.
 //! Unit: mutations a second.
 //! Means: what one node takes in, with its proof. The contents are encoded before the clock starts
 //! on all sides; records, keys and statements are made while it runs.

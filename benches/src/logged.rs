@@ -57,7 +57,7 @@ impl Logged {
     }
 
     /// The same, and behind each commit a transaction of `graph` with its records, from another
-    /// thread. Everything is durable in both when this returns.
+    /// thread, durable about every second. Everything is durable in both when this returns.
     pub fn record_and_project(
         mut self,
         writes: &[Vec<u8>],
@@ -73,7 +73,7 @@ impl Logged {
                     committed.send(log.record(writes)).expect("the projector lives");
                 }
             });
-            graph.follow(batches.iter(), requests);
+            graph.follow_log(batches.iter(), requests);
         });
         self
     }

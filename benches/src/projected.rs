@@ -71,18 +71,30 @@ impl Projected {
         self
     }
 
-    /// Projects batches of records as they come, a transaction each, and hands out views to those
-    /// who ask for them.
-    ///
-    /// The records are in a durable log already, so a transaction is durable about every second,
-    /// and at the end, as the product does it.
-    pub fn follow(&mut self, mut batches: impl Iterator<Item = Vec<Block>>, requests: &Requests) {
+    /// Projects batches of records as they come, a durable transaction each, and hands out views to
+    /// those who ask for them.
+    pub fn follow(&mut self, batches: impl Iterator<Item = Vec<Block>>, requests: &Requests) {
+        self.follow_each(batches, requests, Duration::ZERO);
+    }
+
+    /// The same for records that are in a durable log already: durable about every second, and at
+    /// the end, as the product does it.
+    pub fn follow_log(&mut self, batches: impl Iterator<Item = Vec<Block>>, requests: &Requests) {
+        self.follow_each(batches, requests, DURABLE_EVERY);
+    }
+
+    fn follow_each(
+        &mut self,
+        mut batches: impl Iterator<Item = Vec<Block>>,
+        requests: &Requests,
+        every: Duration,
+    ) {
         let (mut is_over, mut durable) = (false, Instant::now());
         while !is_over {
             let mut projector = self.projector();
             is_over = true;
             for batch in batches.by_ref().take(VIEWS_EACH) {
-                let is_due = durable.elapsed() >= DURABLE_EVERY;
+                let is_due = durable.elapsed() >= every;
                 let durability = if is_due { Durability::Immediate } else { Durability::None };
                 projector.set_durability(durability);
                 project(&mut projector, &batch);

@@ -268,14 +268,24 @@ impl Head {
 /// Appends how `old` is made from `new`: how much of its beginning and of its end stays, and what
 /// stands between instead.
 fn difference(old: &[u8], new: &[u8], out: &mut Vec<u8>) {
-    let front = alike(old.iter(), new.iter());
-    let (old, new) = (old.get(front..).unwrap_or_default(), new.get(front..).unwrap_or_default());
+    let words = old.chunks_exact(WORD).zip(new.chunks_exact(WORD));
+    let words = words.take_while(|(old, new)| old == new).count() * WORD;
+    let (old_rest, new_rest) = (behind(old, words), behind(new, words));
+    let front = words + alike(old_rest.iter(), new_rest.iter());
+    let (old, new) = (behind(old, front), behind(new, front));
     let back = alike(old.iter().rev(), new.iter().rev());
     let middle = old.get(..old.len() - back).unwrap_or_default();
     for length in [front, back, middle.len()] {
         varint::write(out, length as u64);
     }
     out.extend_from_slice(middle);
+}
+
+/// Bytes that are compared at once.
+const WORD: usize = 8;
+
+fn behind(bytes: &[u8], at: usize) -> &[u8] {
+    bytes.get(at..).unwrap_or_default()
 }
 
 fn alike<'a>(one: impl Iterator<Item = &'a u8>, other: impl Iterator<Item = &'a u8>) -> usize {

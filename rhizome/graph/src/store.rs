@@ -97,7 +97,9 @@ impl<'a, 't> Stack<'a, 't> {
         let (oldest, row) = segment.seal().ok_or_else(damaged)?;
         let key = sealed_key(&self.entity, &oldest);
         self.tables.sealed.insert(key.as_slice(), row.as_slice())?;
-        if oldest.imported.is_none() {
+        // It leads there only where versions are in the order of the record.
+        let is_ordered = self.head.as_ref().is_some_and(|head| !head.header.corrected);
+        if is_ordered && oldest.imported.is_none() {
             let place = key.split_last_chunk().ok_or_else(damaged)?.1;
             let recorded = keys::recorded(&self.entity, oldest.position);
             self.tables.recorded.insert(&recorded, place)?;
@@ -120,8 +122,9 @@ impl<'a, 't> Stack<'a, 't> {
         insert(&mut versions, meta, content);
         let mut packed = Head::pack(&versions).ok_or_else(damaged)?;
         packed.header.corrected = true;
+        let is_full = packed.is_full(self.seal_bytes);
         self.head = Some(packed);
-        Ok(())
+        if is_full { self.seal() } else { Ok(()) }
     }
 
     /// The sealed segment into which a version belongs: the last one that begins before it, or the

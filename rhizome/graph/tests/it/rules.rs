@@ -226,3 +226,83 @@ fn what_makes_no_sense_is_counted_and_left_out() {
     }
     assert_eq!(reader.count(Kind::Vertex, "person", &View::NOW).unwrap(), 1);
 }
+
+/// The value that holds at a moment, as recorded up to a position.
+fn mood_of(reader: &Reader, at: i64, position: u64) -> Option<i64> {
+    let fact = reader.find(&mood(0, None, 0).entity).unwrap()?;
+    let view = View::at(time(at)).as_recorded(Position(position));
+    reader.get(&fact, &view).unwrap().and_then(|version| value(&version.content))
+}
+
+#[test]
+fn a_transaction_puts_versions_in_their_order_and_looks_back_by_the_record() {
+    // Positions 1 to 40 in one transaction: each says something about a moment before the last.
+    let bodies: Vec<_> =
+        (1..=40).map(|n| step(1, n, &[mood(100 - n as i64, None, n as i64)])).collect();
+    let mut graph = Graph::in_memory().unwrap().seal_bytes(1);
+    project(&mut graph, &[with_genesis(&[]), vec![bodies.concat()]].concat());
+    let reader = graph.read().unwrap();
+    for position in 1..=40 {
+        // The version that begins last among those recorded by then: the first of them.
+        assert_eq!(mood_of(&reader, 100, position), Some(1));
+        let last = 100 - position as i64;
+        assert_eq!(mood_of(&reader, last, position), Some(position as i64));
+        assert_eq!(mood_of(&reader, last - 1, position), None);
+    }
+}
+
+#[test]
+fn a_history_told_backwards_is_cut_into_segments_all_the_same() {
+    let bodies: Vec<_> =
+        (1..=400).map(|n| step(1, n, &[mood(1000 - n as i64, None, n as i64)])).collect();
+    let mut graph = Graph::in_memory().unwrap().seal_bytes(60);
+    project(&mut graph, &with_genesis(&bodies));
+    let reader = graph.read().unwrap();
+    for n in 1..=400 {
+        assert_eq!(mood_of(&reader, 1000 - n, u64::MAX), Some(n));
+    }
+    let size =
+        |table| reader.sizes().unwrap().into_iter().find(|size| size.table == table).unwrap();
+    assert!(size("sealed").rows > 20, "{:?}", size("sealed"));
+    assert!(size("heads").stored < 300, "{:?}", size("heads"));
+    // No way leads there by the record, since versions are not in its order.
+    assert!(size("recorded").rows <= 1, "{:?}", size("recorded"));
+    assert_eq!(reader.memory_root().unwrap(), root_of(&bodies));
+}
+
+#[test]
+fn who_wrote_about_what_and_what_ends_when() {
+    let of = |serial: u64, from: i64, to: Option<i64>| Write {
+        entity: Entity::Fact { subject: agent(serial), predicate: "mood".into() },
+        ..mood(from, to, 0)
+    };
+    let reader = read(&[
+        spawn(1),
+        step(1, 0, &[of(1, 0, Some(9)), of(2, 0, None)]),
+        step(2, 0, &[of(1, 1, Some(7)), of(3, 1, Some(8))]),
+        step(1, 1, &[of(3, 2, None)]),
+    ]);
+    let id = |serial| reader.find(&of(serial, 0, None).entity).unwrap().unwrap();
+    let own = reader.find_vertex(None, &agent(1)).unwrap().unwrap();
+    let written = |serial| reader.written_by(AgentId(serial)).unwrap();
+    assert_eq!(written(1), [EntityId::Vertex(own), id(1), id(2), id(3)]);
+    assert_eq!(written(2), [id(1), id(3)]);
+    assert_eq!(written(3), []);
+    let ending = |first, last, most: usize| {
+        let mut found = Vec::new();
+        let tell = |moment, entity| {
+            found.push((moment, entity));
+            if found.len() < most {
+                std::ops::ControlFlow::Continue(())
+            } else {
+                std::ops::ControlFlow::Break(())
+            }
+        };
+        reader.each_ending(time(first), time(last), tell).unwrap();
+        found
+    };
+    assert_eq!(ending(0, 99, 9), [(time(7), id(1)), (time(8), id(3)), (time(9), id(1))]);
+    assert_eq!(ending(8, 8, 9), [(time(8), id(3))]);
+    assert_eq!(ending(0, 99, 1), [(time(7), id(1))]);
+    assert_eq!(ending(9, 8, 9), []);
+}
