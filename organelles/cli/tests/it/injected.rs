@@ -166,7 +166,8 @@ fn a_start_and_a_resume_that_the_disk_refuses_are_halted_and_say_why() {
         assert!(resumed.code == Some(4) || resumed.err.contains("nothing was recorded"));
         place.remove("d");
     }
-    let Some((ended, _)) = injected(&place, ("pwrite64", "EIO", "3"), "log/00000000.log", RUN) else {
+    let Some((ended, _)) = injected(&place, ("pwrite64", "EIO", "3"), "log/00000000.log", RUN)
+    else {
         return;
     };
     ended.expect(1);
