@@ -153,7 +153,7 @@ fn a_full_disk_ends_the_run_and_keeps_what_was_recorded() {
     assert_eq!(report["state"], "unsealed");
     assert!(report["records"].as_u64().unwrap() > 1000, "{report}");
     disk.shell(4, "\"$KARYON\" resume --data disk/d");
-    disk.shell(0, "mount -o remount,size=64m disk");
+    disk.shell(0, "mount -o remount,size=128m disk");
     disk.shell(4, "\"$KARYON\" resume --data disk/d");
     disk.shell(0, "\"$KARYON\" safety resume --reason \"a larger disk\" --data disk/d");
     let resumed = last(&disk.shell(0, "\"$KARYON\" resume --json --data disk/d"));
