@@ -28,7 +28,8 @@ pub const KNOWN_NAMES: usize = 64 * 1024;
 pub const SEAL_BYTES: usize = 2048;
 
 /// How hard zstd works on a sealed segment. Below zero it leaves bytes that do not repeat as they
-/// are: a segment takes a little more room, and is read in a third of the time.
+/// are: a segment takes a little more room, and unpacking it, which is most of what reading a past
+/// version costs, has less to do.
 pub(crate) const ZSTD_LEVEL: i32 = -3;
 
 /// The longest segment, bytes, before compression: what a damaged row may make the reader reserve.
