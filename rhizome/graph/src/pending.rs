@@ -123,7 +123,8 @@ impl Indexes {
         for key in &self.endings {
             tables.endings.insert(key, ())?;
         }
-        self.changes.sort_unstable();
+        // What one step says of one moment stays in the order in which it says it.
+        self.changes.sort_by_key(|(list, change)| (*list, change.from, change.recorded));
         let mut lists = WriteLists {
             tails: &mut tables.near,
             sealed: &mut tables.near_sealed,

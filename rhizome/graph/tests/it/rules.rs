@@ -306,3 +306,25 @@ fn who_wrote_about_what_and_what_ends_when() {
     assert_eq!(ending(0, 99, 1), [(time(7), id(1))]);
     assert_eq!(ending(9, 8, 9), []);
 }
+
+#[test]
+fn what_a_step_says_last_of_a_moment_holds_for_neighbours_too() {
+    let met = |content| Write {
+        entity: Entity::Edge { from: agent(1), kind: "met".into(), to: agent(2) },
+        valid: Valid::since(time(5)),
+        content,
+    };
+    let there = || Content::with([("value", Value::Int(1))]);
+    for (said, neighbours) in [
+        ([met(there()), met(Content::Ended), met(there())], 1),
+        ([met(Content::Ended), met(Content::Ended), met(there())], 1),
+        ([met(Content::Ended), met(there()), met(Content::Ended)], 0),
+    ] {
+        let reader = read(&[step(1, 0, &said)]);
+        for (who, direction) in [(1, Direction::Out), (2, Direction::In)] {
+            let who = reader.find_vertex(None, &agent(who)).unwrap().unwrap();
+            let found = reader.neighbours(who, direction, None, &View::at(time(5))).unwrap();
+            assert_eq!(found.len(), neighbours, "{said:?} {direction:?}");
+        }
+    }
+}
