@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_memory_ops::Time;
 use karyon_types::varint;
-use redb::ReadableTable;
+use redb::{ReadOnlyTable, ReadableTable as _};
 
 use crate::GraphError;
 use crate::keys::{ListKey, read_late};
@@ -277,7 +277,7 @@ fn change_open(open: &mut Open, change: &Change) {
 }
 
 /// Until the end of time is for good.
-fn lasts(until: Time, moment: Time) -> bool {
+pub(crate) fn lasts(until: Time, moment: Time) -> bool {
     until == Time::MAX || until > moment
 }
 
@@ -285,11 +285,11 @@ fn damaged() -> GraphError {
     GraphError::damaged("a list of neighbours")
 }
 
-/// The tables in which lists lie, open for reading or for writing.
-pub(crate) struct Lists<'a, T, S, L> {
-    pub(crate) tails: &'a T,
-    pub(crate) sealed: &'a S,
-    pub(crate) late: &'a L,
+/// The tables in which lists lie, open for reading.
+pub(crate) struct Lists<'a> {
+    pub(crate) tails: &'a ReadOnlyTable<&'static [u8; 9], &'static [u8]>,
+    pub(crate) sealed: &'a ReadOnlyTable<&'static [u8; 25], &'static [u8]>,
+    pub(crate) late: &'a ReadOnlyTable<&'static [u8; 33], &'static [u8]>,
 }
 
 /// The part of the record and of time that a question is about.
@@ -300,12 +300,7 @@ pub(crate) struct Window {
     pub(crate) as_recorded: Option<u64>,
 }
 
-impl<T, S, L> Lists<'_, T, S, L>
-where
-    T: ReadableTable<&'static [u8; 9], &'static [u8]>,
-    S: ReadableTable<&'static [u8; 25], &'static [u8]>,
-    L: ReadableTable<&'static [u8; 33], &'static [u8]>,
-{
+impl Lists<'_> {
     fn tail(&self, list: &ListKey) -> Result<Option<Tail>, GraphError> {
         let Some(row) = self.tails.get(&list.0)? else { return Ok(None) };
         Ok(Some(Tail::read(row.value()).ok_or_else(damaged)?))

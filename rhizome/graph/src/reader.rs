@@ -3,7 +3,7 @@
 
 use karyon_memory_ops::{Entity, Vertex};
 use karyon_types::{AgentId, LogId, Position};
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
+use redb::{ReadTransaction, ReadableTable as _};
 
 use crate::GraphError;
 use crate::adjacency::{Lists, Window};
@@ -33,13 +33,6 @@ pub(crate) struct Text {
     number: u32,
     text: String,
 }
-
-type ReadLists<'a> = Lists<
-    'a,
-    ReadOnlyTable<&'static [u8; 9], &'static [u8]>,
-    ReadOnlyTable<&'static [u8; 25], &'static [u8]>,
-    ReadOnlyTable<&'static [u8; 33], &'static [u8]>,
->;
 
 impl Reader {
     pub(crate) fn new(transaction: &ReadTransaction, database: Open) -> Result<Reader, GraphError> {
@@ -235,7 +228,7 @@ impl Reader {
         Ok(ever.into_iter().map(|(name, other)| list.edge(name, other)).collect())
     }
 
-    fn lists(&self) -> ReadLists<'_> {
+    fn lists(&self) -> Lists<'_> {
         let ReadTables { near, near_sealed, near_late, .. } = &self.tables;
         Lists { tails: near, sealed: near_sealed, late: near_late }
     }

@@ -6,6 +6,7 @@ use karyon_memory_ops::Time;
 use karyon_types::Position;
 
 use crate::GraphError;
+use crate::adjacency::lasts;
 use crate::keys::{self, EntityKey, VersionKey};
 use crate::meta::Meta;
 use crate::reader::Reader;
@@ -29,8 +30,7 @@ impl Span {
 
     /// Whether a segment may hold such versions.
     fn may_have(&self, header: &Header) -> bool {
-        let lasts = header.until == Time::MAX || header.until > self.first;
-        lasts && header.oldest <= self.last && self.has(header.earliest)
+        lasts(header.until, self.first) && header.oldest <= self.last && self.has(header.earliest)
     }
 }
 

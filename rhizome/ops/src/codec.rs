@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use karyon_types::{AgentId, varint};
 
 use crate::limits::{DEPTH_MAX, NAME_BYTES_MAX, WRITE_BYTES_MAX};
-use crate::{Content, Entity, Parts, Properties, Time, Value, Vertex, Write};
+use crate::{Content, Entity, Parts, Properties, Time, Value, Vertex, Write, parts};
 
 /// Why a write cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -179,10 +179,7 @@ pub(crate) fn put_vertex(out: &mut Vec<u8>, vertex: &Vertex) -> Result<(), Write
 }
 
 pub(crate) fn get_vertex(b: &mut &[u8]) -> Option<Vertex> {
-    Some(match varint::read(b)? {
-        0 => Vertex::Named(get_name(b)?),
-        serial => Vertex::Agent(AgentId(serial)),
-    })
+    parts::vertex(b).map(Vertex::from)
 }
 
 fn put_signed(out: &mut Vec<u8>, number: i64) {

@@ -217,7 +217,7 @@ impl<'a> Parts<'a> {
 }
 
 /// An agent is its serial above 0; 0 announces a name.
-fn vertex<'a>(b: &mut &'a [u8]) -> Option<VertexRef<'a>> {
+pub(crate) fn vertex<'a>(b: &mut &'a [u8]) -> Option<VertexRef<'a>> {
     Some(match varint::read(b)? {
         0 => VertexRef::Named(get_str(b)?),
         serial => VertexRef::Agent(AgentId(serial)),
