@@ -5,10 +5,10 @@
 //! `college-msg.txt` (an edge for each pair, two properties, a version with each message). The
 //! latter two where `KARYON_DATASETS` is. Each is projected from nothing in the product's
 //! transactions, and inserted into the peers in transactions of 10,000.
-//! - "karyon, file closed" and "open": blocks that the file system gave the graph's file; while
-//!   it is open the database may have room in reserve. "rows", "metadata", "pages": what redb says
-//!   of it: keys and values, what leads to them, and the whole pages that hold both. Pages that
-//!   are free again are in the file alone.
+//! - "karyon, file" and "while it grows": blocks that the file system gave the graph's file,
+//!   compacted as at the end of a run, and before that, with the pages that transactions leave. "rows", "metadata",
+//!   "pages": what redb says of it: keys and values, what leads to them, and the whole pages that
+//!   hold both.
 //! - "karyon, log": the records of the mutations in the log, which is kept besides.
 //! - "sqlite": blocks of the file, everything brought into the tables: current rows and past rows
 //!   (`karyon_benches::versioned`).
@@ -67,9 +67,9 @@ fn measure(load: &str, writes: Vec<Write>) {
 
     let graph = Projected::new(FOLDER).fill(writes.iter().cloned());
     assert_eq!(graph.reader().end().0, writes.len() as u64);
-    let Stored { open, closed, rows: stored, metadata, pages } = graph.stored();
-    tell("karyon, file closed", closed);
-    tell("karyon, file open", open);
+    let Stored { filled, closed, rows: stored, metadata, pages } = graph.stored();
+    tell("karyon, file", closed);
+    tell("karyon, file while it grows", filled);
     tell("karyon, rows", stored);
     tell("karyon, metadata", metadata);
     tell("karyon, pages", pages);

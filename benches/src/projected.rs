@@ -33,9 +33,9 @@ pub struct Projected {
 /// What a graph's file takes on the disk, bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored {
-    /// Blocks of the file, while it is open.
-    pub open: u64,
-    /// Blocks of the file, closed: the database gives back what lies behind its last page.
+    /// Blocks of the file, as it was filled.
+    pub filled: u64,
+    /// Blocks of the file, compacted and closed.
     pub closed: u64,
     /// Keys and values in the database's leaves.
     pub rows: u64,
@@ -127,11 +127,13 @@ impl Projected {
         self.graph.read().expect("the graph can be read")
     }
 
-    /// Closes the graph and looks at its file.
+    /// Compacts the graph's file, as at the end of a run or of building anew, closes it and looks at
+    /// it.
     pub fn stored(self) -> Stored {
-        let Projected { graph, folder } = self;
+        let Projected { mut graph, folder } = self;
         let file = file(&folder);
-        let open = allocated(&file);
+        let filled = allocated(&file);
+        graph.compact().expect("the disk works");
         drop(graph);
         let closed = allocated(&file);
         let database = redb::Database::open(&file).expect("it was closed well");
@@ -142,7 +144,7 @@ impl Projected {
         });
         let stats = stats.expect("the disk works").expect("the database can be read");
         Stored {
-            open,
+            filled,
             closed,
             rows: stats.stored_bytes(),
             metadata: stats.metadata_bytes(),

@@ -138,6 +138,7 @@ impl Fresh {
     /// See [`GraphError`]. Whoever asks next builds the memory then.
     pub fn install(mut self) -> Result<(), GraphError> {
         self.graph.catch_up(&log_folder(&self.data), &inputs(&self.data), &mut |_| ())?;
+        self.graph.compact()?;
         drop(self.graph);
         let file = memory_file(&self.data);
         checksum::forget(&file)?;
@@ -231,6 +232,9 @@ fn attempt(
     if damaged && caught_up.rebuilt.is_none() {
         let what = "it is not as it was written".into();
         caught_up.rebuilt = Some(Rebuilt::Damaged { what });
+    }
+    if caught_up.from.0 == 0 {
+        graph.compact()?;
     }
     drop(graph);
     let graph = Graph::open_read_only(file)?;

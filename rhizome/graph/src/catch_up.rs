@@ -188,6 +188,7 @@ pub fn rebuild(
     let mut new = in_file(file::create_beside(file)?, file);
     new.read_on(walk, inputs, &mut |_| false, progress)
         .map_err(|error| error.in_file(Some(file)))?;
+    new.compact()?;
     let reader = new.read()?;
     let (new_root, to) = (reader.memory_root()?, reader.end());
     file::put_in_place(file)?;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use karyon_log::Place;
-use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend};
+use redb::{
+    CompactionError, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend,
+};
 
 use crate::error::{GraphError, Rebuilt, guarded};
 use crate::file;
@@ -174,6 +176,22 @@ impl Graph {
             }
             Open::Reading(_) => Err(GraphError::ReadOnly),
         }
+    }
+
+    /// Gives back to the disk what is free in the file: filling it leaves about half as much again as
+    /// its rows take. While a view is held nothing happens.
+    ///
+    /// # Errors
+    /// [`GraphError::Io`], [`GraphError::Damaged`]; everything that was projected is there all the same.
+    pub fn compact(&mut self) -> Result<(), GraphError> {
+        let Open::Writing(database) = &mut self.database else { return Ok(()) };
+        let Some(database) = Arc::get_mut(database) else { return Ok(()) };
+        let compacted = guarded(|| match database.compact() {
+            Err(CompactionError::Storage(error)) => Err(error.into()),
+            // Somebody looks at it.
+            Ok(_) | Err(_) => Ok(()),
+        });
+        compacted.map_err(|error| error.in_file(self.path.as_deref()))
     }
 
     /// Where in the log's files the projection stands.

@@ -57,7 +57,7 @@ fn next(graph: &mut Graph, data: &Data) -> Result<CaughtUp, GraphError> {
     graph.catch_up_in(&log, &data.inputs(), &mut |_| true, &mut |_| {})
 }
 
-/// Projects a log to its end; `reached` hears how far it has got for good.
+/// Projects a log to its end, and compacts the file; `reached` hears how far it has got for good.
 fn read_on(disk: &Disk, data: &Data, reached: &mut dyn FnMut(&Graph)) -> Result<(), GraphError> {
     let mut graph = Graph::on(disk.clone())?;
     loop {
@@ -65,7 +65,7 @@ fn read_on(disk: &Disk, data: &Data, reached: &mut dyn FnMut(&Graph)) -> Result<
         let caught_up = next(&mut graph, data)?;
         assert_eq!(caught_up.rebuilt, None);
         if caught_up.from == caught_up.to {
-            return Ok(());
+            return graph.compact();
         }
     }
 }
