@@ -92,6 +92,33 @@ pub(crate) fn faults(root: &Path, document: &str) -> Vec<String> {
     faults
 }
 
+/// The links of a page to files that are not there; those into the web are not looked at.
+pub(crate) fn dead_links(page: &Path) -> Vec<String> {
+    let Ok(text) = fs::read_to_string(page) else { return vec![format!("no {}", page.display())] };
+    let here = page.parent().unwrap_or(page);
+    let targets = text.split("](").skip(1).filter_map(|behind| behind.split_once(')'));
+    let paths = targets.filter_map(|(target, _)| target.split('#').next());
+    let dead = paths.filter(|path| {
+        !path.is_empty()
+            && !path.contains("://")
+            && !path.contains(char::is_whitespace)
+            && !here.join(path).exists()
+    });
+    dead.map(|path| format!("{}: {path} is not there", page.display())).collect()
+}
+
+#[test]
+fn dead_links_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("page.md");
+    fs::write(dir.path().join("there.rs"), "").unwrap();
+    let text =
+        "[a](there.rs#L1) [`b`](gone.rs) [c](https://x.org/y) [d](#e) f](not a link)\n[g](x/y)";
+    fs::write(&page, text).unwrap();
+    let found: Vec<_> = dead_links(&page).iter().map(|fault| fault.contains("gone.rs")).collect();
+    assert_eq!(found, [true, false]);
+}
+
 #[test]
 fn what_is_not_there_is_found() {
     let dir = tempfile::tempdir().unwrap();

@@ -31,6 +31,11 @@ pub(crate) fn code_lines(folder: &Path) -> io::Result<usize> {
 
 /// Every Rust file below `folder`, without hidden folders and `target`.
 pub(crate) fn rust_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    files(folder, "rs")
+}
+
+/// Every file of an extension below `folder`, without hidden folders and `target`.
+pub(crate) fn files(folder: &Path, wanted: &str) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
@@ -40,7 +45,7 @@ pub(crate) fn rust_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
                 if name != "target" && !name.as_encoded_bytes().starts_with(b".") {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == wanted) {
                 found.push(path);
             }
         }

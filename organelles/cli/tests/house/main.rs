@@ -149,6 +149,13 @@ fn too_long(path: &Path, limit: usize) -> Option<String> {
 }
 
 #[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let pages = files::files(&root(), "md").unwrap();
+    assert!(pages.len() > 30, "{} pages: it looks in the wrong place", pages.len());
+    assert_none(pages.iter().flat_map(|page| documents::dead_links(page)).collect());
+}
+
+#[test]
 fn each_invariant_names_its_code_and_its_test() {
     assert_none(documents::faults(&root(), "docs/invariants.md"));
 }
