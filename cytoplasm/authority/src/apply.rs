@@ -92,6 +92,7 @@ impl Ledger {
             | Control::Interrupted(_)
             | Control::Seal(_)
             | Control::Import(_)
+            | Control::Memory(_)
             | Control::Turn(_)
             | Control::Halt(_)
             | Control::Refused(_)

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 mod acts;
 
 pub use acts::{
-    AgentRecord, Approval, ClockBack, EffectStatus, Intent, Order, OutcomeUnknown, Proposal,
-    Receipt, Refused, TermsRecord,
+    AgentRecord, Approval, ClockBack, EffectStatus, Intent, MemoryRecord, Order, OutcomeUnknown,
+    Proposal, Receipt, Refused, TermsRecord,
 };
 
 /// What began this log: everything that is needed to run it again.
@@ -274,6 +274,7 @@ controls! {
     40 Refused        Refused         false;
     41 ClockBack      ClockBack       false;
     42 Snapshot       SnapshotRecord  false;
+    43 Memory         MemoryRecord    true;
 }
 
 fn put<T: Serialize>(out: &mut Vec<u8>, kind: u8, body: &T) {
@@ -321,8 +322,9 @@ mod tests {
             (40, "Refused"),
             (41, "ClockBack"),
             (42, "Snapshot"),
+            (43, "Memory"),
         ];
-        let seals = |name| ["Seal", "Import"].contains(&name);
+        let seals = |name| ["Seal", "Import", "Memory"].contains(&name);
         let expected = numbers.map(|(number, name)| (number, name, seals(name)));
         assert_eq!(KINDS, expected);
     }
@@ -334,7 +336,7 @@ mod tests {
         turn.encode(&mut bytes);
         assert_eq!(bytes, b"\x0b\x81\xa7segment\x07");
         assert_eq!(Control::decode(bytes[0], &bytes[1..]), Some(turn));
-        for kind in [0, 6, 13, 31, 43, 255] {
+        for kind in [0, 6, 13, 31, 44, 255] {
             assert_eq!(Control::decode(kind, &bytes[1..]), None, "{kind}");
         }
     }

@@ -36,9 +36,9 @@ pub use block::{BlockHeader, Lane, LaneState};
 pub use commit::{Commit, Entry};
 pub use control::{
     AgentRecord, Approval, Boot, ClockBack, Control, EffectStatus, Genesis, GrantRecord,
-    GuardianRecord, Halt, ImportRecord, InputFile, Intent, Interrupted, Order, OutcomeUnknown,
-    PrincipalRecord, Proposal, ReasonRecord, Receipt, Recovered, Refused, Resume, Seal,
-    SnapshotRecord, TermsRecord, Turn,
+    GuardianRecord, Halt, ImportRecord, InputFile, Intent, Interrupted, MemoryRecord, Order,
+    OutcomeUnknown, PrincipalRecord, Proposal, ReasonRecord, Receipt, Recovered, Refused, Resume,
+    Seal, SnapshotRecord, TermsRecord, Turn,
 };
 pub use damage::Damage;
 pub use end::{End, Place};

@@ -56,6 +56,7 @@ pub fn control_kind(control: &Control) -> &'static str {
         Control::Refused(_) => "refused",
         Control::ClockBack(_) => "clock_back",
         Control::Snapshot(_) => "snapshot",
+        Control::Memory(_) => "memory",
     }
 }
 
@@ -321,6 +322,7 @@ fn control_view(control: &Control) -> Value {
         Control::Refused(body) => fields(body),
         Control::ClockBack(body) => fields(body),
         Control::Snapshot(body) => fields(body),
+        Control::Memory(body) => fields(body),
     };
     if let Control::Seal(seal) = control {
         fields.insert("state_root".into(), HEXLOWER.encode(&seal.state_root).into());

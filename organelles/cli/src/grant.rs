@@ -12,7 +12,7 @@ use crate::handover::Said;
 use crate::output;
 
 /// Makes the keys that are missing, and says so; who answers.
-fn principal(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliError> {
+pub(crate) fn principal(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliError> {
     if let Some(name) = asked {
         return Ok(name.to_owned());
     }

@@ -32,10 +32,12 @@ pub(crate) enum Input {
     Contacts,
     Engram,
     Terms,
+    Change,
 }
 
 impl Input {
-    const ALL: [Input; 4] = [Input::Scenario, Input::Contacts, Input::Engram, Input::Terms];
+    const ALL: [Input; 5] =
+        [Input::Scenario, Input::Contacts, Input::Engram, Input::Terms, Input::Change];
 
     /// Names its descriptor in a node's environment.
     const fn variable(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Input {
             Input::Contacts => "KARYON_INPUT_CONTACTS",
             Input::Engram => "KARYON_INPUT_ENGRAM",
             Input::Terms => "KARYON_INPUT_TERMS",
+            Input::Change => "KARYON_INPUT_CHANGE",
         }
     }
 }
@@ -72,6 +75,18 @@ impl Inputs {
             Some(file) => read_open(file, most),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "it was not handed over")),
         }
+    }
+
+    /// Makes a file in memory that the node will find as this input.
+    pub(crate) fn give(&mut self, input: Input, bytes: &[u8]) -> io::Result<()> {
+        self.open.insert(input, inherit::in_memory(bytes)?);
+        Ok(())
+    }
+
+    /// Reads an input that was handed over.
+    pub(crate) fn given_bytes(&self, input: Input, most: u64) -> io::Result<Vec<u8>> {
+        let none = || io::Error::new(io::ErrorKind::NotFound, "it was not handed over");
+        read_open(self.open.get(&input).ok_or_else(none)?, most)
     }
 
     /// Keeps them open for the program that this process becomes; what names them there.

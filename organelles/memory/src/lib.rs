@@ -3,6 +3,8 @@
 //! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
 
 mod checksum;
+mod deed;
+mod governed;
 mod index;
 mod item;
 mod journal;
@@ -17,6 +19,11 @@ mod recall;
 mod stretches;
 mod transplant;
 
+pub use deed::DeedError;
+pub use governed::{
+    Briefing, Change, ChangeError, Filter, GOVERNED, NewMemo, RecallError, Recalled, Said, Settled, Words,
+    brief, due, history, recall, record_change, settle,
+};
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
 pub use keeping::Unkept;

@@ -327,6 +327,7 @@ fn order_behind(
 fn parties(control: &Control) -> (Option<u64>, Option<u64>) {
     match control {
         Control::Import(import) => (None, Some(import.lease)),
+        Control::Memory(memory) => (None, Some(memory.lease)),
         Control::Terms(terms) => (Some(terms.owner), Some(terms.lease)),
         Control::Proposal(proposal) => (Some(proposal.agent), Some(proposal.lease)),
         Control::Intent(intent) => (Some(intent.agent), Some(intent.lease)),

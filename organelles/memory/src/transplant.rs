@@ -7,23 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use karyon_engram::{Engram, EngramError, Manifest, Opened, Origin, Principal};
-use karyon_gate::{Gate, Grant, Lease, Request, Rights, Scope};
+use karyon_gate::Rights;
 use karyon_graph::{EntityId, GraphError, Reader, View};
 use karyon_identity::{PublicKey, SecretKey};
-use karyon_log::{Control, Genesis, ImportRecord, LeaseRecord, Output, Record};
+use karyon_log::{Control, ImportRecord, Output, Record};
 use karyon_memory_ops::{Entity, Memory, Time, Vertex, Write};
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
-use karyon_types::{
-    AgentId, Denial, GrantId, Hash, LeaseId, Position, PrincipalId, ReasonId, Tick, hash,
-};
+use karyon_types::{AgentId, Hash, Position, Tick, hash};
 use karyon_verify::Report;
 
+use crate::deed::{DeedError, deed};
 use crate::item::{name_of, spoken_of};
 use crate::journal::{Journal, JournalError};
-
-/// The node itself, where an agent is named: agents are numbered from 1.
-const NODE: AgentId = AgentId(0);
 
 /// What an import's grant is for.
 pub const RESOURCE: &str = "memory/foreign";
@@ -55,9 +51,9 @@ pub enum TransplantError {
     /// The grant does not allow the import.
     #[error("refused: {0}")]
     Grant(#[from] GrantError),
-    /// The gate does not allow the import.
-    #[error("refused: {0}")]
-    Denied(Denial),
+    /// It is not admitted, or not recorded.
+    #[error(transparent)]
+    Deed(#[from] DeedError),
     /// Nobody here knows the key that signed the engram.
     #[error("refused: the engram is signed by {signer}, a key that is not trusted here")]
     UnknownSigner {
@@ -308,7 +304,22 @@ pub fn import(
             return Ok(imported);
         }
     }
-    let records = records(&annex, import)?;
+    let records = deed(&annex, import.authority, import.karyon, Rights::IMPORT, |lease| {
+        let name = format!("{}.engram", hash(import.bytes));
+        let file = annex.keep(&name, import.bytes)?;
+        Ok::<_, TransplantError>(Control::Import(ImportRecord {
+            file,
+            root: import.opened.root.to_bytes().to_vec(),
+            origin: import.opened.engram.manifest.origin.log.0,
+            signer: import.opened.signer.0,
+            trusted_by: match import.trusted {
+                Trusted::ThisNode => "this node".into(),
+                Trusted::Named => "named".into(),
+            },
+            lease: lease.0,
+            at_unix_ms: wall_ms(),
+        }))
+    })?;
     let (dir, _) = annex.seal(import.karyon, &records)?;
     imported.memory_error = crate::open(dir.path(), &mut |_| ()).err();
     Ok(imported)
@@ -330,109 +341,4 @@ fn contradictions(reader: &Reader, engram: &Engram) -> Result<BTreeSet<Contradic
         }
     }
     Ok(found)
-}
-
-/// The import's records: who answers, the lease, and what is brought in, once the gate admits it.
-fn records(annex: &Annex, import: &Import<'_>) -> Result<Vec<Record<'static>>, TransplantError> {
-    let controls = annex.report().map_or(&[][..], |report| &report.controls);
-    let terms = &import.authority.signed.terms;
-    let known = controls.iter().find_map(|control| match control {
-        Control::Principal(known)
-            if known.name == terms.principal && known.public_key == terms.principal_key.0 =>
-        {
-            Some(known.id)
-        }
-        _ => None,
-    });
-    let (mut principals, mut reasons, mut grants) = (0, 0, 0);
-    for control in controls {
-        match control {
-            Control::Principal(record) => principals = record.id.max(principals),
-            Control::Reason(record) => reasons = record.id.max(reasons),
-            Control::Grant(record) => grants = record.id.max(grants),
-            _ => {}
-        }
-    }
-    let grant = Grant {
-        id: GrantId(grants + 1),
-        principal: PrincipalId(known.unwrap_or(principals + 1)),
-        reason: ReasonId(reasons + 1),
-        // What the principal signed; the gate refuses a lease that is wider.
-        rights: Rights(terms.rights),
-        scope: Scope { first: NODE.0, last: NODE.0 },
-        expires: terms.expires_tick.map(Tick),
-    };
-    let lease = Lease {
-        id: next_lease(annex)?,
-        owner: NODE,
-        rights: Rights::IMPORT,
-        scope: grant.scope,
-        expires: grant.expires,
-    };
-    admit(&grant, &lease)?;
-    let mut all = Vec::new();
-    if annex.report().is_none() {
-        all.push(Control::Genesis(Genesis {
-            karyon: import.karyon.into(),
-            created_unix_ms: wall_ms(),
-            scenario_name: String::new(),
-            scenario: String::new(),
-            kinds: Vec::new(),
-            inputs: Vec::new(),
-        }));
-    }
-    all.extend(
-        import
-            .authority
-            .records(&grant)
-            .into_iter()
-            .filter(|record| known.is_none() || !matches!(record, Control::Principal(_))),
-    );
-    let mut records: Vec<_> =
-        all.into_iter().map(|control| Record::Control(Box::new(control))).collect();
-    records.push(Record::Lease(LeaseRecord {
-        id: lease.id,
-        owner: lease.owner,
-        grant: grant.id,
-        rights: lease.rights.0,
-        scope: (lease.scope.first, lease.scope.last),
-        expires: lease.expires,
-        log_bytes: None,
-        cut: None,
-    }));
-    let name = format!("{}.engram", hash(import.bytes));
-    let file = annex.keep(&name, import.bytes)?;
-    records.push(Record::Control(Box::new(Control::Import(ImportRecord {
-        file,
-        root: import.opened.root.to_bytes().to_vec(),
-        origin: import.opened.engram.manifest.origin.log.0,
-        signer: import.opened.signer.0,
-        trusted_by: match import.trusted {
-            Trusted::ThisNode => "this node".into(),
-            Trusted::Named => "named".into(),
-        },
-        lease: lease.id.0,
-        at_unix_ms: wall_ms(),
-    }))));
-    Ok(records)
-}
-
-/// Leases are numbered on.
-fn next_lease(annex: &Annex) -> Result<LeaseId, TransplantError> {
-    if annex.report().is_none() {
-        return Ok(LeaseId(1));
-    }
-    let journal = Journal::of(annex.dir().path(), &mut |_| ())?;
-    Ok(LeaseId(journal.last_lease()?.map_or(0, |lease| lease.0) + 1))
-}
-
-/// The import passes the gate like every other action.
-fn admit(grant: &Grant, lease: &Lease) -> Result<(), TransplantError> {
-    let gate = Gate::default();
-    let refused = TransplantError::Denied(Denial::CapabilityNotGranted);
-    let handle = gate.new_chain().ok().and_then(|chain| gate.open(grant, lease, chain).ok());
-    let handle = handle.ok_or(refused)?;
-    let request = Request { agent: NODE, right: Rights::IMPORT, target: NODE.0, now: Tick(0) };
-    gate.check(Some(handle), &request).map_err(TransplantError::Denied)?;
-    Ok(())
 }

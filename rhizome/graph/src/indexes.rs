@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use karyon_memory_ops::Time;
 use karyon_types::AgentId;
+use redb::ReadOnlyTable;
 
 use crate::GraphError;
 use crate::keys::{self, EntityKey};
@@ -64,9 +65,33 @@ impl Reader {
         if first > last {
             return Ok(());
         }
+        self.each_moment(&self.tables.endings, first, last, &mut tell)
+    }
+
+    /// Tells the entities of which a version that a principal recorded is kept until a moment no
+    /// later than `last`, in the order of these moments, and was not erased as expired. The cost
+    /// grows with what is told, not with what is kept.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn each_horizon(
+        &self,
+        last: Time,
+        mut tell: impl FnMut(Time, EntityId) -> ControlFlow<()>,
+    ) -> Result<(), GraphError> {
+        self.each_moment(&self.tables.horizons, Time::MIN, last, &mut tell)
+    }
+
+    fn each_moment(
+        &self,
+        table: &ReadOnlyTable<&'static [u8; 33], ()>,
+        first: Time,
+        last: Time,
+        tell: &mut dyn FnMut(Time, EntityId) -> ControlFlow<()>,
+    ) -> Result<(), GraphError> {
         let (least, most) = EntityKey::ends();
         let (from, to) = (keys::ending(first, &least), keys::ending(last, &most));
-        for row in self.tables.endings.range::<&[u8; 33]>(&from..=&to)? {
+        for row in table.range::<&[u8; 33]>(&from..=&to)? {
             let ending = keys::read_ending(row?.0.value());
             let (moment, key) = ending.ok_or(GraphError::damaged("an ending"))?;
             if tell(moment, self.entity_id(&key)?).is_break() {

@@ -96,7 +96,7 @@ pub use error::{GraphError, ImportError, Rebuilt};
 pub use follow::Following;
 pub use graph::{Graph, Views};
 pub use model::{
-    At, Direction, EntityId, Kind, Neighbour, Origin, Version, VertexId, VertexInfo, View,
+    At, Direction, EntityId, Kind, NOBODY, Neighbour, Origin, Version, VertexId, VertexInfo, View,
 };
 pub use projector::{Durability, Projector};
 pub use query::{

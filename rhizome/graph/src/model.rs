@@ -1,12 +1,15 @@
 //! What questions and answers are made of.
 
 use karyon_memory_ops::{Content, Recorded, Time, Valid, Vertex};
-use karyon_types::{LogId, Position};
+use karyon_types::{AgentId, LogId, Position};
 
 /// A vertex in this graph. Own agents have their serial as number; everything else gets one in
 /// the order in which the log first speaks of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VertexId(pub(crate) u64);
+
+/// Who wrote what a principal recorded: no agent, since agents are numbered from 1.
+pub const NOBODY: AgentId = AgentId(0);
 
 /// The number of the first own vertex that is no agent.
 pub(crate) const FIRST_NAMED: u64 = 1 << 63;

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use karyon_log::{Control, Output, Record, Records};
+use karyon_log::{Control, MemoryRecord, Output, Record, Records};
 use karyon_memory_ops::{
-    Content, ContentRef, Entity, EntityRef, Parts, Properties, Recorded, Time, Valid, Vertex,
+    Content, ContentRef, Entity, EntityRef, Memo, Parts, Properties, Recorded, Time, Valid, Vertex,
     VertexRef, Write,
 };
 use karyon_types::{AgentId, LeaseId, LogId, Position, Tick};
 use redb::ReadableTable as _;
 
 use crate::GraphError;
-use crate::keys::{EntityKey, by_name, identity, named};
+use crate::keys::{self, EntityKey, by_name, identity, named};
 use crate::meta::{Imported, Meta, Shape};
-use crate::model::{FIRST_NAMED, Kind, VertexId};
+use crate::model::{FIRST_NAMED, Kind, NOBODY, VertexId};
 use crate::pending::{Known, Pending};
 use crate::rows::{read_vertex, vertex as vertex_row};
 use crate::state::State;
@@ -94,6 +94,7 @@ impl Batch<'_, '_> {
                 self.state.kinds = genesis.kinds.into_iter().map(|(name, _)| name).collect();
             }
             Control::Import(import) => self.import(position, &import)?,
+            Control::Memory(memory) => self.governed(position, &memory)?,
             // Nothing else is memory.
             _ => {}
         }
@@ -131,6 +132,27 @@ impl Batch<'_, '_> {
             lease: spawn.lease,
         };
         self.version(None, &parts, &recorded)
+    }
+
+    /// What a principal recorded: written by no agent, in a step that the lease counts.
+    fn governed(&mut self, position: Position, record: &MemoryRecord) -> Result<(), GraphError> {
+        for (index, write) in record.writes.iter().enumerate() {
+            let at = (NOBODY, record.lease, index);
+            self.remembered(position, at, LeaseId(record.lease), write)?;
+            let parts = Parts::read(write);
+            let memo = parts.and_then(|parts| Memo::of(&parts.content.decode()?));
+            let until = memo.and_then(|memo| Time::new(memo.horizon?, 0));
+            if let (Some(parts), Some(until)) = (parts, until) {
+                let entity = self.entity(None, &parts)?;
+                self.tables.horizons.insert(&keys::ending(until, &entity), ())?;
+            }
+        }
+        if let Some(last) = record.expired.and_then(|second| Time::new(second, 0)) {
+            let (least, most) = EntityKey::ends();
+            let (first, last) = (keys::ending(Time::MIN, &least), keys::ending(last, &most));
+            self.tables.horizons.retain_in::<&[u8; 33], _>(&first..=&last, |_, ()| false)?;
+        }
+        Ok(())
     }
 
     fn remembered(

@@ -11,7 +11,7 @@ use karyon_types::{AgentId, Hash, Hasher};
 use crate::GraphError;
 use crate::keys::{self, EntityKey};
 use crate::meta::Meta;
-use crate::model::{FIRST_NAMED, Kind, VertexId, VertexInfo, View};
+use crate::model::{FIRST_NAMED, Kind, NOBODY, VertexId, VertexInfo, View};
 use crate::questions::Stored;
 use crate::reader::Reader;
 
@@ -38,7 +38,7 @@ impl Reader {
     }
 
     /// Adds what holds at the end of time, without when it was recorded: the memory's part of
-    /// the root of a final state. Imported memories are not part of it.
+    /// the root of a final state. What was imported, or recorded by a principal, is not part of it.
     ///
     /// # Errors
     /// See [`GraphError`].
@@ -47,7 +47,9 @@ impl Reader {
             let info = self.expect_vertex(id)?;
             let mut write = Vec::new();
             for (entity, key) in self.entities(id, &info.vertex)? {
-                if let Some(Stored { meta, content }) = self.holding(&key, &View::NOW)? {
+                if let Some(Stored { meta, content }) = self.holding(&key, &View::NOW)?
+                    && meta.agent != NOBODY.0
+                {
                     put_write(&mut write, &entity, &meta, &content);
                     hasher.update(&[tag::CURRENT]).field(&write);
                 }

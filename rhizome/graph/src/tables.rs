@@ -16,6 +16,7 @@
 //! | `by_name` | kind, name, entity | one row for each entity and label |
 //! | `written` | agent, entity | one row for each own entity and other agent that wrote about it |
 //! | `endings` | valid to, entity | one row for each version that has an end |
+//! | `horizons` | kept until, entity | one row for each version with a horizon that a principal recorded |
 //! | `imports` | position of the record | log of origin, root |
 //! | `cids` | log of origin, CID of an imported memory | |
 //!
@@ -48,11 +49,12 @@ const NEAR_LATE: Definition<&'static [u8; 33], &'static [u8]> = TableDefinition:
 const BY_NAME: Definition<&'static [u8; 21], ()> = TableDefinition::new("by_name");
 const WRITTEN: Definition<&'static [u8; 29], ()> = TableDefinition::new("written");
 const ENDINGS: Definition<&'static [u8; 33], ()> = TableDefinition::new("endings");
+const HORIZONS: Definition<&'static [u8; 33], ()> = TableDefinition::new("horizons");
 const IMPORTS: Definition<u64, &'static [u8]> = TableDefinition::new("imports");
 const CIDS: Definition<&'static [u8], ()> = TableDefinition::new("cids");
 
 /// The number of this layout. Another number in a file means that it is built anew.
-pub(crate) const SCHEMA: u32 = 3;
+pub(crate) const SCHEMA: u32 = 4;
 
 /// Rows of `meta`.
 pub(crate) mod meta {
@@ -141,6 +143,7 @@ tables! {
     by_name: &'static [u8; 21], (), BY_NAME;
     written: &'static [u8; 29], (), WRITTEN;
     endings: &'static [u8; 33], (), ENDINGS;
+    horizons: &'static [u8; 33], (), HORIZONS;
     imports: u64, &'static [u8], IMPORTS;
     cids: &'static [u8], (), CIDS;
 }

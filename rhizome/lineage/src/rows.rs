@@ -292,6 +292,7 @@ impl Rows {
                 refused.lease.into_iter().for_each(|id| self.tie(Tie::RefusedLease, id, at));
             }
             Control::Import(import) => self.tie(Tie::ImportLease, import.lease, at),
+            Control::Memory(memory) => self.tie(Tie::ImportLease, memory.lease, at),
             Control::Boot(_)
             | Control::Recovered(_)
             | Control::Resume(_)

@@ -13,6 +13,7 @@
 
 mod codec;
 pub mod limits;
+mod memo;
 mod parts;
 mod recall;
 mod time;
@@ -20,6 +21,7 @@ mod value;
 mod write;
 
 pub use codec::{WriteError, is_name};
+pub use memo::{Memo, MemoKind, Sealed};
 pub use parts::{ContentRef, EntityRef, Parts, VertexRef};
 pub use recall::{Memories, Query, Remembered, Wanted};
 pub use time::{Time, TimeError};

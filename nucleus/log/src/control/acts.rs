@@ -196,6 +196,23 @@ pub struct Refused {
     pub count: u64,
 }
 
+/// A principal recorded or erased memories, outside of any run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryRecord {
+    /// The lease that allowed it.
+    pub lease: u64,
+    /// Memory writes, in their one encoding.
+    pub writes: Vec<Vec<u8>>,
+    /// Keys that are destroyed behind this record: subject, first index and last.
+    pub erased: Vec<(u64, u32, u32)>,
+    /// Everything whose horizon is no later, in seconds since 1970, is among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<i64>,
+    /// Milliseconds since 1970, UTC.
+    pub at_unix_ms: u64,
+}
+
 /// The clock stood behind the last commit at a start: every lease and pending approval that has
 /// an end is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -274,6 +274,7 @@ impl Ledger {
             }
             Control::Order(order) => self.principal(order.principal),
             Control::Import(import) => self.lease(import.lease).map(|_| ()),
+            Control::Memory(memory) => self.lease(memory.lease).map(|_| ()),
             Control::Proposal(proposal) => {
                 let founded = self.holds(proposal.lease, proposal.agent);
                 match self.proposals.entry(proposal.id) {
@@ -395,6 +396,7 @@ fn act(control: &Control) -> String {
         Control::Terms(terms) => format!("lease {} was opened", terms.lease),
         Control::Order(order) => format!("principal {} gave an order", order.principal),
         Control::Import(_) => "an engram was imported".into(),
+        Control::Memory(_) => "memories were recorded or erased".into(),
         Control::Proposal(proposal) => format!("proposal {} was made", proposal.id),
         Control::Approval(approval) => format!("proposal {} was approved", approval.proposal),
         Control::Intent(intent) => format!("effect {} was admitted", intent.id),

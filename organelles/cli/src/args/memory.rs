@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use super::governed::{Brief, Expire, Forget, Recall, Remember, Supersede};
 use karyon_graph::limits::{HOP_VERTICES_MAX, PATH_EDGES_MAX, PATHS_MAX};
 
 /// How moments are written; shown by each command that takes one.
@@ -44,6 +45,18 @@ pub(crate) enum Memory {
     Plot(Plot),
     /// Build the memory anew from the log, and compare
     Rebuild(Rebuild),
+    /// Record something to be remembered, for which somebody answers
+    Remember(Remember),
+    /// Record what is to be remembered instead
+    Supersede(Supersede),
+    /// What somebody recorded to be remembered
+    Recall(Recall),
+    /// What whoever is new should know
+    Brief(Brief),
+    /// Erase what is remembered of a subject, for good
+    Forget(Forget),
+    /// Erase what was to be kept no longer
+    Expire(Expire),
 }
 
 /// Where to look, and as of when.
@@ -525,6 +538,12 @@ impl Memory {
             Memory::List(args) => args.form.json,
             Memory::Plot(args) => args.json,
             Memory::Rebuild(args) => args.json,
+            Memory::Remember(args) => args.telling.json,
+            Memory::Supersede(args) => args.telling.json,
+            Memory::Recall(args) => args.wanted.json,
+            Memory::Brief(args) => args.wanted.json,
+            Memory::Forget(args) => args.json,
+            Memory::Expire(args) => args.json,
         }
     }
 }

@@ -291,6 +291,7 @@ impl Chain<'_> {
             Control::Intent(intent) => Source::Lease(LeaseId(intent.lease)),
             Control::Terms(terms) => Source::Lease(LeaseId(terms.lease)),
             Control::Import(import) => Source::Lease(LeaseId(import.lease)),
+            Control::Memory(memory) => Source::Lease(LeaseId(memory.lease)),
             Control::Refused(refused) => match refused.lease {
                 Some(lease) => Source::Lease(LeaseId(lease)),
                 None => Source::Agent(AgentId(refused.agent)),
@@ -439,6 +440,7 @@ fn before(control: &Control) -> Option<(Tie, u64)> {
         | Control::Interrupted(_)
         | Control::Seal(_)
         | Control::Import(_)
+        | Control::Memory(_)
         | Control::Turn(_)
         | Control::Halt(_)
         | Control::Agent(_)

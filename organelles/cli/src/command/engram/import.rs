@@ -97,7 +97,7 @@ fn take(args: &args::Import, mut node: Arrived) -> Result<Code, CliError> {
 
 /// The data directory: one that is there, or a new one. A folder that is used for something else
 /// is left alone: as root the guardian would give it to the node.
-fn data_directory(data: &Path) -> Result<DataDir, CliError> {
+pub(crate) fn data_directory(data: &Path) -> Result<DataDir, CliError> {
     Ok(match DataDir::create(data) {
         Err(DataDirError::NotEmpty { path, found }) if !data.join("log").is_dir() => {
             return Err(

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use karyon_engram::{Engram, Opened, limits::FILE_BYTES_MAX};
 
+pub(crate) use import::data_directory;
+
 use crate::args;
 use crate::error::{CliError, Code, words};
 use crate::handover::{Input, Inputs};

@@ -1,12 +1,17 @@
 //! `karyon memory`: what is known, as of any moment.
 
 mod ask;
+mod change;
 mod diff;
 mod narrow;
 mod plot;
 mod rebuild;
+mod recall;
+mod secrets;
 pub(crate) mod show;
 mod walk;
+
+use change::Deed;
 
 use crate::args::Memory;
 use crate::error::{CliError, Code};
@@ -26,5 +31,11 @@ pub(crate) fn execute(args: &Memory) -> Result<Code, CliError> {
         Memory::List(args) => ask::list(args),
         Memory::Plot(args) => plot::execute(args),
         Memory::Rebuild(args) => rebuild::execute(args),
+        Memory::Remember(args) => change::execute(Deed::Remember(&args.telling)),
+        Memory::Supersede(args) => change::execute(Deed::Supersede(&args.telling)),
+        Memory::Recall(args) => recall::execute(args),
+        Memory::Brief(args) => recall::briefing(args),
+        Memory::Forget(args) => change::execute(Deed::Forget(args)),
+        Memory::Expire(args) => change::execute(Deed::Expire(args)),
     }
 }

@@ -43,6 +43,7 @@ impl Tree<'_> {
             | Control::Interrupted(_)
             | Control::Seal(_)
             | Control::Import(_)
+            | Control::Memory(_)
             | Control::Turn(_)
             | Control::Halt(_)
             | Control::Order(_)

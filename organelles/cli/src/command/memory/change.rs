@@ -1,0 +1,298 @@
+//! `karyon memory remember|supersede|forget|expire`: what a principal records and erases.
+//!
+//! What is said is sealed before anything is signed, and only then handed to the node. A key is
+//! destroyed behind the record that says so, by the process that has the keys: so erasing takes a
+//! process around the one that becomes the node.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use karyon_colony::life::VERSION;
+use karyon_gate::Rights;
+use karyon_graph::Reader;
+use karyon_keys::KeyDirectory;
+use karyon_memory::{Change, ChangeError, GOVERNED, Moment, NewMemo, Words, due, record_change};
+use karyon_memory_ops::Time;
+use karyon_runtime::DataDir;
+use serde_json::json;
+
+use super::secrets::{self, Secrets};
+use super::{moment, open};
+use crate::args::{Expire, Forget, Keep, Telling};
+use crate::command::engram::data_directory;
+use crate::error::{CliError, Code, words};
+use crate::guarded::{self, Arrived, Launch};
+use crate::handover::{Input, Inputs};
+use crate::output::{self, thousands};
+use crate::{grant, keys};
+
+/// Tells a process that another one around it destroys the keys.
+const WITHIN: &str = "KARYON_ERASING";
+/// The longest change, bytes: a memory write of the longest kind, or some hundred thousand ranges.
+const CHANGE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// What is to be done.
+#[derive(Clone, Copy)]
+pub(super) enum Deed<'a> {
+    Remember(&'a Telling),
+    Supersede(&'a Telling),
+    Forget(&'a Forget),
+    Expire(&'a Expire),
+}
+
+impl Deed<'_> {
+    fn data(&self) -> &Path {
+        match self {
+            Deed::Remember(telling) | Deed::Supersede(telling) => &telling.data,
+            Deed::Forget(args) => &args.data,
+            Deed::Expire(args) => &args.data,
+        }
+    }
+
+    fn principal(&self) -> Option<&str> {
+        match self {
+            Deed::Remember(telling) | Deed::Supersede(telling) => telling.principal.as_deref(),
+            Deed::Forget(args) => args.principal.as_deref(),
+            Deed::Expire(args) => args.principal.as_deref(),
+        }
+    }
+
+    /// Why, as the grant's reason.
+    fn reason(&self) -> &str {
+        match self {
+            Deed::Remember(telling) | Deed::Supersede(telling) => &telling.reason,
+            Deed::Forget(args) => &args.reason,
+            Deed::Expire(_) => "what was to be kept no longer is erased",
+        }
+    }
+
+    /// Whether keys are destroyed.
+    fn erases(&self) -> bool {
+        matches!(self, Deed::Forget(_) | Deed::Expire(_))
+    }
+}
+
+/// Does it.
+pub(super) fn execute(deed: Deed<'_>) -> Result<Code, CliError> {
+    match guarded::arrived()? {
+        Some(node) => take(deed, node),
+        None if deed.erases() && std::env::var_os(WITHIN).is_none() => erase(deed),
+        None => launch(deed),
+    }
+}
+
+/// Seals, signs, and becomes the node.
+fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
+    let data = deed.data();
+    guarded::permit(data)?;
+    let directory = KeyDirectory::from_environment()?;
+    let this_node = grant::node_key(&directory)?;
+    let name = grant::principal(&directory, deed.principal())?;
+    // Held while keys are given out, so that no two give out the same.
+    let dir = match deed {
+        Deed::Remember(_) => data_directory(data)?,
+        Deed::Supersede(_) | Deed::Forget(_) | Deed::Expire(_) => DataDir::open(data)?,
+    };
+    let key = keys::of_log(&directory, data)?;
+    let node_key = key.public_key();
+    if node_key != this_node {
+        output::note(&format!("note: the log was begun with the former node key {node_key}"));
+    }
+    let reader = match data.join("log").join("00000000.log").exists() {
+        true => Some(open(data)?.read()?),
+        false => None,
+    };
+    let Some(change) = change(deed, &directory, reader.as_ref(), &name)? else {
+        return nothing(deed);
+    };
+    let bytes = change.encode().map_err(|error| CliError::failure(error.to_string()))?;
+    if bytes.len() as u64 > CHANGE_BYTES_MAX {
+        return Err(CliError::failure(format!(
+            "that is too much for one record: {} of {}",
+            output::size(bytes.len() as u64),
+            output::size(CHANGE_BYTES_MAX)
+        )));
+    }
+    let terms = grant::Terms {
+        reason: deed.reason().to_owned(),
+        rights: Rights::REMEMBER,
+        resource: GOVERNED.into(),
+        digest: Change::digest(&bytes),
+    };
+    let said = grant::sign(&directory, node_key, Some(&name), terms)?;
+    let mut inputs = Inputs::default();
+    inputs.give(Input::Change, &bytes).map_err(|error| CliError::failure(error.to_string()))?;
+    drop(dir);
+    let launch = Launch { data, key, said, signers: None, tighten: Vec::new(), inputs: &inputs };
+    launch.start(&directory).map(|never| match never {})
+}
+
+/// What is to be recorded; `None`: there is nothing to do.
+fn change(
+    deed: Deed<'_>,
+    directory: &KeyDirectory,
+    reader: Option<&Reader>,
+    principal: &str,
+) -> Result<Option<Change>, CliError> {
+    let data = deed.data();
+    let unrecorded = || CliError::failure(format!("nothing was recorded in {}", data.display()));
+    Ok(Some(match deed {
+        Deed::Remember(telling) => {
+            let mut secrets = Secrets::open_or_create(directory, data)?;
+            let memo = memo(telling, principal)?;
+            let change = Change::remember(secrets.keys_mut(), reader, &memo).map_err(failed)?;
+            secrets.close()?;
+            change
+        }
+        Deed::Supersede(telling) => {
+            let reader = reader.ok_or_else(unrecorded)?;
+            let mut secrets = Secrets::open(directory, data)?;
+            let memo = memo(telling, principal)?;
+            let change = Change::supersede(secrets.keys_mut(), reader, &memo).map_err(failed)?;
+            secrets.close()?;
+            change
+        }
+        Deed::Forget(args) => {
+            let reader = reader.ok_or_else(unrecorded)?;
+            let secrets = Secrets::open(directory, data)?;
+            match &args.key {
+                None => Change::forget_subject(secrets.keys(), &args.subject),
+                Some(key) => Change::forget(secrets.keys(), reader, &args.subject, key),
+            }
+            .map_err(failed)?
+        }
+        Deed::Expire(_) => {
+            let reader = reader.ok_or_else(unrecorded)?;
+            let (secrets, now) = (Secrets::open(directory, data)?, now().units());
+            let due = due(reader, secrets.keys(), now).map_err(|error| failed(error.into()))?;
+            return Ok(Change::expire(due, now));
+        }
+    }))
+}
+
+fn memo<'a>(telling: &'a Telling, principal: &'a str) -> Result<NewMemo<'a>, CliError> {
+    let time = |text: &str, option: &str| match moment(text, option)? {
+        Moment::Time(time) => Ok(time),
+        Moment::Tick(_) => Err(CliError::failure(format!(
+            "{option}: a tick is a place in the record, not a time"
+        ))
+        .with_hint("give a date, such as 2027-12-31")),
+    };
+    let now = now();
+    let horizon = match &telling.keep {
+        Keep::Forever => None,
+        Keep::For(seconds) => Some(now.units().saturating_add(*seconds)),
+        Keep::To(text) => Some(time(text, "--keep")?.units()),
+    };
+    if horizon.is_some_and(|horizon| horizon <= now.units()) {
+        return Err(CliError::failure("--keep: that moment is over")
+            .with_hint("give how long, such as 90d, or a date to come, or forever"));
+    }
+    Ok(NewMemo {
+        subject: &telling.subject,
+        key: &telling.key,
+        kind: telling.kind.into(),
+        words: Words {
+            text: telling.text.clone(),
+            tags: telling.tag.iter().cloned().collect(),
+            evidence: telling.evidence.clone(),
+        },
+        owner: telling.owner.as_deref().unwrap_or(principal),
+        reason: &telling.reason,
+        horizon,
+        from: telling.since.as_deref().map_or(Ok(now), |since| time(since, "--since"))?,
+    })
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    let units = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    Time::new(units, since.subsec_nanos()).unwrap_or(Time::MAX)
+}
+
+/// Records it, as the node.
+fn take(deed: Deed<'_>, node: Arrived) -> Result<Code, CliError> {
+    let bytes = node.inputs.given_bytes(Input::Change, CHANGE_BYTES_MAX);
+    let bytes = bytes.map_err(|error| CliError::failure(error.to_string()))?;
+    let dir = node.dir()?;
+    let authority = grant::received(node.said)?;
+    let position = record_change(dir, node.key, &bytes, &authority, &node.known, VERSION);
+    let position = position.map_err(failed)?;
+    if let Deed::Remember(telling) | Deed::Supersede(telling) = deed {
+        if telling.json {
+            output::json(&json!({
+                "record": position.0, "subject": telling.subject, "key": telling.key,
+                "data": telling.data,
+            }));
+        } else {
+            output::line(&format!("remembered, record {position}"));
+        }
+    }
+    Ok(Code::Ok)
+}
+
+/// Has it recorded by a process of its own, and destroys the keys behind that.
+fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
+    let data = deed.data();
+    if !data.is_dir() {
+        return Err(CliError::failure(format!("there is no data directory {}", data.display())));
+    }
+    let directory = KeyDirectory::from_environment()?;
+    let failed = |error: std::io::Error| CliError::failure(format!("nothing was erased: {error}"));
+    secrets::begin_erasing(data)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut command = Command::new(program);
+    command.args(std::env::args_os().skip(1)).env(WITHIN, "1");
+    let status = command.status().map_err(failed)?;
+    // Also where it failed: what it recorded, it recorded.
+    let erased = secrets::settle(&directory, data)?;
+    if !status.success() {
+        return Ok(code_of(status));
+    }
+    let (what, json) = match deed {
+        Deed::Forget(args) => (format!("forgotten: {}", args.subject), args.json),
+        Deed::Expire(args) => ("expired".to_owned(), args.json),
+        Deed::Remember(_) | Deed::Supersede(_) => (String::new(), false),
+    };
+    if json {
+        output::json(&json!({ "erased": erased.memories, "subjects": erased.subjects, "data": data }));
+    } else {
+        output::line(&match (erased.memories, erased.subjects) {
+            (0, 0) => "nothing has expired".to_owned(),
+            (memories, 0) => format!("{what}, {} memories", thousands(memories)),
+            (_, _) => format!("{what}, and all that was ever remembered of it"),
+        });
+    }
+    Ok(Code::Ok)
+}
+
+fn code_of(status: ExitStatus) -> Code {
+    match status.code() {
+        Some(3) => Code::Refused,
+        Some(4) => Code::Halted,
+        Some(5) => Code::VerificationFailed,
+        Some(130) => Code::Interrupted { signal: 2 },
+        Some(143) => Code::Interrupted { signal: 15 },
+        Some(_) | None => Code::Failure,
+    }
+}
+
+/// There is nothing to do; whoever waits for the record is told by none.
+fn nothing(_deed: Deed<'_>) -> Result<Code, CliError> {
+    Ok(Code::Ok)
+}
+
+fn failed(error: ChangeError) -> CliError {
+    let hint = match &error {
+        ChangeError::IsThere { .. } => Some("`karyon memory supersede` replaces it, and keeps it in the history"),
+        ChangeError::Missing { key: Some(_), .. } => Some("`karyon memory recall` shows what there is; `remember` begins something new"),
+        _ => None,
+    };
+    let code = match &error {
+        ChangeError::Grant(_) | ChangeError::Deed(karyon_memory::DeedError::Denied(_)) => Code::Refused,
+        _ => Code::Failure,
+    };
+    CliError { code, message: words(&error), hint: hint.map(ToOwned::to_owned) }
+}

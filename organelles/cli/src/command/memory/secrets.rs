@@ -1,0 +1,123 @@
+//! The keys of subjects: beside the log, under a master key that lies beside the other keys.
+
+use std::path::{Path, PathBuf};
+
+use karyon_keys::KeyDirectory;
+use karyon_keystore::{Keystore, KeystoreError};
+use karyon_memory::{Settled, settle as settle_keys};
+use karyon_runtime::{DataDir, datadir};
+use karyon_verify::{Trust, verify};
+
+use crate::error::{CliError, Code, words};
+use crate::keys;
+
+/// Lies in a data directory while keys are to be destroyed that a record names.
+const ERASING: &str = "erasing";
+
+/// The keystore of a data directory.
+pub(super) struct Secrets(Keystore);
+
+impl Secrets {
+    /// Opens it, or makes one.
+    pub(super) fn open_or_create(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
+        let id = karyon_keystore::id_in(data).map_err(failed)?;
+        let keystore = match id {
+            Some(id) => Keystore::open(data, &master(keys, id)?, id),
+            None => {
+                let id = karyon_types::LogId(karyon_statements::GrantTerms::random_nonce().map_err(
+                    |error| CliError::failure(error.to_string()),
+                )?);
+                Keystore::create(data, &master(keys, id)?, id)
+            }
+        };
+        keystore.map(Secrets).map_err(failed)
+    }
+
+    /// Opens it.
+    pub(super) fn open(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
+        let id = karyon_keystore::id_in(data).map_err(failed)?;
+        let none = || CliError::failure(format!("nothing is remembered in {} for which somebody answers", data.display()))
+            .with_hint("`karyon memory remember` begins it");
+        let id = id.ok_or_else(none)?;
+        Keystore::open(data, &master(keys, id)?, id).map(Secrets).map_err(failed)
+    }
+
+    /// Opens it to read; `None`: it, or its master key, is not on this machine.
+    pub(super) fn open_read_only(
+        keys: &KeyDirectory,
+        data: &Path,
+    ) -> Result<Option<Secrets>, CliError> {
+        let Some(id) = karyon_keystore::id_in(data).map_err(failed)? else { return Ok(None) };
+        match Keystore::open_read_only(data, &master(keys, id)?, id) {
+            Ok(keystore) => Ok(Some(Secrets(keystore))),
+            Err(KeystoreError::NotMade { .. } | KeystoreError::MasterMissing { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    pub(super) fn keys(&self) -> &Keystore {
+        &self.0
+    }
+
+    pub(super) fn keys_mut(&mut self) -> &mut Keystore {
+        &mut self.0
+    }
+
+    pub(super) fn close(self) -> Result<(), CliError> {
+        self.0.close().map_err(failed)
+    }
+}
+
+fn master(keys: &KeyDirectory, id: karyon_types::LogId) -> Result<PathBuf, CliError> {
+    Ok(keys.keystores()?.join(format!("{id}.key")))
+}
+
+fn failed(error: KeystoreError) -> CliError {
+    CliError::failure(words(&error))
+}
+
+/// Notes that keys are about to be destroyed: whoever comes next goes on with it.
+pub(super) fn begin_erasing(data: &Path) -> Result<(), CliError> {
+    let file = data.join(ERASING);
+    std::fs::File::create(&file)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| CliError::failure(format!("nothing was erased: {}: {error}", file.display())))
+}
+
+/// Goes on with what was begun.
+pub(super) fn settle_if_begun(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
+    match data.join(ERASING).exists() {
+        true => settle(keys, data).map(drop),
+        false => Ok(()),
+    }
+}
+
+/// Destroys the keys that the log says are to be; what was destroyed just now.
+pub(super) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliError> {
+    let _dir = DataDir::open(data)?;
+    let trust = Trust { node_key: None, known: keys::trusted(None, data)?.known };
+    let report = verify(
+        &datadir::log_folder(data),
+        &datadir::checkpoint_file(data),
+        &datadir::inputs(data),
+        &trust,
+    )?;
+    let settled = match karyon_keystore::id_in(data).map_err(failed)? {
+        None => Settled::default(),
+        Some(id) => {
+            let mut keystore = Keystore::open(data, &master(keys, id)?, id).map_err(failed)?;
+            settle_keys(&mut keystore, &report.controls).map_err(|error| CliError {
+                code: Code::Failure,
+                message: format!("the keys could not be destroyed: {}", words(&error)),
+                hint: Some("the record says that they are to be; ask again, and it is gone on with".into()),
+            })?
+        }
+    };
+    let file = data.join(ERASING);
+    match std::fs::remove_file(&file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(CliError::failure(format!("{}: {error}", file.display())))
+        }
+        Ok(()) | Err(_) => Ok(settled),
+    }
+}

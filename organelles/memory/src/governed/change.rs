@@ -1,0 +1,365 @@
+//! Recording and erasing: what a principal signs, and what the node records for it.
+
+use std::sync::Arc;
+
+use karyon_gate::Rights;
+use karyon_graph::{GraphError, Reader, View};
+use karyon_identity::SecretKey;
+use karyon_keystore::{Keystore, KeystoreError};
+use karyon_log::{Control, MemoryRecord};
+use karyon_memory_ops::limits::NAME_BYTES_MAX;
+use karyon_memory_ops::{Entity, Memo, MemoKind, Sealed, Time, Valid, Write, WriteError, is_name};
+use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
+use karyon_statements::{Checkpoint, GrantError};
+use karyon_types::{Hash, Hasher, Position};
+use serde::{Deserialize, Serialize};
+
+use super::recall::versions;
+use super::settle::find;
+use super::{Recalled, Said, Words, associated, entity_of, subject_of};
+use crate::deed::{DeedError, deed};
+use crate::governed::recall::RecallError;
+
+/// What a grant to record or erase memories is for.
+pub const GOVERNED: &str = "memory/governed";
+
+/// Why nothing was recorded or erased.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// A name, or what is said, breaks a bound.
+    #[error("the memory of \"{subject}\" under \"{key}\" cannot be recorded: {why}")]
+    Malformed {
+        /// Whom it is about.
+        subject: String,
+        /// Under which key.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// There is one already.
+    #[error("\"{key}\" of \"{subject}\" is remembered already, by record {position}")]
+    IsThere {
+        /// Whom it is about.
+        subject: String,
+        /// Under which key.
+        key: String,
+        /// The record.
+        position: Position,
+    },
+    /// There is none.
+    #[error("nothing is remembered of \"{subject}\"{}", under(.key.as_deref()))]
+    Missing {
+        /// Whom it would be about.
+        subject: String,
+        /// Under which key, if one was named.
+        key: Option<String>,
+    },
+    /// It is erased for good.
+    #[error("\"{subject}\"{} is erased, and stays so", under(.key.as_deref()))]
+    Erased {
+        /// Whom it was about.
+        subject: String,
+        /// Under which key, if one was named.
+        key: Option<String>,
+    },
+    /// What was handed over to be recorded is not what was signed.
+    #[error("what is to be recorded is no change of memories: {0}")]
+    Forged(&'static str),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeystoreError),
+    /// The memory cannot be read.
+    #[error(transparent)]
+    Recall(#[from] RecallError),
+    /// The memory cannot be read.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The data directory cannot take anything in.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The grant does not allow it.
+    #[error("refused: {0}")]
+    Grant(#[from] GrantError),
+    /// It is not admitted, or not recorded.
+    #[error(transparent)]
+    Deed(#[from] DeedError),
+}
+
+fn under(key: Option<&str>) -> String {
+    key.map(|key| format!(" under \"{key}\"")).unwrap_or_default()
+}
+
+/// What is to be remembered.
+#[derive(Clone, Debug)]
+pub struct NewMemo<'a> {
+    /// Whom or what it is about, 1 to 256 bytes. The log never learns it.
+    pub subject: &'a str,
+    /// Under which key, 1 to 256 bytes; one memory holds for each subject and key. Not sealed.
+    pub key: &'a str,
+    /// What it is.
+    pub kind: MemoKind,
+    /// What it says.
+    pub words: Words,
+    /// Who answers for it.
+    pub owner: &'a str,
+    /// Why it is kept.
+    pub reason: &'a str,
+    /// The last second, since 1970, to which it is kept; `None`: until somebody erases it.
+    pub horizon: Option<i64>,
+    /// From when on it is so.
+    pub from: Time,
+}
+
+/// What is to be recorded of memories, sealed already: what a principal signs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The writes.
+    writes: Vec<Vec<u8>>,
+    /// The keys that go: subject, first index, last.
+    erased: Vec<(u64, u32, u32)>,
+    /// Everything whose horizon is no later goes.
+    expired: Option<i64>,
+}
+
+impl Change {
+    /// Something new.
+    ///
+    /// # Errors
+    /// [`ChangeError::IsThere`]; [`ChangeError::Malformed`]; [`ChangeError::Keys`].
+    pub fn remember(
+        keys: &mut Keystore,
+        reader: Option<&Reader>,
+        memo: &NewMemo<'_>,
+    ) -> Result<Change, ChangeError> {
+        match held(keys, reader, memo)? {
+            Some(held) if held.said != Said::Erased => Err(ChangeError::IsThere {
+                subject: memo.subject.into(),
+                key: memo.key.into(),
+                position: held.position,
+            }),
+            _ => Change::with(keys, memo, None),
+        }
+    }
+
+    /// Something else instead of what is remembered under the same key, which stays in its history.
+    ///
+    /// # Errors
+    /// [`ChangeError::Missing`], [`ChangeError::Erased`]; [`ChangeError::Malformed`];
+    /// [`ChangeError::Keys`].
+    pub fn supersede(
+        keys: &mut Keystore,
+        reader: &Reader,
+        memo: &NewMemo<'_>,
+    ) -> Result<Change, ChangeError> {
+        let (subject, key) = (memo.subject.to_owned(), Some(memo.key.to_owned()));
+        match held(keys, Some(reader), memo)? {
+            None => Err(ChangeError::Missing { subject, key }),
+            Some(held) if held.said == Said::Erased => Err(ChangeError::Erased { subject, key }),
+            Some(held) => Change::with(keys, memo, Some(held.position)),
+        }
+    }
+
+    /// Nothing any more of a subject.
+    ///
+    /// # Errors
+    /// [`ChangeError::Missing`], [`ChangeError::Erased`].
+    pub fn forget_subject(keys: &Keystore, subject: &str) -> Result<Change, ChangeError> {
+        let (serial, is_erased) = known(keys, subject, None)?;
+        if is_erased {
+            return Err(ChangeError::Erased { subject: subject.into(), key: None });
+        }
+        Ok(Change { erased: vec![(serial, 0, u32::MAX)], ..Change::default() })
+    }
+
+    /// Nothing any more of what was ever remembered under a key of a subject.
+    ///
+    /// # Errors
+    /// [`ChangeError::Missing`], [`ChangeError::Erased`]; see [`GraphError`].
+    pub fn forget(
+        keys: &Keystore,
+        reader: &Reader,
+        subject: &str,
+        key: &str,
+    ) -> Result<Change, ChangeError> {
+        let name = || (subject.to_owned(), Some(key.to_owned()));
+        let (serial, _) = known(keys, subject, Some(key))?;
+        let all = versions(reader, Some(keys), serial, key, &View::NOW)?;
+        let ((subject, key), is_there) = (name(), !all.is_empty());
+        let live = all.iter().filter(|memo| memo.said != Said::Erased);
+        let erased: Vec<_> = live.map(|memo| (serial, memo.memo.sealed.index)).collect();
+        match (is_there, erased.is_empty()) {
+            (false, _) => Err(ChangeError::Missing { subject, key }),
+            (true, true) => Err(ChangeError::Erased { subject, key }),
+            (true, false) => Ok(Change { erased: ranges(erased), ..Change::default() }),
+        }
+    }
+
+    /// Nothing any more of what was to be kept no longer than `second`; `None`: there is no such
+    /// thing.
+    pub fn expire(expired: Vec<(u64, u32)>, second: i64) -> Option<Change> {
+        let erased = ranges(expired);
+        let expired = Some(second);
+        (!erased.is_empty()).then_some(Change { erased, expired, ..Change::default() })
+    }
+
+    fn with(
+        keys: &mut Keystore,
+        memo: &NewMemo<'_>,
+        supersedes: Option<Position>,
+    ) -> Result<Change, ChangeError> {
+        let malformed = |why: String| ChangeError::Malformed {
+            subject: memo.subject.into(),
+            key: memo.key.into(),
+            why,
+        };
+        for (what, name) in [("subject", memo.subject), ("key", memo.key), ("owner", memo.owner)] {
+            if !is_name(name) {
+                let why = format!(
+                    "a {what} is a text of 1 to {NAME_BYTES_MAX} bytes without control characters"
+                );
+                return Err(malformed(why));
+            }
+        }
+        if memo.reason.trim().is_empty() {
+            return Err(malformed("it has no reason".into()));
+        }
+        let words = memo.words.encode().map_err(|error| malformed(error.to_string()))?;
+        let bound = associated(memo.key, memo.kind, memo.owner);
+        let sealed = keys.seal(memo.subject, &bound, &words)?;
+        let content = Memo {
+            kind: memo.kind,
+            owner: memo.owner.into(),
+            reason: memo.reason.into(),
+            horizon: memo.horizon,
+            supersedes,
+            sealed: Sealed { subject: sealed.subject.0, index: sealed.index, bytes: sealed.bytes },
+        }
+        .content();
+        let entity = entity_of(sealed.subject.0, memo.key);
+        let write = Write { entity, valid: Valid::since(memo.from), content };
+        let mut bytes = Vec::new();
+        write.encode(&mut bytes).map_err(|error: WriteError| malformed(error.to_string()))?;
+        Ok(Change { writes: vec![bytes], ..Change::default() })
+    }
+
+    /// For the hand-over to the node.
+    ///
+    /// # Errors
+    /// None that memory would give.
+    pub fn encode(&self) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+        rmp_serde::to_vec_named(self)
+    }
+
+    /// What was handed over.
+    ///
+    /// # Errors
+    /// [`ChangeError::Forged`].
+    pub fn decode(bytes: &[u8]) -> Result<Change, ChangeError> {
+        let change: Change =
+            rmp_serde::from_slice(bytes).map_err(|_| ChangeError::Forged("it cannot be read"))?;
+        for write in &change.writes {
+            let write = Write::decode(write).ok_or(ChangeError::Forged("a write is none"))?;
+            let memo =
+                Memo::of(&write.content).ok_or(ChangeError::Forged("a write is no memory"))?;
+            let Entity::Fact { subject, .. } = &write.entity else {
+                return Err(ChangeError::Forged("a memory is a fact"));
+            };
+            if subject_of(subject) != Some(memo.sealed.subject) {
+                return Err(ChangeError::Forged("a memory is about another subject than its key"));
+            }
+        }
+        Ok(change)
+    }
+
+    /// What the principal signs.
+    pub fn digest(bytes: &[u8]) -> Hash {
+        Hasher::for_domain("karyon memory change v1").field(bytes).finish()
+    }
+
+    /// The keys that go with it; to be destroyed once it is recorded.
+    pub fn erased(&self) -> &[(u64, u32, u32)] {
+        &self.erased
+    }
+}
+
+/// What is remembered now under the key of a memory to come.
+fn held(
+    keys: &Keystore,
+    reader: Option<&Reader>,
+    memo: &NewMemo<'_>,
+) -> Result<Option<Recalled>, ChangeError> {
+    let Some((subject, is_erased)) = find(keys, memo.subject) else { return Ok(None) };
+    if is_erased {
+        return Err(ChangeError::Erased { subject: memo.subject.into(), key: None });
+    }
+    let Some(reader) = reader else { return Ok(None) };
+    Ok(versions(reader, Some(keys), subject, memo.key, &View::NOW)?.pop())
+}
+
+fn known(keys: &Keystore, subject: &str, key: Option<&str>) -> Result<(u64, bool), ChangeError> {
+    let missing =
+        || ChangeError::Missing { subject: subject.into(), key: key.map(ToOwned::to_owned) };
+    find(keys, subject).ok_or_else(missing)
+}
+
+/// Neighbouring keys together.
+fn ranges(mut keys: Vec<(u64, u32)>) -> Vec<(u64, u32, u32)> {
+    keys.sort_unstable();
+    keys.dedup();
+    let mut ranges: Vec<(u64, u32, u32)> = Vec::new();
+    for (subject, index) in keys {
+        match ranges.last_mut() {
+            Some((same, _, last)) if *same == subject && last.checked_add(1) == Some(index) => {
+                *last = index;
+            }
+            _ => ranges.push((subject, index, index)),
+        }
+    }
+    ranges
+}
+
+/// Records a change that a principal signed; where it stands.
+///
+/// # Errors
+/// See [`ChangeError`]. Nothing is recorded then; should the checkpoint be what cannot be written,
+/// it is.
+pub fn record_change(
+    dir: DataDir,
+    key: Arc<SecretKey>,
+    bytes: &[u8],
+    authority: &Authority,
+    known: &[Checkpoint],
+    karyon: &str,
+) -> Result<Position, ChangeError> {
+    authority.permits(key.public_key(), Change::digest(bytes), GOVERNED, Rights::REMEMBER)?;
+    let Change { writes, erased, expired } = Change::decode(bytes)?;
+    let annex = Annex::begin(dir, key, known)?;
+    let records = deed(&annex, authority, karyon, Rights::REMEMBER, |lease| {
+        let (lease, at_unix_ms) = (lease.0, wall_ms());
+        Ok::<_, DeedError>(Control::Memory(MemoryRecord {
+            lease,
+            writes,
+            erased,
+            expired,
+            at_unix_ms,
+        }))
+    })?;
+    let (dir, end) = annex.seal(karyon, &records)?;
+    // It is in the log; whoever asks next builds the memory if this fails.
+    drop(crate::open(dir.path(), &mut |_| ()));
+    Ok(Position(end.records - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbouring_keys_are_one_range() {
+        let keys = vec![(1, 3), (1, 4), (2, 5), (1, 5), (1, 7), (2, 5), (1, u32::MAX), (2, 6)];
+        let expected = [(1, 3, 5), (1, 7, 7), (1, u32::MAX, u32::MAX), (2, 5, 6)];
+        assert_eq!(ranges(keys), expected);
+        assert_eq!(ranges(Vec::new()), []);
+    }
+}

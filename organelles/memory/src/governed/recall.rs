@@ -1,0 +1,285 @@
+//! What is remembered, for whoever asks.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use karyon_graph::{EntityId, GraphError, NOBODY, Reader, Version, VertexId, View};
+use karyon_keystore::{Keystore, KeystoreError, SubjectId, UnsealError};
+use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
+use karyon_types::Position;
+
+use super::settle::find;
+use super::{Words, associated, subject_of, vertex_of};
+
+/// Why nothing is recalled.
+#[derive(Debug, thiserror::Error)]
+pub enum RecallError {
+    /// The memory cannot be read.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeystoreError),
+    /// What was sealed is not what the key says.
+    #[error("record {position} was sealed by another key, or is not as it was recorded")]
+    Forged {
+        /// The record.
+        position: Position,
+    },
+}
+
+/// What a memory says to whoever asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// This.
+    Words(Words),
+    /// Nothing any more: its key was destroyed.
+    Erased,
+    /// Nothing here: the keys are elsewhere.
+    Locked,
+}
+
+/// A memory as it is found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recalled {
+    /// Whom it is about; `None`: erased, or the keys are elsewhere.
+    pub subject: Option<String>,
+    /// The same, by number.
+    pub serial: u64,
+    /// Under which key.
+    pub key: String,
+    /// Who answers, until when, why.
+    pub memo: Memo,
+    /// What it says.
+    pub said: Said,
+    /// When that is so.
+    pub valid: Valid,
+    /// Where it stands in the log.
+    pub position: Position,
+}
+
+impl Recalled {
+    /// Whether its time is over at a second since 1970.
+    pub fn is_expired(&self, second: i64) -> bool {
+        self.memo.horizon.is_some_and(|last| last < second)
+    }
+}
+
+/// Which memories are asked for; of several conditions all must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter<'a> {
+    /// About this subject, by name or as `~NUMBER`. Then what is erased is found too.
+    pub subject: Option<&'a str>,
+    /// Under this key.
+    pub key: Option<&'a str>,
+    /// Of this kind.
+    pub kind: Option<MemoKind>,
+    /// For which this one answers.
+    pub owner: Option<&'a str>,
+    /// With this tag.
+    pub tag: Option<&'a str>,
+    /// With each of these words somewhere in text, tags, key or subject, in any case.
+    pub words: &'a [String],
+    /// What expired before this second since 1970 is left out; `None`: nothing is.
+    pub now: Option<i64>,
+}
+
+impl Filter<'_> {
+    fn admits(&self, memo: &Recalled) -> bool {
+        let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
+        let is_known = is(self.key, &memo.key)
+            && is(self.owner, &memo.memo.owner)
+            && self.kind.is_none_or(|kind| kind == memo.memo.kind)
+            && self.now.is_none_or(|now| !memo.is_expired(now));
+        let Said::Words(words) = &memo.said else {
+            // What it said is not known, so only who asks for this very subject meets it.
+            return is_known
+                && self.tag.is_none()
+                && self.words.is_empty()
+                && (memo.said == Said::Locked || self.subject.is_some());
+        };
+        let has_tag = self.tag.is_none_or(|tag| words.tags.contains(tag));
+        is_known && has_tag && self.words.iter().all(|word| mentions(memo, words, word))
+    }
+}
+
+fn mentions(memo: &Recalled, words: &Words, word: &str) -> bool {
+    let word = word.to_lowercase();
+    let mut texts = words.tags.iter().chain([&words.text, &memo.key]).chain(&memo.subject);
+    texts.any(|text| text.to_lowercase().contains(&word))
+}
+
+/// The memories that hold, by subject and key. `None` for `keys`: they are elsewhere.
+///
+/// # Errors
+/// See [`RecallError`].
+pub fn recall(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    filter: &Filter<'_>,
+    view: &View,
+) -> Result<Vec<Recalled>, RecallError> {
+    let entities = match filter.subject {
+        None => reader.written_by(NOBODY)?,
+        Some(name) => match serial(keys, name) {
+            None => return Ok(Vec::new()),
+            Some(serial) => match reader.find_vertex(None, &vertex_of(serial))? {
+                None => return Ok(Vec::new()),
+                Some(vertex) => reader.entities_of(vertex)?,
+            },
+        },
+    };
+    let mut found = Vec::new();
+    for entity in entities {
+        let EntityId::Fact { subject, predicate } = &entity else { continue };
+        if filter.key.is_some_and(|key| key != predicate) {
+            continue;
+        }
+        let Some(serial) = serial_of(reader, *subject)? else { continue };
+        let Some(version) = reader.get(&entity, view)? else { continue };
+        if let Some(memo) = opened(keys, serial, predicate, version)?
+            && filter.admits(&memo)
+        {
+            found.push(memo);
+        }
+    }
+    found.sort_by(|one, other| (&one.subject, &one.key).cmp(&(&other.subject, &other.key)));
+    Ok(found)
+}
+
+/// All that was ever remembered under a key of a subject, the oldest first.
+///
+/// # Errors
+/// See [`RecallError`].
+pub fn history(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    subject: &str,
+    key: &str,
+    view: &View,
+) -> Result<Vec<Recalled>, RecallError> {
+    let serial = serial(keys, subject);
+    serial.map_or(Ok(Vec::new()), |serial| versions(reader, keys, serial, key, view))
+}
+
+/// The same of a subject by its number.
+pub(super) fn versions(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    serial: u64,
+    key: &str,
+    view: &View,
+) -> Result<Vec<Recalled>, RecallError> {
+    let Some(subject) = reader.find_vertex(None, &vertex_of(serial))? else {
+        return Ok(Vec::new());
+    };
+    let entity = EntityId::Fact { subject, predicate: key.into() };
+    let mut all = Vec::new();
+    for version in reader.history(&entity, view)? {
+        all.extend(opened(keys, serial, key, version)?);
+    }
+    Ok(all)
+}
+
+/// The number of a subject.
+fn serial(keys: Option<&Keystore>, name: &str) -> Option<u64> {
+    let found = keys.and_then(|keys| find(keys, name)).map(|(serial, _)| serial);
+    found.or_else(|| subject_of(&Vertex::Named(name.into())))
+}
+
+fn serial_of(reader: &Reader, subject: VertexId) -> Result<Option<u64>, GraphError> {
+    Ok(match reader.entity(&EntityId::Vertex(subject))? {
+        Entity::Vertex(vertex) => subject_of(&vertex),
+        Entity::Edge { .. } | Entity::Fact { .. } => None,
+    })
+}
+
+/// A version with what it says; `None`: no principal recorded it.
+fn opened(
+    keys: Option<&Keystore>,
+    serial: u64,
+    key: &str,
+    version: Version,
+) -> Result<Option<Recalled>, RecallError> {
+    let Version { valid, content, position, recorded, origin } = version;
+    let Some(memo) = Memo::of(&content) else { return Ok(None) };
+    let is_governed = recorded.agent == NOBODY && origin.is_none() && memo.sealed.subject == serial;
+    if !is_governed {
+        return Ok(None);
+    }
+    let said = match keys {
+        None => Said::Locked,
+        Some(keys) => {
+            let bound = associated(key, memo.kind, &memo.owner);
+            let subject = SubjectId(serial);
+            match keys.unseal(subject, memo.sealed.index, &bound, &memo.sealed.bytes) {
+                Ok(bytes) => {
+                    Said::Words(Words::decode(&bytes).ok_or(RecallError::Forged { position })?)
+                }
+                Err(UnsealError::Erased { .. }) => Said::Erased,
+                Err(UnsealError::Unknown { .. }) => Said::Locked,
+                Err(UnsealError::Damaged { .. }) => return Err(RecallError::Forged { position }),
+            }
+        }
+    };
+    let subject = keys.and_then(|keys| keys.name(SubjectId(serial))).map(ToOwned::to_owned);
+    let key = key.to_owned();
+    Ok(Some(Recalled { subject, serial, key, memo, said, valid, position }))
+}
+
+/// The keys of what was to be kept no longer than `second`, and is not erased.
+///
+/// # Errors
+/// See [`RecallError`].
+pub fn due(reader: &Reader, keys: &Keystore, second: i64) -> Result<Vec<(u64, u32)>, RecallError> {
+    let mut entities = BTreeSet::new();
+    let last = Time::new(second, 0).unwrap_or(Time::MAX);
+    reader.each_horizon(last, |_, entity| {
+        entities.insert(entity);
+        ControlFlow::Continue(())
+    })?;
+    let mut due = Vec::new();
+    for entity in entities {
+        let EntityId::Fact { subject, predicate } = &entity else { continue };
+        let Some(serial) = serial_of(reader, *subject)? else { continue };
+        for version in reader.history(&entity, &View::NOW)? {
+            let memo = opened(Some(keys), serial, predicate, version)?;
+            due.extend(memo.and_then(|memo| {
+                let is_over = memo.memo.horizon.is_some_and(|horizon| horizon <= second);
+                let is_live = memo.said != Said::Erased;
+                (is_over && is_live).then_some((serial, memo.memo.sealed.index))
+            }));
+        }
+    }
+    Ok(due)
+}
+
+/// What whoever is new should know: what holds, by kind, with where it comes from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Briefing {
+    /// In the order of [`MemoKind::ALL`]; the newest first in each.
+    pub parts: Vec<(MemoKind, Vec<Recalled>)>,
+}
+
+/// Briefs of what the filter admits.
+///
+/// # Errors
+/// See [`RecallError`].
+pub fn brief(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    filter: &Filter<'_>,
+    view: &View,
+) -> Result<Briefing, RecallError> {
+    let mut all = recall(reader, keys, filter, view)?;
+    all.retain(|memo| matches!(memo.said, Said::Words(_)));
+    all.sort_by_key(|memo| std::cmp::Reverse(memo.position));
+    let parts = MemoKind::ALL.map(|kind| {
+        let (of_kind, rest) = std::mem::take(&mut all)
+            .into_iter()
+            .partition(|memo: &Recalled| memo.memo.kind == kind);
+        all = rest;
+        (kind, of_kind)
+    });
+    Ok(Briefing { parts: parts.into() })
+}
