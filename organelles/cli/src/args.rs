@@ -23,7 +23,7 @@ pub(crate) use authority::{
     Approve, Ask, Authority, Delegate, Do, Grant, Lease, MakeAgent, NewAuthority, OrderArgs,
     ShowAuthority,
 };
-pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Remember, Supersede, Telling, Wanted};
+pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
     Count, Diff, Direction, Edges, Engram, Export, Form, Get, History, Import, Inspect, Khop, List,

@@ -6,7 +6,7 @@ use karyon_colony::life::LifeError;
 use karyon_graph::GraphError;
 use karyon_log::LogError;
 use karyon_log_writer::LogFailed;
-use karyon_memory::{JournalError, LineageError, TransplantError};
+use karyon_memory::{DeedError, JournalError, LineageError, TransplantError};
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
 use karyon_verify::VerifyError;
 
@@ -168,8 +168,9 @@ impl From<TransplantError> for CliError {
             TransplantError::Graph(error) => error.into(),
             TransplantError::Journal(error) => error.into(),
             TransplantError::Node(error) => error.into(),
+            TransplantError::Deed(DeedError::Journal(error)) => error.into(),
             TransplantError::Grant(_)
-            | TransplantError::Denied(_)
+            | TransplantError::Deed(DeedError::Denied(_))
             | TransplantError::UnknownSigner { .. } => {
                 CliError { code: Code::Refused, message: words(&error), hint: None }
             }

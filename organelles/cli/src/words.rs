@@ -48,6 +48,10 @@ fn raw_control_words(control: &Control) -> String {
             hex(&import.signer),
             import.trusted_by
         ),
+        Control::Memory(memory) => match (memory.writes.len(), memory.erased.is_empty()) {
+            (memories, true) => format!("{memories} memories were recorded by a principal"),
+            (_, false) => "memories were erased by a principal".into(),
+        },
         Control::Turn(turn) => format!("the log goes on behind its file {}", turn.segment),
         Control::Halt(halt) => format!("the node was halted: {}", halt.reason),
         Control::Agent(agent) => format!("agent {} is called {}", agent.id, agent.name),

@@ -159,6 +159,16 @@ impl KeyDirectory {
         Ok(replace_file(&self.default_path(), line.as_bytes(), file::PUBLIC_MODE)?)
     }
 
+    /// The folder with the master keys of keystores; made, if it is not there.
+    ///
+    /// # Errors
+    /// [`KeyError::WritableByOthers`], or what the file system says.
+    pub fn keystores(&self) -> Result<PathBuf, KeyError> {
+        let folder = self.root.join("keystores");
+        file::create_directory(&folder)?;
+        Ok(folder)
+    }
+
     /// The newest checkpoints that are kept here of logs.
     pub fn checkpoints(&self) -> KnownCheckpoints {
         KnownCheckpoints::at(self.root.join("checkpoints"))

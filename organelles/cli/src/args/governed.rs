@@ -52,7 +52,8 @@ impl FromStr for Keep {
             return Ok(Keep::Forever);
         }
         let units = [('h', HOUR), ('d', DAY), ('w', 7 * DAY), ('y', 365 * DAY)];
-        let found = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(*unit)?, seconds)));
+        let found =
+            units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(*unit)?, seconds)));
         let Some((number, seconds)) = found else { return Ok(Keep::To(text.to_owned())) };
         let number = number.parse().ok().filter(|number: &i64| *number > 0);
         let seconds = number.and_then(|number| number.checked_mul(*seconds));

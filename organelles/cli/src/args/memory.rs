@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use super::governed::{Brief, Expire, Forget, Recall, Remember, Supersede};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use karyon_graph::limits::{HOP_VERTICES_MAX, PATH_EDGES_MAX, PATHS_MAX};
 
 /// How moments are written; shown by each command that takes one.

@@ -15,6 +15,7 @@ mod authority_command;
 mod college;
 mod disk;
 mod engram;
+mod governed;
 mod halted;
 mod help;
 mod hostile;

@@ -33,8 +33,11 @@ pub fn settle(keys: &mut Keystore, controls: &[Control]) -> Result<Settled, Keys
             settled.memories += u64::from(last - first) + 1;
         }
     }
-    keys.erase(&erasure)?;
-    Ok(settled)
+    match keys.erase(&erasure)?.leftover {
+        // The keys are gone; that nothing is left of them is a part of it.
+        Some(error) => Err(error),
+        None => Ok(settled),
+    }
 }
 
 /// The number of a subject that is or was known, and whether it is erased.

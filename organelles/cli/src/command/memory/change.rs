@@ -173,10 +173,10 @@ fn change(
 fn memo<'a>(telling: &'a Telling, principal: &'a str) -> Result<NewMemo<'a>, CliError> {
     let time = |text: &str, option: &str| match moment(text, option)? {
         Moment::Time(time) => Ok(time),
-        Moment::Tick(_) => Err(CliError::failure(format!(
-            "{option}: a tick is a place in the record, not a time"
-        ))
-        .with_hint("give a date, such as 2027-12-31")),
+        Moment::Tick(_) => {
+            Err(CliError::failure(format!("{option}: a tick is a place in the record, not a time"))
+                .with_hint("give a date, such as 2027-12-31"))
+        }
     };
     let now = now();
     let horizon = match &telling.keep {
@@ -239,6 +239,7 @@ fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     if !data.is_dir() {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
+    guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
     let failed = |error: std::io::Error| CliError::failure(format!("nothing was erased: {error}"));
     secrets::begin_erasing(data)?;
@@ -257,7 +258,9 @@ fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
         Deed::Remember(_) | Deed::Supersede(_) => (String::new(), false),
     };
     if json {
-        output::json(&json!({ "erased": erased.memories, "subjects": erased.subjects, "data": data }));
+        output::json(
+            &json!({ "erased": erased.memories, "subjects": erased.subjects, "data": data }),
+        );
     } else {
         output::line(&match (erased.memories, erased.subjects) {
             (0, 0) => "nothing has expired".to_owned(),
@@ -286,12 +289,18 @@ fn nothing(_deed: Deed<'_>) -> Result<Code, CliError> {
 
 fn failed(error: ChangeError) -> CliError {
     let hint = match &error {
-        ChangeError::IsThere { .. } => Some("`karyon memory supersede` replaces it, and keeps it in the history"),
-        ChangeError::Missing { key: Some(_), .. } => Some("`karyon memory recall` shows what there is; `remember` begins something new"),
+        ChangeError::IsThere { .. } => {
+            Some("`karyon memory supersede` replaces it, and keeps it in the history")
+        }
+        ChangeError::Missing { key: Some(_), .. } => {
+            Some("`karyon memory recall` shows what there is; `remember` begins something new")
+        }
         _ => None,
     };
     let code = match &error {
-        ChangeError::Grant(_) | ChangeError::Deed(karyon_memory::DeedError::Denied(_)) => Code::Refused,
+        ChangeError::Grant(_) | ChangeError::Deed(karyon_memory::DeedError::Denied(_)) => {
+            Code::Refused
+        }
         _ => Code::Failure,
     };
     CliError { code, message: words(&error), hint: hint.map(ToOwned::to_owned) }

@@ -2,7 +2,9 @@
 
 use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
-use karyon_memory::{Filter, Moment, Readable, RecallError, Recalled, Said, brief, history, recall};
+use karyon_memory::{
+    Filter, Moment, Readable, RecallError, Recalled, Said, brief, history, recall,
+};
 use karyon_memory_ops::{MemoKind, Time};
 use serde_json::{Value as Json, json};
 

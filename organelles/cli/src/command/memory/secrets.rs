@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use karyon_keys::KeyDirectory;
-use karyon_keystore::{Keystore, KeystoreError};
+use karyon_keystore::{Keystore, KeystoreError, id_in};
 use karyon_memory::{Settled, settle as settle_keys};
 use karyon_runtime::{DataDir, datadir};
+use karyon_statements::GrantTerms;
+use karyon_types::LogId;
 use karyon_verify::{Trust, verify};
 
 use crate::error::{CliError, Code, words};
@@ -20,25 +22,23 @@ pub(super) struct Secrets(Keystore);
 impl Secrets {
     /// Opens it, or makes one.
     pub(super) fn open_or_create(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
-        let id = karyon_keystore::id_in(data).map_err(failed)?;
-        let keystore = match id {
-            Some(id) => Keystore::open(data, &master(keys, id)?, id),
-            None => {
-                let id = karyon_types::LogId(karyon_statements::GrantTerms::random_nonce().map_err(
-                    |error| CliError::failure(error.to_string()),
-                )?);
-                Keystore::create(data, &master(keys, id)?, id)
-            }
-        };
-        keystore.map(Secrets).map_err(failed)
+        if id_of(data)?.is_some() {
+            return Secrets::open(keys, data);
+        }
+        let id =
+            GrantTerms::random_nonce().map_err(|error| CliError::failure(error.to_string()))?;
+        let id = LogId(id);
+        Keystore::create(data, &master(keys, id)?, id).map(Secrets).map_err(failed)
     }
 
     /// Opens it.
     pub(super) fn open(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
-        let id = karyon_keystore::id_in(data).map_err(failed)?;
-        let none = || CliError::failure(format!("nothing is remembered in {} for which somebody answers", data.display()))
-            .with_hint("`karyon memory remember` begins it");
-        let id = id.ok_or_else(none)?;
+        let none = || {
+            let data = data.display();
+            CliError::failure(format!("nothing is remembered in {data} for which somebody answers"))
+                .with_hint("`karyon memory remember` begins it")
+        };
+        let id = id_of(data)?.ok_or_else(none)?;
         Keystore::open(data, &master(keys, id)?, id).map(Secrets).map_err(failed)
     }
 
@@ -47,7 +47,7 @@ impl Secrets {
         keys: &KeyDirectory,
         data: &Path,
     ) -> Result<Option<Secrets>, CliError> {
-        let Some(id) = karyon_keystore::id_in(data).map_err(failed)? else { return Ok(None) };
+        let Some(id) = id_of(data)? else { return Ok(None) };
         match Keystore::open_read_only(data, &master(keys, id)?, id) {
             Ok(keystore) => Ok(Some(Secrets(keystore))),
             Err(KeystoreError::NotMade { .. } | KeystoreError::MasterMissing { .. }) => Ok(None),
@@ -68,7 +68,12 @@ impl Secrets {
     }
 }
 
-fn master(keys: &KeyDirectory, id: karyon_types::LogId) -> Result<PathBuf, CliError> {
+/// The id of the keystore in a data directory.
+fn id_of(data: &Path) -> Result<Option<LogId>, CliError> {
+    id_in(data).map_err(|error| CliError::failure(format!("the keys cannot be read: {error}")))
+}
+
+fn master(keys: &KeyDirectory, id: LogId) -> Result<PathBuf, CliError> {
     Ok(keys.keystores()?.join(format!("{id}.key")))
 }
 
@@ -79,9 +84,9 @@ fn failed(error: KeystoreError) -> CliError {
 /// Notes that keys are about to be destroyed: whoever comes next goes on with it.
 pub(super) fn begin_erasing(data: &Path) -> Result<(), CliError> {
     let file = data.join(ERASING);
-    std::fs::File::create(&file)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| CliError::failure(format!("nothing was erased: {}: {error}", file.display())))
+    std::fs::File::create(&file).and_then(|file| file.sync_all()).map_err(|error| {
+        CliError::failure(format!("nothing was erased: {}: {error}", file.display()))
+    })
 }
 
 /// Goes on with what was begun.
@@ -102,14 +107,16 @@ pub(super) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliErr
         &datadir::inputs(data),
         &trust,
     )?;
-    let settled = match karyon_keystore::id_in(data).map_err(failed)? {
+    let settled = match id_of(data)? {
         None => Settled::default(),
         Some(id) => {
             let mut keystore = Keystore::open(data, &master(keys, id)?, id).map_err(failed)?;
             settle_keys(&mut keystore, &report.controls).map_err(|error| CliError {
                 code: Code::Failure,
                 message: format!("the keys could not be destroyed: {}", words(&error)),
-                hint: Some("the record says that they are to be; ask again, and it is gone on with".into()),
+                hint: Some(
+                    "the record says that they are to be; ask again, and it is gone on with".into(),
+                ),
             })?
         }
     };
