@@ -136,9 +136,19 @@ impl Fresh {
     ///
     /// # Errors
     /// See [`GraphError`]. Whoever asks next builds the memory then.
-    pub fn install(mut self) -> Result<(), GraphError> {
+    pub fn install(self) -> Result<(), GraphError> {
+        let own = self.own.clone();
+        self.put_in_place().inspect_err(|_| {
+            // Nobody would ever look at it again.
+            if let Err(error) = remove(&own) {
+                tracing::warn!(%error, "what is left of a run's memory stays, and is of no use");
+            }
+        })
+    }
+
+    fn put_in_place(mut self) -> Result<(), GraphError> {
         self.graph.catch_up(&log_folder(&self.data), &inputs(&self.data), &mut |_| ())?;
-        self.graph.compact()?;
+        compact(&mut self.graph);
         drop(self.graph);
         let file = memory_file(&self.data);
         checksum::forget(&file)?;
@@ -157,6 +167,14 @@ impl Fresh {
             Err(GraphError::InUse { .. } | GraphError::Unclosed { .. }) => Ok(()),
             Err(other) => Err(other),
         }
+    }
+}
+
+/// Makes the file small, as far as that can be done: whatever is wrong with the file is met again
+/// when it is opened.
+fn compact(graph: &mut Graph) {
+    if let Err(error) = graph.compact() {
+        tracing::warn!(%error, "the memory's file is as large as it was");
     }
 }
 
@@ -234,7 +252,7 @@ fn attempt(
         caught_up.rebuilt = Some(Rebuilt::Damaged { what });
     }
     if caught_up.from.0 == 0 {
-        graph.compact()?;
+        compact(&mut graph);
     }
     drop(graph);
     let graph = Graph::open_read_only(file)?;

@@ -181,10 +181,7 @@ pub fn rebuild(
     let walk = Walk::open(log)?;
     // Held to the end, so that nobody else works on a file that is about to be replaced.
     let there = if file.exists() { open_old(file)? } else { None };
-    let old = match &there {
-        Some(graph) => summary(graph)?,
-        None => None,
-    };
+    let old = there.as_ref().and_then(summary);
     let mut new = in_file(file::create_beside(file)?, file);
     new.read_on(walk, inputs, &mut |_| false, progress)
         .map_err(|error| error.in_file(Some(file)))?;
@@ -204,17 +201,14 @@ fn open_old(file: &Path) -> Result<Option<Graph>, GraphError> {
     }
 }
 
-/// Root and position; `None` for a graph that turns out to be damaged.
-fn summary(graph: &Graph) -> Result<Option<(Hash, Position)>, GraphError> {
+/// Root and position; `None` for a graph that cannot be read.
+fn summary(graph: &Graph) -> Option<(Hash, Position)> {
     let read = || {
         let reader = graph.read()?;
         Ok((reader.memory_root()?, reader.end()))
     };
-    match guarded(read) {
-        Ok(summary) => Ok(Some(summary)),
-        Err(GraphError::Damaged { .. }) => Ok(None),
-        Err(other) => Err(other),
-    }
+    // Whatever is wrong with it, building anew is what mends it.
+    guarded(read).ok()
 }
 
 fn in_file(database: redb::Database, path: &Path) -> Graph {
