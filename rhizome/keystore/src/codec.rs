@@ -87,7 +87,7 @@ fn decode_live(bytes: &mut &[u8]) -> Option<Live> {
         behind = start.checked_add(1u32.checked_shl(node.height.into())?)?;
         nodes.push(node);
     }
-    Some(Live { name, reserved, next: reserved, cover: Cover::of(nodes)? })
+    Some(Live { name, reserved, next: reserved, is_used: false, cover: Cover::of(nodes)? })
 }
 
 /// A number of things of which each takes `least` bytes or more: not more than there can be.

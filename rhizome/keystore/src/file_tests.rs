@@ -288,6 +288,24 @@ fn a_block_of_memories_costs_one_write() {
     assert_eq!(keystore.prepare(&[]).unwrap(), []);
 }
 
+#[test]
+fn subjects_in_turn_share_their_writes() {
+    let disk = Disk::default();
+    let mut keystore = create(&disk).unwrap();
+    disk.stop(Stop { at: u64::MAX, part: 0, is_for_good: true });
+    keystore.prepare(&["ada", "bo", "cy", "rarely"]).unwrap();
+    keystore.seal("rarely", b"", b"x").unwrap();
+    for _ in 0..10 * RESERVED {
+        for name in ["ada", "bo", "cy"] {
+            keystore.seal(name, b"", b"x").unwrap();
+        }
+    }
+    assert_eq!(disk.operations() / 3, 10);
+    keystore = open(&disk).unwrap();
+    assert_eq!(keystore.end(SubjectId(4)), Some(RESERVED));
+    assert_eq!(keystore.end(SubjectId(1)), Some(10 * RESERVED));
+}
+
 /// A keystore whose every byte is known, since its random bytes are.
 fn golden() -> (Disk, Vec<u8>) {
     let (disk, _) = furnished();

@@ -212,7 +212,8 @@ impl Keystore {
                 }
             }
         }
-        if let Some(after) = after {
+        if let Some(mut after) = after {
+            after.reserve_for_all();
             self.change(after)?;
         }
         Ok(subjects)

@@ -42,6 +42,8 @@ pub(crate) struct Live {
     pub(crate) reserved: u32,
     /// The next index to be given out; not in the file: there it is `reserved`.
     pub(crate) next: u32,
+    /// Whether an index was given out since the file was read; not in the file.
+    pub(crate) is_used: bool,
     pub(crate) cover: Cover,
 }
 
@@ -63,7 +65,7 @@ impl Live {
     /// An index that was never given out; `None` until more are reserved.
     pub(crate) fn take(&mut self) -> Option<u32> {
         let index = self.is_ready().then_some(self.next)?;
-        self.next += 1;
+        (self.next, self.is_used) = (self.next + 1, true);
         Some(index)
     }
 }
@@ -141,10 +143,24 @@ impl State {
             name: Zeroizing::new(name.to_owned()),
             reserved: 0,
             next: 0,
+            is_used: false,
             cover: Cover::whole(root),
         };
         live.reserve();
         self.push(Entry::Live(live))
+    }
+
+    /// Reserves more for all who have used half of theirs, where the file is to be written anyhow:
+    /// so many subjects in turn do not cost a write each.
+    pub(crate) fn reserve_for_all(&mut self) {
+        for entry in &mut self.entries {
+            if let Entry::Live(live) = entry
+                && live.is_used
+                && live.reserved.saturating_sub(live.next) <= RESERVED / 2
+            {
+                live.reserve();
+            }
+        }
     }
 
     /// Destroys all keys of a subject and its name.
