@@ -38,8 +38,9 @@ impl Master {
         text.extend_from_slice(format!("{KIND}{VERSION}\nlog {}\n", self.log).as_bytes());
         text.extend_from_slice(format!("generation {}\nkey ", self.generation).as_bytes());
         hex(&mut text, self.key.bytes());
+        text.push(b'\n');
         let check = blake3::derive_key(CHECK, &text);
-        text.extend_from_slice(b"\ncheck ");
+        text.extend_from_slice(b"check ");
         hex(&mut text, &check);
         text.push(b'\n');
         text

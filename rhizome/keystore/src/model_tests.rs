@@ -18,7 +18,7 @@ enum Act {
     Seal { name: usize, length: usize },
     Prepare { names: Vec<usize> },
     Erase { subjects: Vec<usize>, ranges: Vec<(usize, u32, u32)> },
-    Advance { name: usize, by: u32 },
+    Advance { name: usize, end: u32 },
     Reopen { is_closed: bool },
 }
 
@@ -31,7 +31,7 @@ fn act() -> impl Strategy<Value = Act> {
             prop::collection::vec(name.clone(), 0..2),
             prop::collection::vec((name.clone(), 0u32..30, 0u32..6), 0..4),
         ).prop_map(|(subjects, ranges)| Act::Erase { subjects, ranges }),
-        1 => (name, 0u32..5).prop_map(|(name, by)| Act::Advance { name, by }),
+        1 => (name, 0u32..40).prop_map(|(name, end)| Act::Advance { name, end }),
         1 => any::<bool>().prop_map(|is_closed| Act::Reopen { is_closed }),
     ]
 }
@@ -130,6 +130,10 @@ fn run(acts: &[Act]) {
         match act {
             Act::Seal { name, length } => {
                 let (name, plaintext) = (NAMES[*name], vec![number as u8; *length]);
+                let end = match keystore.subject(name) {
+                    Subject::Live(subject) => keystore.end(subject),
+                    Subject::Never | Subject::Erased(_) => Some(0),
+                };
                 let outcome = keystore.seal(name, name.as_bytes(), &plaintext);
                 let next = SubjectId(model.subjects.len() as u64 + 1);
                 let known = model.subjects.entry(name).or_insert((next, 0, false));
@@ -142,6 +146,7 @@ fn run(acts: &[Act]) {
                 let sealed = outcome.unwrap();
                 assert_eq!(sealed.subject, known.0);
                 assert!(sealed.index >= known.1, "{} was given out", sealed.index);
+                assert_eq!(Some(sealed.index), end);
                 assert_eq!(sealed.bytes.len(), length + 16);
                 known.1 = sealed.index + 1;
                 model.sealed.push((name, sealed, plaintext, false));
@@ -177,13 +182,15 @@ fn run(acts: &[Act]) {
                     assert_eq!(disk.files(), files);
                 }
             }
-            Act::Advance { name, by } => {
+            Act::Advance { name, end } => {
                 let known = model.subjects.get_mut(NAMES[*name]);
                 let subject = known.as_ref().map_or(SubjectId(0), |known| known.0);
-                let end = keystore.end(subject).unwrap_or(0) + by;
-                assert_eq!(keystore.advance(subject, end).is_ok(), known.is_some());
+                let before = keystore.end(subject);
+                assert_eq!(keystore.advance(subject, *end).is_ok(), known.is_some());
+                // Never back.
+                assert_eq!(keystore.end(subject), before.map(|before| before.max(*end)));
                 if let Some(known) = known.filter(|known| !known.2) {
-                    known.1 = end;
+                    known.1 = known.1.max(*end);
                 }
             }
             Act::Reopen { is_closed } => {
