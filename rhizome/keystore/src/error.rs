@@ -224,6 +224,16 @@ pub enum KeystoreError {
         /// Where it is.
         folder: PathBuf,
     },
+    /// Another process has erased since this one opened the keystore, or took the master key away.
+    #[error(
+        "the master key {} is not the one that was read: another process wrote the keystore \
+         meanwhile; nothing was changed, open it again, and hold the data directory's lock",
+        master.display()
+    )]
+    Replaced {
+        /// The master key.
+        master: PathBuf,
+    },
     /// A write failed, so nobody knows what is on the disk; nothing is written on top of that.
     #[error("an earlier write of the keystore in {} failed: open it again", folder.display())]
     Unsettled {

@@ -240,6 +240,30 @@ fn what_cannot_be_asked_for() {
 }
 
 #[test]
+fn who_did_not_notice_an_erasure_brings_nothing_back() {
+    let (disk, sealed) = furnished();
+    let (mut late, mut keystore) = (open(&disk).unwrap(), open(&disk).unwrap());
+    let committed = keystore.erase(Erasure::new().erase_subject("ada")).unwrap();
+    assert!(committed.leftover.is_none());
+    let files = disk.files();
+    let refused = [
+        late.erase(Erasure::new().erase_subject("bo")).map(|_| ()),
+        late.prepare(&["cy"]).map(|_| ()),
+        late.seal("bo", b"", b"x").map(|_| ()),
+    ];
+    for refused in refused {
+        assert!(matches!(refused, Err(KeystoreError::Replaced { .. })));
+    }
+    disk.take(master());
+    let refused = keystore.erase(Erasure::new().erase_subject("bo"));
+    assert!(matches!(refused, Err(KeystoreError::Replaced { .. })));
+    disk.put(master(), &files[master()]);
+    assert_eq!(disk.files(), files);
+    let found = open(&disk).unwrap().unseal(ADA, 0, b"about", &sealed[0].bytes);
+    assert_eq!(found, Err(UnsealError::Erased { subject: ADA, index: 0 }));
+}
+
+#[test]
 fn a_subject_can_be_full() {
     let (disk, _) = furnished();
     let mut keystore = open(&disk).unwrap();

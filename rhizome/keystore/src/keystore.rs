@@ -181,8 +181,8 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::Name`], [`KeystoreError::SubjectErased`], [`KeystoreError::Full`]: nothing
-    /// was changed. [`KeystoreError::ReadOnly`], [`KeystoreError::Unsettled`], or what the system
-    /// says.
+    /// was changed. [`KeystoreError::ReadOnly`], [`KeystoreError::Replaced`],
+    /// [`KeystoreError::Unsettled`], or what the system says.
     pub fn prepare(&mut self, names: &[&str]) -> Result<Vec<SubjectId>, KeystoreError> {
         self.may_write()?;
         let mut subjects = Vec::with_capacity(names.len());
@@ -324,14 +324,15 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::UnknownName`], [`KeystoreError::UnknownSubject`], [`KeystoreError::Range`],
-    /// [`KeystoreError::FileTooLong`]: nothing was erased. [`KeystoreError::ReadOnly`],
-    /// [`KeystoreError::Unsettled`]; or what the system says: then all was erased or nothing, and
-    /// opening again shows which.
+    /// [`KeystoreError::FileTooLong`], [`KeystoreError::ReadOnly`], [`KeystoreError::Replaced`],
+    /// [`KeystoreError::Unsettled`]: nothing was erased. Or what the system says: then all was
+    /// erased or nothing, and opening again shows which.
     pub fn erase(&mut self, erasure: &Erasure) -> Result<Committed, KeystoreError> {
         self.may_write()?;
         let Some(after) = self.without(erasure)? else {
             return Ok(Committed { generation: self.master.generation, leftover: None });
         };
+        self.place.refuse_replaced(&self.master)?;
         let generation = self.master.generation.saturating_add(1);
         let key = self.place.system.random()?;
         let master = Master { log: self.master.log, generation, key };
@@ -382,7 +383,8 @@ impl Keystore {
     /// Ends in good order: indexes that were reserved and not given out are given back.
     ///
     /// # Errors
-    /// [`KeystoreError::Unsettled`], or what the system says. Nothing is lost then but the indexes.
+    /// [`KeystoreError::Unsettled`], [`KeystoreError::Replaced`], or what the system says. Nothing is
+    /// lost then but the indexes.
     pub fn close(mut self) -> Result<(), KeystoreError> {
         if self.mode == Mode::ReadOnly {
             return Ok(());
@@ -403,6 +405,7 @@ impl Keystore {
 
     /// Puts a state into the place of the one that is there, durably.
     fn change(&mut self, after: State) -> Result<(), KeystoreError> {
+        self.place.refuse_replaced(&self.master)?;
         let put = self.place.put_state(&self.master, &after);
         self.settled(put)?;
         self.state = after;

@@ -188,6 +188,15 @@ impl Place {
         }
     }
 
+    /// Refuses to write where the master is no longer the one that was read: somebody else has
+    /// erased, and what this process knows would bring it back.
+    pub(crate) fn refuse_replaced(&self, master: &Master) -> Result<(), KeystoreError> {
+        match self.read_master()? {
+            Some(text) if *text == *master.encode() => Ok(()),
+            Some(_) | None => Err(KeystoreError::Replaced { master: self.master.clone() }),
+        }
+    }
+
     /// Puts a state durably into the place of the one before.
     pub(crate) fn put_state(&self, master: &Master, state: &State) -> Result<(), KeystoreError> {
         let path = self.keys(master.generation);
