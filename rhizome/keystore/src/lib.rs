@@ -8,6 +8,28 @@
 //! that lies outside of the data directory DIR, in a file that the caller names. G is the master's
 //! generation. The bytes are in `docs/formats.md`, the reasons in decision 40.
 //!
+//! ```
+//! use karyon_keystore::{Erasure, Keystore, UnsealError};
+//! # use karyon_types::LogId;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (folder, log) = (tempfile::tempdir()?, LogId([1; 16]));
+//! # let (data, master) = (folder.path().join("data"), folder.path().join("master"));
+//! # std::fs::create_dir(&data)?;
+//! let mut keystore = Keystore::create(&data, &master, log)?;
+//! let sealed = keystore.seal("ada", b"step 7", b"likes engines")?;
+//! let unseal = |keystore: &Keystore| {
+//!     keystore.unseal(sealed.subject, sealed.index, b"step 7", &sealed.bytes)
+//! };
+//! assert_eq!(unseal(&keystore)?, b"likes engines");
+//!
+//! let mut erasure = Erasure::new();
+//! erasure.erase(sealed.subject, sealed.index..sealed.index + 1);
+//! assert!(keystore.erase(&erasure)?.leftover.is_none());
+//! assert!(matches!(unseal(&keystore), Err(UnsealError::Erased { .. })));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Subjects
 //! A subject is a name, with a serial that is never used again. There *never* was such a subject, or
 //! it is *live*, or *erased* for ever: then its serial and a keyed digest of its name are kept, so
