@@ -6,4 +6,5 @@ mod flips;
 mod forged;
 mod golden;
 mod round_trip;
+mod stranger;
 mod support;
