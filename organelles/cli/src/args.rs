@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod engram;
 mod key;
 mod memory;
 mod process;
@@ -22,10 +23,11 @@ pub(crate) use authority::{
     Approve, Ask, Authority, Delegate, Do, Grant, Lease, MakeAgent, NewAuthority, OrderArgs,
     ShowAuthority,
 };
+pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, VerifyEngram};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
-    Count, Diff, Direction, Edges, Engram, Export, Form, Get, History, Import, Inspect, Khop, List,
-    Looking, Memory, Narrowing, Neighbours, Paths, Plot, Rebuild, Why,
+    Count, Diff, Direction, Edges, Form, Get, History, Khop, List, Looking, Memory, Narrowing,
+    Neighbours, Paths, Plot, Rebuild, Why,
 };
 pub(crate) use process::{
     Fork, InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy, Tree,

@@ -3,6 +3,8 @@
 //! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
 
 mod checksum;
+mod comparison;
+mod differences;
 mod index;
 mod item;
 mod journal;
@@ -14,9 +16,12 @@ mod open;
 mod picture;
 mod projection;
 mod recall;
+mod selection;
 mod stretches;
 mod transplant;
 
+pub use comparison::{Contradiction, foretell};
+pub use differences::{Difference, Differences, Field, differences};
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
 pub use keeping::Unkept;
@@ -25,11 +30,11 @@ pub use lineage::{
     Link, Subject, What, consequences, explain,
 };
 pub use moment::{Moment, NoMoment, Readable};
-pub use open::{Fresh, Opened, RebuildError, is_without_log, open, rebuild};
+pub use open::{Fresh, Opened, RebuildError, is_without_log, open, open_unwritten, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
 pub use projection::{Projection, ProjectionError};
 pub use recall::Recollection;
+pub use selection::Selection;
 pub use transplant::{
-    Contradiction, Import, Imported, RESOURCE, Selection, TransplantError, Trusted, export, import,
-    import_digest, trust,
+    Import, Imported, RESOURCE, TransplantError, Trusted, export, import, import_digest, trust,
 };

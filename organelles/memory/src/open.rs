@@ -61,20 +61,38 @@ pub fn open(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, GraphE
     let first = segment_file(&log, 0);
     first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
     if safe_mode(data).is_some() {
-        return match look(&file, &log) {
-            Ok(Stored::Current(graph)) => Ok(Opened { graph, caught_up: None, unkept: None }),
-            // Whatever is wrong with the file, it is not for now to mend; what is wrong with the
-            // log is met again.
-            Ok(Stored::Behind | Stored::Damaged) | Err(_) => {
-                in_memory(Unkept::SafeMode, &log, &inputs, progress)
-            }
-        };
+        return unwritten(Unkept::SafeMode, data, progress);
     }
     match wait(|| attempt(&file, &log, &inputs, progress)) {
         Err(GraphError::Io { source, .. }) if is_read_only(&source) => {
             in_memory(Unkept::ReadOnly, &log, &inputs, progress)
         }
         other => other,
+    }
+}
+
+/// As [`open`], for whoever must not write anything: a memory that would have to be written to is
+/// built in memory instead.
+///
+/// # Errors
+/// See [`GraphError`].
+pub fn open_unwritten(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, GraphError> {
+    unwritten(Unkept::Asked, data, progress)
+}
+
+fn unwritten(
+    why: Unkept,
+    data: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Opened, GraphError> {
+    let log = log_folder(data);
+    match look(&memory_file(data), &log) {
+        Ok(Stored::Current(graph)) => Ok(Opened { graph, caught_up: None, unkept: None }),
+        // Whatever is wrong with the file, it is not for now to mend; what is wrong with the
+        // log is met again.
+        Ok(Stored::Behind | Stored::Damaged) | Err(_) => {
+            in_memory(why, &log, &inputs(data), progress)
+        }
     }
 }
 

@@ -15,6 +15,8 @@ mod authority_command;
 mod college;
 mod disk;
 mod engram;
+mod engram_choice;
+mod engram_files;
 mod halted;
 mod help;
 mod hostile;
