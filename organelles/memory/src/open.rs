@@ -107,12 +107,9 @@ pub fn rebuild(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Rebuild, Re
     let (file, log, inputs) = (memory_file(data), log_folder(data), inputs(data));
     let first = segment_file(&log, 0);
     first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
-    let rebuilt = wait(|| {
-        checksum::forget(&file)?;
-        karyon_graph::rebuild(&file, &log, &inputs, progress)
-    })?;
-    let _held = Graph::open_read_only(&file)?;
-    checksum::remember(&file)?;
+    // Until the new one has its place the checksum is the old one's; from then on it fits nothing.
+    let rebuilt = wait(|| karyon_graph::rebuild(&file, &log, &inputs, progress))?;
+    note(&file)?;
     Ok(rebuilt)
 }
 
@@ -169,22 +166,26 @@ impl Fresh {
         compact(&mut self.graph);
         drop(self.graph);
         let file = memory_file(&self.data);
-        checksum::forget(&file)?;
         std::fs::rename(&self.own, &file).map_err(failed(&file))?;
-        let mut opened = Graph::open_read_only(&file);
-        if let Err(GraphError::Unclosed { .. }) = opened {
-            // A projector that failed while it wrote leaves pages that belong to nothing.
-            opened = Graph::open(&file).and_then(|mended| {
-                drop(mended);
-                Graph::open_read_only(&file)
-            });
-        }
-        match opened {
-            Ok(_held) => checksum::remember(&file),
-            // Somebody brings it up to the log already, and notes what it is then.
-            Err(GraphError::InUse { .. } | GraphError::Unclosed { .. }) => Ok(()),
-            Err(other) => Err(other),
-        }
+        note(&file)
+    }
+}
+
+/// Notes what the file is, which was just put in its place.
+fn note(file: &Path) -> Result<(), GraphError> {
+    let mut opened = Graph::open_read_only(file);
+    if let Err(GraphError::Unclosed { .. }) = opened {
+        // A projector that failed while it wrote leaves pages that belong to nothing.
+        opened = Graph::open(file).and_then(|mended| {
+            drop(mended);
+            Graph::open_read_only(file)
+        });
+    }
+    match opened {
+        Ok(_held) => checksum::remember(file),
+        // Somebody brings it up to the log already, and notes what it is then.
+        Err(GraphError::InUse { .. } | GraphError::Unclosed { .. }) => Ok(()),
+        Err(other) => Err(other),
     }
 }
 
