@@ -30,9 +30,10 @@ const WITH_VALUE: [&str; 14] = [
 ];
 
 /// The benches, each a file in `benches/`.
-const BENCHES: [&str; 15] = [
+const BENCHES: [&str; 16] = [
     "free_running",
     "gate_check",
+    "keystore",
     "log_append",
     "memory_aeong",
     "memory_as_of",

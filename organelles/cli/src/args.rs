@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod governed;
+mod engram;
 mod key;
 mod memory;
 mod process;
@@ -24,10 +25,11 @@ pub(crate) use authority::{
     ShowAuthority,
 };
 pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
+pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, VerifyEngram};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
-    Count, Diff, Direction, Edges, Engram, Export, Form, Get, History, Import, Inspect, Khop, List,
-    Looking, Memory, Narrowing, Neighbours, Paths, Plot, Rebuild, Why,
+    Count, Diff, Direction, Edges, Form, Get, History, Khop, List, Looking, Memory, Narrowing,
+    Neighbours, Paths, Plot, Rebuild, Why,
 };
 pub(crate) use process::{
     Fork, InspectAgent, Kill, OfStatus, Pause, Ps, RestartAgent, SortBy, Tree,

@@ -17,6 +17,8 @@ use crate::divergence;
 pub(crate) enum Code {
     Ok,
     Failure,
+    /// What was compared differs; as of `diff`, not a failure, and the same number.
+    Different,
     Refused,
     Halted,
     VerificationFailed,
@@ -31,7 +33,7 @@ impl Code {
     pub(crate) fn number(self) -> u8 {
         match self {
             Code::Ok => 0,
-            Code::Failure => 1,
+            Code::Failure | Code::Different => 1,
             Code::Refused => 3,
             Code::Halted => 4,
             Code::VerificationFailed => 5,
@@ -177,6 +179,8 @@ impl From<TransplantError> for CliError {
             TransplantError::Engram(_)
             | TransplantError::NotInLog { .. }
             | TransplantError::OtherNode { .. }
+            | TransplantError::Nothing
+            | TransplantError::TooFar { .. }
             | TransplantError::NoPrincipal
             | TransplantError::OwnLog => CliError::failure(words(&error)),
         }

@@ -42,10 +42,11 @@ pub(crate) fn check(file: &Path) -> Result<Checked, GraphError> {
     let text = match read_regular(&beside, BYTES_MAX) {
         Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Checked::Unknown),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(Checked::Differs),
         Err(error) => return Err(failed(&beside)(error)),
     };
-    // What is no checksum was not written as a whole.
-    let Some(expected) = Hash::from_hex(text.trim()) else { return Ok(Checked::Unknown) };
+    // What is no checksum says that somebody changed something.
+    let Some(expected) = Hash::from_hex(text.trim()) else { return Ok(Checked::Differs) };
     Ok(if hash(file)? == expected { Checked::Same } else { Checked::Differs })
 }
 

@@ -1,10 +1,11 @@
 //! Memories with their names: what is shown to people and machines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 use karyon_graph::{EntityId, GraphError, Reader, Version, VertexId};
-use karyon_memory_ops::{Content, Properties, Recorded, Valid, Vertex, rename_all};
-use karyon_types::{LogId, Position};
+use karyon_memory_ops::{Content, Entity, Memory, Properties, Recorded, Valid, Vertex, rename_all};
+use karyon_types::{AgentId, LogId, Position};
 
 /// What a memory is about, by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,16 @@ pub enum Thing {
         /// What kind of fact.
         predicate: String,
     },
+}
+
+impl Thing {
+    /// Subject and predicate of a fact; `None`: it is none.
+    pub fn fact(&self) -> Option<(&str, &str)> {
+        match self {
+            Thing::Fact { subject, predicate } => Some((subject, predicate)),
+            Thing::Vertex { .. } | Thing::Edge { .. } => None,
+        }
+    }
 }
 
 /// One version of a memory, readable.
@@ -84,6 +95,44 @@ impl Item {
             writer,
             origin,
         })
+    }
+}
+
+impl Item {
+    /// A memory of an engram, as its own log would show it. `names` are those of its manifest.
+    pub fn told(memory: &Memory, names: &BTreeMap<AgentId, String>) -> Item {
+        let Memory { write, recorded } = memory;
+        let of_agent = |agent: &AgentId| names.get(agent).cloned();
+        let name = |vertex: &Vertex| match vertex {
+            Vertex::Agent(agent) => of_agent(agent).unwrap_or_else(|| plainly(vertex)),
+            Vertex::Named(_) => plainly(vertex),
+        };
+        let thing = match &write.entity {
+            Entity::Vertex(vertex) => Thing::Vertex { name: name(vertex) },
+            Entity::Edge { from, kind, to } => {
+                Thing::Edge { from: name(from), kind: kind.clone(), to: name(to) }
+            }
+            Entity::Fact { subject, predicate } => {
+                Thing::Fact { subject: name(subject), predicate: predicate.clone() }
+            }
+        };
+        let content = match &write.content {
+            Content::Ended => None,
+            Content::Present { labels, properties } => {
+                let mut rename = |vertex| Ok::<_, Infallible>(Vertex::Named(name(&vertex)));
+                let Ok(properties) = rename_all(properties.clone(), &mut rename);
+                Some((labels.clone(), properties))
+            }
+        };
+        Item {
+            thing,
+            valid: write.valid,
+            content,
+            position: recorded.position,
+            recorded: *recorded,
+            writer: name(&Vertex::Agent(recorded.agent)),
+            origin: None,
+        }
     }
 }
 

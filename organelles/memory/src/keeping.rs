@@ -15,6 +15,8 @@ pub enum Unkept {
     SafeMode,
     /// The directory, or its file system, cannot be written to.
     ReadOnly,
+    /// Whoever asks wants nothing to be written.
+    Asked,
 }
 
 impl fmt::Display for Unkept {
@@ -22,6 +24,7 @@ impl fmt::Display for Unkept {
         f.write_str(match self {
             Unkept::SafeMode => "safe mode",
             Unkept::ReadOnly => "the data directory cannot be written to",
+            Unkept::Asked => "nothing is to be written",
         })
     }
 }

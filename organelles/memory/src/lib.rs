@@ -5,6 +5,8 @@
 mod checksum;
 mod deed;
 mod governed;
+mod comparison;
+mod differences;
 mod index;
 mod item;
 mod journal;
@@ -16,6 +18,7 @@ mod open;
 mod picture;
 mod projection;
 mod recall;
+mod selection;
 mod stretches;
 mod transplant;
 
@@ -24,6 +27,8 @@ pub use governed::{
     Briefing, Change, ChangeError, Filter, GOVERNED, NewMemo, RecallError, Recalled, Said, Settled,
     Words, brief, due, history, recall, record_change, settle,
 };
+pub use comparison::{Contradiction, foretell};
+pub use differences::{Difference, Differences, Field, differences};
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
 pub use keeping::Unkept;
@@ -32,11 +37,11 @@ pub use lineage::{
     Link, Subject, What, consequences, explain,
 };
 pub use moment::{Moment, NoMoment, Readable};
-pub use open::{Fresh, Opened, RebuildError, is_without_log, open, rebuild};
+pub use open::{Fresh, Opened, RebuildError, is_without_log, open, open_unwritten, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
 pub use projection::{Projection, ProjectionError};
 pub use recall::Recollection;
+pub use selection::Selection;
 pub use transplant::{
-    Contradiction, Import, Imported, RESOURCE, Selection, TransplantError, Trusted, export, import,
-    import_digest, trust,
+    Import, Imported, RESOURCE, TransplantError, Trusted, export, import, import_digest, trust,
 };

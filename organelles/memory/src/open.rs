@@ -61,20 +61,38 @@ pub fn open(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, GraphE
     let first = segment_file(&log, 0);
     first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
     if safe_mode(data).is_some() {
-        return match look(&file, &log) {
-            Ok(Stored::Current(graph)) => Ok(Opened { graph, caught_up: None, unkept: None }),
-            // Whatever is wrong with the file, it is not for now to mend; what is wrong with the
-            // log is met again.
-            Ok(Stored::Behind | Stored::Damaged) | Err(_) => {
-                in_memory(Unkept::SafeMode, &log, &inputs, progress)
-            }
-        };
+        return unwritten(Unkept::SafeMode, data, progress);
     }
     match wait(|| attempt(&file, &log, &inputs, progress)) {
         Err(GraphError::Io { source, .. }) if is_read_only(&source) => {
             in_memory(Unkept::ReadOnly, &log, &inputs, progress)
         }
         other => other,
+    }
+}
+
+/// As [`open`], for whoever must not write anything: a memory that would have to be written to is
+/// built in memory instead.
+///
+/// # Errors
+/// See [`GraphError`].
+pub fn open_unwritten(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, GraphError> {
+    unwritten(Unkept::Asked, data, progress)
+}
+
+fn unwritten(
+    why: Unkept,
+    data: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Opened, GraphError> {
+    let log = log_folder(data);
+    match look(&memory_file(data), &log) {
+        Ok(Stored::Current(graph)) => Ok(Opened { graph, caught_up: None, unkept: None }),
+        // Whatever is wrong with the file, it is not for now to mend; what is wrong with the
+        // log is met again.
+        Ok(Stored::Behind | Stored::Damaged) | Err(_) => {
+            in_memory(why, &log, &inputs(data), progress)
+        }
     }
 }
 
@@ -89,12 +107,9 @@ pub fn rebuild(data: &Path, progress: &mut dyn FnMut(u64)) -> Result<Rebuild, Re
     let (file, log, inputs) = (memory_file(data), log_folder(data), inputs(data));
     let first = segment_file(&log, 0);
     first.metadata().map_err(|error| GraphError::Log(LogError::Io(error)))?;
-    let rebuilt = wait(|| {
-        checksum::forget(&file)?;
-        karyon_graph::rebuild(&file, &log, &inputs, progress)
-    })?;
-    let _held = Graph::open_read_only(&file)?;
-    checksum::remember(&file)?;
+    // Until the new one has its place the checksum is the old one's; from then on it fits nothing.
+    let rebuilt = wait(|| karyon_graph::rebuild(&file, &log, &inputs, progress))?;
+    note(&file)?;
     Ok(rebuilt)
 }
 
@@ -136,27 +151,49 @@ impl Fresh {
     ///
     /// # Errors
     /// See [`GraphError`]. Whoever asks next builds the memory then.
-    pub fn install(mut self) -> Result<(), GraphError> {
+    pub fn install(self) -> Result<(), GraphError> {
+        let own = self.own.clone();
+        self.put_in_place().inspect_err(|_| {
+            // Nobody would ever look at it again.
+            if let Err(error) = remove(&own) {
+                tracing::warn!(%error, "what is left of a run's memory stays, and is of no use");
+            }
+        })
+    }
+
+    fn put_in_place(mut self) -> Result<(), GraphError> {
         self.graph.catch_up(&log_folder(&self.data), &inputs(&self.data), &mut |_| ())?;
-        self.graph.compact()?;
+        compact(&mut self.graph);
         drop(self.graph);
         let file = memory_file(&self.data);
-        checksum::forget(&file)?;
         std::fs::rename(&self.own, &file).map_err(failed(&file))?;
-        let mut opened = Graph::open_read_only(&file);
-        if let Err(GraphError::Unclosed { .. }) = opened {
-            // A projector that failed while it wrote leaves pages that belong to nothing.
-            opened = Graph::open(&file).and_then(|mended| {
-                drop(mended);
-                Graph::open_read_only(&file)
-            });
-        }
-        match opened {
-            Ok(_held) => checksum::remember(&file),
-            // Somebody brings it up to the log already, and notes what it is then.
-            Err(GraphError::InUse { .. } | GraphError::Unclosed { .. }) => Ok(()),
-            Err(other) => Err(other),
-        }
+        note(&file)
+    }
+}
+
+/// Notes what the file is, which was just put in its place.
+fn note(file: &Path) -> Result<(), GraphError> {
+    let mut opened = Graph::open_read_only(file);
+    if let Err(GraphError::Unclosed { .. }) = opened {
+        // A projector that failed while it wrote leaves pages that belong to nothing.
+        opened = Graph::open(file).and_then(|mended| {
+            drop(mended);
+            Graph::open_read_only(file)
+        });
+    }
+    match opened {
+        Ok(_held) => checksum::remember(file),
+        // Somebody brings it up to the log already, and notes what it is then.
+        Err(GraphError::InUse { .. } | GraphError::Unclosed { .. }) => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Makes the file small, as far as that can be done: whatever is wrong with the file is met again
+/// when it is opened.
+fn compact(graph: &mut Graph) {
+    if let Err(error) = graph.compact() {
+        tracing::warn!(%error, "the memory's file is as large as it was");
     }
 }
 
@@ -234,7 +271,7 @@ fn attempt(
         caught_up.rebuilt = Some(Rebuilt::Damaged { what });
     }
     if caught_up.from.0 == 0 {
-        graph.compact()?;
+        compact(&mut graph);
     }
     drop(graph);
     let graph = Graph::open_read_only(file)?;

@@ -21,6 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use karyon_graph::limits::VIEW_AGE_MAX;
 use karyon_graph::{Graph, GraphError, Reader, Views};
 use karyon_log::{DiskFolder, ReadFolder};
 use karyon_log_writer::WriterStatus;
@@ -257,7 +258,8 @@ impl Projection {
         let views = |state: &State| state.views.is_some().then_some(());
         self.wait(None, views)?;
         let mut state = self.shared.lock();
-        if let Some(view) = &state.view {
+        // Where nothing more is recorded it is replaced before it is too old to be asked.
+        if let Some(view) = state.view.as_ref().filter(|view| view.age() < VIEW_AGE_MAX / 2) {
             return Ok(Arc::clone(view));
         }
         let views = state.views.as_ref().ok_or(ProjectionError::Over)?;

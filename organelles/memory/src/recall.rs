@@ -51,8 +51,14 @@ impl Recollection {
     fn reach(&mut self, prefix: Prefix) -> Result<(Arc<Reader>, Position), ProjectionError> {
         match &mut self.0 {
             Source::Followed(projection) => {
-                let last = projection.wait_for_prefix(prefix)?;
-                Ok((projection.read()?, last))
+                // A projector that fails begins an empty file, also between these two.
+                loop {
+                    let last = projection.wait_for_prefix(prefix)?;
+                    let reader = projection.read()?;
+                    if reader.end() > last {
+                        return Ok((reader, last));
+                    }
+                }
             }
             Source::Read(memory) => memory.reach(prefix),
         }

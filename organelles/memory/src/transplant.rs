@@ -3,23 +3,25 @@
 //! An import is an action like any other: a principal answers for it, the gate admits it, and the
 //! record stands in the log before the memory shows it. What is imported stays foreign.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use karyon_engram::{Engram, EngramError, Manifest, Opened, Origin, Principal};
 use karyon_gate::Rights;
-use karyon_graph::{EntityId, GraphError, Reader, View};
+use karyon_graph::{Cut, GraphError, Reader};
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{Control, ImportRecord, Output, Record};
-use karyon_memory_ops::{Entity, Memory, Time, Vertex, Write};
+use karyon_memory_ops::{Entity, Memory, Vertex, Write};
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{AgentId, Hash, Position, Tick, hash};
 use karyon_verify::Report;
 
+use crate::comparison::{Contradiction, compare};
 use crate::deed::{DeedError, deed};
-use crate::item::{name_of, spoken_of};
+use crate::item::spoken_of;
 use crate::journal::{Journal, JournalError};
+use crate::selection::Selection;
 
 /// What an import's grant is for.
 pub const RESOURCE: &str = "memory/foreign";
@@ -68,6 +70,19 @@ pub enum TransplantError {
         /// Who is here.
         here: PublicKey,
     },
+    /// Nothing is chosen.
+    #[error(
+        "there is nothing in the memory that was chosen so; choose otherwise, or another moment"
+    )]
+    Nothing,
+    /// The neighbourhood is larger than is looked at.
+    #[error("within {hops} edges there is more than is looked at ({cut:?}); take fewer hops")]
+    TooFar {
+        /// How many edges away.
+        hops: u32,
+        /// What there was too much of.
+        cut: Cut,
+    },
     /// Nobody answers for what is to be exported.
     #[error("the log names no principal who answers for its memories")]
     NoPrincipal,
@@ -76,16 +91,8 @@ pub enum TransplantError {
     OwnLog,
 }
 
-/// What is to be taken out.
-pub struct Selection<'a> {
-    /// The agents, by serial.
-    pub agents: &'a [AgentId],
-    /// Versions that begin later are left out.
-    pub at: Option<Time>,
-}
-
-/// Takes out what agents remember: the agents themselves, their facts, and the edges that begin
-/// or end at them, with every version that begins no later than the moment chosen.
+/// Takes out what is chosen, with every version that begins no later than the moment, or the one
+/// alone that holds then.
 ///
 /// `report` is of the log, verified a moment ago, and `journal` reads it: each memory is compared
 /// with its record before it is signed. Gives the file, and how many memories it holds.
@@ -102,7 +109,10 @@ pub fn export(
     if report.node_key != key.public_key() {
         return Err(TransplantError::OtherNode { writer: report.node_key, here: key.public_key() });
     }
-    let mut memories = selected(reader, selection)?;
+    let mut memories = selection.memories(reader)?;
+    if memories.is_empty() {
+        return Err(TransplantError::Nothing);
+    }
     // In the order of the log, so that each block is read once.
     memories.sort_by_key(|memory| (memory.recorded.position, memory.recorded.output));
     for memory in &memories {
@@ -115,9 +125,9 @@ pub fn export(
         .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
         .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
     let agents = selection
-        .agents
-        .iter()
-        .map(|agent| Ok((*agent, spoken_of(reader, None, &Vertex::Agent(*agent))?)))
+        .named()
+        .into_iter()
+        .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
         .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
     let principal = report.controls.iter().find_map(|control| match control {
         Control::Principal(principal) => Some(principal),
@@ -176,29 +186,6 @@ fn is_recorded(journal: &mut Journal, memory: &Memory) -> Result<bool, JournalEr
     })
 }
 
-/// Every version that is chosen.
-fn selected(reader: &Reader, selection: &Selection<'_>) -> Result<Vec<Memory>, GraphError> {
-    let view = selection.at.map_or(View::NOW, View::at);
-    let mut entities = BTreeSet::new();
-    for agent in selection.agents {
-        if let Some(vertex) = reader.find_vertex(None, &Vertex::Agent(*agent))? {
-            entities.extend(reader.entities_of(vertex)?);
-        }
-    }
-    let mut memories = Vec::new();
-    for entity in &entities {
-        let spoken = reader.entity(entity)?;
-        for version in reader.history(entity, &view)? {
-            let (valid, content) = (version.valid, version.content);
-            memories.push(Memory {
-                write: Write { entity: spoken.clone(), valid, content },
-                recorded: version.recorded,
-            });
-        }
-    }
-    Ok(memories)
-}
-
 /// How the signer of an engram came to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trusted {
@@ -206,6 +193,16 @@ pub enum Trusted {
     ThisNode,
     /// A person named its key.
     Named,
+}
+
+impl Trusted {
+    /// As it is recorded, and told to machines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Trusted::ThisNode => "this node",
+            Trusted::Named => "named",
+        }
+    }
 }
 
 /// Whether the signer is one of those who are trusted.
@@ -245,15 +242,6 @@ pub struct Import<'a> {
     pub karyon: &'a str,
 }
 
-/// A fact that is told in two ways.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Contradiction {
-    /// Of whom, by name.
-    pub subject: String,
-    /// Which kind of fact.
-    pub predicate: String,
-}
-
 /// What came of an import.
 #[derive(Debug)]
 pub struct Imported {
@@ -262,8 +250,8 @@ pub struct Imported {
     /// Memories that were here already.
     pub known: usize,
     /// Facts of which something else was here already, for the same name and a moment that both
-    /// speak of; both are kept.
-    pub conflicts: BTreeSet<Contradiction>,
+    /// speak of; both are kept. Those of one subject and predicate are beside each other.
+    pub conflicts: Vec<Contradiction>,
     /// Whether anything was written: not when everything was here already.
     pub written: bool,
     /// Why the memory does not show it yet, though it is in the log: it is built when asked.
@@ -287,7 +275,7 @@ pub fn import(
     let mut imported = Imported {
         new: engram.memories.len(),
         known: 0,
-        conflicts: BTreeSet::new(),
+        conflicts: Vec::new(),
         written: true,
         memory_error: None,
     };
@@ -296,9 +284,10 @@ pub fn import(
             return Err(TransplantError::OwnLog);
         }
         let reader = crate::open(annex.dir().path(), &mut |_| ())?.graph.read()?;
-        imported.known = known(&reader, engram)?;
-        imported.new -= imported.known;
-        imported.conflicts = contradictions(&reader, engram)?;
+        let compared = compare(&reader, engram)?;
+        imported.new -= compared.known;
+        imported.known = compared.known;
+        imported.conflicts = compared.conflicts;
         if imported.new == 0 {
             imported.written = false;
             return Ok(imported);
@@ -312,10 +301,7 @@ pub fn import(
             root: import.opened.root.to_bytes().to_vec(),
             origin: import.opened.engram.manifest.origin.log.0,
             signer: import.opened.signer.0,
-            trusted_by: match import.trusted {
-                Trusted::ThisNode => "this node".into(),
-                Trusted::Named => "named".into(),
-            },
+            trusted_by: import.trusted.word().into(),
             lease: lease.0,
             at_unix_ms: wall_ms(),
         }))
@@ -323,22 +309,4 @@ pub fn import(
     let (dir, _) = annex.seal(import.karyon, &records)?;
     imported.memory_error = crate::open(dir.path(), &mut |_| ()).err();
     Ok(imported)
-}
-
-fn known(reader: &Reader, engram: &Engram) -> Result<usize, GraphError> {
-    let mut known = 0;
-    for (cid, _) in &engram.memories {
-        known += usize::from(reader.is_known(engram.manifest.origin.log, &cid.to_bytes())?);
-    }
-    Ok(known)
-}
-
-fn contradictions(reader: &Reader, engram: &Engram) -> Result<BTreeSet<Contradiction>, GraphError> {
-    let mut found = BTreeSet::new();
-    for conflict in reader.conflicts(engram)? {
-        if let EntityId::Fact { subject, predicate } = conflict.entity {
-            found.insert(Contradiction { subject: name_of(reader, subject)?, predicate });
-        }
-    }
-    Ok(found)
 }

@@ -334,7 +334,13 @@ impl Lists<'_> {
         let last = list.segment(window.last, u32::MAX);
         if tail.sealed > 0 {
             for row in self.sealed.range::<&[u8; 25]>(&from..=&last)? {
-                let sealed = Sealed::read(row?.1.value()).ok_or_else(damaged)?;
+                let row = row?.1;
+                let recorded = Sealed::recorded(row.value()).ok_or_else(damaged)?;
+                // In order, so that nothing behind it was recorded by then either.
+                if is_ordered && window.as_recorded.is_some_and(|last| recorded > last) {
+                    break;
+                }
+                let sealed = Sealed::read(row.value()).ok_or_else(damaged)?;
                 sealed.changes.iter().for_each(|change| looked.change(change));
             }
         }

@@ -181,22 +181,37 @@ pub fn rebuild(
     let walk = Walk::open(log)?;
     // Held to the end, so that nobody else works on a file that is about to be replaced.
     let there = if file.exists() { open_old(file)? } else { None };
-    let old = match &there {
-        Some(graph) => summary(graph)?,
-        None => None,
-    };
-    let mut new = in_file(file::create_beside(file)?, file);
-    new.read_on(walk, inputs, &mut |_| false, progress)
-        .map_err(|error| error.in_file(Some(file)))?;
-    new.compact()?;
-    let reader = new.read()?;
-    let (new_root, to) = (reader.memory_root()?, reader.end());
-    file::put_in_place(file)?;
+    let old = there.as_ref().and_then(summary);
+    let new = in_file(file::create_beside(file)?, file);
+    let built = build(new, walk, inputs, progress);
+    let built = built.and_then(|built| file::put_in_place(file).map(|()| built));
+    let (new_root, to) = built.map_err(|error| {
+        file::remove_beside(file);
+        error.in_file(Some(file))
+    })?;
     Ok(Rebuild { old, new_root, to })
 }
 
-/// `None` for one that cannot be used.
+/// Fills a new graph; its root, and the next record that it would read.
+fn build(
+    mut new: Graph,
+    walk: Walk,
+    inputs: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Hash, Position), GraphError> {
+    new.read_on(walk, inputs, &mut |_| false, progress)?;
+    new.compact()?;
+    let reader = new.read()?;
+    Ok((reader.memory_root()?, reader.end()))
+}
+
+/// `None` for one that cannot be used. Nothing is written to one that was closed well.
 fn open_old(file: &Path) -> Result<Option<Graph>, GraphError> {
+    match Graph::open_read_only(file) {
+        Ok(graph) => return Ok(Some(graph)),
+        Err(in_use @ GraphError::InUse { .. }) => return Err(in_use),
+        Err(_) => {}
+    }
     match guarded(|| file::open(file)) {
         Ok(database) => Ok(Some(in_file(database, file))),
         Err(GraphError::Damaged { .. } | GraphError::Unusable { .. }) => Ok(None),
@@ -204,17 +219,14 @@ fn open_old(file: &Path) -> Result<Option<Graph>, GraphError> {
     }
 }
 
-/// Root and position; `None` for a graph that turns out to be damaged.
-fn summary(graph: &Graph) -> Result<Option<(Hash, Position)>, GraphError> {
+/// Root and position; `None` for a graph that cannot be read.
+fn summary(graph: &Graph) -> Option<(Hash, Position)> {
     let read = || {
         let reader = graph.read()?;
         Ok((reader.memory_root()?, reader.end()))
     };
-    match guarded(read) {
-        Ok(summary) => Ok(Some(summary)),
-        Err(GraphError::Damaged { .. }) => Ok(None),
-        Err(other) => Err(other),
-    }
+    // Whatever is wrong with it, building anew is what mends it.
+    guarded(read).ok()
 }
 
 fn in_file(database: redb::Database, path: &Path) -> Graph {

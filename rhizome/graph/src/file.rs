@@ -106,6 +106,14 @@ pub(crate) fn put_in_place(path: &Path) -> Result<(), GraphError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))
 }
 
+/// Removes what [`create_beside`] has made and is of no use. What is left is no harm: whoever builds
+/// next removes it.
+pub(crate) fn remove_beside(path: &Path) {
+    match fs::remove_file(beside(path)) {
+        Ok(()) | Err(_) => {}
+    }
+}
+
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");

@@ -11,7 +11,7 @@ use redb::{
 
 use crate::error::{GraphError, Rebuilt, guarded};
 use crate::file;
-use crate::limits::{SEAL_BYTES, VIEW_AGE_MAX};
+use crate::limits::{SEAL_BYTES, SEGMENT_BYTES_MAX, VIEW_AGE_MAX};
 use crate::projector::Projector;
 use crate::reader::Reader;
 use crate::tables::ReadTables;
@@ -77,7 +77,8 @@ impl Graph {
     /// takes changes, not what is answered.
     #[must_use]
     pub fn seal_bytes(self, bytes: usize) -> Graph {
-        Graph { seal_bytes: bytes, ..self }
+        // Twice as much, and a version beside it, may lie in a row.
+        Graph { seal_bytes: bytes.min(SEGMENT_BYTES_MAX / 4), ..self }
     }
 
     /// Opens a file for reading and writing; makes it, with its folder, if it is not there. A
@@ -182,14 +183,16 @@ impl Graph {
     /// its rows take. While a view is held nothing happens.
     ///
     /// # Errors
-    /// [`GraphError::Io`], [`GraphError::Damaged`]; everything that was projected is there all the same.
+    /// [`GraphError::Io`], [`GraphError::Database`], [`GraphError::Damaged`]. Everything that was
+    /// projected is there all the same, for whoever opens the file again.
     pub fn compact(&mut self) -> Result<(), GraphError> {
         let Open::Writing(database) = &mut self.database else { return Ok(()) };
         let Some(database) = Arc::get_mut(database) else { return Ok(()) };
         let compacted = guarded(|| match database.compact() {
+            Ok(_) => Ok(()),
             Err(CompactionError::Storage(error)) => Err(error.into()),
-            // Somebody looks at it.
-            Ok(_) | Err(_) => Ok(()),
+            // Of the others none can be: nobody has a transaction, and nobody makes savepoints.
+            Err(other) => Err(GraphError::Database(Box::new(other))),
         });
         compacted.map_err(|error| error.in_file(self.path.as_deref()))
     }

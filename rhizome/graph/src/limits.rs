@@ -33,13 +33,18 @@ pub const SEAL_BYTES: usize = 1280;
 /// version costs, has less to do.
 pub(crate) const ZSTD_LEVEL: i32 = -3;
 
+/// Versions of one segment, bytes, each counted as a whole: what reading all of them at once may
+/// take. A hundred changes of the longest version there is.
+pub(crate) const UNPACKED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
 /// The longest segment, bytes, before compression: what a damaged row may make the reader reserve.
-/// A version takes at most 64 KiB, a segment twice as much beside its newest, and twice that again
-/// before it is cut in two.
+/// A version takes at most 64 KiB and a segment twice as much beside its newest, or four times until
+/// it is cut in two.
 pub(crate) const SEGMENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// The same for the neighbours of a hub, of which each takes some 12 bytes.
 pub(crate) const LIST_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
 /// How old a view of a graph that is open for writing may become before questions on it are
 /// refused, unless [`Graph::set_max_view_age`](crate::Graph::set_max_view_age) says otherwise. A
 /// held view keeps the database from using old pages again: at some 50,000 writes a second the

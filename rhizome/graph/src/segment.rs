@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use karyon_memory_ops::Time;
 use karyon_types::varint;
 
-use crate::limits::{SEGMENT_BYTES_MAX, ZSTD_LEVEL};
+use crate::limits::{SEGMENT_BYTES_MAX, UNPACKED_BYTES_MAX, ZSTD_LEVEL};
 use crate::meta::{Meta, read_time, write_time};
 
 mod flag {
@@ -199,9 +199,11 @@ impl Head {
     }
 
     /// Whether it is time to seal it: what is older takes `bytes`, or more than the newest version
-    /// does where that is long, since it would be written once with each segment.
+    /// does where that is long, since it would be written once with each segment; or all of it
+    /// would take too much memory unpacked.
     pub(crate) fn is_full(&self, bytes: usize) -> bool {
-        self.older.len() >= bytes.max(2 * self.content.len())
+        let unpacked = self.header.count.saturating_mul(self.content.len() as u64);
+        self.older.len() >= bytes.max(2 * self.content.len()) || unpacked >= UNPACKED_BYTES_MAX
     }
 
     /// Takes all but the newest version out of it; `None` when it is damaged, or has no other.

@@ -147,17 +147,15 @@ impl<'a, 't> Stack<'a, 't> {
         Ok(Some((key.value().to_vec(), versions)))
     }
 
-    /// Seals versions, in two segments if they are too long for one.
+    /// Seals versions, in as many segments as they are too long for.
     fn insert_split(&mut self, versions: &[Version]) -> Result<(), GraphError> {
         let whole = Head::pack(versions).ok_or_else(damaged)?;
-        if !whole.is_full(SPLIT * self.seal_bytes) {
+        if versions.len() == 1 || !whole.is_full(SPLIT * self.seal_bytes) {
             return self.insert_sealed(&whole);
         }
         let (one, other) = versions.split_at(versions.len() / 2);
-        for half in [one, other] {
-            self.insert_sealed(&Head::pack(half).ok_or_else(damaged)?)?;
-        }
-        Ok(())
+        self.insert_split(one)?;
+        self.insert_split(other)
     }
 }
 

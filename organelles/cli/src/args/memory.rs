@@ -1,4 +1,4 @@
-//! Arguments of `karyon memory`, `karyon why` and `karyon engram`.
+//! Arguments of `karyon memory` and `karyon why`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use karyon_graph::limits::{HOP_VERTICES_MAX, PATH_EDGES_MAX, PATHS_MAX};
 
 /// How moments are written; shown by each command that takes one.
-const MOMENTS: &str = "Moments (T) are numbers as in the input (1082040961, 6.5), or dates in UTC \
+pub(super) const MOMENTS: &str = "Moments (T) are numbers as in the input (1082040961, 6.5), or dates in UTC \
                        (2004-04-15, 2004-04-15T14:56:01Z) where the input counts seconds since \
                        1970.";
 
@@ -447,83 +447,6 @@ pub(crate) struct Why {
     pub(crate) limit: usize,
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Engram {
-    /// Write what agents remember to a signed file
-    Export(Export),
-    /// Verify an engram and say what it holds
-    Inspect(Inspect),
-    /// Bring an engram into another memory
-    Import(Import),
-}
-
-#[derive(ClapArgs)]
-#[command(after_help = format!("Examples:
-  karyon engram export --agent 1276 --out 1276.engram --data runs/rumour-1
-  karyon engram export --agent 1276 6268 --at 2000 --out both.engram --data runs/rumour-1
-
-An engram holds the agents themselves, their facts, and the edges that begin or end at them, with
-all versions that begin no later than T, and where each was recorded. This machine's node signs it.
-
-{MOMENTS}"))]
-pub(crate) struct Export {
-    /// Whose memory; several may follow
-    #[arg(long, value_name = "ID", num_args = 1.., required = true)]
-    pub(crate) agent: Vec<String>,
-    /// Only what was so by this moment [default: everything]
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) at: Option<String>,
-    /// The file; must not be there
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// The run's data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  karyon engram inspect 1276.engram
-
-Every block, the signature and the contents are verified. Who signed is shown; whether to trust
-them is for whoever imports.")]
-pub(crate) struct Inspect {
-    /// The engram
-    pub(crate) file: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(ClapArgs)]
-#[command(after_help = "Examples:
-  karyon engram import 1276.engram --data runs/elsewhere
-  karyon engram import from-ada.engram --data runs/rumour-2 --trust ada-node.pub
-
-A data directory that is not there is made, and holds nothing but what is imported. Memories from
-elsewhere stay marked as foreign: they answer beside the own ones, with their origin, and become
-no one's authority. What is there already is not added again; what contradicts is kept beside and
-reported. Without --trust only engrams signed by this machine's node are taken.")]
-pub(crate) struct Import {
-    /// The engram
-    pub(crate) file: PathBuf,
-    /// The data directory that takes it in; not of a run that is unfinished
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// The public key of the node that signed it: 64 hexadecimal digits, or a file with them
-    #[arg(long, value_name = "KEY")]
-    pub(crate) trust: Option<String>,
-    /// Who answers for the import [default: the principal that was made first]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) principal: Option<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 impl Memory {
     /// Whether the answer is for a machine.
     pub(super) fn json(&self) -> bool {
@@ -544,17 +467,6 @@ impl Memory {
             Memory::Brief(args) => args.wanted.json,
             Memory::Forget(args) => args.json,
             Memory::Expire(args) => args.json,
-        }
-    }
-}
-
-impl Engram {
-    /// Whether the answer is for a machine.
-    pub(super) fn json(&self) -> bool {
-        match self {
-            Engram::Export(args) => args.json,
-            Engram::Inspect(args) => args.json,
-            Engram::Import(args) => args.json,
         }
     }
 }

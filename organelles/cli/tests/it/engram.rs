@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Place, wait_until_free};
 
-const CONTACTS: &str = "\
+pub(crate) const CONTACTS: &str = "\
 ada bob 1082040961
 dan ada 1082040970
 bob cyd 1082040980
@@ -17,21 +17,21 @@ ada bob 1082050000
 ";
 
 /// A run of five contacts in `d`, and what bob remembers in `bob.engram`.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let place = Place::new();
     run(&place, "d", CONTACTS, "ada");
     export(&place, &["--agent", "bob", "--out", "bob.engram"]);
     place
 }
 
-fn run(place: &Place, data: &str, contacts: &str, source: &str) {
+pub(crate) fn run(place: &Place, data: &str, contacts: &str, source: &str) {
     place.write(&format!("{data}.txt"), contacts);
     let file = format!("{data}.txt");
     let args = ["run", "rumour", "--contacts", &file, "--source", source, "--data", data];
     place.karyon(&args).expect(0);
 }
 
-fn export(place: &Place, args: &[&str]) {
+pub(crate) fn export(place: &Place, args: &[&str]) {
     place.karyon(&[&["engram", "export", "--data", "d"], args].concat()).expect(0);
 }
 
@@ -48,7 +48,7 @@ fn memory(place: &Place, question: &str, data: &str) -> Vec<Value> {
 }
 
 /// Every file of a folder with its bytes, but for the memory, which is a projection.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -123,7 +123,10 @@ fn into_a_filled_instance_and_again() {
     let run_before = fs::read(place.path("f/log/00000000.log")).unwrap();
     let imported = import(&place, "f");
     assert_eq!(imported["changed"], true);
-    assert_eq!(imported["conflicts"], json!([{ "id": "bob", "fact": "heard" }]));
+    let [conflict] = &imported["conflicts"].as_array().unwrap()[..] else { panic!("{imported}") };
+    assert_eq!((&conflict["subject"], &conflict["predicate"]), (&json!("bob"), &json!("heard")));
+    assert_eq!(conflict["here"]["properties"]["from"], "zoe");
+    assert_eq!(conflict["theirs"]["properties"]["from"], "ada");
     // Both are kept: the own one first, the foreign one with its origin.
     let both = memory(&place, "get bob", "f");
     assert_eq!(both[..own.len()], own[..]);

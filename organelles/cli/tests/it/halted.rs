@@ -63,6 +63,8 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("why", "a --data RUN", Reads),
     ("engram export", "--agent a --out OUT --data RUN", Reads),
     ("engram inspect", "a.engram", Reads),
+    ("engram verify", "a.engram", Reads),
+    ("engram diff", "a.engram a.engram", Reads),
     ("engram import", "a.engram --data RUN", Acts),
     ("audit verify", "--data RUN", Reads),
     ("audit export", "--out - --data RUN", Reads),

@@ -16,6 +16,8 @@ mod college;
 mod disk;
 mod engram;
 mod governed;
+mod engram_choice;
+mod engram_files;
 mod halted;
 mod help;
 mod hostile;

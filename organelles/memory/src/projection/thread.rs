@@ -37,7 +37,13 @@ pub(super) fn follow(shared: &Shared) -> Option<Graph> {
         let ended = catch_unwind(AssertUnwindSafe(|| shared.follow(&mut graph)));
         let why = match ended {
             Ok(Ok(())) => return graph,
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => {
+                if matches!(error, GraphError::Io { .. } | GraphError::Database(_)) {
+                    // The database answers nothing any more once its disk has failed.
+                    graph = None;
+                }
+                error.to_string()
+            }
             Err(thrown) => {
                 let text = thrown.downcast_ref::<String>().map(String::as_str);
                 let text = text.or(thrown.downcast_ref::<&str>().copied());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use karyon_graph::limits::SEAL_BYTES;
 use karyon_graph::{At, Direction, EntityId, Graph, Kind, Reader, View};
-use karyon_memory_ops::{Entity, Memory, Time, Vertex, Write};
+use karyon_memory_ops::{Content, Entity, Memory, Time, Valid, Value, Vertex, Write};
 use karyon_types::{AgentId, LogId, Position};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -15,6 +15,7 @@ use crate::against_model::{Question, check, check_names, play};
 use crate::engrams::{imported, seal};
 use crate::histories::{HUB, Of, acts, contacts, happenings};
 use crate::model::{Model, just_before};
+use crate::records::{spawn, step, time};
 use crate::support::{Data, with_genesis};
 
 /// How long segments are before they are sealed, bytes: each version for itself, a few, many.
@@ -265,4 +266,50 @@ pub fn find(reader: &Reader, log: LogId, entity: &Entity) -> Option<EntityId> {
             EntityId::Fact { subject: find(subject)?, predicate: predicate.clone() }
         }
     })
+}
+
+/// Versions of the longest kind of which each changes little, and among their beginnings some that
+/// are like no other: segments are cut until each can be read.
+#[test]
+fn long_contents_that_are_recorded_late() {
+    const LONG: usize = 60_000;
+    let noise = |seed: u64| {
+        let mut next = seed;
+        let mut byte = || {
+            next = next
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (next >> 56) as u8
+        };
+        (0..LONG).map(|_| byte()).collect::<Vec<u8>>()
+    };
+    let write = |at: i64, bytes: Vec<u8>| Write {
+        entity: Entity::Fact { subject: Vertex::Agent(AgentId(1)), predicate: "long".into() },
+        valid: Valid::since(time(at)),
+        content: Content::with([("at", Value::Int(at)), ("bytes", Value::Bytes(bytes))]),
+    };
+    let mut expected = BTreeMap::new();
+    let mut graph = Graph::in_memory().unwrap();
+    let mut projector = graph.projector(Path::new("")).unwrap();
+    let genesis = with_genesis(&[spawn(1)]).concat();
+    projector.apply(&[&genesis]).unwrap();
+    let alike = (0..600).map(|number| {
+        let mut bytes = noise(0);
+        bytes[number] ^= 1;
+        (1_000 + number as i64, bytes)
+    });
+    let late = (1..=16).map(|number| (1_000 - number as i64, noise(number)));
+    for (number, (at, bytes)) in alike.chain(late).enumerate() {
+        projector.apply(&[&step(1, number as u64, &[write(at, bytes.clone())])]).unwrap();
+        expected.insert(at, bytes);
+    }
+    drop(projector);
+    let reader = graph.read().unwrap();
+    let subject = reader.find_vertex(None, &Vertex::Agent(AgentId(1))).unwrap().unwrap();
+    let fact = EntityId::Fact { subject, predicate: "long".into() };
+    let history = reader.history(&fact, &View::NOW).unwrap();
+    let expected: Vec<_> =
+        expected.into_iter().map(|(at, bytes)| write(at, bytes).content).collect();
+    assert!(history.into_iter().map(|version| version.content).eq(expected));
+    reader.memory_root().unwrap();
 }

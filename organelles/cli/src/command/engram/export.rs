@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use karyon_graph::Reader;
+use karyon_graph::{Kind, Reader};
 use karyon_keys::KeyDirectory;
 use karyon_memory::{Journal, Moment, Selection, export};
 use karyon_memory_ops::Vertex;
@@ -13,8 +13,8 @@ use karyon_types::AgentId;
 use karyon_verify::{Trust, verify};
 use serde_json::json;
 
-use super::super::memory::{moment, named, open};
-use crate::args::Export;
+use super::super::memory::{moment, named, open, unknown};
+use crate::args::{Choice, Export};
 use crate::error::{CliError, Code};
 use crate::keys;
 use crate::output::{self, size, thousands};
@@ -37,16 +37,38 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
     // A log that was begun with a former node key is vouched for by that key.
     let key = keys::of_node(&KeyDirectory::from_environment()?, Some(&report.node_key))?;
     let reader = graph.read()?;
-    let agents =
-        args.agent.iter().map(|name| agent(&reader, name)).collect::<Result<Vec<_>, _>>()?;
-    let selection = Selection { agents: &agents, at };
+    let agents_called = |names: &[String]| {
+        names.iter().map(|name| agent(&reader, name)).collect::<Result<Vec<_>, _>>()
+    };
+    let choice = &args.choice;
+    for (names, kind, what) in
+        [(&choice.label, Kind::Vertex, "label"), (&choice.fact, Kind::Fact, "fact")]
+    {
+        check_names(&reader, names, kind, what)?;
+    }
+    let selection = Selection {
+        agents: &agents_called(&choice.agent)?,
+        labels: &choice.label,
+        writers: &agents_called(&choice.writer)?,
+        facts: &choice.fact,
+        around: &agents_called(&choice.around)?,
+        hops: args.hops,
+        at,
+        without_history: args.no_history,
+    };
     let mut journal = Journal::of(data, &mut |_| ())?;
     let (bytes, memories) = export(&report, &reader, &mut journal, &selection, &key)?;
     write_new(&args.out, &bytes)?;
     if args.json {
         output::json(&json!({
             "out": args.out,
-            "agents": args.agent,
+            "agents": choice.agent,
+            "labels": choice.label,
+            "writers": choice.writer,
+            "facts": choice.fact,
+            "around": choice.around,
+            "hops": (!choice.around.is_empty()).then_some(args.hops),
+            "history": !args.no_history,
             "memories": memories,
             "bytes": bytes.len(),
             "signer": key.public_key().to_string(),
@@ -56,13 +78,39 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         output::line(&format!(
             "{} memories of {} in {}, {}; signed by {}",
             thousands(memories as u64),
-            args.agent.join(", "),
+            chosen(args),
             args.out.display(),
             size(bytes.len() as u64),
             key.public_key(),
         ));
     }
     Ok(Code::Ok)
+}
+
+/// What was chosen, for a person.
+fn chosen(args: &Export) -> String {
+    let Choice { agent, label, writer, fact, around } = &args.choice;
+    let hops = format!("within {} of ", args.hops);
+    let kinds = [
+        (agent, ""),
+        (label, "all "),
+        (writer, "what was written by "),
+        (fact, "all "),
+        (around, hops.as_str()),
+    ];
+    let words = kinds
+        .iter()
+        .flat_map(|(names, word)| names.iter().map(move |name| format!("{word}{name}")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Refuses labels and facts that are not there.
+fn check_names(reader: &Reader, names: &[String], kind: Kind, what: &str) -> Result<(), CliError> {
+    let known = reader.names(kind)?;
+    match names.iter().find(|name| !known.contains(name)) {
+        Some(name) => Err(unknown(what, name, known.iter().map(String::as_str))),
+        None => Ok(()),
+    }
 }
 
 /// The agent of a name.

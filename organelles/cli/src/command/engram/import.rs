@@ -4,24 +4,23 @@ use std::path::Path;
 
 use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
+use karyon_identity::PublicKey;
 use karyon_keys::KeyDirectory;
-use karyon_memory::{Import, Imported, RESOURCE, TransplantError, import, import_digest, trust};
+use karyon_memory::{Import, RESOURCE, TransplantError, foretell, import, import_digest, trust};
 use karyon_runtime::{DataDir, DataDirError};
-use serde_json::json;
+use karyon_verify::Trust;
 
-use super::open;
+use super::{open, report};
 use crate::args;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
 use crate::handover::{Inputs, Signers};
-use crate::output::{self, thousands};
+use crate::output;
 use crate::{grant, keys};
-
-/// Contradictions that are shown to a person; a machine gets all.
-const SHOWN: usize = 5;
 
 pub(crate) fn execute(args: &args::Import) -> Result<Code, CliError> {
     match guarded::arrived()? {
+        None if args.dry_run => crate::command::guarded(|| try_out(args)),
         None => launch(args),
         Some(node) => take(args, node),
     }
@@ -34,18 +33,7 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
     let directory = KeyDirectory::from_environment()?;
     let mut inputs = Inputs::default();
     let (bytes, opened) = open(&args.file, &mut inputs)?;
-    let named = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
-    trust(opened.signer, keys::this_node()?, named).map_err(|error| {
-        let known = matches!(error, TransplantError::UnknownSigner { .. });
-        let error = CliError::from(error);
-        match known {
-            true => error.with_hint(format!(
-                "if you got that key from its owner in another way, name it: --trust {}",
-                opened.signer
-            )),
-            false => error,
-        }
-    })?;
+    let named = believe(opened.signer, args)?;
     let log = opened.engram.manifest.origin.log;
     let this_node = grant::node_key(&directory)?;
     // A log that is there goes on with the key that began it.
@@ -65,6 +53,30 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
     let signers = Some(Signers { this_node, named });
     let launch = Launch { data, key, said, signers, tighten: Vec::new(), inputs: &inputs };
     launch.start(&directory).map(|never| match never {})
+}
+
+/// Whether the signer is trusted here; the key that a person named.
+fn believe(signer: PublicKey, args: &args::Import) -> Result<Option<PublicKey>, CliError> {
+    let named = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
+    match trust(signer, keys::this_node()?, named) {
+        Ok(_) => Ok(named),
+        Err(error @ TransplantError::UnknownSigner { .. }) => Err(CliError::from(error).with_hint(
+            format!("if you got that key from its owner in another way, name it: --trust {signer}"),
+        )),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Says what the import would do. This process is no node and writes nothing.
+fn try_out(args: &args::Import) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    guarded::permit(data)?;
+    let (_, opened) = open(&args.file, &mut Inputs::default())?;
+    believe(opened.signer, args)?;
+    let keys::Trusted { key: node_key, known, .. } = keys::trusted(None, data)?;
+    let imported = foretell(data, &Trust { node_key, known }, &opened.engram)?;
+    report::show(&imported, args);
+    Ok(Code::Ok)
 }
 
 /// Takes the memories in, as the node.
@@ -91,7 +103,7 @@ fn take(args: &args::Import, mut node: Arrived) -> Result<Code, CliError> {
             words(error)
         ));
     }
-    show(&imported, args);
+    report::show(&imported, args);
     Ok(Code::Ok)
 }
 
@@ -107,43 +119,4 @@ pub(crate) fn data_directory(data: &Path) -> Result<DataDir, CliError> {
         Err(DataDirError::NotEmpty { .. }) => DataDir::open(data)?,
         other => other?,
     })
-}
-
-fn show(imported: &Imported, args: &args::Import) {
-    let conflicts: Vec<_> = imported
-        .conflicts
-        .iter()
-        .map(|conflict| (conflict.subject.as_str(), conflict.predicate.as_str()))
-        .collect();
-    if args.json {
-        let conflicts: Vec<_> =
-            conflicts.iter().map(|(id, fact)| json!({ "id": id, "fact": fact })).collect();
-        output::json(&json!({
-            "new": imported.new,
-            "known": imported.known,
-            "conflicts": conflicts,
-            "changed": imported.written,
-            "data": args.data,
-        }));
-        return;
-    }
-    if !imported.written {
-        output::line(&format!(
-            "no change: all {} memories are there already",
-            thousands(imported.known as u64)
-        ));
-        return;
-    }
-    output::line(&format!(
-        "{} memories imported, {} were there already, {} contradict what was there",
-        thousands(imported.new as u64),
-        thousands(imported.known as u64),
-        thousands(conflicts.len() as u64),
-    ));
-    for (id, fact) in conflicts.iter().take(SHOWN) {
-        output::line(&format!("  both kept: {id} {fact}"));
-    }
-    if conflicts.len() > SHOWN {
-        output::line(&format!("  and {} more; --json lists all", conflicts.len() - SHOWN));
-    }
 }

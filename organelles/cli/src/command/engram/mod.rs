@@ -1,8 +1,11 @@
-//! `karyon engram`: memories taken out, looked at, brought in.
+//! `karyon engram`: memories taken out, looked at, compared, brought in.
 
+mod diff;
 mod export;
 mod import;
 mod inspect;
+mod report;
+mod verify;
 
 use std::path::Path;
 
@@ -19,6 +22,8 @@ pub(crate) fn execute(args: &args::Engram) -> Result<Code, CliError> {
     match args {
         args::Engram::Export(args) => super::guarded(|| export::execute(args)),
         args::Engram::Inspect(args) => inspect::execute(args),
+        args::Engram::Verify(args) => verify::execute(args),
+        args::Engram::Diff(args) => diff::execute(args),
         args::Engram::Import(args) => import::execute(args),
     }
 }

@@ -138,7 +138,11 @@ pub(crate) fn all_names(reader: &Reader) -> Result<Vec<String>, CliError> {
 }
 
 /// The error for a name that is not there.
-fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> CliError {
+pub(crate) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> CliError {
     let near = nearest(name, known, SUGGESTIONS);
     let error = CliError::failure(format!("there is no {what} called \"{name}\" in this memory"));
     match near[..] {

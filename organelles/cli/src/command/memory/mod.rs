@@ -16,7 +16,7 @@ use change::Deed;
 use crate::args::Memory;
 use crate::error::{CliError, Code};
 
-pub(crate) use ask::{all_names, moment, named, open};
+pub(crate) use ask::{all_names, moment, named, open, unknown};
 
 /// Does what was asked for.
 pub(crate) fn execute(args: &Memory) -> Result<Code, CliError> {

@@ -48,7 +48,7 @@ pub(crate) fn moment(time: Time) -> Json {
     }
 }
 
-pub(super) fn as_json(item: &Item) -> Json {
+pub(crate) fn as_json(item: &Item) -> Json {
     let mut out = match &item.thing {
         Thing::Vertex { name } => json!({ "kind": "vertex", "subject": name }),
         Thing::Edge { from, kind, to } => {
@@ -123,7 +123,7 @@ pub(crate) fn value_words(value: &Value) -> String {
     }
 }
 
-pub(super) fn properties_words(item: &Item) -> String {
+pub(crate) fn properties_words(item: &Item) -> String {
     let Some((labels, properties)) = &item.content else { return "is no more".into() };
     let labels = labels.iter().map(|label| format!(":{label}"));
     let properties =
@@ -131,7 +131,7 @@ pub(super) fn properties_words(item: &Item) -> String {
     labels.chain(properties).collect::<Vec<_>>().join("  ")
 }
 
-pub(super) fn thing_words(thing: &Thing) -> String {
+pub(crate) fn thing_words(thing: &Thing) -> String {
     match thing {
         Thing::Vertex { name } => name.clone(),
         Thing::Edge { from, kind, to } => format!("{from} -{kind}-> {to}"),
@@ -139,7 +139,7 @@ pub(super) fn thing_words(thing: &Thing) -> String {
     }
 }
 
-pub(super) fn valid_words(item: &Item) -> String {
+pub(crate) fn valid_words(item: &Item) -> String {
     let from = match item.valid.from {
         Time::MIN => "always".into(),
         from => format!("since {}", Readable(from)),
@@ -159,7 +159,7 @@ pub(super) fn row(item: &Item) -> Vec<String> {
 }
 
 /// Lines whose cells stand below each other.
-pub(super) fn aligned(rows: Vec<Vec<String>>) {
+pub(crate) fn aligned(rows: Vec<Vec<String>>) {
     let mut widths: Vec<usize> = Vec::new();
     for row in &rows {
         widths.resize(widths.len().max(row.len()), 0);

@@ -230,7 +230,8 @@ impl Run {
                     Ok(remembered) => remembered,
                     Err(error) => return Err(failed(node, error)),
                 };
-                drop(node.complete(Seal { ticks: outcome.ticks, state_root: root.0 })?);
+                // Held until the memory has its place.
+                let _dir = node.complete(Seal { ticks: outcome.ticks, state_root: root.0 })?;
                 memory.install()?;
                 root
             }

@@ -1,0 +1,121 @@
+//! What an engram would bring, compared with what is known in a data directory.
+
+use std::path::Path;
+
+use karyon_engram::Engram;
+use karyon_graph::{GraphError, Reader};
+use karyon_log::{LogError, segment_file};
+use karyon_runtime::{DataDirError, NodeError, datadir};
+use karyon_verify::{Trust, VerifyError, verify};
+
+use crate::item::Item;
+use crate::open::open_unwritten;
+use crate::transplant::{Imported, TransplantError};
+
+/// What lies in a data directory in which nothing was recorded: what a guardian, a person who puts
+/// STOP there, and an import that was ended early leave.
+const UNUSED: [&str; 6] = ["safety", "lock", "logs", "memory", "log", "inputs"];
+
+/// A fact that is told in two ways, at some moment at which both hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contradiction {
+    /// Of whom, by name.
+    pub subject: String,
+    /// Which kind of fact.
+    pub predicate: String,
+    /// As it is told here, by this log or by one from which something was imported.
+    pub here: Item,
+    /// As the engram tells it; its places are those of the log that the engram comes from.
+    pub theirs: Item,
+}
+
+/// What an engram would bring, compared with a held view of the memory here.
+pub(crate) struct Compared {
+    /// Memories that are here already.
+    pub(crate) known: usize,
+    /// Facts that are told otherwise here.
+    pub(crate) conflicts: Vec<Contradiction>,
+}
+
+pub(crate) fn compare(reader: &Reader, engram: &Engram) -> Result<Compared, GraphError> {
+    let mut known = 0;
+    for (cid, _) in &engram.memories {
+        known += usize::from(reader.is_known(engram.manifest.origin.log, &cid.to_bytes())?);
+    }
+    let mut conflicts = Vec::new();
+    for conflict in reader.conflicts(engram)? {
+        let told = engram.memories.binary_search_by_key(&conflict.memory, |(cid, _)| *cid);
+        let Some((_, memory)) = told.ok().and_then(|at| engram.memories.get(at)) else { continue };
+        let theirs = Item::told(memory, &engram.manifest.names);
+        let here = Item::read(reader, &conflict.entity, conflict.version)?;
+        if let Some((subject, predicate)) = theirs.thing.fact() {
+            let (subject, predicate) = (subject.to_owned(), predicate.to_owned());
+            conflicts.push(Contradiction { subject, predicate, here, theirs });
+        }
+    }
+    Ok(Compared { known, conflicts })
+}
+
+/// What [`import`](crate::import) would say, without doing it: nothing is written, in the data
+/// directory or elsewhere, and one that is not there is not made. Whether the signer is trusted is
+/// for [`trust`](crate::trust) to say.
+///
+/// `keys` says by whose key the log here is to be signed, and what was kept of it elsewhere.
+///
+/// # Errors
+/// As those of [`import`](crate::import), but for those of a grant.
+pub fn foretell(data: &Path, keys: &Trust, engram: &Engram) -> Result<Imported, TransplantError> {
+    let mut imported = Imported {
+        new: engram.memories.len(),
+        known: 0,
+        conflicts: Vec::new(),
+        written: false,
+        memory_error: None,
+    };
+    let log = datadir::log_folder(data);
+    let first = segment_file(&log, 0);
+    if !first.try_exists().map_err(|source| NodeError::Io { path: first, source })? {
+        unused(data)?;
+        return Ok(imported);
+    }
+    let (checkpoint, inputs) = (datadir::checkpoint_file(data), datadir::inputs(data));
+    let report = match verify(&log, &checkpoint, &inputs, keys) {
+        Ok(report) => report,
+        Err(VerifyError::Log(LogError::NotALog)) => {
+            return Err(NodeError::NothingRecorded { data: data.into() }.into());
+        }
+        Err(other) => return Err(NodeError::from(other).into()),
+    };
+    match &report.end {
+        end if end.commits == 0 => {
+            return Err(NodeError::NothingRecorded { data: data.into() }.into());
+        }
+        end if !end.sealed => return Err(NodeError::Unfinished { data: data.into() }.into()),
+        _ if report.log == engram.manifest.origin.log => return Err(TransplantError::OwnLog),
+        _ => {}
+    }
+    let reader = open_unwritten(data, &mut |_| ())?.graph.read()?;
+    let compared = compare(&reader, engram)?;
+    imported.new -= compared.known;
+    imported.known = compared.known;
+    imported.conflicts = compared.conflicts;
+    Ok(imported)
+}
+
+/// A folder that is used for something else is no data directory.
+fn unused(data: &Path) -> Result<(), NodeError> {
+    let failed = |source| NodeError::Io { path: data.into(), source };
+    let entries = match std::fs::read_dir(data) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if !UNUSED.contains(&name.as_str()) {
+            let found = format!("\"{name}\", but no log");
+            return Err(DataDirError::NotEmpty { path: data.into(), found }.into());
+        }
+    }
+    Ok(())
+}

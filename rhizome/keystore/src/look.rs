@@ -1,0 +1,82 @@
+//! What can be told of a keystore without a secret being used.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::Path;
+
+use karyon_types::LogId;
+
+use crate::file::{LOG_AT, MAGIC};
+use crate::keystore::Keystore;
+use crate::place::{FOLDER, generation};
+use crate::state::{Entry, SubjectId};
+
+impl Keystore {
+    /// The name of a subject; `None`: it is erased, or unknown.
+    pub fn name(&self, subject: SubjectId) -> Option<&str> {
+        match self.state().entry(subject)? {
+            Entry::Live(live) => Some(&live.name),
+            Entry::Erased(_) => None,
+        }
+    }
+
+    /// Whether what was sealed for a subject under this index can be unsealed.
+    pub fn is_live(&self, subject: SubjectId, index: u32) -> bool {
+        match self.state().entry(subject) {
+            Some(Entry::Live(live)) => live.cover.above(index).is_some(),
+            Some(Entry::Erased(_)) | None => false,
+        }
+    }
+}
+
+/// The id with which the keystore in a data directory was made, as its file says, which is not
+/// checked here; `None`: there is none. For whoever looks for its master key.
+///
+/// # Errors
+/// What the system says; [`InvalidData`](ErrorKind::InvalidData) for a file that is none.
+pub fn id_in(data: &Path) -> io::Result<Option<LogId>> {
+    let folder = data.join(FOLDER);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    let mut newest = None;
+    for entry in entries {
+        let name = entry?.file_name();
+        newest = newest.max(name.to_str().and_then(generation).map(|number| (number, name)));
+    }
+    let Some((_, name)) = newest else { return Ok(None) };
+    let path = folder.join(name);
+    let none =
+        || io::Error::new(ErrorKind::InvalidData, format!("{} is no keystore", path.display()));
+    let mut header = [0; LOG_AT + 16];
+    File::open(&path)?.read_exact(&mut header).map_err(|_| none())?;
+    let id = header.strip_prefix(MAGIC).and_then(|_| header.last_chunk());
+    Ok(Some(LogId(*id.ok_or_else(none)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_told_without_a_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, outside) = (dir.path().join("data"), dir.path().join("outside"));
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::create_dir_all(&outside).unwrap();
+        assert_eq!(id_in(&data).unwrap(), None);
+        let id = LogId([7; 16]);
+        let mut keys = Keystore::create(&data, &outside.join("key"), id).unwrap();
+        assert_eq!(id_in(&data).unwrap(), Some(id));
+        let sealed = keys.seal("ada", b"", b"x").unwrap();
+        assert_eq!(keys.name(sealed.subject), Some("ada"));
+        assert!(keys.is_live(sealed.subject, sealed.index));
+        keys.erase(crate::Erasure::new().erase_subject("ada")).unwrap();
+        assert_eq!(keys.name(sealed.subject), None);
+        assert!(!keys.is_live(sealed.subject, sealed.index));
+        assert_eq!(id_in(&data).unwrap(), Some(id));
+        std::fs::write(data.join("keystore/keys.9"), b"KARYON").unwrap();
+        assert_eq!(id_in(&data).unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,151 @@
+//! What the keystore asks of the system: small whole files, and randomness. A trait, so that tests
+//! can stop at each operation and see what is left on the disk.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use karyon_identity::{RandomError, random_bytes};
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// A file that was read.
+pub(crate) struct Found {
+    /// At most one byte more than was asked for.
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// Its permission bits.
+    pub(crate) mode: u32,
+}
+
+/// Files and randomness.
+pub(crate) trait System: Send + Sync {
+    /// 32 bytes that nobody can guess.
+    fn random(&self) -> Result<Secret, RandomError>;
+    /// A regular file; `None`: nothing is there. A link is none.
+    fn read(&self, path: &Path, most: u64) -> io::Result<Option<Found>>;
+    /// The names in a folder; none if there is no folder.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// Where a folder really is, all links followed.
+    fn real(&self, folder: &Path) -> io::Result<PathBuf>;
+    /// Makes a folder that only its owner may enter, durably; one that is there stays.
+    fn make_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Makes a file that only its owner may read, with these bytes, durably but for its name.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Puts a file into the place of another.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Holds a file, so that it can be overwritten when its name has gone.
+    fn hold(&self, path: &Path) -> io::Result<Box<dyn Held>>;
+    /// Takes a name away.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// A file that is held.
+pub(crate) trait Held {
+    /// Overwrites it with zeros, durably, and truncates it.
+    fn destroy(&mut self) -> io::Result<()>;
+}
+
+/// The operating system.
+pub(crate) struct Os;
+
+impl System for Os {
+    fn random(&self) -> Result<Secret, RandomError> {
+        Ok(Secret::new(random_bytes()?))
+    }
+
+    fn read(&self, path: &Path, most: u64) -> io::Result<Option<Found>> {
+        // Asked before opening: opening a pipe would wait for its other end.
+        match is_regular(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            asked => asked?,
+        }
+        let file = match File::open(path) {
+            // Removed since it was asked for.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        // Room for all of it and a byte, so that no copy is left behind by growing.
+        let room = metadata.len().min(most) as usize + 1;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        file.take(room as u64).read_to_end(&mut bytes)?;
+        Ok(Some(Found { bytes, mode: metadata.permissions().mode() & 0o777 }))
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            // A name that is no text is of no file of ours.
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn real(&self, folder: &Path) -> io::Result<PathBuf> {
+        named(folder).canonicalize()
+    }
+
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        match DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made?,
+        }
+        folder.parent().map_or(Ok(()), |parent| self.sync_folder(parent))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(named(folder))?.sync_all()
+    }
+
+    fn hold(&self, path: &Path) -> io::Result<Box<dyn Held>> {
+        // What a link leads to is nobody's to overwrite.
+        is_regular(path)?;
+        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
+impl Held for File {
+    fn destroy(&mut self) -> io::Result<()> {
+        let length = self.metadata()?.len();
+        self.seek(SeekFrom::Start(0))?;
+        io::copy(&mut io::repeat(0).take(length), self)?;
+        self.sync_all()?;
+        self.set_len(0)?;
+        self.sync_all()
+    }
+}
+
+fn is_regular(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+}
+
+/// An empty path is the current directory.
+fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
