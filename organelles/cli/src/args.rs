@@ -2,8 +2,8 @@
 
 mod audit;
 mod authority;
-mod governed;
 mod engram;
+mod governed;
 mod key;
 mod memory;
 mod process;
@@ -24,8 +24,8 @@ pub(crate) use authority::{
     Approve, Ask, Authority, Delegate, Do, Grant, Lease, MakeAgent, NewAuthority, OrderArgs,
     ShowAuthority,
 };
-pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
 pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, VerifyEngram};
+pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
     Count, Diff, Direction, Edges, Form, Get, History, Khop, List, Looking, Memory, Narrowing,

@@ -3,10 +3,10 @@
 //! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
 
 mod checksum;
-mod deed;
-mod governed;
 mod comparison;
+mod deed;
 mod differences;
+mod governed;
 mod index;
 mod item;
 mod journal;
@@ -22,13 +22,13 @@ mod selection;
 mod stretches;
 mod transplant;
 
+pub use comparison::{Contradiction, foretell};
 pub use deed::DeedError;
+pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
     Briefing, Change, ChangeError, Filter, GOVERNED, NewMemo, RecallError, Recalled, Said, Settled,
     Words, brief, due, history, recall, record_change, settle,
 };
-pub use comparison::{Contradiction, foretell};
-pub use differences::{Difference, Differences, Field, differences};
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
 pub use keeping::Unkept;

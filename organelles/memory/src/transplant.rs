@@ -14,7 +14,7 @@ use karyon_log::{Control, ImportRecord, Output, Record};
 use karyon_memory_ops::{Entity, Memory, Vertex, Write};
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
-use karyon_types::{AgentId, Hash, Position, Tick, hash};
+use karyon_types::{Hash, Position, Tick, hash};
 use karyon_verify::Report;
 
 use crate::comparison::{Contradiction, compare};

@@ -121,7 +121,8 @@ fn what_is_forgotten_is_nowhere_and_the_log_verifies() {
     // Not even before: what is said lies nowhere in the open.
     assert_eq!(holding(&data, "CANARY"), Vec::<String>::new());
     // A copy without the master key shows nothing, whatever it holds.
-    let forget = ["memory", "forget", "acme", "--key", "terms", "--reason", "in error", "--data", "d"];
+    let forget =
+        ["memory", "forget", "acme", "--key", "terms", "--reason", "in error", "--data", "d"];
     place.karyon(&forget).expect(0).says(&["forgotten"]);
     let acme = recall(&place, "d", &["--subject", "acme"]);
     assert_eq!(acme.len(), 2);

@@ -241,6 +241,8 @@ fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     }
     guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
+    // So that nothing is begun where there is nothing.
+    drop(Secrets::open_read_only(&directory, data)?.ok_or_else(|| secrets::none(data))?);
     let failed = |error: std::io::Error| CliError::failure(format!("nothing was erased: {error}"));
     secrets::begin_erasing(data)?;
     let program = std::env::current_exe().map_err(failed)?;

@@ -33,12 +33,7 @@ impl Secrets {
 
     /// Opens it.
     pub(super) fn open(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
-        let none = || {
-            let data = data.display();
-            CliError::failure(format!("nothing is remembered in {data} for which somebody answers"))
-                .with_hint("`karyon memory remember` begins it")
-        };
-        let id = id_of(data)?.ok_or_else(none)?;
+        let id = id_of(data)?.ok_or_else(|| none(data))?;
         Keystore::open(data, &master(keys, id)?, id).map(Secrets).map_err(failed)
     }
 
@@ -66,6 +61,13 @@ impl Secrets {
     pub(super) fn close(self) -> Result<(), CliError> {
         self.0.close().map_err(failed)
     }
+}
+
+/// There is no keystore, or not its master key.
+pub(super) fn none(data: &Path) -> CliError {
+    let data = data.display();
+    CliError::failure(format!("nothing is remembered in {data} for which somebody answers here"))
+        .with_hint("`karyon memory remember` begins it; the keys of what came from another machine are there")
 }
 
 /// The id of the keystore in a data directory.
