@@ -49,8 +49,9 @@ fn raw_control_words(control: &Control) -> String {
             import.trusted_by
         ),
         Control::Memory(memory) => match (memory.writes.len(), memory.erased.is_empty()) {
-            (memories, true) => format!("{memories} memories were recorded by a principal"),
-            (_, false) => "memories were erased by a principal".into(),
+            (1, true) => "a principal recorded a memory".into(),
+            (memories, true) => format!("a principal recorded {memories} memories"),
+            (_, false) => "a principal erased memories".into(),
         },
         Control::Turn(turn) => format!("the log goes on behind its file {}", turn.segment),
         Control::Halt(halt) => format!("the node was halted: {}", halt.reason),

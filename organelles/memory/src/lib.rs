@@ -36,7 +36,7 @@ pub use lineage::{
     Answerable, Approved, Bounds, Consequence, Consequences, FROM, LeftOut, Lineage, LineageError,
     Link, Subject, What, consequences, explain,
 };
-pub use moment::{Moment, NoMoment, Readable};
+pub use moment::{Date, Moment, NoMoment, Readable};
 pub use open::{Fresh, Opened, RebuildError, is_without_log, open, open_unwritten, rebuild};
 pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
 pub use projection::{Projection, ProjectionError};

@@ -59,6 +59,18 @@ fn date(text: &str) -> Option<Time> {
 /// 1970 (from 1973 to 2286, the ten-digit ones and most nine-digit ones).
 pub struct Readable(pub Time);
 
+/// A moment that counts seconds since 1970, for a person: the date alone, where it has one.
+pub struct Date(pub Time);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_second(self.0.units()) {
+            Ok(stamp) => write!(f, "{stamp}"),
+            Err(_) => write!(f, "{}", self.0),
+        }
+    }
+}
+
 impl fmt::Display for Readable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Readable(time) = self;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use karyon_gate::Rights;
 use karyon_graph::{GraphError, Reader, View};
 use karyon_identity::SecretKey;
-use karyon_keystore::{Keystore, KeystoreError};
+use karyon_keystore::{Keystore, KeystoreError, SubjectId};
 use karyon_log::{Control, MemoryRecord};
 use karyon_memory_ops::limits::NAME_BYTES_MAX;
 use karyon_memory_ops::{Entity, Memo, MemoKind, Sealed, Time, Valid, Write, WriteError, is_name};
@@ -14,7 +14,7 @@ use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{Hash, Hasher, Position};
 use serde::{Deserialize, Serialize};
 
-use super::recall::versions;
+use super::recall::{first_unused, versions};
 use super::settle::find;
 use super::{Recalled, Said, Words, associated, entity_of, subject_of};
 use crate::deed::{DeedError, deed};
@@ -138,7 +138,7 @@ impl Change {
                 key: memo.key.into(),
                 position: held.position,
             }),
-            _ => Change::with(keys, memo, None),
+            _ => Change::with(keys, reader, memo, None),
         }
     }
 
@@ -156,7 +156,7 @@ impl Change {
         match held(keys, Some(reader), memo)? {
             None => Err(ChangeError::Missing { subject, key }),
             Some(held) if held.said == Said::Erased => Err(ChangeError::Erased { subject, key }),
-            Some(held) => Change::with(keys, memo, Some(held.position)),
+            Some(held) => Change::with(keys, Some(reader), memo, Some(held.position)),
         }
     }
 
@@ -205,6 +205,7 @@ impl Change {
 
     fn with(
         keys: &mut Keystore,
+        reader: Option<&Reader>,
         memo: &NewMemo<'_>,
         supersedes: Option<Position>,
     ) -> Result<Change, ChangeError> {
@@ -223,6 +224,10 @@ impl Change {
         }
         if memo.reason.trim().is_empty() {
             return Err(malformed("it has no reason".into()));
+        }
+        // Keys that were brought back from a backup do not know what was sealed since.
+        if let (Some(reader), Some((subject, false))) = (reader, find(keys, memo.subject)) {
+            keys.advance(SubjectId(subject), first_unused(reader, subject)?)?;
         }
         let words = memo.words.encode().map_err(|error| malformed(error.to_string()))?;
         let bound = associated(memo.key, memo.kind, memo.owner);
@@ -277,9 +282,10 @@ impl Change {
         Hasher::for_domain("karyon memory change v1").field(bytes).finish()
     }
 
-    /// The keys that go with it; to be destroyed once it is recorded.
-    pub fn erased(&self) -> &[(u64, u32, u32)] {
-        &self.erased
+    /// The writes, the keys that go (subject, first index, last), and the second to which everything
+    /// expires: as they stand in a record.
+    pub fn into_parts(self) -> (Vec<Vec<u8>>, Vec<(u64, u32, u32)>, Option<i64>) {
+        (self.writes, self.erased, self.expired)
     }
 }
 

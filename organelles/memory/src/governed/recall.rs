@@ -181,6 +181,19 @@ pub(super) fn versions(
     Ok(all)
 }
 
+/// The index behind all under which something of a subject was sealed, as the memory says.
+pub(super) fn first_unused(reader: &Reader, serial: u64) -> Result<u32, GraphError> {
+    let Some(subject) = reader.find_vertex(None, &vertex_of(serial))? else { return Ok(0) };
+    let mut end = 0;
+    for entity in reader.entities_of(subject)? {
+        for version in reader.history(&entity, &View::NOW)? {
+            let memo = Memo::of(&version.content).filter(|_| version.recorded.agent == NOBODY);
+            end = memo.map_or(end, |memo| end.max(memo.sealed.index.saturating_add(1)));
+        }
+    }
+    Ok(end)
+}
+
 /// The number of a subject.
 fn serial(keys: Option<&Keystore>, name: &str) -> Option<u64> {
     let found = keys.and_then(|keys| find(keys, name)).map(|(serial, _)| serial);

@@ -4,6 +4,7 @@
 
 mod consequences;
 mod effects;
+mod governed;
 mod journal;
 mod keeping;
 mod lineage;

@@ -2,9 +2,7 @@
 
 use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
-use karyon_memory::{
-    Filter, Moment, Readable, RecallError, Recalled, Said, brief, history, recall,
-};
+use karyon_memory::{Date, Filter, Moment, RecallError, Recalled, Said, brief, history, recall};
 use karyon_memory_ops::{MemoKind, Time};
 use serde_json::{Value as Json, json};
 
@@ -142,10 +140,10 @@ fn show_one(memo: &Recalled, replaced_by: Option<&Recalled>) {
     let mut about = vec![
         format!("record {}", memo.position),
         memo.memo.kind.name().to_owned(),
-        format!("since {}", Readable(memo.valid.from)),
+        format!("since {}", Date(memo.valid.from)),
         match memo.memo.horizon.and_then(|second| Time::new(second, 0)) {
             None => "kept until it is erased".to_owned(),
-            Some(time) => format!("kept to {}", Readable(time)),
+            Some(time) => format!("kept to {}", Date(time)),
         },
         format!("{} answers", plain(&memo.memo.owner)),
         format!("because: {}", plain(&memo.memo.reason)),
