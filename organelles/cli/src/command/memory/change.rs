@@ -266,6 +266,7 @@ fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     } else {
         output::line(&match (erased.memories, erased.subjects) {
             (0, 0) => "nothing has expired".to_owned(),
+            (1, 0) => format!("{what}, 1 memory"),
             (memories, 0) => format!("{what}, {} memories", thousands(memories)),
             (_, _) => format!("{what}, and all that was ever remembered of it"),
         });
