@@ -27,7 +27,7 @@ pub const PLAINTEXT_BYTES_MAX: usize = 1024 * 1024;
 pub const OVERHEAD_BYTES: usize = 16;
 
 /// The longest keystore file, bytes: what a damaged one may make its reader reserve. 10,000
-/// subjects take some 650 KB; a subject of whom every second or third memory was erased, which is
+/// subjects take some 550 KB; a subject of whom every second or third memory was erased, which is
 /// the worst that there is, 310 MB.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 

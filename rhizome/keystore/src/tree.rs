@@ -184,21 +184,22 @@ impl Path {
         cover: &Cover,
         index: u32,
     ) -> Option<&Secret> {
-        let from = match self.shared(subject, index) {
-            Some(height) => height,
-            None => {
-                // Nobody's while it is neither the old way nor the new one.
-                self.subject = 0;
-                let landing = self.keys.get_mut(usize::from(LANDING_HEIGHT))?;
-                self.top = if landings.recall(subject, index, landing) {
-                    LANDING_HEIGHT
-                } else {
-                    let node = cover.above(index)?;
-                    self.keys.get_mut(usize::from(node.height))?.set(node.key.bytes());
-                    node.height
-                };
-                self.top
-            }
+        let shared = self.shared(subject, index);
+        let is_far = shared.is_none_or(|height| height > LANDING_HEIGHT);
+        // Nobody's while it is neither the old way nor the new one.
+        self.subject = 0;
+        let landing = self.keys.get_mut(usize::from(LANDING_HEIGHT))?;
+        let from = if is_far && landings.recall(subject, index, landing) {
+            // What lies above is of the old way.
+            self.top = LANDING_HEIGHT;
+            LANDING_HEIGHT
+        } else if let Some(height) = shared {
+            height
+        } else {
+            let node = cover.above(index)?;
+            self.keys.get_mut(usize::from(node.height))?.set(node.key.bytes());
+            self.top = node.height;
+            node.height
         };
         for height in (0..from).rev() {
             let (below, above) = self.keys.split_at_mut_checked(usize::from(height) + 1)?;
