@@ -9,7 +9,7 @@
 //! "erase": 1,000,000 memories of a subject as one range, or one of them; each in a keystore that
 //! was made for it, and committed.
 //! "file": bytes of the keystore file.
-//! Durability: indexes are reserved durably, 1,024 by a write, which is in the mean of "seal";
+//! Durability: indexes are reserved durably, 1,024 to 16,384 by a write, which is in the mean of "seal";
 //! unsealing writes nothing; an erasure is durable, with the old files overwritten and removed.
 //! Unit: the time of one; bytes.
 //! Means: what a memory of a subject costs beside being recorded or read.

@@ -16,6 +16,10 @@ const NODE_BYTES: usize = 5 + 1 + 32;
 /// The most that a subject takes beside its nodes.
 const SUBJECT_BYTES: usize = 1 + 5 + NAME_BYTES_MAX + 5 + 5;
 
+/// The least that a node takes, and a subject: one that is live and has no nodes left.
+const NODE_BYTES_MIN: usize = 1 + 1 + 32;
+const SUBJECT_BYTES_MIN: usize = 1 + 1 + 1 + 1 + 1;
+
 /// The bytes of a state, with room for the tag behind them.
 pub(crate) fn encode(state: &State) -> Zeroizing<Vec<u8>> {
     // Room for all of it, so that no copy is left behind by growing.
@@ -58,7 +62,7 @@ fn encode_live(out: &mut Vec<u8>, live: &Live) {
 pub(crate) fn decode(mut bytes: &[u8]) -> Option<State> {
     let bytes = &mut bytes;
     let pepper = secret(bytes)?;
-    let count = count(bytes, 33)?;
+    let count = count(bytes, SUBJECT_BYTES_MIN)?;
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
         entries.push(match byte(bytes)? {
@@ -78,7 +82,7 @@ fn decode_live(bytes: &mut &[u8]) -> Option<Live> {
     let name = std::str::from_utf8(bytes.split_off(..length)?).ok()?;
     let name = Zeroizing::new(name.to_owned());
     let reserved = u32::try_from(varint::read(bytes)?).ok().filter(|n| *n <= MEMORIES_MAX)?;
-    let count = count(bytes, 34)?;
+    let count = count(bytes, NODE_BYTES_MIN)?;
     let mut nodes = Vec::with_capacity(count);
     let mut behind = 0u32;
     for _ in 0..count {
@@ -87,7 +91,7 @@ fn decode_live(bytes: &mut &[u8]) -> Option<Live> {
         behind = start.checked_add(1u32.checked_shl(node.height.into())?)?;
         nodes.push(node);
     }
-    Some(Live { name, reserved, next: reserved, is_used: false, cover: Cover::of(nodes)? })
+    Some(Live { name, reserved, next: reserved, given: 0, cover: Cover::of(nodes)? })
 }
 
 /// A number of things of which each takes `least` bytes or more: not more than there can be.
@@ -102,4 +106,67 @@ fn byte(bytes: &mut &[u8]) -> Option<u8> {
 
 fn secret(bytes: &mut &[u8]) -> Option<Secret> {
     bytes.split_off(..32)?.first_chunk().copied().map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::SubjectId;
+
+    fn state() -> State {
+        let mut state = State::new(Secret::new([1; 32]));
+        for (name, key) in [("ada", 2), ("bo", 3), ("cy", 4)] {
+            state.add(name, Secret::new([key; 32])).unwrap();
+        }
+        state.erase(SubjectId(2));
+        let live = state.live_mut(SubjectId(3)).unwrap();
+        live.cover = live.cover.without(&[0..1, 300..MEMORIES_MAX]);
+        state
+    }
+
+    #[test]
+    fn one_state_has_one_form() {
+        let bytes = encode(&state());
+        assert_eq!(encode(&decode(&bytes).unwrap()), bytes);
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length]).is_none(), "cut at {length}");
+        }
+        assert!(decode(&[&bytes[..], &[0]].concat()).is_none());
+        let mut wrong = bytes.to_vec();
+        wrong[33] = 2;
+        assert!(decode(&wrong).is_none(), "a kind of subject that there is not");
+    }
+
+    #[test]
+    fn what_no_state_has_is_refused() {
+        let live = |name: &[u8], reserved: u64| {
+            let mut bytes = vec![0; 32];
+            bytes.extend([1, LIVE]);
+            varint::write(&mut bytes, name.len() as u64);
+            bytes.extend(name);
+            varint::write(&mut bytes, reserved);
+            bytes.push(0);
+            bytes
+        };
+        for (name, reserved, is_good) in [
+            (&b"ada"[..], 0, true),
+            (&[b'n'; NAME_BYTES_MAX], u64::from(MEMORIES_MAX), true),
+            (&[b'n'; NAME_BYTES_MAX + 1], 0, false),
+            (b"", 0, false),
+            (b"\xff", 0, false),
+            (b"ada", u64::from(MEMORIES_MAX) + 1, false),
+            (b"ada", u64::MAX, false),
+        ] {
+            assert_eq!(decode(&live(name, reserved)).is_some(), is_good, "{name:?} {reserved}");
+        }
+        // Two of one name, one of them erased.
+        let mut twice = [[0; 32].as_slice(), &[2, ERASED]].concat();
+        twice.extend(blake3::keyed_hash(&[0; 32], b"ada").as_bytes());
+        twice.extend_from_slice(&live(b"ada", 0)[33..]);
+        assert!(decode(&twice).is_none());
+        // More than there can be: nothing is reserved for them.
+        let mut many = vec![0; 32];
+        varint::write(&mut many, u64::MAX);
+        assert!(decode(&many).is_none());
+    }
 }

@@ -14,7 +14,7 @@ use crate::master::Master;
 use crate::place::Place;
 use crate::state::{Entry, Live, State, Subject, SubjectId};
 use crate::system::{Os, System};
-use crate::tree::Path;
+use crate::tree::{Landings, Path};
 
 /// What the associated data of every sealed thing begins with.
 const DOMAIN: &[u8] = b"karyon sealed memory v1";
@@ -62,6 +62,7 @@ pub struct Keystore {
     mode: Mode,
     /// By serial, modulo their number.
     paths: Vec<Mutex<Path>>,
+    landings: Landings,
 }
 
 impl Keystore {
@@ -140,7 +141,7 @@ impl Keystore {
 
     fn with(place: Place, master: Master, state: State, mode: Mode) -> Keystore {
         let paths = (0..PATHS).map(|_| Mutex::new(Path::new())).collect();
-        Keystore { place, master, state, mode, paths }
+        Keystore { place, master, state, mode, paths, landings: Landings::new() }
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -171,7 +172,7 @@ impl Keystore {
     }
 
     /// The index behind all that were given out to a subject; after a crash up to
-    /// [`RESERVED`](crate::limits::RESERVED) more. `None`: it is erased, or unknown.
+    /// [`RESERVED_MAX`](crate::limits::RESERVED_MAX) more. `None`: it is erased, or unknown.
     pub fn end(&self, subject: SubjectId) -> Option<u32> {
         match self.state.entry(subject)? {
             Entry::Live(live) => Some(live.next),
@@ -255,7 +256,7 @@ impl Keystore {
         };
         let index = live.take().ok_or(KeystoreError::Full { subject })?;
         let path = path.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let key = path.key(subject.0, &live.cover, index);
+        let key = path.key(&self.landings, subject.0, &live.cover, index);
         let key = key.ok_or(KeystoreError::Full { subject })?;
         let associated = with_place(self.master.log, subject, index, associated);
         let mut bytes = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
@@ -283,7 +284,7 @@ impl Keystore {
         };
         let mut plaintext = bytes.to_vec();
         let mut unseal = |path: &mut Path| {
-            let key = path.key(subject.0, &live.cover, index);
+            let key = path.key(&self.landings, subject.0, &live.cover, index);
             let key = key.ok_or(UnsealError::Erased { subject, index })?;
             let associated = with_place(self.master.log, subject, index, associated);
             cipher::unseal(key, &NONCE, &associated, &mut plaintext)
@@ -343,6 +344,7 @@ impl Keystore {
         let replaced = self.place.replace(&self.master, &master, &after);
         let leftover = self.settled(replaced)?;
         (self.master, self.state) = (master, after);
+        self.landings.forget();
         for path in &mut self.paths {
             path.get_mut().unwrap_or_else(PoisonError::into_inner).forget();
         }

@@ -36,7 +36,7 @@
 //! that whoever asks by name hears so, and nothing is recorded about it again. A live subject has
 //! the keys of 2²⁴ memories, which all follow from 32 bytes; what was erased one by one is cut out
 //! of that tree (`tree.rs`). An index, and with it a key, is used once: indexes are reserved in the
-//! file, [`limits::RESERVED`] at a time, before what is sealed under them is handed out.
+//! file, [`limits::RESERVED`] and more at a time, before what is sealed under them is handed out.
 //!
 //! # Erasing
 //! [`Keystore::erase`] writes what is left under a *new* master key: (1) the new keystore file is

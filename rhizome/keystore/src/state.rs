@@ -5,7 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::limits::{MEMORIES_MAX, RESERVED};
+use crate::limits::{MEMORIES_MAX, RESERVED, RESERVED_MAX};
 use crate::secret::Secret;
 use crate::tree::Cover;
 
@@ -42,8 +42,8 @@ pub(crate) struct Live {
     pub(crate) reserved: u32,
     /// The next index to be given out; not in the file: there it is `reserved`.
     pub(crate) next: u32,
-    /// Whether an index was given out since the file was read; not in the file.
-    pub(crate) is_used: bool,
+    /// Indexes that were given out since the file was read; not in the file.
+    pub(crate) given: u32,
     pub(crate) cover: Cover,
 }
 
@@ -59,13 +59,14 @@ impl Live {
 
     /// Reserves indexes; in force once it is in the file.
     pub(crate) fn reserve(&mut self) {
-        self.reserved = self.next.saturating_add(RESERVED).min(MEMORIES_MAX);
+        let count = self.given.clamp(RESERVED, RESERVED_MAX);
+        self.reserved = self.next.saturating_add(count).min(MEMORIES_MAX);
     }
 
     /// An index that was never given out; `None` until more are reserved.
     pub(crate) fn take(&mut self) -> Option<u32> {
         let index = self.is_ready().then_some(self.next)?;
-        (self.next, self.is_used) = (self.next + 1, true);
+        (self.next, self.given) = (self.next + 1, self.given.saturating_add(1));
         Some(index)
     }
 }
@@ -143,19 +144,19 @@ impl State {
             name: Zeroizing::new(name.to_owned()),
             reserved: 0,
             next: 0,
-            is_used: false,
+            given: 0,
             cover: Cover::whole(root),
         };
         live.reserve();
         self.push(Entry::Live(live))
     }
 
-    /// Reserves more for all who have used half of theirs, where the file is to be written anyhow:
+    /// Reserves more for all who have used much of theirs, where the file is to be written anyhow:
     /// so many subjects in turn do not cost a write each.
     pub(crate) fn reserve_for_all(&mut self) {
         for entry in &mut self.entries {
             if let Entry::Live(live) = entry
-                && live.is_used
+                && live.given > 0
                 && live.reserved.saturating_sub(live.next) <= RESERVED / 2
             {
                 live.reserve();

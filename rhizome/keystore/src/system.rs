@@ -129,13 +129,18 @@ impl System for Os {
 
 impl Held for File {
     fn destroy(&mut self) -> io::Result<()> {
-        let length = self.metadata()?.len();
-        self.seek(SeekFrom::Start(0))?;
-        io::copy(&mut io::repeat(0).take(length), self)?;
-        self.sync_all()?;
+        overwrite(self)?;
         self.set_len(0)?;
         self.sync_all()
     }
+}
+
+/// Zeros over all of a file, durably.
+fn overwrite(file: &mut File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(0))?;
+    io::copy(&mut io::repeat(0).take(length), file)?;
+    file.sync_all()
 }
 
 fn is_regular(path: &Path) -> io::Result<()> {
@@ -148,4 +153,37 @@ fn is_regular(path: &Path) -> io::Result<()> {
 /// An empty path is the current directory.
 fn named(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_overwritten_before_it_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for length in [0, 1, 211, 100_000] {
+            fs::write(&path, vec![7; length]).unwrap();
+            let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+            overwrite(&mut file).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), vec![0; length]);
+            // Held by a name that has gone, it is still this file.
+            let other = folder.path().join("other");
+            fs::write(&path, vec![7; length]).unwrap();
+            fs::hard_link(&path, &other).unwrap();
+            let mut held = Os.hold(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            held.destroy().unwrap();
+            assert_eq!(fs::read(&other).unwrap(), []);
+            fs::remove_file(&other).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_two_keys_are_drawn_alike() {
+        let drawn: Vec<_> = (0..100).map(|_| *Os.random().unwrap().bytes()).collect();
+        let distinct: std::collections::BTreeSet<_> = drawn.iter().collect();
+        assert_eq!(distinct.len(), 100);
+    }
 }

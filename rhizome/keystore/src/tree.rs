@@ -15,8 +15,9 @@
 //! 2. The nodes of a cover are in the order of their indexes, aligned, and do not overlap.
 
 use std::ops::Range;
+use std::sync::Mutex;
 
-use crate::limits::{DEPTH, MEMORIES_MAX};
+use crate::limits::{DEPTH, LANDING_HEIGHT, LANDINGS, MEMORIES_MAX};
 use crate::secret::Secret;
 
 /// What is hashed under a node's key to get the key of the node below it: index bit 0, and bit 1.
@@ -176,22 +177,37 @@ impl Path {
     }
 
     /// The key of an index of a subject with this cover; `None`: it is erased, or none.
-    pub(crate) fn key(&mut self, subject: u64, cover: &Cover, index: u32) -> Option<&Secret> {
-        let from = match self.shared(subject, index) {
-            Some(height) => height,
-            None => {
-                let node = cover.above(index)?;
-                // Nobody's while it is neither the old way nor the new one.
-                self.subject = 0;
-                self.keys.get_mut(usize::from(node.height))?.set(node.key.bytes());
-                self.top = node.height;
-                node.height
-            }
+    pub(crate) fn key(
+        &mut self,
+        landings: &Landings,
+        subject: u64,
+        cover: &Cover,
+        index: u32,
+    ) -> Option<&Secret> {
+        let shared = self.shared(subject, index);
+        let is_far = shared.is_none_or(|height| height > LANDING_HEIGHT);
+        // Nobody's while it is neither the old way nor the new one.
+        self.subject = 0;
+        let landing = self.keys.get_mut(usize::from(LANDING_HEIGHT))?;
+        let from = if is_far && landings.recall(subject, index, landing) {
+            // What lies above is of the old way.
+            self.top = LANDING_HEIGHT;
+            LANDING_HEIGHT
+        } else if let Some(height) = shared {
+            height
+        } else {
+            let node = cover.above(index)?;
+            self.keys.get_mut(usize::from(node.height))?.set(node.key.bytes());
+            self.top = node.height;
+            node.height
         };
         for height in (0..from).rev() {
             let (below, above) = self.keys.split_at_mut_checked(usize::from(height) + 1)?;
-            let is_high = index >> height & 1 == 1;
-            below.last_mut()?.set(&child(above.first()?, is_high));
+            let (key, is_high) = (below.last_mut()?, index >> height & 1 == 1);
+            key.set(&child(above.first()?, is_high));
+            if height == LANDING_HEIGHT {
+                landings.remember(subject, index, key);
+            }
         }
         (self.subject, self.index) = (subject, index);
         self.keys.first()
@@ -202,6 +218,58 @@ impl Path {
         let differing = index ^ self.index;
         let is_near = self.subject == subject && differing >> self.top == 0;
         is_near.then(|| (u32::BITS - differing.leading_zeros()) as u8)
+    }
+}
+
+/// Nodes half way down that were passed, of any subject, so that keys far from each other do not
+/// take the whole way.
+pub(crate) struct Landings(Vec<Mutex<Landing>>);
+
+/// A node of the height [`LANDING_HEIGHT`].
+struct Landing {
+    /// Whose; 0: nobody's.
+    subject: u64,
+    /// The indexes below it, without their lowest bits.
+    place: u32,
+    key: Secret,
+}
+
+impl Landings {
+    pub(crate) fn new() -> Landings {
+        let nobody = || Mutex::new(Landing { subject: 0, place: 0, key: Secret::new([0; 32]) });
+        Landings((0..LANDINGS).map(|_| nobody()).collect())
+    }
+
+    /// Forgets all keys. To be called whenever a cover has changed.
+    pub(crate) fn forget(&mut self) {
+        *self = Landings::new();
+    }
+
+    /// Puts the node above an index into `key`; whether it is known.
+    fn recall(&self, subject: u64, index: u32, key: &mut Secret) -> bool {
+        let (slot, place) = self.slot(subject, index);
+        // Whoever meets another reader takes the whole way rather than wait.
+        let Some(landing) = slot.and_then(|slot| slot.try_lock().ok()) else { return false };
+        let is_known = landing.subject == subject && landing.place == place;
+        if is_known {
+            key.set(landing.key.bytes());
+        }
+        is_known
+    }
+
+    fn remember(&self, subject: u64, index: u32, key: &Secret) {
+        let (slot, place) = self.slot(subject, index);
+        if let Some(mut landing) = slot.and_then(|slot| slot.try_lock().ok()) {
+            (landing.subject, landing.place) = (subject, place);
+            landing.key.set(key.bytes());
+        }
+    }
+
+    /// Neighbours in slots of their own, subjects far from each other.
+    fn slot(&self, subject: u64, index: u32) -> (Option<&Mutex<Landing>>, u32) {
+        let place = index >> LANDING_HEIGHT;
+        let number = subject.wrapping_mul(0x9e37_79b9).wrapping_add(place.into());
+        (self.0.get((number % LANDINGS as u64) as usize), place)
     }
 }
 

@@ -21,7 +21,7 @@ fn by_definition(index: u32) -> [u8; 32] {
 }
 
 fn key(cover: &Cover, index: u32) -> Option<[u8; 32]> {
-    Path::new().key(1, cover, index).map(|key| *key.bytes())
+    Path::new().key(&Landings::new(), 1, cover, index).map(|key| *key.bytes())
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn keys_are_those_of_the_definition() {
 #[test]
 fn a_path_serves_any_order_and_any_subject() {
     let (one, two) = (Cover::whole(root()), Cover::whole(Secret::new([8; 32])));
-    let mut path = Path::new();
+    let (mut path, mut landings) = (Path::new(), Landings::new());
     let mut index = 1u32;
     for turn in 0..2_000u32 {
         index = match turn % 4 {
@@ -49,12 +49,14 @@ fn a_path_serves_any_order_and_any_subject() {
             _ => index ^ 1 << (turn % 24),
         };
         let (subject, cover) = if turn % 7 < 4 { (1, &one) } else { (2, &two) };
-        let found = path.key(subject, cover, index).map(|key| *key.bytes());
+        let found = path.key(&landings, subject, cover, index).map(|key| *key.bytes());
         assert_eq!(found, key(cover, index), "{turn}");
     }
-    path.key(1, &one, 5).unwrap();
+    let nothing = Cover(Vec::new());
+    path.key(&landings, 1, &one, 5).unwrap();
     path.forget();
-    assert_eq!(path.key(1, &Cover(Vec::new()), 5).map(|key| *key.bytes()), None);
+    landings.forget();
+    assert!(path.key(&landings, 1, &nothing, 5).is_none());
 }
 
 #[test]
@@ -135,9 +137,9 @@ proptest! {
             cover = cover.without(&ranges);
             erased.extend(new);
             prop_assert!(Cover::of(cover.nodes().to_vec()).is_some());
-            let mut path = Path::new();
+            let (mut path, landings) = (Path::new(), Landings::new());
             for index in base..base + 440 {
-                let found = path.key(1, &cover, index).map(|key| *key.bytes());
+                let found = path.key(&landings, 1, &cover, index).map(|key| *key.bytes());
                 let expected = (!erased.contains(&index)).then(|| by_definition(index));
                 prop_assert_eq!(found, expected, "index {}", index);
             }
