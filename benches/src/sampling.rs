@@ -30,7 +30,8 @@ const WITH_VALUE: [&str; 14] = [
 ];
 
 /// The benches, each a file in `benches/`.
-const BENCHES: [&str; 15] = [
+const BENCHES: [&str; 16] = [
+    "engram",
     "free_running",
     "gate_check",
     "log_append",

@@ -172,7 +172,8 @@ impl From<TransplantError> for CliError {
             TransplantError::Node(error) => error.into(),
             TransplantError::Grant(_)
             | TransplantError::Denied(_)
-            | TransplantError::UnknownSigner { .. } => {
+            | TransplantError::UnknownSigner { .. }
+            | TransplantError::OtherSigner { .. } => {
                 CliError { code: Code::Refused, message: words(&error), hint: None }
             }
             TransplantError::Engram(_)

@@ -2,6 +2,7 @@
 //!
 //! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
 
+mod carried;
 mod checksum;
 mod comparison;
 mod differences;
@@ -20,6 +21,7 @@ mod selection;
 mod stretches;
 mod transplant;
 
+pub use carried::Carried;
 pub use comparison::{Contradiction, foretell};
 pub use differences::{Difference, Differences, Field, differences};
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
