@@ -30,7 +30,8 @@ const WITH_VALUE: [&str; 14] = [
 ];
 
 /// The benches, each a file in `benches/`.
-const BENCHES: [&str; 16] = [
+const BENCHES: [&str; 17] = [
+    "engram",
     "free_running",
     "gate_check",
     "keystore",

@@ -173,7 +173,8 @@ impl From<TransplantError> for CliError {
             TransplantError::Deed(DeedError::Journal(error)) => error.into(),
             TransplantError::Grant(_)
             | TransplantError::Deed(DeedError::Denied(_))
-            | TransplantError::UnknownSigner { .. } => {
+            | TransplantError::UnknownSigner { .. }
+            | TransplantError::OtherSigner { .. } => {
                 CliError { code: Code::Refused, message: words(&error), hint: None }
             }
             TransplantError::Engram(_)

@@ -68,13 +68,16 @@ impl Inputs {
     /// Reads a file of at most `most` bytes: the one at `path`, or in a node the one that the
     /// launcher opened there.
     pub(crate) fn read(&mut self, input: Input, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        read_open(self.file(input, path)?, most)
+    }
+
+    /// The same file, open: its place in the file is shared with whoever else has it open.
+    pub(crate) fn file(&mut self, input: Input, path: &Path) -> io::Result<&File> {
         if !self.open.contains_key(&input) && !self.are_given {
             self.open.insert(input, open_regular(path)?);
         }
-        match self.open.get(&input) {
-            Some(file) => read_open(file, most),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "it was not handed over")),
-        }
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "it was not handed over");
+        self.open.get(&input).ok_or_else(missing)
     }
 
     /// Makes a file in memory that the node will find as this input.

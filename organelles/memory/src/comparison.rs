@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use karyon_engram::Engram;
-use karyon_graph::{GraphError, Reader};
+use karyon_graph::Reader;
 use karyon_log::{LogError, segment_file};
 use karyon_runtime::{DataDirError, NodeError, datadir};
 use karyon_verify::{Trust, VerifyError, verify};
 
+use crate::carried::Carried;
 use crate::item::Item;
 use crate::open::open_unwritten;
-use crate::transplant::{Imported, TransplantError};
+use crate::transplant::{Imported, TransplantError, may_enter};
 
 /// What lies in a data directory in which nothing was recorded: what a guardian, a person who puts
 /// STOP there, and an import that was ended early leave.
@@ -37,13 +38,21 @@ pub(crate) struct Compared {
     pub(crate) conflicts: Vec<Contradiction>,
 }
 
-pub(crate) fn compare(reader: &Reader, engram: &Engram) -> Result<Compared, GraphError> {
-    let mut known = 0;
-    for (cid, _) in &engram.memories {
-        known += usize::from(reader.is_known(engram.manifest.origin.log, &cid.to_bytes())?);
+/// Reads the engram once more. Of its facts only those are held about which something is told here
+/// too.
+pub(crate) fn compare(reader: &Reader, carried: &Carried) -> Result<Compared, TransplantError> {
+    let mut stream = carried.read()?;
+    let log = carried.manifest.origin.log;
+    let (mut known, mut contested) = (0, Vec::new());
+    while let Some((cid, memory)) = stream.next_memory()? {
+        known += usize::from(reader.is_known(log, &cid.to_bytes())?);
+        if reader.is_told(&carried.manifest, &memory)? {
+            contested.push((cid, memory));
+        }
     }
+    let engram = Engram { manifest: stream.into_manifest(), memories: contested };
     let mut conflicts = Vec::new();
-    for conflict in reader.conflicts(engram)? {
+    for conflict in reader.conflicts(&engram)? {
         let told = engram.memories.binary_search_by_key(&conflict.memory, |(cid, _)| *cid);
         let Some((_, memory)) = told.ok().and_then(|at| engram.memories.get(at)) else { continue };
         let theirs = Item::told(memory, &engram.manifest.names);
@@ -64,9 +73,9 @@ pub(crate) fn compare(reader: &Reader, engram: &Engram) -> Result<Compared, Grap
 ///
 /// # Errors
 /// As those of [`import`](crate::import), but for those of a grant.
-pub fn foretell(data: &Path, keys: &Trust, engram: &Engram) -> Result<Imported, TransplantError> {
+pub fn foretell(data: &Path, keys: &Trust, carried: &Carried) -> Result<Imported, TransplantError> {
     let mut imported = Imported {
-        new: engram.memories.len(),
+        new: carried.memories,
         known: 0,
         conflicts: Vec::new(),
         written: false,
@@ -91,11 +100,10 @@ pub fn foretell(data: &Path, keys: &Trust, engram: &Engram) -> Result<Imported, 
             return Err(NodeError::NothingRecorded { data: data.into() }.into());
         }
         end if !end.sealed => return Err(NodeError::Unfinished { data: data.into() }.into()),
-        _ if report.log == engram.manifest.origin.log => return Err(TransplantError::OwnLog),
-        _ => {}
+        _ => may_enter(carried, &report)?,
     }
     let reader = open_unwritten(data, &mut |_| ())?.graph.read()?;
-    let compared = compare(&reader, engram)?;
+    let compared = compare(&reader, carried)?;
     imported.new -= compared.known;
     imported.known = compared.known;
     imported.conflicts = compared.conflicts;

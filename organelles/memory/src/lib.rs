@@ -2,6 +2,7 @@
 //!
 //! The graph answers what (`karyon-graph`), the log answers why; this crate brings them together.
 
+mod carried;
 mod checksum;
 mod comparison;
 mod deed;
@@ -22,6 +23,7 @@ mod selection;
 mod stretches;
 mod transplant;
 
+pub use carried::Carried;
 pub use comparison::{Contradiction, foretell};
 pub use deed::DeedError;
 pub use differences::{Difference, Differences, Field, differences};

@@ -43,9 +43,12 @@ impl Selection<'_> {
         [self.agents, self.writers, self.around].into_iter().flatten().copied().collect()
     }
 
-    /// Every version that is chosen.
-    pub(crate) fn memories(&self, reader: &Reader) -> Result<Vec<Memory>, TransplantError> {
-        let mut memories = Vec::new();
+    /// Tells every version that is chosen.
+    pub(crate) fn each(
+        &self,
+        reader: &Reader,
+        mut tell: impl FnMut(Memory) -> Result<(), TransplantError>,
+    ) -> Result<(), TransplantError> {
         for (entity, writers) in self.chosen(reader)? {
             let spoken = reader.entity(&entity)?;
             for version in self.versions(reader, &entity)? {
@@ -54,13 +57,13 @@ impl Selection<'_> {
                     continue;
                 }
                 let (valid, content) = (version.valid, version.content);
-                memories.push(Memory {
+                tell(Memory {
                     write: Write { entity: spoken.clone(), valid, content },
                     recorded: version.recorded,
-                });
+                })?;
             }
         }
-        Ok(memories)
+        Ok(())
     }
 
     fn versions(&self, reader: &Reader, entity: &EntityId) -> Result<Vec<Version>, GraphError> {

@@ -4,19 +4,25 @@
 //! record stands in the log before the memory shows it. What is imported stays foreign.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as IoWrite;
+use std::path::Path;
 use std::sync::Arc;
 
-use karyon_engram::{Engram, EngramError, Manifest, Opened, Origin, Principal};
+use karyon_engram::{EngramError, Manifest, Origin, Principal, Sealer};
 use karyon_gate::Rights;
 use karyon_graph::{Cut, GraphError, Reader};
 use karyon_identity::{PublicKey, SecretKey};
-use karyon_log::{Control, ImportRecord, Output, Record};
-use karyon_memory_ops::{Entity, Memory, Vertex, Write};
+use karyon_log::{Control, ImportRecord, InputFile, Output, Record};
+use karyon_memory_ops::{
+    Content, Entity, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
+};
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
-use karyon_types::{Hash, Position, Tick, hash};
+use karyon_types::{Hash, LogId, Position, Tick, hash};
 use karyon_verify::Report;
 
+use crate::carried::Carried;
 use crate::comparison::{Contradiction, compare};
 use crate::deed::{DeedError, deed};
 use crate::item::spoken_of;
@@ -62,6 +68,19 @@ pub enum TransplantError {
         /// The key.
         signer: PublicKey,
     },
+    /// Somebody speaks for a log that is not theirs.
+    #[error(
+        "refused: the engram says that it comes from log {log}, which the node {writer} signs, but \
+         it is signed by {signer}; get it from that node"
+    )]
+    OtherSigner {
+        /// The log.
+        log: LogId,
+        /// Who signs that log, by the engram or by an earlier import.
+        writer: PublicKey,
+        /// Who signed the engram.
+        signer: PublicKey,
+    },
     /// The log that is to be exported from was written by another node.
     #[error("the log was written by the node {writer}, and this is {here}; export it there")]
     OtherNode {
@@ -94,8 +113,10 @@ pub enum TransplantError {
 /// Takes out what is chosen, with every version that begins no later than the moment, or the one
 /// alone that holds then.
 ///
-/// `report` is of the log, verified a moment ago, and `journal` reads it: each memory is compared
-/// with its record before it is signed. Gives the file, and how many memories it holds.
+/// `report` is of the log, verified a moment ago, and `journal` reads it: what is signed is read
+/// from the log, and must be what the memory says. No memory is held: they wait in `spool`, an
+/// empty file, and the engram is written to `out`. Gives how long it is, and how many memories it
+/// holds.
 ///
 /// # Errors
 /// See [`TransplantError`].
@@ -105,24 +126,35 @@ pub fn export(
     journal: &mut Journal,
     selection: &Selection<'_>,
     key: &SecretKey,
-) -> Result<(Vec<u8>, usize), TransplantError> {
+    (spool, out): (File, &mut impl IoWrite),
+) -> Result<(u64, usize), TransplantError> {
     if report.node_key != key.public_key() {
         return Err(TransplantError::OtherNode { writer: report.node_key, here: key.public_key() });
     }
-    let mut memories = selection.memories(reader)?;
-    if memories.is_empty() {
+    let mut chosen = Vec::new();
+    selection.each(reader, |memory| {
+        let Recorded { position, output, .. } = memory.recorded;
+        chosen.push((position, output, digest(&memory)));
+        Ok(())
+    })?;
+    if chosen.is_empty() {
         return Err(TransplantError::Nothing);
     }
     // In the order of the log, so that each block is read once.
-    memories.sort_by_key(|memory| (memory.recorded.position, memory.recorded.output));
-    for memory in &memories {
-        if !is_recorded(journal, memory)? {
-            return Err(TransplantError::NotInLog { position: memory.recorded.position });
+    chosen.sort_unstable();
+    let kinds = journal.genesis()?.map_or(Vec::new(), |genesis| genesis.kinds);
+    let mut sealer = Sealer::new(spool);
+    for (position, output, expected) in chosen {
+        match recorded(journal, &kinds, position, output)? {
+            Some(memory) if digest(&memory) == expected => sealer.add(&memory)?,
+            Some(_) | None => return Err(TransplantError::NotInLog { position }),
         }
     }
-    let names = Engram::mentioned(&memories)
-        .into_iter()
-        .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
+    let memories = sealer.count()?;
+    let names = sealer
+        .mentioned()
+        .iter()
+        .map(|agent| Ok((*agent, spoken_of(reader, None, &Vertex::Agent(*agent))?)))
         .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
     let agents = selection
         .named()
@@ -156,34 +188,58 @@ pub fn export(
         agents,
         names,
     };
-    let bytes = Engram::seal(&manifest, &memories, key)?;
-    Ok((bytes, memories.len()))
+    Ok((sealer.seal(&manifest, key, out)?, memories))
 }
 
-/// Whether the log says what the memory says.
-fn is_recorded(journal: &mut Journal, memory: &Memory) -> Result<bool, JournalError> {
-    let recorded = &memory.recorded;
-    let Some(found) = journal.record(recorded.position)? else { return Ok(false) };
-    if found.tick.unwrap_or(Tick(0)) != recorded.tick {
-        return Ok(false);
+/// What a memory says and where it was recorded, in few bytes.
+fn digest(memory: &Memory) -> Hash {
+    let Memory { write, recorded } = memory;
+    let mut bytes = Vec::new();
+    // What is out of bounds has no encoding, and is refused when it is to be sealed.
+    if write.encode(&mut bytes).is_err() {
+        bytes.clear();
     }
-    Ok(match (found.record(), recorded.output) {
+    let Recorded { position, tick, agent, step, output, lease } = recorded;
+    for number in [position.0, tick.0, agent.0, *step, lease.0] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes.extend_from_slice(&output.map_or(0, |output| u32::from(output) + 1).to_le_bytes());
+    hash(&bytes)
+}
+
+/// The memory that the log holds at a place; `kinds` are those of its genesis.
+fn recorded(
+    journal: &mut Journal,
+    kinds: &[(String, u32)],
+    position: Position,
+    output: Option<u16>,
+) -> Result<Option<Memory>, JournalError> {
+    let Some(found) = journal.record(position)? else { return Ok(None) };
+    let tick = found.tick.unwrap_or(Tick(0));
+    let (write, agent, step, lease) = match (found.record(), output) {
         (Some(Record::Step { agent, step, outputs, .. }), Some(index)) => {
-            let same = |output: &Output<'_>| match output {
-                Output::Remembered { lease, write } => {
-                    *lease == recorded.lease && Write::decode(write).as_ref() == Some(&memory.write)
+            match outputs.get(usize::from(index)) {
+                Some(Output::Remembered { lease, write }) => {
+                    let Some(write) = Write::decode(write) else { return Ok(None) };
+                    (write, agent, step, *lease)
                 }
-                _ => false,
+                _ => return Ok(None),
+            }
+        }
+        (Some(Record::Spawn { agent, kind, lease, .. }), None) => {
+            let Some((kind, _)) = kinds.get(kind as usize) else { return Ok(None) };
+            let labels = [kind.clone()].into();
+            let write = Write {
+                entity: Entity::Vertex(Vertex::Agent(agent)),
+                valid: Valid::since(Time::MIN),
+                content: Content::Present { labels, properties: Properties::new() },
             };
-            (agent, step) == (recorded.agent, recorded.step)
-                && outputs.get(usize::from(index)).is_some_and(same)
+            (write, agent, 0, lease)
         }
-        (Some(Record::Spawn { agent, lease, .. }), None) => {
-            memory.write.entity == Entity::Vertex(Vertex::Agent(agent))
-                && (agent, lease) == (recorded.agent, recorded.lease)
-        }
-        _ => false,
-    })
+        _ => return Ok(None),
+    };
+    let recorded = Recorded { position, tick, agent, step, output, lease };
+    Ok(Some(Memory { write, recorded }))
 }
 
 /// How the signer of an engram came to be trusted.
@@ -205,33 +261,59 @@ impl Trusted {
     }
 }
 
-/// Whether the signer is one of those who are trusted.
+/// Whether the signer is one of those who are trusted, and speaks for a log of their own.
 ///
 /// # Errors
-/// [`TransplantError::UnknownSigner`].
+/// [`TransplantError::UnknownSigner`], [`TransplantError::OtherSigner`].
 pub fn trust(
-    signer: PublicKey,
+    engram: &Carried,
     node: Option<PublicKey>,
     named: Option<PublicKey>,
 ) -> Result<Trusted, TransplantError> {
-    match () {
-        () if named == Some(signer) => Ok(Trusted::Named),
-        () if node == Some(signer) => Ok(Trusted::ThisNode),
-        () => Err(TransplantError::UnknownSigner { signer }),
+    let signer = engram.signer;
+    let trusted = match () {
+        () if named == Some(signer) => Trusted::Named,
+        () if node == Some(signer) => Trusted::ThisNode,
+        () => return Err(TransplantError::UnknownSigner { signer }),
+    };
+    let origin = &engram.manifest.origin;
+    match origin.node_key == signer {
+        true => Ok(trusted),
+        false => {
+            let (log, writer) = (origin.log, origin.node_key);
+            Err(TransplantError::OtherSigner { log, writer, signer })
+        }
     }
 }
 
-/// What the principal signs for an import.
-pub fn import_digest(engram: &[u8]) -> Hash {
-    karyon_types::Hasher::for_domain("karyon engram import v1").field(&hash(engram).0).finish()
+/// Whether an engram may come into a log that holds these records: not into its own, and a log
+/// from which something came before is spoken for by the node that signed it then.
+pub(crate) fn may_enter(engram: &Carried, report: &Report) -> Result<(), TransplantError> {
+    let (log, signer) = (engram.manifest.origin.log, engram.signer);
+    if report.log == log {
+        return Err(TransplantError::OwnLog);
+    }
+    let earlier = report.controls.iter().find_map(|control| match control {
+        Control::Import(import) if import.origin == log.0 && import.signer != signer.0 => {
+            Some(PublicKey(import.signer))
+        }
+        _ => None,
+    });
+    match earlier {
+        Some(writer) => Err(TransplantError::OtherSigner { log, writer, signer }),
+        None => Ok(()),
+    }
+}
+
+/// What the principal signs for an import of a file with this hash.
+pub fn import_digest(engram: &Hash) -> Hash {
+    karyon_types::Hasher::for_domain("karyon engram import v1").field(&engram.0).finish()
 }
 
 /// An engram that is about to be brought in.
 pub struct Import<'a> {
     /// The file.
-    pub bytes: &'a [u8],
-    /// What it holds.
-    pub opened: &'a Opened,
+    pub engram: &'a Carried,
     /// Why its signer is trusted.
     pub trusted: Trusted,
     /// Who answers.
@@ -268,21 +350,19 @@ pub fn import(
     key: Arc<SecretKey>,
     import: &Import<'_>,
 ) -> Result<Imported, TransplantError> {
-    let digest = import_digest(import.bytes);
+    let digest = import_digest(&import.engram.hash);
     import.authority.permits(key.public_key(), digest, RESOURCE, Rights::IMPORT)?;
     let annex = Annex::begin(dir, key, import.known)?;
-    let engram = &import.opened.engram;
+    let engram = import.engram;
     let mut imported = Imported {
-        new: engram.memories.len(),
+        new: engram.memories,
         known: 0,
         conflicts: Vec::new(),
         written: true,
         memory_error: None,
     };
     if let Some(report) = annex.report() {
-        if report.log == engram.manifest.origin.log {
-            return Err(TransplantError::OwnLog);
-        }
+        may_enter(engram, report)?;
         let reader = crate::open(annex.dir().path(), &mut |_| ())?.graph.read()?;
         let compared = compare(&reader, engram)?;
         imported.new -= compared.known;
@@ -294,13 +374,11 @@ pub fn import(
         }
     }
     let records = deed(&annex, import.authority, import.karyon, Rights::IMPORT, |lease| {
-        let name = format!("{}.engram", hash(import.bytes));
-        let file = annex.keep(&name, import.bytes)?;
         Ok::<_, TransplantError>(Control::Import(ImportRecord {
-            file,
-            root: import.opened.root.to_bytes().to_vec(),
-            origin: import.opened.engram.manifest.origin.log.0,
-            signer: import.opened.signer.0,
+            file: keep(&annex.dir().inputs(), import.engram)?,
+            root: import.engram.root.to_bytes().to_vec(),
+            origin: import.engram.manifest.origin.log.0,
+            signer: import.engram.signer.0,
             trusted_by: import.trusted.word().into(),
             lease: lease.0,
             at_unix_ms: wall_ms(),
@@ -309,4 +387,19 @@ pub fn import(
     let (dir, _) = annex.seal(import.karyon, &records)?;
     imported.memory_error = crate::open(dir.path(), &mut |_| ()).err();
     Ok(imported)
+}
+
+/// Keeps a copy of the engram, durably, under the hash of its file; what the record says of it.
+fn keep(inputs: &Path, engram: &Carried) -> Result<InputFile, NodeError> {
+    let name = format!("{}.engram", engram.hash);
+    let (path, part) = (inputs.join(&name), inputs.join(format!("{name}.part")));
+    let written = engram.bytes().and_then(|mut bytes| {
+        let mut file = File::create(&part)?;
+        std::io::copy(&mut bytes, &mut file)?;
+        file.sync_all()?;
+        std::fs::rename(&part, &path)?;
+        File::open(inputs)?.sync_all()
+    });
+    written.map_err(|source| NodeError::Io { path, source })?;
+    Ok(InputFile { name, size: engram.bytes, hash: engram.hash.0 })
 }

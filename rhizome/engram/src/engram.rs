@@ -1,18 +1,19 @@
 //! Making an engram, and opening one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::io::Cursor;
 
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_memory_ops::Memory;
 use karyon_types::AgentId;
 
-use crate::car::{Reader, put_block, put_header};
-use crate::cid::{Cid, Codec};
-use crate::envelope;
+use crate::cid::Cid;
 use crate::error::EngramError;
-use crate::limits::{BLOCK_BYTES_MAX, ENVELOPE_BYTES_MAX, FILE_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES_MAX, FILE_BYTES_MAX};
 use crate::manifest::Manifest;
 use crate::memory::{self, Unwritable};
+use crate::sealer::Sealer;
+use crate::stream::Stream;
 
 /// A piece of memory that travels.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,27 +47,12 @@ impl Engram {
         memories: &[Memory],
         key: &SecretKey,
     ) -> Result<Vec<u8>, EngramError> {
-        let mut blocks = BTreeMap::new();
+        let mut sealer = Sealer::new(Cursor::new(Vec::new()));
         for memory in memories {
-            let block = block_of(memory)?;
-            check_position(manifest, memory)?;
-            blocks.insert(Cid::of(Codec::DagCbor, &block), block);
+            sealer.add(memory)?;
         }
-        manifest.check(blocks.len())?;
-        manifest.check_names(&Engram::mentioned(memories))?;
-        let payload = manifest.encode(&blocks.keys().copied().collect::<Vec<_>>())?;
-        let envelope = envelope::seal(&payload, key)?;
-        if envelope.len() > ENVELOPE_BYTES_MAX {
-            return Err(EngramError::Envelope { what: "is too long; export less at once" });
-        }
-        let root = Cid::of(Codec::Raw, &envelope);
         let mut file = Vec::new();
-        put_header(&mut file, &root)?;
-        put_block(&mut file, &root, &envelope);
-        blocks.iter().for_each(|(cid, block)| put_block(&mut file, cid, block));
-        if file.len() > FILE_BYTES_MAX {
-            return Err(EngramError::FileTooLong { bytes: file.len() });
-        }
+        sealer.seal(manifest, key, &mut file)?;
         Ok(file)
     }
 
@@ -80,24 +66,13 @@ impl Engram {
         if bytes.len() > FILE_BYTES_MAX {
             return Err(EngramError::FileTooLong { bytes: bytes.len() });
         }
-        let (mut reader, root) = Reader::open(bytes)?;
-        if root.codec() != Codec::Raw {
-            return Err(EngramError::Header { what: "names a root that is no envelope" });
+        let mut stream = Stream::open(bytes)?;
+        let mut memories = Vec::new();
+        while let Some(told) = stream.next_memory()? {
+            memories.push(told);
         }
-        let envelope = reader.block(&root, ENVELOPE_BYTES_MAX)?;
-        let (payload, signer) = envelope::open(envelope)?;
-        let (manifest, cids) = Manifest::decode(&payload)?;
-        let mut memories = Vec::with_capacity(cids.len());
-        for cid in &cids {
-            let block = reader.block(cid, BLOCK_BYTES_MAX)?;
-            let memory =
-                memory::decode(block).map_err(|what| EngramError::Memory { cid: *cid, what })?;
-            check_position(&manifest, &memory)?;
-            memories.push((*cid, memory));
-        }
-        reader.finish()?;
-        manifest.check_names(&Engram::mentioned(memories.iter().map(|(_, memory)| memory)))?;
-        Ok(Opened { engram: Engram { manifest, memories }, signer, root })
+        let (signer, root) = (stream.signer(), stream.root());
+        Ok(Opened { engram: Engram { manifest: stream.into_manifest(), memories }, signer, root })
     }
 
     /// The agents that the memories mention, their writers included: those whose names the
@@ -109,7 +84,7 @@ impl Engram {
     }
 }
 
-fn block_of(memory: &Memory) -> Result<Vec<u8>, EngramError> {
+pub(crate) fn block_of(memory: &Memory) -> Result<Vec<u8>, EngramError> {
     let position = memory.recorded.position.0;
     let block = memory::encode(memory).map_err(|error| match error {
         Unwritable::Bounds(source) => EngramError::Write { position, source },
@@ -125,8 +100,8 @@ fn block_of(memory: &Memory) -> Result<Vec<u8>, EngramError> {
 }
 
 /// What was recorded lies in the part of the log that the manifest pins.
-fn check_position(manifest: &Manifest, memory: &Memory) -> Result<(), EngramError> {
-    let (position, records) = (memory.recorded.position.0, manifest.origin.records);
+pub(crate) fn check_position(manifest: &Manifest, position: u64) -> Result<(), EngramError> {
+    let records = manifest.origin.records;
     if position >= records {
         return Err(EngramError::Position { position, records });
     }

@@ -7,48 +7,57 @@
 
 use data_encoding::BASE64;
 use karyon_identity::{PublicKey, SecretKey, Signature};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::EngramError;
 
 /// What the payload is.
 pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.karyon.engram.manifest.v1+dag-cbor";
 
-#[derive(Serialize, Deserialize)]
+/// As it is read: what it holds stays where it stands, since the payload is as long as the list of
+/// the memories.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Envelope {
-    payload: String,
-    payload_type: String,
-    signatures: Vec<Signed>,
+struct Envelope<'a> {
+    payload: &'a str,
+    payload_type: &'a str,
+    #[serde(borrow)]
+    signatures: Vec<Signed<'a>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Signed {
-    keyid: String,
-    sig: String,
+struct Signed<'a> {
+    keyid: &'a str,
+    sig: &'a str,
 }
 
 /// Signs a payload.
-pub(crate) fn seal(payload: &[u8], key: &SecretKey) -> Result<Vec<u8>, EngramError> {
+pub(crate) fn seal(payload: &[u8], key: &SecretKey) -> Vec<u8> {
     let signature = key.sign(&pre_authentication_encoding(payload));
     encode(payload, &key.public_key(), &signature)
 }
 
-fn encode(payload: &[u8], key: &PublicKey, signature: &Signature) -> Result<Vec<u8>, EngramError> {
-    let envelope = Envelope {
-        payload: BASE64.encode(payload),
-        payload_type: PAYLOAD_TYPE.into(),
-        signatures: vec![Signed { keyid: key.to_string(), sig: BASE64.encode(&signature.0) }],
-    };
-    serde_json::to_vec(&envelope).map_err(|_| EngramError::Envelope { what: "cannot be written" })
+/// Written piece by piece into the room that it needs; nothing in it has to be escaped.
+fn encode(payload: &[u8], key: &PublicKey, signature: &Signature) -> Vec<u8> {
+    let (keyid, sig) = (key.to_string(), BASE64.encode(&signature.0));
+    let before = r#"{"payload":""#;
+    let behind = format!(
+        r#"","payloadType":"{PAYLOAD_TYPE}","signatures":[{{"keyid":"{keyid}","sig":"{sig}"}}]}}"#
+    );
+    let length = before.len() + BASE64.encode_len(payload.len()) + behind.len();
+    let mut out = String::with_capacity(length);
+    out.push_str(before);
+    BASE64.encode_append(payload, &mut out);
+    out.push_str(&behind);
+    out.into_bytes()
 }
 
 /// The payload, and the key that signed it. Whether that key means anything is the caller's
 /// question.
 pub(crate) fn open(bytes: &[u8]) -> Result<(Vec<u8>, PublicKey), EngramError> {
     let bad = |what| EngramError::Envelope { what };
-    let envelope: Envelope =
+    let envelope: Envelope<'_> =
         serde_json::from_slice(bytes).map_err(|_| bad("is not a DSSE envelope"))?;
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(bad("holds something else than an engram's manifest"));
@@ -56,12 +65,12 @@ pub(crate) fn open(bytes: &[u8]) -> Result<(Vec<u8>, PublicKey), EngramError> {
     let [signed] = &envelope.signatures[..] else {
         return Err(bad("does not have one signature"));
     };
-    let key = PublicKey::from_hex(&signed.keyid).ok_or(bad("names no key"))?;
+    let key = PublicKey::from_hex(signed.keyid).ok_or(bad("names no key"))?;
     let payload = BASE64.decode(envelope.payload.as_bytes());
     let payload = payload.map_err(|_| bad("has a payload that is not base64"))?;
     let signature = BASE64.decode(signed.sig.as_bytes()).ok().and_then(|sig| sig.try_into().ok());
     let signature = Signature(signature.ok_or(bad("has no ed25519 signature"))?);
-    if encode(&payload, &key, &signature)? != bytes {
+    if encode(&payload, &key, &signature) != bytes {
         return Err(bad("is not in its one form"));
     }
     if !key.verify(&pre_authentication_encoding(&payload), &signature) {

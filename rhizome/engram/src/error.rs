@@ -24,6 +24,14 @@ pub enum EngramError {
         /// How many.
         memories: usize,
     },
+    /// The file system refused.
+    #[error("the engram cannot be read or written at byte {offset}: {kind}")]
+    Unreadable {
+        /// Where.
+        offset: usize,
+        /// Why.
+        kind: std::io::ErrorKind,
+    },
     /// The file does not consist of blocks as a CAR file does.
     #[error("the file is no whole engram: at byte {offset} {what}; get it again")]
     Framing {

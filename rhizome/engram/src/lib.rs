@@ -9,7 +9,8 @@
 //! the signer is known, and what becomes of the memories, is the caller's business.
 //!
 //! # Invariants
-//! 1. Nothing of a file is handed out before all of it was checked.
+//! 1. [`Engram::open`] hands out nothing of a file before all of it was checked. A [`Stream`] hands
+//!    out each memory when it was checked, and says behind the last whether all is right.
 //! 2. The same manifest, memories and key give the same bytes, and what opens is what would be
 //!    made again: there is one form.
 //! 3. What is beyond a bound in [`limits`] is neither made nor opened.
@@ -22,8 +23,12 @@ mod error;
 pub mod limits;
 mod manifest;
 mod memory;
+mod sealer;
+mod stream;
 
 pub use cid::Cid;
 pub use engram::{Engram, Opened};
 pub use error::EngramError;
 pub use manifest::{Manifest, Origin, Principal};
+pub use sealer::Sealer;
+pub use stream::Stream;

@@ -1,9 +1,13 @@
 //! Bounds of an engram, each with its unit and its reason.
 
-/// The longest file, bytes: it is held in memory as a whole while it is checked.
-pub const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// The longest file, bytes: a million memories of a kilobyte. It is read block by block, so that
+/// this bounds the disk and the time that a stranger's file may take, half a minute or so, and not
+/// memory.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
-/// The most memories in one file: with them the envelope takes a fifth of the file.
+/// The most memories in one file. The list of them is held in memory, 36 bytes each, and while the
+/// envelope is checked some 200 beside: what is in memory at once for a million is a third of a
+/// gigabyte.
 pub const MEMORIES_MAX: usize = 1_000_000;
 
 /// The longest block of a memory, bytes. A write has at most 64 KiB, and no value takes more than

@@ -1,12 +1,16 @@
 //! The manifest: where the memories come from, who answers for that, and which they are.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use ipld_core::cid::Cid as Link;
 use karyon_identity::{PublicKey, is_principal_name};
 use karyon_memory_ops::{Time, is_name};
 use karyon_types::{AgentId, LogId};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::ser::{self, SerializeSeq as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::ByteArray;
 
 use crate::cid::{Cid, Codec};
@@ -61,7 +65,7 @@ pub struct Manifest {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireManifest {
+struct WireManifest<'a> {
     version: u64,
     origin: WireOrigin,
     principal: WirePrincipal,
@@ -70,7 +74,47 @@ struct WireManifest {
     at: Option<WireTime>,
     agents: Vec<(u64, String)>,
     names: Vec<(u64, String)>,
-    memories: Vec<Link>,
+    memories: Links<'a>,
+}
+
+/// The list of the memories: 36 bytes each, as read and as written.
+struct Links<'a>(Cow<'a, [Cid]>);
+
+impl Serialize for Links<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for cid in self.0.iter() {
+            let link = Link::try_from(&cid.to_bytes()[..]).map_err(ser::Error::custom)?;
+            list.serialize_element(&link)?;
+        }
+        list.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Links<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor;
+
+        impl<'de> Visitor<'de> for ListVisitor {
+            type Value = Vec<Cid>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of links to memories")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Cid>, A::Error> {
+                let mut cids = Vec::new();
+                while let Some(link) = list.next_element::<Link>()? {
+                    let cid = Cid::from_bytes(&link.to_bytes());
+                    let cid = cid.filter(|cid| cid.codec() == Codec::DagCbor);
+                    cids.push(cid.ok_or(de::Error::custom("a link to no memory"))?);
+                }
+                Ok(cids)
+            }
+        }
+
+        Ok(Links(Cow::Owned(deserializer.deserialize_seq(ListVisitor)?)))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,8 +144,6 @@ impl Manifest {
     /// The payload: the manifest with the list of its memories, which is in order.
     pub(crate) fn encode(&self, memories: &[Cid]) -> Result<Vec<u8>, EngramError> {
         let bad = |what| EngramError::Manifest { what };
-        let link = |cid: &Cid| Link::try_from(&cid.to_bytes()[..]);
-        let links = memories.iter().map(link).collect::<Result<_, _>>();
         let pairs = |map: &BTreeMap<AgentId, String>| {
             map.iter().map(|(agent, name)| (agent.0, name.clone())).collect()
         };
@@ -123,7 +165,7 @@ impl Manifest {
             at: self.at.map(time_to_wire),
             agents: pairs(&self.agents),
             names: pairs(&self.names),
-            memories: links.map_err(|_| bad("cannot be written"))?,
+            memories: Links(Cow::Borrowed(memories)),
         };
         serde_ipld_dagcbor::to_vec(&wire).map_err(|_| bad("cannot be written"))
     }
@@ -131,18 +173,14 @@ impl Manifest {
     /// Reads a payload that [`encode`](Manifest::encode) wrote, and nothing else.
     pub(crate) fn decode(payload: &[u8]) -> Result<(Manifest, Vec<Cid>), EngramError> {
         let bad = |what| EngramError::Manifest { what };
-        let wire: WireManifest = match serde_ipld_dagcbor::from_slice(payload) {
+        let wire: WireManifest<'_> = match serde_ipld_dagcbor::from_slice(payload) {
             Ok(wire) => wire,
             Err(_) => return Err(other_version(payload)),
         };
         if wire.version != VERSION {
             return Err(EngramError::Version { found: wire.version });
         }
-        let memories = wire.memories.iter().map(|link| {
-            Cid::from_bytes(&link.to_bytes()).filter(|cid| cid.codec() == Codec::DagCbor)
-        });
-        let memories: Option<Vec<Cid>> = memories.collect();
-        let memories = memories.ok_or(bad("names a block that is no memory"))?;
+        let memories = wire.memories.0.into_owned();
         if !memories.is_sorted_by(|a, b| a < b) {
             return Err(bad("does not list its memories once each and in order"));
         }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use karyon_engram::{Cid, Engram};
+use karyon_engram::{Cid, Engram, Manifest};
 use karyon_memory_ops::{Content, Entity, Memory, Valid, Vertex};
 use karyon_types::{AgentId, LogId};
 
 use crate::GraphError;
+use crate::keys::EntityKey;
 use crate::model::{EntityId, Version, VertexInfo, View};
 use crate::reader::Reader;
 use crate::timeline::in_force;
@@ -79,6 +80,25 @@ impl Reader {
             }
         }
         Ok(conflicts)
+    }
+
+    /// Whether a memory of an engram is a fact about which something is told here too, by this
+    /// log or by another than the engram's: the others are in no conflict.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn is_told(&self, manifest: &Manifest, memory: &Memory) -> Result<bool, GraphError> {
+        let Entity::Fact { subject, predicate } = &memory.write.entity else { return Ok(false) };
+        let Some(name) = name_of(subject, &manifest.names) else { return Ok(false) };
+        let Some(predicate) = self.name(predicate)? else { return Ok(false) };
+        for info in self.vertices_named(name)? {
+            let fact = EntityKey::fact(info.id, predicate);
+            if self.is_other(&info, manifest.origin.log) && self.first_entity(&fact)? == Some(fact)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a vertex belongs to another log than this one.

@@ -5,18 +5,23 @@
 //! import's, and decides from which record on it counts.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _};
 use std::path::Path;
 
-use karyon_engram::{Cid, Engram, Opened};
-use karyon_log::{ImportRecord, read_regular};
+use karyon_engram::{Cid, Stream};
+use karyon_log::{ImportRecord, open_regular};
 use karyon_memory_ops::{Memory, Parts, Vertex, VertexRef};
-use karyon_types::{LogId, Position, hash};
+use karyon_types::{Hasher, LogId, Position};
 
 use crate::error::{GraphError, ImportError};
 use crate::keys::{identity, imported_memory};
 use crate::meta::Imported;
 use crate::project::Batch;
 use crate::reader::Reader;
+
+/// Bytes of a copy that are read at once: few calls, little room.
+const PART_BYTES: usize = 256 * 1024;
 
 impl Batch<'_, '_> {
     /// Adds the memories of an engram that are not here yet.
@@ -26,25 +31,27 @@ impl Batch<'_, '_> {
         record: &ImportRecord,
     ) -> Result<(), GraphError> {
         let path = self.inputs.join(&record.file.name);
-        let opened = open_copy(&path, record).map_err(|source| GraphError::Import {
-            position,
-            path: path.clone(),
-            source,
-        })?;
-        let Engram { manifest, memories } = opened.engram;
-        let log = manifest.origin.log;
+        let failed = |source| GraphError::Import { position, path: path.clone(), source };
+        let copy = open_copy(&path, record).map_err(failed)?;
+        // To its end and keeping nothing, then again: should anything be wrong with it, nobody
+        // has to undo what was merged. The root pins every byte of both.
+        let mut checked = stream(&copy, record).map_err(failed)?;
+        checked.check().map_err(|error| failed(error.into()))?;
+        drop(checked);
+        let mut told = stream(&copy, record).map_err(failed)?;
+        let log = told.manifest().origin.log;
         let origin = [log.0.as_slice(), &record.root].concat();
         self.tables.imports.insert(position.0, &*origin)?;
-        for (agent, name) in &manifest.names {
+        for (agent, name) in &told.manifest().names {
             let vertex = Vertex::Agent(*agent);
             let id = self.vertex(Some(log), VertexRef::from(&vertex))?;
             self.set_name(id, &identity(Some(log), &vertex), name)?;
             self.make_room()?;
         }
-        for (cid, memory) in &memories {
+        while let Some((cid, memory)) = told.next_memory().map_err(|error| failed(error.into()))? {
             let known = imported_memory(log, &cid.to_bytes());
             if self.tables.cids.insert(&*known, ())?.is_none() {
-                self.memory((log, cid), position, memory)?;
+                self.memory((log, &cid), position, &memory)?;
                 self.make_room()?;
             }
         }
@@ -69,23 +76,38 @@ impl Batch<'_, '_> {
     }
 }
 
-/// Opens the copy of an imported engram: it must be what the record says.
-fn open_copy(path: &Path, record: &ImportRecord) -> Result<Opened, ImportError> {
+/// Opens the copy of an imported engram: it must be the file that the record names.
+fn open_copy(path: &Path, record: &ImportRecord) -> Result<File, ImportError> {
     let name = &record.file.name;
     // A name that leads out of the folder is none.
     if Path::new(name).file_name() != Some(OsStr::new(name)) {
         return Err(ImportError::Name);
     }
-    let bytes = read_regular(path, karyon_engram::limits::FILE_BYTES_MAX as u64)?;
-    if bytes.len() as u64 != record.file.size || hash(&bytes).0 != record.file.hash {
+    let mut file = open_regular(path)?;
+    let mut hasher = Hasher::default();
+    let mut part = vec![0; PART_BYTES];
+    loop {
+        let read = file.read(&mut part)?;
+        let Some(read) = part.get(..read).filter(|read| !read.is_empty()) else { break };
+        hasher.update(read);
+    }
+    if file.metadata()?.len() != record.file.size || hasher.finish().0 != record.file.hash {
         return Err(ImportError::Changed);
     }
-    let opened = Engram::open(&bytes)?;
-    let origin = opened.engram.manifest.origin.log;
-    let same = opened.root.to_bytes().as_slice() == record.root
-        && origin.0 == record.origin
-        && opened.signer.0 == record.signer;
-    if same { Ok(opened) } else { Err(ImportError::Other) }
+    Ok(file)
+}
+
+/// Begins to read it: it must be the engram of which the record tells.
+fn stream<'f>(
+    mut copy: &'f File,
+    record: &ImportRecord,
+) -> Result<Stream<BufReader<&'f File>>, ImportError> {
+    copy.rewind()?;
+    let stream = Stream::open(BufReader::with_capacity(PART_BYTES, copy))?;
+    let same = stream.root().to_bytes().as_slice() == record.root
+        && stream.manifest().origin.log.0 == record.origin
+        && stream.signer().0 == record.signer;
+    if same { Ok(stream) } else { Err(ImportError::Other) }
 }
 
 impl Reader {

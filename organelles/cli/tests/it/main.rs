@@ -15,6 +15,7 @@ mod authority_command;
 mod college;
 mod disk;
 mod engram;
+mod engram_attacks;
 mod engram_choice;
 mod engram_files;
 mod governed;

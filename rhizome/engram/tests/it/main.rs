@@ -8,4 +8,5 @@ mod forged;
 mod golden;
 mod round_trip;
 mod stranger;
+mod streams;
 mod support;

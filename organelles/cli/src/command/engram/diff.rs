@@ -7,12 +7,10 @@ use super::super::memory::show;
 use super::open;
 use crate::args::DiffEngrams;
 use crate::error::{CliError, Code};
-use crate::handover::Inputs;
 use crate::output::{self, plain, thousands};
 
 pub(crate) fn execute(args: &DiffEngrams) -> Result<Code, CliError> {
-    let (_, first) = open(&args.first, &mut Inputs::default())?;
-    let (_, second) = open(&args.second, &mut Inputs::default())?;
+    let (first, second) = (open(&args.first)?, open(&args.second)?);
     let found = differences(&first, &second);
     if args.json {
         let roots = [first.root.to_string(), second.root.to_string()];

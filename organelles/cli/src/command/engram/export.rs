@@ -1,12 +1,13 @@
 //! `karyon engram export`: what agents remember, as a signed file.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::BufWriter;
 use std::path::Path;
 
+use karyon_engram::EngramError;
 use karyon_graph::{Kind, Reader};
 use karyon_keys::KeyDirectory;
-use karyon_memory::{Journal, Moment, Selection, export};
+use karyon_memory::{Journal, Moment, Selection, TransplantError, export};
 use karyon_memory_ops::Vertex;
 use karyon_runtime::datadir;
 use karyon_types::AgentId;
@@ -57,8 +58,15 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         without_history: args.no_history,
     };
     let mut journal = Journal::of(data, &mut |_| ())?;
-    let (bytes, memories) = export(&report, &reader, &mut journal, &selection, &key)?;
-    write_new(&args.out, &bytes)?;
+    let mut made = None;
+    write_new(&args.out, |spool, out| {
+        let mut out = BufWriter::new(out);
+        let files = (spool, &mut out);
+        let sealed = export(&report, &reader, &mut journal, &selection, &key, files);
+        made = Some(sealed.map_err(|error| unwritten(error, &args.out))?);
+        Ok(())
+    })?;
+    let (bytes, memories) = made.unwrap_or_default();
     if args.json {
         output::json(&json!({
             "out": args.out,
@@ -70,7 +78,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             "hops": (!choice.around.is_empty()).then_some(args.hops),
             "history": !args.no_history,
             "memories": memories,
-            "bytes": bytes.len(),
+            "bytes": bytes,
             "signer": key.public_key().to_string(),
             "origin": report.log.to_string(),
         }));
@@ -80,7 +88,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             thousands(memories as u64),
             chosen(args),
             args.out.display(),
-            size(bytes.len() as u64),
+            size(bytes),
             key.public_key(),
         ));
     }
@@ -127,20 +135,44 @@ fn agent(reader: &Reader, name: &str) -> Result<AgentId, CliError> {
     })
 }
 
-/// Writes a file that was not there.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+/// Writes a file that was not there: `write` gets an empty one beside it, for what is not needed
+/// afterwards, and the file. Half an engram is of no use to anybody: should it fail, nothing stays.
+fn write_new(
+    path: &Path,
+    write: impl FnOnce(File, &File) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::failure(format!("{}: {error}", path.display()));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
+    let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
         let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
         let failed = failed(error);
         if is_there { failed.with_hint("choose another file with --out") } else { failed }
     })?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        // Half an engram is of no use to anybody.
-        match std::fs::remove_file(path) {
-            Ok(()) => failed(error),
-            Err(_) => failed(error).with_hint("what is there is not whole; remove it"),
-        }
+    let written = spool(path)
+        .map_err(failed)
+        .and_then(|spool| write(spool, &file))
+        .and_then(|()| file.sync_all().map_err(failed));
+    written.map_err(|error| match std::fs::remove_file(path) {
+        Ok(()) => error,
+        Err(_) => error.with_hint("what is there is not whole; remove it"),
     })
+}
+
+/// The error, with the file where it is the disk that refused.
+fn unwritten(error: TransplantError, path: &Path) -> CliError {
+    match error {
+        TransplantError::Engram(EngramError::Unreadable { kind, .. }) => {
+            CliError::failure(format!("{}: {}", path.display(), std::io::Error::from(kind)))
+        }
+        other => other.into(),
+    }
+}
+
+/// A file beside another, without a name: it goes with whoever has it open.
+fn spool(beside: &Path) -> std::io::Result<File> {
+    let mut name = beside.as_os_str().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).open(&name)?;
+    std::fs::remove_file(&name)?;
+    Ok(file)
 }

@@ -6,11 +6,13 @@ use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
 use karyon_identity::PublicKey;
 use karyon_keys::KeyDirectory;
-use karyon_memory::{Import, RESOURCE, TransplantError, foretell, import, import_digest, trust};
+use karyon_memory::{
+    Carried, Import, RESOURCE, TransplantError, foretell, import, import_digest, trust,
+};
 use karyon_runtime::{DataDir, DataDirError};
 use karyon_verify::Trust;
 
-use super::{open, report};
+use super::{check, report};
 use crate::args;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
@@ -32,9 +34,9 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
     guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
     let mut inputs = Inputs::default();
-    let (bytes, opened) = open(&args.file, &mut inputs)?;
-    let named = believe(opened.signer, args)?;
-    let log = opened.engram.manifest.origin.log;
+    let engram = check(&args.file, &mut inputs)?;
+    let named = believe(&engram, args)?;
+    let log = engram.manifest.origin.log;
     let this_node = grant::node_key(&directory)?;
     // A log that is there goes on with the key that began it.
     let key = keys::of_log(&directory, data)?;
@@ -46,7 +48,7 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
         reason: format!("import an engram of log {log}"),
         rights: Rights::IMPORT,
         resource: RESOURCE.into(),
-        digest: import_digest(&bytes),
+        digest: import_digest(&engram.hash),
     };
     let said = grant::sign(&directory, node_key, args.principal.as_deref(), terms)?;
     let _dir = data_directory(data)?;
@@ -56,13 +58,16 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
 }
 
 /// Whether the signer is trusted here; the key that a person named.
-fn believe(signer: PublicKey, args: &args::Import) -> Result<Option<PublicKey>, CliError> {
+fn believe(engram: &Carried, args: &args::Import) -> Result<Option<PublicKey>, CliError> {
     let named = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
-    match trust(signer, keys::this_node()?, named) {
+    match trust(engram, keys::this_node()?, named) {
         Ok(_) => Ok(named),
-        Err(error @ TransplantError::UnknownSigner { .. }) => Err(CliError::from(error).with_hint(
-            format!("if you got that key from its owner in another way, name it: --trust {signer}"),
-        )),
+        Err(error @ TransplantError::UnknownSigner { .. }) => {
+            Err(CliError::from(error).with_hint(format!(
+                "if you got that key from its owner in another way, name it: --trust {}",
+                engram.signer
+            )))
+        }
         Err(other) => Err(other.into()),
     }
 }
@@ -71,26 +76,25 @@ fn believe(signer: PublicKey, args: &args::Import) -> Result<Option<PublicKey>, 
 fn try_out(args: &args::Import) -> Result<Code, CliError> {
     let data = args.data.as_path();
     guarded::permit(data)?;
-    let (_, opened) = open(&args.file, &mut Inputs::default())?;
-    believe(opened.signer, args)?;
+    let engram = check(&args.file, &mut Inputs::default())?;
+    believe(&engram, args)?;
     let keys::Trusted { key: node_key, known, .. } = keys::trusted(None, data)?;
-    let imported = foretell(data, &Trust { node_key, known }, &opened.engram)?;
+    let imported = foretell(data, &Trust { node_key, known }, &engram)?;
     report::show(&imported, args);
     Ok(Code::Ok)
 }
 
 /// Takes the memories in, as the node.
 fn take(args: &args::Import, mut node: Arrived) -> Result<Code, CliError> {
-    let (bytes, opened) = open(&args.file, &mut node.inputs)?;
+    let engram = check(&args.file, &mut node.inputs)?;
     let signers = node.signers;
     let (this_node, named) =
         (signers.map(|signers| signers.this_node), signers.and_then(|s| s.named));
-    let trusted = trust(opened.signer, this_node, named)?;
+    let trusted = trust(&engram, this_node, named)?;
     let dir = node.dir()?;
     let authority = grant::received(node.said)?;
     let request = Import {
-        bytes: &bytes,
-        opened: &opened,
+        engram: &engram,
         trusted,
         authority: &authority,
         known: &node.known,

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use karyon_engram::Opened;
 use karyon_memory::Readable;
 use karyon_memory_ops::{Entity, Memory, Vertex};
 use serde_json::json;
 
-use super::open;
+use super::check_each;
 use crate::args::Inspect;
 use crate::error::{CliError, Code};
 use crate::handover::Inputs;
@@ -15,17 +14,18 @@ use crate::keys;
 use crate::output::{self, size, thousands};
 
 pub(crate) fn execute(args: &Inspect) -> Result<Code, CliError> {
-    let (bytes, opened) = open(&args.file, &mut Inputs::default())?;
-    let manifest = &opened.engram.manifest;
-    let known = keys::this_node()? == Some(opened.signer);
-    let kinds = kinds(&opened);
+    let mut kinds = BTreeMap::new();
+    let engram =
+        check_each(&args.file, &mut Inputs::default(), |memory| count(&mut kinds, memory))?;
+    let manifest = &engram.manifest;
+    let known = keys::this_node()? == Some(engram.signer);
     let agents: Vec<_> = manifest.agents.values().cloned().collect();
     if args.json {
         output::json(&json!({
             "verified": true,
-            "root": opened.root.to_string(),
-            "bytes": bytes.len(),
-            "signer": opened.signer.to_string(),
+            "root": engram.root.to_string(),
+            "bytes": engram.bytes,
+            "signer": engram.signer.to_string(),
             "signer_is_this_node": known,
             "origin": {
                 "log": manifest.origin.log.to_string(),
@@ -40,24 +40,24 @@ pub(crate) fn execute(args: &Inspect) -> Result<Code, CliError> {
             "created_unix_ms": manifest.created_unix_ms,
             "at": manifest.at.map(|at| at.to_string()),
             "agents": agents,
-            "memories": opened.engram.memories.len(),
+            "memories": engram.memories,
             "kinds": kinds,
         }));
         return Ok(Code::Ok);
     }
     let whole = format!(
         "{} memories, {}, every block and the signature are right",
-        thousands(opened.engram.memories.len() as u64),
-        size(bytes.len() as u64)
+        thousands(engram.memories as u64),
+        size(engram.bytes)
     );
     let signer = match known {
-        true => format!("{} (this machine's node)", opened.signer),
-        false => format!("{} (not known here; compare it before you trust it)", opened.signer),
+        true => format!("{} (this machine's node)", engram.signer),
+        false => format!("{} (not known here; compare it before you trust it)", engram.signer),
     };
     let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
     for (name, value) in [
         ("engram", whole),
-        ("root", opened.root.to_string()),
+        ("root", engram.root.to_string()),
         ("signed by", signer),
         ("from log", manifest.origin.log.to_string()),
         ("answers", format!("{} ({})", manifest.principal.name, manifest.principal.public_key)),
@@ -71,17 +71,16 @@ pub(crate) fn execute(args: &Inspect) -> Result<Code, CliError> {
     Ok(Code::Ok)
 }
 
-/// How many memories there are of each kind.
-fn kinds(opened: &Opened) -> BTreeMap<String, u64> {
-    let mut kinds = BTreeMap::new();
-    for (_, Memory { write, .. }) in &opened.engram.memories {
-        let kind = match &write.entity {
-            Entity::Vertex(Vertex::Agent(_)) => "agent",
-            Entity::Vertex(Vertex::Named(_)) => "vertex",
-            Entity::Edge { kind, .. } => kind,
-            Entity::Fact { predicate, .. } => predicate,
-        };
-        *kinds.entry(kind.to_owned()).or_insert(0) += 1;
+/// Counts a memory among those of its kind.
+fn count(kinds: &mut BTreeMap<String, u64>, memory: &Memory) {
+    let kind = match &memory.write.entity {
+        Entity::Vertex(Vertex::Agent(_)) => "agent",
+        Entity::Vertex(Vertex::Named(_)) => "vertex",
+        Entity::Edge { kind, .. } => kind,
+        Entity::Fact { predicate, .. } => predicate,
+    };
+    match kinds.get_mut(kind) {
+        Some(count) => *count += 1,
+        None => drop(kinds.insert(kind.to_owned(), 1)),
     }
-    kinds
 }

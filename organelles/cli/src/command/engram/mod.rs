@@ -7,9 +7,13 @@ mod inspect;
 mod report;
 mod verify;
 
+use std::fs::File;
 use std::path::Path;
 
-use karyon_engram::{Engram, Opened, limits::FILE_BYTES_MAX};
+use karyon_engram::{Engram, EngramError, Opened, limits::FILE_BYTES_MAX};
+use karyon_log::read_regular;
+use karyon_memory::Carried;
+use karyon_memory_ops::Memory;
 
 pub(crate) use import::data_directory;
 
@@ -28,17 +32,37 @@ pub(crate) fn execute(args: &args::Engram) -> Result<Code, CliError> {
     }
 }
 
-/// Reads a file, and checks all of it.
-fn open(file: &Path, inputs: &mut Inputs) -> Result<(Vec<u8>, Opened), CliError> {
-    let bytes = inputs.read(Input::Engram, file, FILE_BYTES_MAX as u64).map_err(|error| {
-        CliError::failure(format!("the engram {} cannot be read: {error}", file.display()))
-    })?;
-    match Engram::open(&bytes) {
-        Ok(opened) => Ok((bytes, opened)),
-        Err(error) => Err(CliError {
-            code: Code::VerificationFailed,
-            message: format!("{}: {}", file.display(), words(&error)),
-            hint: None,
-        }),
-    }
+/// Checks all of a file, and keeps no memory of it.
+fn check(path: &Path, inputs: &mut Inputs) -> Result<Carried, CliError> {
+    check_each(path, inputs, |_| ())
+}
+
+/// The same; `tell` hears of each memory.
+fn check_each(
+    path: &Path,
+    inputs: &mut Inputs,
+    tell: impl FnMut(&Memory),
+) -> Result<Carried, CliError> {
+    let file = inputs.file(Input::Engram, path).and_then(File::try_clone);
+    let file = file.map_err(|error| unreadable(path, &error))?;
+    Carried::check_each(file, tell).map_err(|error| refused(path, &error))
+}
+
+/// Reads a file as a whole, memories and all, and checks it.
+fn open(path: &Path) -> Result<Opened, CliError> {
+    let read = read_regular(path, FILE_BYTES_MAX as u64);
+    let bytes = read.map_err(|error| unreadable(path, &error))?;
+    Engram::open(&bytes).map_err(|error| refused(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::failure(format!("the engram {} cannot be read: {error}", path.display()))
+}
+
+fn refused(path: &Path, error: &EngramError) -> CliError {
+    let code = match error {
+        EngramError::Unreadable { .. } => Code::Failure,
+        _ => Code::VerificationFailed,
+    };
+    CliError { code, message: format!("{}: {}", path.display(), words(error)), hint: None }
 }

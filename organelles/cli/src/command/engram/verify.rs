@@ -4,7 +4,7 @@
 use karyon_memory::{TransplantError, Trusted, trust};
 use serde_json::json;
 
-use super::open;
+use super::check;
 use crate::args::VerifyEngram;
 use crate::error::{CliError, Code};
 use crate::handover::Inputs;
@@ -13,32 +13,31 @@ use crate::output::{self, size, thousands};
 
 pub(crate) fn execute(args: &VerifyEngram) -> Result<Code, CliError> {
     let named = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
-    let (bytes, opened) = open(&args.file, &mut Inputs::default())?;
-    let trusted = match trust(opened.signer, keys::this_node()?, named) {
+    let engram = check(&args.file, &mut Inputs::default())?;
+    let trusted = match trust(&engram, keys::this_node()?, named) {
         Ok(trusted) => Some(trusted),
         Err(TransplantError::UnknownSigner { .. }) => None,
         Err(other) => return Err(other.into()),
     };
-    let memories = opened.engram.memories.len();
+    let memories = engram.memories;
     if args.json {
         output::json(&json!({
             "verified": true,
             "trusted": trusted.is_some(),
             "trusted_by": trusted.map(Trusted::word),
-            "signer": opened.signer.to_string(),
-            "root": opened.root.to_string(),
-            "bytes": bytes.len(),
+            "signer": engram.signer.to_string(),
+            "root": engram.root.to_string(),
+            "bytes": engram.bytes,
             "memories": memories,
-            "origin": opened.engram.manifest.origin.log.to_string(),
+            "origin": engram.manifest.origin.log.to_string(),
         }));
     } else {
-        let whole =
-            format!("{} memories, {}", thousands(memories as u64), size(bytes.len() as u64));
+        let whole = format!("{} memories, {}", thousands(memories as u64), size(engram.bytes));
         for (name, value) in [
             ("engram", whole.as_str()),
             ("verified", "every hash, every form and the signature are right"),
-            ("root", &opened.root.to_string()),
-            ("signed by", &opened.signer.to_string()),
+            ("root", &engram.root.to_string()),
+            ("signed by", &engram.signer.to_string()),
             ("trusted", words(trusted, args)),
         ] {
             output::line(&format!("{name:9}  {value}"));
