@@ -333,6 +333,8 @@ fn subjects_in_turn_share_their_writes() {
     assert_eq!(keystore.seal("ada", b"", b"x").unwrap().index, 8 * RESERVED);
     keystore = open(&disk).unwrap();
     assert_eq!(keystore.end(SubjectId(1)), Some(9 * RESERVED));
+    // Nothing for whom nothing was sealed since.
+    assert_eq!(keystore.end(SubjectId(4)), Some(RESERVED));
 }
 
 #[test]
