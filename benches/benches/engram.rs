@@ -15,7 +15,7 @@
 //! Durability: the file of "made" is not synced. The graph's transaction is durable.
 //! Unit: facts a second, by the clock and, for a machine that does other things too, by the time that
 //! the processor spent. One pass each; beside it the most memory that the process held so far
-//! (`VmHWM`), the hundred bytes a fact of the workload's own generator not among it.
+//! (`VmHWM`).
 //! Means: how long an engram of a million facts takes, and that its size is no question of memory.
 //! Does not mean: that facts of a kilobyte go as fast.
 

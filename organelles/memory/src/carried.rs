@@ -76,7 +76,11 @@ impl Carried {
 }
 
 fn rewind(mut file: &File) -> Result<(), EngramError> {
-    file.rewind().map_err(|error| EngramError::Unreadable { offset: 0, kind: error.kind() })
+    file.rewind().map_err(|error| EngramError::Unreadable {
+        offset: 0,
+        kind: error.kind(),
+        why: error.to_string(),
+    })
 }
 
 /// A file whose bytes are hashed as they are read.

@@ -165,5 +165,5 @@ impl<R: Read> Reader<R> {
 }
 
 fn unreadable(offset: usize, error: &io::Error) -> EngramError {
-    EngramError::Unreadable { offset, kind: error.kind() }
+    EngramError::Unreadable { offset, kind: error.kind(), why: error.to_string() }
 }

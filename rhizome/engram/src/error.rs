@@ -25,12 +25,14 @@ pub enum EngramError {
         memories: usize,
     },
     /// The file system refused.
-    #[error("the engram cannot be read or written at byte {offset}: {kind}")]
+    #[error("the engram cannot be read or written at byte {offset}: {why}")]
     Unreadable {
         /// Where.
         offset: usize,
         /// Why.
         kind: std::io::ErrorKind,
+        /// Why, in the system's words.
+        why: String,
     },
     /// The file does not consist of blocks as a CAR file does.
     #[error("the file is no whole engram: at byte {offset} {what}; get it again")]

@@ -193,5 +193,5 @@ fn write_blocks<S: Read + Seek>(
 }
 
 fn failed(offset: u64, error: &io::Error) -> EngramError {
-    EngramError::Unreadable { offset: offset as usize, kind: error.kind() }
+    EngramError::Unreadable { offset: offset as usize, kind: error.kind(), why: error.to_string() }
 }

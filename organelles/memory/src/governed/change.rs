@@ -282,10 +282,10 @@ impl Change {
         Hasher::for_domain("karyon memory change v1").field(bytes).finish()
     }
 
-    /// The writes, the keys that go (subject, first index, last), and the second to which everything
-    /// expires: as they stand in a record.
-    pub fn into_parts(self) -> (Vec<Vec<u8>>, Vec<(u64, u32, u32)>, Option<i64>) {
-        (self.writes, self.erased, self.expired)
+    /// The record of it, under a lease.
+    pub fn record(self, lease: u64, at_unix_ms: u64) -> MemoryRecord {
+        let Change { writes, erased, expired } = self;
+        MemoryRecord { lease, writes, erased, expired, at_unix_ms }
     }
 }
 
@@ -339,17 +339,10 @@ pub fn record_change(
     karyon: &str,
 ) -> Result<Position, ChangeError> {
     authority.permits(key.public_key(), Change::digest(bytes), GOVERNED, Rights::REMEMBER)?;
-    let Change { writes, erased, expired } = Change::decode(bytes)?;
+    let change = Change::decode(bytes)?;
     let annex = Annex::begin(dir, key, known)?;
     let records = deed(&annex, authority, karyon, Rights::REMEMBER, |lease| {
-        let (lease, at_unix_ms) = (lease.0, wall_ms());
-        Ok::<_, DeedError>(Control::Memory(MemoryRecord {
-            lease,
-            writes,
-            erased,
-            expired,
-            at_unix_ms,
-        }))
+        Ok::<_, DeedError>(Control::Memory(change.record(lease.0, wall_ms())))
     })?;
     let (dir, end) = annex.seal(karyon, &records)?;
     // It is in the log; whoever asks next builds the memory if this fails.

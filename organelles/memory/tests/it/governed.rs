@@ -6,7 +6,7 @@ use std::path::Path;
 
 use karyon_graph::{Graph, View};
 use karyon_keystore::Keystore;
-use karyon_log::{Control, Genesis, MemoryRecord, Record};
+use karyon_log::{Control, Genesis, Record};
 use karyon_memory::{
     Change, ChangeError, Filter, NewMemo, Said, Settled, Words, brief, due, history, recall, settle,
 };
@@ -59,8 +59,7 @@ impl Office {
         let bytes = change.encode().unwrap();
         let change = Change::decode(&bytes).unwrap();
         let lease = self.records;
-        let (writes, erased, expired) = change.into_parts();
-        self.record(Control::Memory(MemoryRecord { lease, writes, erased, expired, at_unix_ms: 0 }))
+        self.record(Control::Memory(change.record(lease, 0)))
     }
 
     fn tell(&mut self, memo: &NewMemo<'_>, replaces: bool) -> Result<Position, ChangeError> {

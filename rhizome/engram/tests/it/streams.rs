@@ -74,7 +74,7 @@ fn a_file_that_cannot_be_read_is_not_one_that_is_wrong() {
     for len in 0..file.len() {
         let read = Stream::open(Failing(&file[..len])).and_then(|mut stream| stream.check());
         let kind = io::ErrorKind::TimedOut;
-        let is_so = matches!(read, Err(EngramError::Unreadable { offset, kind: k }) if offset <= len && k == kind);
+        let is_so = matches!(read, Err(EngramError::Unreadable { offset, kind: k, .. }) if offset <= len && k == kind);
         assert!(is_so, "{len}: {read:?}");
     }
 }

@@ -160,8 +160,8 @@ fn write_new(
 /// The error, with the file where it is the disk that refused.
 fn unwritten(error: TransplantError, path: &Path) -> CliError {
     match error {
-        TransplantError::Engram(EngramError::Unreadable { kind, .. }) => {
-            CliError::failure(format!("{}: {}", path.display(), std::io::Error::from(kind)))
+        TransplantError::Engram(EngramError::Unreadable { why, .. }) => {
+            CliError::failure(format!("{}: {why}", path.display()))
         }
         other => other.into(),
     }
