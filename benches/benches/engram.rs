@@ -18,6 +18,7 @@
 //! (`VmHWM`).
 //! Means: how long an engram of a million facts takes, and that its size is no question of memory.
 //! Does not mean: that facts of a kilobyte go as fast.
+#![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

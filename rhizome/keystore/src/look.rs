@@ -72,7 +72,8 @@ mod tests {
         let sealed = keys.seal("ada", b"", b"x").unwrap();
         assert_eq!(keys.name(sealed.subject), Some("ada"));
         assert!(keys.is_live(sealed.subject, sealed.index));
-        keys.erase(crate::Erasure::new().erase_subject("ada")).unwrap();
+        let erased = keys.erase(crate::Erasure::new().erase_subject("ada")).unwrap();
+        assert!(erased.leftover.is_none());
         assert_eq!(keys.name(sealed.subject), None);
         assert!(!keys.is_live(sealed.subject, sealed.index));
         assert_eq!(id_in(&data).unwrap(), Some(id));

@@ -62,6 +62,7 @@ impl Office {
         self.record(Control::Memory(change.record(lease, 0)))
     }
 
+    #[expect(clippy::result_large_err, reason = "the crate's own error, in a test")]
     fn tell(&mut self, memo: &NewMemo<'_>, replaces: bool) -> Result<Position, ChangeError> {
         let reader = self.graph.read().unwrap();
         let change = match replaces {
