@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use karyon_engram::{EngramError, Manifest, Origin, Principal, Sealer};
 use karyon_gate::Rights;
-use karyon_graph::{Cut, GraphError, Reader};
+use karyon_graph::{Cut, GraphError, NOBODY, Reader};
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{Control, ImportRecord, InputFile, Output, Record};
 use karyon_memory_ops::{
@@ -133,8 +133,11 @@ pub fn export(
     }
     let mut chosen = Vec::new();
     selection.each(reader, |memory| {
-        let Recorded { position, output, .. } = memory.recorded;
-        chosen.push((position, output, digest(&memory)));
+        let Recorded { position, output, agent, .. } = memory.recorded;
+        // What a principal recorded is sealed under keys that stay here.
+        if agent != NOBODY {
+            chosen.push((position, output, digest(&memory)));
+        }
         Ok(())
     })?;
     if chosen.is_empty() {

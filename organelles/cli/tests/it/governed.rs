@@ -176,6 +176,10 @@ fn what_cannot_be_done_is_told() {
     place.karyon(&forget).expect(1).says(&["nothing is remembered of \"nobody\""]);
     let none = ["memory", "forget", "a", "--reason", "r", "--data", "none"];
     place.karyon(&none).expect(1).says(&["there is no data directory none"]);
+    // Sealed under keys that stay here: no engram takes it along.
+    let export = ["engram", "export", "--fact", "b", "--out", "x.engram", "--data", "d"];
+    place.karyon(&export).expect(1);
+    assert!(!place.path("x.engram").exists());
     // All of that left nothing behind.
     assert_eq!(recall(&place, "d", &[]).len(), 1);
     place.karyon(&["audit", "verify", "--data", "d"]).expect(0);
