@@ -86,12 +86,6 @@ impl Inputs {
         Ok(())
     }
 
-    /// Reads an input that was handed over.
-    pub(crate) fn given_bytes(&self, input: Input, most: u64) -> io::Result<Vec<u8>> {
-        let none = || io::Error::new(io::ErrorKind::NotFound, "it was not handed over");
-        read_open(self.open.get(&input).ok_or_else(none)?, most)
-    }
-
     /// Keeps them open for the program that this process becomes; what names them there.
     pub(crate) fn offer(&self) -> io::Result<Vec<(String, OsString)>> {
         self.open.iter().map(|(input, file)| inherit::offer(input.variable(), file)).collect()

@@ -182,16 +182,15 @@ impl Change {
         subject: &str,
         key: &str,
     ) -> Result<Change, ChangeError> {
-        let name = || (subject.to_owned(), Some(key.to_owned()));
         let (serial, _) = known(keys, subject, Some(key))?;
         let all = versions(reader, Some(keys), serial, key, &View::NOW)?;
-        let ((subject, key), is_there) = (name(), !all.is_empty());
         let live = all.iter().filter(|memo| memo.said != Said::Erased);
         let erased: Vec<_> = live.map(|memo| (serial, memo.memo.sealed.index)).collect();
-        match (is_there, erased.is_empty()) {
-            (false, _) => Err(ChangeError::Missing { subject, key }),
-            (true, true) => Err(ChangeError::Erased { subject, key }),
-            (true, false) => Ok(Change { erased: ranges(erased), ..Change::default() }),
+        let (subject, key) = (subject.to_owned(), Some(key.to_owned()));
+        match (all.is_empty(), erased.is_empty()) {
+            (true, _) => Err(ChangeError::Missing { subject, key }),
+            (false, true) => Err(ChangeError::Erased { subject, key }),
+            (false, false) => Ok(Change { erased: ranges(erased), ..Change::default() }),
         }
     }
 

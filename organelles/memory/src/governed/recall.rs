@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use karyon_graph::{EntityId, GraphError, NOBODY, Reader, Version, VertexId, View};
-use karyon_keystore::{Keystore, KeystoreError, SubjectId, UnsealError};
+use karyon_keystore::{Keystore, SubjectId, UnsealError};
 use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
@@ -17,9 +17,6 @@ pub enum RecallError {
     /// The memory cannot be read.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// The keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeystoreError),
     /// What was sealed is not what the key says.
     #[error("record {position} was sealed by another key, or is not as it was recorded")]
     Forged {

@@ -13,7 +13,7 @@ use karyon_graph::Reader;
 use karyon_keys::KeyDirectory;
 use karyon_memory::{Change, ChangeError, GOVERNED, Moment, NewMemo, Words, due, record_change};
 use karyon_memory_ops::Time;
-use karyon_runtime::DataDir;
+use karyon_runtime::{DataDir, datadir};
 use serde_json::json;
 
 use super::secrets::{self, Secrets};
@@ -98,12 +98,13 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     if node_key != this_node {
         output::note(&format!("note: the log was begun with the former node key {node_key}"));
     }
-    let reader = match data.join("log").join("00000000.log").exists() {
+    let reader = match datadir::log_file(data).exists() {
         true => Some(open(data)?.read()?),
         false => None,
     };
     let Some(change) = change(deed, &directory, reader.as_ref(), &name)? else {
-        return nothing(deed);
+        // Whoever waits for the record is told by none.
+        return Ok(Code::Ok);
     };
     let bytes = change.encode().map_err(|error| CliError::failure(error.to_string()))?;
     if bytes.len() as u64 > CHANGE_BYTES_MAX {
@@ -213,8 +214,8 @@ pub(super) fn now() -> Time {
 }
 
 /// Records it, as the node.
-fn take(deed: Deed<'_>, node: Arrived) -> Result<Code, CliError> {
-    let bytes = node.inputs.given_bytes(Input::Change, CHANGE_BYTES_MAX);
+fn take(deed: Deed<'_>, mut node: Arrived) -> Result<Code, CliError> {
+    let bytes = node.inputs.read(Input::Change, deed.data(), CHANGE_BYTES_MAX);
     let bytes = bytes.map_err(|error| CliError::failure(error.to_string()))?;
     let dir = node.dir()?;
     let authority = grant::received(node.said)?;
@@ -283,11 +284,6 @@ fn code_of(status: ExitStatus) -> Code {
         Some(143) => Code::Interrupted { signal: 15 },
         Some(_) | None => Code::Failure,
     }
-}
-
-/// There is nothing to do; whoever waits for the record is told by none.
-fn nothing(_deed: Deed<'_>) -> Result<Code, CliError> {
-    Ok(Code::Ok)
 }
 
 fn failed(error: ChangeError) -> CliError {
