@@ -72,7 +72,7 @@ pub(crate) struct Looking {
     #[arg(long, value_name = "POS")]
     pub(crate) as_recorded: Option<String>,
     /// What held at some moment from T1 to T2, both included
-    #[arg(long, value_names = ["T1", "T2"], num_args = 2, conflicts_with = "at", allow_hyphen_values = true)]
+    #[arg(long, value_names = ["T1", "T2"], num_args = 2, conflicts_with = "at", allow_negative_numbers = true)]
     pub(crate) between: Option<Vec<String>>,
 }
 
@@ -440,11 +440,11 @@ pub(crate) struct Why {
     #[arg(long)]
     pub(crate) consequences: bool,
     /// With --consequences: how many records away
-    #[arg(long, value_name = "N", default_value_t = 10, requires = "consequences")]
-    pub(crate) depth: usize,
+    #[arg(long, value_name = "N", default_value = "10", requires = "consequences")]
+    pub(crate) depth: NonZeroUsize,
     /// With --consequences: how many links in all
-    #[arg(long, value_name = "N", default_value_t = 1000, requires = "consequences")]
-    pub(crate) limit: usize,
+    #[arg(long, value_name = "N", default_value = "1000", requires = "consequences")]
+    pub(crate) limit: NonZeroUsize,
 }
 
 impl Memory {

@@ -300,4 +300,11 @@ fn narrowings_that_make_no_sense() {
     assert_eq!(asked.out, "there is no edge called contact then\n");
     let asked = place.karyon(&args("list contact --where count>=99")).expect(0);
     assert_eq!(asked.err, "");
+    let asked = place.karyon(&args("list contact --where count>=many")).expect(0);
+    asked.says(&["\"count\" is of type int wherever it is here, and many is none"]);
+    // An option is no moment.
+    let asked = place.karyon(&["memory", "count", "contact", "--between", "0", "--data", "d"]);
+    asked.expect(2).says(&["2 values required for '--between <T1> <T2>'"]);
+    let consequences = ["why", "#3", "--consequences", "--limit", "0", "--data", "d"];
+    place.karyon(&consequences).expect(2).says(&["'0' for '--limit <N>'"]);
 }

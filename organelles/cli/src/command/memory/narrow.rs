@@ -1,5 +1,6 @@
 //! Which of an answer is shown: conditions, limits, pages.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 
 use karyon_colony::names::nearest;
@@ -190,31 +191,64 @@ impl<'a> Condition<'a> {
     }
 }
 
-/// Tells whoever asked for a property that nothing has.
+/// Tells whoever asked for a property that nothing has, or for a value of another type than all
+/// that has it.
 fn doubt<'a>(conditions: &[String], contents: impl Iterator<Item = &'a Content>) {
-    let mut known: Vec<&str> = Vec::new();
+    let mut known = BTreeMap::<&str, BTreeSet<&str>>::new();
     for content in contents {
         if let Content::Present { properties, .. } = content {
-            known.extend(properties.keys().map(String::as_str));
+            for (name, value) in properties {
+                known.entry(name).or_default().insert(type_of(value));
+            }
         }
     }
-    known.sort_unstable();
-    known.dedup();
+    if known.is_empty() {
+        return;
+    }
     for condition in conditions.iter().filter_map(|condition| Condition::read(condition)) {
-        if known.is_empty() || known.contains(&condition.property) {
+        let property = condition.property;
+        let Some(types) = known.get(property) else {
+            let near = nearest(property, known.keys().copied(), SUGGESTIONS);
+            let (word, names) = match near[..] {
+                [] => ("there are", known.keys().copied().take(SUGGESTIONS * 3).collect()),
+                _ => ("nearest names", near),
+            };
+            let names = names.join(", ");
+            output::note(&format!(
+                "note: nothing here has a property \"{property}\"; {word}: {names}"
+            ));
             continue;
-        }
-        let near = nearest(condition.property, known.iter().copied(), SUGGESTIONS);
-        let (word, names) = match near[..] {
-            [] => ("there are", known.iter().take(SUGGESTIONS * 3).copied().collect()),
-            _ => ("nearest names", near),
         };
-        output::note(&format!(
-            "note: nothing here has a property \"{}\"; {word}: {}",
-            condition.property,
-            names.join(", ")
-        ));
+        let Is::So(_, value) = condition.is else { continue };
+        let fits = |value: Value| types.iter().any(|name| comparable(name, type_of(&value)));
+        if !types.contains("vertex") && !readings(value).into_iter().any(fits) {
+            let types = types.iter().copied().collect::<Vec<_>>().join(" or ");
+            output::note(&format!(
+                "note: \"{property}\" is of type {types} wherever it is here, and {value} is none"
+            ));
+        }
     }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::Float(_) => "float",
+        Value::Text(_) => "text",
+        Value::Bytes(_) => "bytes",
+        Value::Time(_) => "time",
+        Value::Vertex(_) => "vertex",
+        Value::List(_) => "list",
+        Value::Map(_) => "map",
+    }
+}
+
+/// Whether values of these types have an order: numbers among each other, else equal types.
+fn comparable(one: &str, other: &str) -> bool {
+    let is_number = |name| ["int", "float"].contains(&name);
+    one == other || (is_number(one) && is_number(other))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(crate) fn execute(args: &Why) -> Result<Code, CliError> {
     let subject = subject(&args.reference, &reader, &journal)?;
     let teller = Teller { reader: &reader, words: words(&args.data, &mut journal)? };
     if args.consequences {
-        let bounds = Bounds { depth: args.depth, links: args.limit };
+        let bounds = Bounds { depth: args.depth.get(), links: args.limit.get() };
         let tree = consequences(subject, bounds, &mut journal, &reader)?;
         if args.json {
             output::json(&teller.tree_json(&args.reference, bounds, &tree)?);
