@@ -105,7 +105,7 @@ PRESENT = one({"present": {"labels": labels, "properties": properties}})
 MEMORY = {"valid": {"from": moment, "to": maybe(moment)}, "content": lambda x: x == "ended" or PRESENT(x),
     "entity": one({"vertex": vertex, "edge": {"from": vertex, "kind": name, "to": vertex},
                    "fact": {"subject": vertex, "predicate": name}}),
-    "recorded": {"position": number, "tick": number, "agent": agent, "step": number, "lease": number,
+    "recorded": {"position": number, "tick": number, "agent": lambda x: (type(x) is int and x == 0) or agent(x), "step": number, "lease": number,
                  "output": maybe(whole(0, 1 << 16))}}
 MANIFEST = {"version": number, "principal": {"name": who, "public_key": blob(32)}, "at": maybe(moment),
     "origin": {"log": blob(16), "node_key": blob(32), "tree_size": number, "tree_root": blob(32), "records": number},

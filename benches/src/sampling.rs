@@ -30,7 +30,7 @@ const WITH_VALUE: [&str; 14] = [
 ];
 
 /// The benches, each a file in `benches/`.
-const BENCHES: [&str; 17] = [
+const BENCHES: [&str; 18] = [
     "engram",
     "free_running",
     "gate_check",
@@ -39,6 +39,7 @@ const BENCHES: [&str; 17] = [
     "memory_aeong",
     "memory_as_of",
     "memory_bytes",
+    "memory_governed",
     "memory_mutations",
     "memory_neighbours",
     "memory_rebuild",

@@ -6,7 +6,7 @@ use karyon_colony::life::LifeError;
 use karyon_graph::GraphError;
 use karyon_log::LogError;
 use karyon_log_writer::LogFailed;
-use karyon_memory::{DeedError, JournalError, LineageError, TransplantError};
+use karyon_memory::{DeedError, JournalError, LineageError, RecallError, TransplantError};
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
 use karyon_verify::VerifyError;
 
@@ -167,10 +167,15 @@ impl From<LineageError> for CliError {
 impl From<TransplantError> for CliError {
     fn from(error: TransplantError) -> CliError {
         match error {
-            TransplantError::Graph(error) => error.into(),
+            TransplantError::Graph(error) | TransplantError::Recall(RecallError::Graph(error)) => {
+                error.into()
+            }
             TransplantError::Journal(error) => error.into(),
             TransplantError::Node(error) => error.into(),
             TransplantError::Deed(DeedError::Journal(error)) => error.into(),
+            TransplantError::Recall(RecallError::Forged { .. }) => {
+                CliError { code: Code::VerificationFailed, message: words(&error), hint: None }
+            }
             TransplantError::Grant(_)
             | TransplantError::Deed(DeedError::Denied(_))
             | TransplantError::UnknownSigner { .. }
@@ -183,6 +188,10 @@ impl From<TransplantError> for CliError {
             | TransplantError::Nothing
             | TransplantError::TooFar { .. }
             | TransplantError::NoPrincipal
+            | TransplantError::Locked
+            | TransplantError::Mixed { .. }
+            | TransplantError::TooManyGoverned { .. }
+            | TransplantError::NotGoverned { .. }
             | TransplantError::OwnLog => CliError::failure(words(&error)),
         }
     }

@@ -33,11 +33,19 @@ pub(crate) enum Input {
     Engram,
     Terms,
     Change,
+    /// What the launcher found, to be told once it is done.
+    Report,
 }
 
 impl Input {
-    const ALL: [Input; 5] =
-        [Input::Scenario, Input::Contacts, Input::Engram, Input::Terms, Input::Change];
+    const ALL: [Input; 6] = [
+        Input::Scenario,
+        Input::Contacts,
+        Input::Engram,
+        Input::Terms,
+        Input::Change,
+        Input::Report,
+    ];
 
     /// Names its descriptor in a node's environment.
     const fn variable(self) -> &'static str {
@@ -47,6 +55,7 @@ impl Input {
             Input::Engram => "KARYON_INPUT_ENGRAM",
             Input::Terms => "KARYON_INPUT_TERMS",
             Input::Change => "KARYON_INPUT_CHANGE",
+            Input::Report => "KARYON_INPUT_REPORT",
         }
     }
 }
@@ -78,6 +87,11 @@ impl Inputs {
         }
         let missing = || io::Error::new(io::ErrorKind::NotFound, "it was not handed over");
         self.open.get(&input).ok_or_else(missing)
+    }
+
+    /// Whether there is such a one already.
+    pub(crate) fn holds(&self, input: Input) -> bool {
+        self.open.contains_key(&input)
     }
 
     /// Makes a file in memory that the node will find as this input.

@@ -1,12 +1,14 @@
 //! Why a run cannot be run, or failed.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use karyon_graph::GraphError;
 use karyon_identity::RandomError;
 use karyon_keys::KeyError;
 use karyon_log::LogError;
 use karyon_log_writer::LogFailed;
+use karyon_memory::TransplantError;
 use karyon_runtime::{KINDS_MAX, NodeError};
 use karyon_statements::GrantError;
 
@@ -107,6 +109,12 @@ pub enum RunError {
     /// The memory cannot be built from what was recorded.
     #[error("the run is recorded, but its memory cannot be built: {0}")]
     Memory(#[from] GraphError),
+    /// Nothing was taken out, or brought in.
+    #[error(transparent)]
+    Transplant(#[from] TransplantError),
+    /// A file cannot be read or written.
+    #[error("{path}: {source}", path = .0.display(), source = .1)]
+    File(PathBuf, std::io::Error),
     /// From a snapshot it does something else: see [`Run::test_snapshots`](crate::Run::test_snapshots).
     #[error(
         "the run does not go on from its snapshot of tick {tick} as it did: {what}. Look at the \

@@ -30,6 +30,7 @@
 //! | `:sys.suspend`, `:sys.resume`, `Process.exit(pid, :kill)` | [`Run::order`], from outside alone |
 //! | (nothing) | the run's memory: [`Context::remember`], [`Context::recall`], [`Agent::recalled`] |
 //! | (nothing) | what is done in the world outside, and what came of it: [`Run::permit`], [`Run::performs`], [`Context::effect`], [`Agent::receipt`] |
+//! | (nothing) | what agents learned, carried elsewhere and told to new ones: [`Data::export`], [`Data::import`], [`Data::brief`] |
 //! | (nothing) | a fork: [`Order::Fork`], [`Agent::forked`] |
 //! | a node of processes without ticks | [`Run::free_running`] |
 //! | `ExUnit`, `StreamData` | [`Run::test`], [`testkit`] |
@@ -63,6 +64,8 @@ pub use effect::{Came, Intent, Receipt};
 pub use error::RunError;
 pub use karyon_gate::Rights;
 pub use karyon_keys::KeyDirectory;
+/// What is taken out of a memory, and what came of bringing it in elsewhere.
+pub use karyon_memory::{Imported, Selection};
 /// What an agent writes when it remembers, and asks when it recalls.
 pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
@@ -75,5 +78,5 @@ pub use karyon_runtime::{
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
 pub use recall::{Recall, Recalled};
-pub use run::{AutoShutdown, Child, Data, RefusedOrder, Replayed, Run, Supervisor};
+pub use run::{AutoShutdown, Child, Data, KnownFact, RefusedOrder, Replayed, Run, Supervisor};
 pub use spawn::{NotSpawned, Spawn, Spawned};

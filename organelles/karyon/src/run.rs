@@ -14,7 +14,7 @@ use std::sync::Arc;
 use karyon_runtime::{Born, Restart, codec};
 use karyon_types::varint;
 
-pub use self::data::{Data, Replayed};
+pub use self::data::{Data, KnownFact, Replayed};
 pub use self::orders::RefusedOrder;
 pub(crate) use self::settings::Settings;
 pub use self::tree::{AutoShutdown, Child, Supervisor};

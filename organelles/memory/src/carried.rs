@@ -8,6 +8,8 @@ use karyon_identity::PublicKey;
 use karyon_memory_ops::Memory;
 use karyon_types::{Hash, Hasher};
 
+use crate::governed::is_governed;
+
 /// Bytes of the file that are read at once: few calls, little room.
 const PART_BYTES: usize = 256 * 1024;
 
@@ -27,6 +29,8 @@ pub struct Carried {
     pub root: Cid,
     /// How many memories it holds.
     pub memories: usize,
+    /// Those among them that a principal recorded.
+    pub(crate) by_principals: usize,
 }
 
 impl Carried {
@@ -46,13 +50,15 @@ impl Carried {
         rewind(&file)?;
         let mut hashed = Hashed { file: &file, hasher: Hasher::default(), bytes: 0 };
         let mut stream = Stream::open(BufReader::with_capacity(PART_BYTES, &mut hashed))?;
+        let mut by_principals = 0;
         while let Some((_, memory)) = stream.next_memory()? {
+            by_principals += usize::from(is_governed(&memory));
             tell(&memory);
         }
         let (signer, root, memories) = (stream.signer(), stream.root(), stream.memories());
         let manifest = stream.into_manifest();
         let (bytes, hash) = (hashed.bytes, hashed.hasher.finish());
-        Ok(Carried { file, bytes, hash, manifest, signer, root, memories })
+        Ok(Carried { file, bytes, hash, manifest, signer, root, memories, by_principals })
     }
 
     /// Begins to read it again. Should somebody have changed the file since, that is found.

@@ -4,18 +4,20 @@ use std::path::Path;
 
 use karyon_engram::Engram;
 use karyon_graph::Reader;
+use karyon_keystore::Keystore;
 use karyon_log::{LogError, segment_file};
 use karyon_runtime::{DataDirError, NodeError, datadir};
 use karyon_verify::{Trust, VerifyError, verify};
 
 use crate::carried::Carried;
+use crate::governed::{Adopted, adopted};
 use crate::item::Item;
 use crate::open::open_unwritten;
 use crate::transplant::{Imported, TransplantError, may_enter};
 
 /// What lies in a data directory in which nothing was recorded: what a guardian, a person who puts
 /// STOP there, and an import that was ended early leave.
-const UNUSED: [&str; 6] = ["safety", "lock", "logs", "memory", "log", "inputs"];
+const UNUSED: [&str; 7] = ["safety", "lock", "logs", "memory", "log", "inputs", "keystore"];
 
 /// A fact that is told in two ways, at some moment at which both hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,11 +83,39 @@ pub fn foretell(data: &Path, keys: &Trust, carried: &Carried) -> Result<Imported
         written: false,
         memory_error: None,
     };
+    if let Some(reader) = enterable(data, keys, carried)? {
+        let compared = compare(&reader, carried)?;
+        imported.new -= compared.known;
+        imported.known = compared.known;
+        imported.conflicts = compared.conflicts;
+    }
+    Ok(imported)
+}
+
+/// What an engram of memories for which somebody answers would bring; as [`foretell`].
+///
+/// # Errors
+/// See [`TransplantError`].
+pub fn foretell_governed(
+    data: &Path,
+    keys: &Trust,
+    keystore: Option<&Keystore>,
+    carried: &Carried,
+) -> Result<Adopted, TransplantError> {
+    adopted(enterable(data, keys, carried)?.as_ref(), keystore, carried)
+}
+
+/// The memory that an engram would come into, as it is; `None`: nothing was recorded there.
+fn enterable(
+    data: &Path,
+    keys: &Trust,
+    carried: &Carried,
+) -> Result<Option<Reader>, TransplantError> {
     let log = datadir::log_folder(data);
     let first = segment_file(&log, 0);
     if !first.try_exists().map_err(|source| NodeError::Io { path: first, source })? {
         unused(data)?;
-        return Ok(imported);
+        return Ok(None);
     }
     let (checkpoint, inputs) = (datadir::checkpoint_file(data), datadir::inputs(data));
     let report = match verify(&log, &checkpoint, &inputs, keys) {
@@ -102,12 +132,7 @@ pub fn foretell(data: &Path, keys: &Trust, carried: &Carried) -> Result<Imported
         end if !end.sealed => return Err(NodeError::Unfinished { data: data.into() }.into()),
         _ => may_enter(carried, &report)?,
     }
-    let reader = open_unwritten(data, &mut |_| ())?.graph.read()?;
-    let compared = compare(&reader, carried)?;
-    imported.new -= compared.known;
-    imported.known = compared.known;
-    imported.conflicts = compared.conflicts;
-    Ok(imported)
+    Ok(Some(open_unwritten(data, &mut |_| ())?.graph.read()?))
 }
 
 /// A folder that is used for something else is no data directory.

@@ -25,13 +25,13 @@ pub enum DeedError {
 /// The records of a deed, which seals the log.
 ///
 /// # Errors
-/// [`DeedError`], and those of `record`, which is told the lease.
+/// [`DeedError`], and those of `deeds`, which is told the lease.
 pub(crate) fn deed<E: From<DeedError>>(
     annex: &Annex,
     authority: &Authority,
     karyon: &str,
     right: Rights,
-    record: impl FnOnce(LeaseId) -> Result<Control, E>,
+    deeds: impl FnOnce(LeaseId) -> Result<Vec<Control>, E>,
 ) -> Result<Vec<Record<'static>>, E> {
     let controls = annex.report().map_or(&[][..], |report| &report.controls);
     let terms = &authority.signed.terms;
@@ -98,7 +98,7 @@ pub(crate) fn deed<E: From<DeedError>>(
         log_bytes: None,
         cut: None,
     }));
-    records.push(Record::Control(Box::new(record(lease.id)?)));
+    records.extend(deeds(lease.id)?.into_iter().map(|deed| Record::Control(Box::new(deed))));
     Ok(records)
 }
 

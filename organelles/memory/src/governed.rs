@@ -5,18 +5,26 @@
 //! hold ciphertext, and so nothing has to be rewritten when the key goes. Who answers, until when
 //! and why is not sealed: it outlives the erasure.
 
+mod adopt;
 mod change;
+mod known;
 mod recall;
 mod settle;
+mod told;
 
 use std::collections::BTreeSet;
 
 use karyon_memory_ops::{Entity, MemoKind, Vertex};
+use karyon_types::LogId;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use adopt::is_governed;
+pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Terms, adopted};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, record_change};
+pub use known::known;
 pub use recall::{Briefing, Filter, RecallError, Recalled, Said, brief, due, history, recall};
 pub use settle::{Settled, settle};
+pub use told::{GovernedSelection, Told, export_governed};
 
 /// What a memory says: everything about it that is erased with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +36,9 @@ pub struct Words {
     pub tags: BTreeSet<String>,
     /// What it rests on: records of this log (`#17`), files, addresses, words.
     pub evidence: Vec<String>,
+    /// From where it came here, the first first: of one that was recorded here, nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
 }
 
 impl Words {
@@ -53,14 +64,34 @@ fn subject_of(vertex: &Vertex) -> Option<u64> {
 }
 
 /// The fact in which a memory lies.
-fn entity_of(subject: u64, key: &str) -> Entity {
-    Entity::Fact { subject: vertex_of(subject), predicate: key.into() }
+fn entity_of(subject: u64, place: &str) -> Entity {
+    Entity::Fact { subject: vertex_of(subject), predicate: place.into() }
+}
+
+/// How a memory's key is written in the log. What came from another log lies beside what is
+/// remembered here under the same key, and never in its place.
+fn place_of(key: &str, origin: Option<LogId>) -> String {
+    origin.map_or_else(|| key.to_owned(), |log| format!("{key}@{log}"))
+}
+
+/// The key of a place, and the log from which the memory came.
+fn key_of(place: &str) -> (&str, Option<LogId>) {
+    let parsed = place.rsplit_once('@').and_then(|(key, log)| {
+        let mut bytes = [0; 16];
+        let is_plain =
+            log.len() == 32 && log.bytes().all(|digit| b"0123456789abcdef".contains(&digit));
+        for (byte, digits) in bytes.iter_mut().zip(log.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        is_plain.then_some((key, Some(LogId(bytes))))
+    });
+    parsed.unwrap_or((place, None))
 }
 
 /// What a memory's ciphertext is bound to, beside its key: it cannot be shown as another's.
-fn associated(key: &str, kind: MemoKind, owner: &str) -> Vec<u8> {
+fn associated(place: &str, kind: MemoKind, owner: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for field in [key, kind.name(), owner] {
+    for field in [place, kind.name(), owner] {
         bytes.extend_from_slice(&(field.len() as u64).to_le_bytes());
         bytes.extend_from_slice(field.as_bytes());
     }

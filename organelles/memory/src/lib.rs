@@ -24,12 +24,13 @@ mod stretches;
 mod transplant;
 
 pub use carried::Carried;
-pub use comparison::{Contradiction, foretell};
+pub use comparison::{Contradiction, foretell, foretell_governed};
 pub use deed::DeedError;
 pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
-    Briefing, Change, ChangeError, Filter, GOVERNED, NewMemo, RecallError, Recalled, Said, Settled,
-    Words, brief, due, history, recall, record_change, settle,
+    ADOPTED_MAX, Adopted, Briefing, Change, ChangeError, Disagreement, Filter, GOVERNED,
+    GovernedSelection, NewMemo, RecallError, Recalled, Said, Settled, Terms, Told, Words, adopted,
+    brief, due, export_governed, history, known, recall, record_change, settle,
 };
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};

@@ -3,7 +3,7 @@
 //! An import is an action like any other: a principal answers for it, the gate admits it, and the
 //! record stands in the log before the memory shows it. What is imported stays foreign.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as IoWrite;
 use std::path::Path;
@@ -19,12 +19,13 @@ use karyon_memory_ops::{
 };
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
-use karyon_types::{Hash, LogId, Position, Tick, hash};
+use karyon_types::{AgentId, Hash, LogId, Position, Tick, hash};
 use karyon_verify::Report;
 
 use crate::carried::Carried;
 use crate::comparison::{Contradiction, compare};
 use crate::deed::{DeedError, deed};
+use crate::governed::RecallError;
 use crate::item::spoken_of;
 use crate::journal::{Journal, JournalError};
 use crate::selection::Selection;
@@ -105,6 +106,39 @@ pub enum TransplantError {
     /// Nobody answers for what is to be exported.
     #[error("the log names no principal who answers for its memories")]
     NoPrincipal,
+    /// What is to be exported is sealed.
+    #[error("what was chosen is sealed, and its keys are not here; export it where they are")]
+    Locked,
+    /// An engram that is neither one thing nor the other.
+    #[error(
+        "the engram holds {governed} memories for which somebody answers and {others} of agents; \
+         they come in apart from each other: export two engrams"
+    )]
+    Mixed {
+        /// Those of principals.
+        governed: usize,
+        /// Those of agents.
+        others: usize,
+    },
+    /// More than comes in at once.
+    #[error(
+        "the engram holds {memories} memories for which somebody answers; at most {} come in at \
+         once: export them in parts, by --subject, --key or --owner",
+        crate::governed::ADOPTED_MAX
+    )]
+    TooManyGoverned {
+        /// How many.
+        memories: usize,
+    },
+    /// A memory without what is due.
+    #[error("memory {cid} is said to be recorded by a principal, and lacks owner, reason or kind")]
+    NotGoverned {
+        /// The block.
+        cid: karyon_engram::Cid,
+    },
+    /// What is remembered here cannot be read.
+    #[error(transparent)]
+    Recall(#[from] RecallError),
     /// The log was imported to itself.
     #[error("the engram comes from this very log: there is nothing to bring in")]
     OwnLog,
@@ -128,9 +162,6 @@ pub fn export(
     key: &SecretKey,
     (spool, out): (File, &mut impl IoWrite),
 ) -> Result<(u64, usize), TransplantError> {
-    if report.node_key != key.public_key() {
-        return Err(TransplantError::OtherNode { writer: report.node_key, here: key.public_key() });
-    }
     let mut chosen = Vec::new();
     selection.each(reader, |memory| {
         let Recorded { position, output, agent, .. } = memory.recorded;
@@ -140,9 +171,6 @@ pub fn export(
         }
         Ok(())
     })?;
-    if chosen.is_empty() {
-        return Err(TransplantError::Nothing);
-    }
     // In the order of the log, so that each block is read once.
     chosen.sort_unstable();
     let kinds = journal.genesis()?.map_or(Vec::new(), |genesis| genesis.kinds);
@@ -153,14 +181,31 @@ pub fn export(
             Some(_) | None => return Err(TransplantError::NotInLog { position }),
         }
     }
+    seal(report, reader, sealer, (selection.named(), selection.at), key, out)
+}
+
+/// Seals what was chosen by naming these agents, at a moment.
+pub(crate) fn seal(
+    report: &Report,
+    reader: &Reader,
+    mut sealer: Sealer<File>,
+    (named, at): (BTreeSet<AgentId>, Option<Time>),
+    key: &SecretKey,
+    out: &mut impl IoWrite,
+) -> Result<(u64, usize), TransplantError> {
+    if report.node_key != key.public_key() {
+        return Err(TransplantError::OtherNode { writer: report.node_key, here: key.public_key() });
+    }
     let memories = sealer.count()?;
+    if memories == 0 {
+        return Err(TransplantError::Nothing);
+    }
     let names = sealer
         .mentioned()
         .iter()
         .map(|agent| Ok((*agent, spoken_of(reader, None, &Vertex::Agent(*agent))?)))
         .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
-    let agents = selection
-        .named()
+    let agents = named
         .into_iter()
         .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
         .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
@@ -187,7 +232,7 @@ pub fn export(
         },
         reason: reason.unwrap_or_default(),
         created_unix_ms: wall_ms(),
-        at: selection.at,
+        at,
         agents,
         names,
     };
@@ -377,7 +422,7 @@ pub fn import(
         }
     }
     let records = deed(&annex, import.authority, import.karyon, Rights::IMPORT, |lease| {
-        Ok::<_, TransplantError>(Control::Import(ImportRecord {
+        Ok::<_, TransplantError>(vec![Control::Import(ImportRecord {
             file: keep(&annex.dir().inputs(), import.engram)?,
             root: import.engram.root.to_bytes().to_vec(),
             origin: import.engram.manifest.origin.log.0,
@@ -385,7 +430,7 @@ pub fn import(
             trusted_by: import.trusted.word().into(),
             lease: lease.0,
             at_unix_ms: wall_ms(),
-        }))
+        })])
     })?;
     let (dir, _) = annex.seal(import.karyon, &records)?;
     imported.memory_error = crate::open(dir.path(), &mut |_| ()).err();

@@ -13,6 +13,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::ByteBuf;
 
+/// Who recorded what a principal, and no agent, recorded: agents are numbered from 1.
+const PRINCIPAL: AgentId = AgentId(0);
+
 /// Whole units and billionths above them.
 pub(crate) type WireTime = (i64, u32);
 
@@ -155,9 +158,11 @@ pub(crate) fn decode(block: &[u8]) -> Result<Memory, &'static str> {
     }
 }
 
-/// The agents that a memory mentions, its writer included.
+/// The agents that a memory mentions, its writer included, unless a principal recorded it.
 pub(crate) fn mentions(memory: &Memory, into: &mut BTreeSet<AgentId>) {
-    into.insert(memory.recorded.agent);
+    if memory.recorded.agent != PRINCIPAL {
+        into.insert(memory.recorded.agent);
+    }
     match &memory.write.entity {
         Entity::Vertex(vertex) | Entity::Fact { subject: vertex, .. } => mention(vertex, into),
         Entity::Edge { from, to, .. } => {

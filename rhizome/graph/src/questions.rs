@@ -197,6 +197,24 @@ impl Reader {
         })
     }
 
+    /// What came in engrams of what [`list`](Reader::list) tells of this log.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn list_imported(
+        &self,
+        kind: Kind,
+        name: &str,
+        view: &View,
+    ) -> Result<Vec<(EntityId, Version)>, GraphError> {
+        let (mut list, mut text) = (Vec::new(), Text::default());
+        self.each_holding(Whose::Imported, kind, name, view, None, |key, stored| {
+            list.push((self.named(key, &mut text)?, self.version(stored)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(list)
+    }
+
     /// How many own entities of a name hold: as many as [`list`](Reader::list) tells.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ mod value;
 mod write;
 
 pub use codec::{WriteError, is_name};
-pub use memo::{Memo, MemoKind, Sealed};
+pub use memo::{Memo, MemoKind, Origin, Sealed};
 pub use parts::{ContentRef, EntityRef, Parts, VertexRef};
 pub use recall::{Memories, Query, Remembered, Wanted};
 pub use time::{Time, TimeError};

@@ -2,7 +2,7 @@
 //! horizon and a reason. Each is a fact; what it says is sealed under a key of the subject, and what
 //! it rests on stays readable when that key is gone.
 
-use karyon_types::Position;
+use karyon_types::{LogId, Position};
 
 use crate::{Content, Properties, Time, Value};
 
@@ -51,6 +51,17 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
+/// Where a memory was recorded that came in an engram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// In this log.
+    pub log: LogId,
+    /// Whose engrams were signed by this key.
+    pub signer: [u8; 32],
+    /// The record there.
+    pub record: Position,
+}
+
 /// A memory that somebody answers for, without its subject and its key, which are those of the
 /// fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +76,8 @@ pub struct Memo {
     pub horizon: Option<i64>,
     /// The record of the memory that it replaces.
     pub supersedes: Option<Position>,
+    /// Where it was recorded at first; `None`: here.
+    pub origin: Option<Origin>,
     /// What it says.
     pub sealed: Sealed,
 }
@@ -74,6 +87,7 @@ const OWNER: &str = "owner";
 const REASON: &str = "reason";
 const HORIZON: &str = "horizon";
 const SUPERSEDES: &str = "supersedes";
+const ORIGIN: &str = "origin";
 const SUBJECT: &str = "subject";
 const INDEX: &str = "index";
 const SEALED: &str = "sealed";
@@ -83,7 +97,11 @@ impl Memo {
     pub fn content(&self) -> Content {
         let horizon = self.horizon.and_then(|second| Time::new(second, 0));
         let supersedes = self.supersedes.and_then(|record| i64::try_from(record.0).ok());
-        Content::with([
+        let origin = self.origin.map(|Origin { log, signer, record }| {
+            let (log, signer) = (Value::Bytes(log.0.into()), Value::Bytes(signer.into()));
+            (ORIGIN, Value::List(vec![log, signer, Value::Int(record.0.cast_signed())]))
+        });
+        let always = [
             (KIND, self.kind.name().into()),
             (OWNER, self.owner.clone().into()),
             (REASON, self.reason.clone().into()),
@@ -92,7 +110,8 @@ impl Memo {
             (SUBJECT, Value::Int(self.sealed.subject.cast_signed())),
             (INDEX, Value::Int(self.sealed.index.into())),
             (SEALED, Value::Bytes(self.sealed.bytes.clone())),
-        ])
+        ];
+        Content::with(always.into_iter().chain(origin))
     }
 
     /// The memory of a fact's content; `None` when it is none.
@@ -129,9 +148,22 @@ impl Memo {
             reason: text(REASON)?,
             horizon,
             supersedes: supersedes.map(Position),
+            origin: properties.get(ORIGIN).and_then(origin),
             sealed,
         })
     }
+}
+
+fn origin(value: &Value) -> Option<Origin> {
+    let Value::List(parts) = value else { return None };
+    let [Value::Bytes(log), Value::Bytes(signer), Value::Int(record)] = &parts[..] else {
+        return None;
+    };
+    Some(Origin {
+        log: LogId(log[..].try_into().ok()?),
+        signer: signer[..].try_into().ok()?,
+        record: Position(record.cast_unsigned()),
+    })
 }
 
 #[cfg(test)]
@@ -143,13 +175,20 @@ mod tests {
         let kinds = prop::sample::select(&MemoKind::ALL[..]);
         let sealed = (any::<u64>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..9));
         let supersedes = prop::option::of(0..=i64::MAX as u64);
-        (kinds, ".{0,9}", ".{0,9}", any::<Option<i64>>(), supersedes, sealed).prop_map(
-            |(kind, owner, reason, horizon, supersedes, (subject, index, bytes))| Memo {
+        let origins = prop::option::of((any::<[u8; 16]>(), any::<[u8; 32]>(), any::<u64>()));
+        let replaced = (supersedes, origins);
+        (kinds, ".{0,9}", ".{0,9}", any::<Option<i64>>(), replaced, sealed).prop_map(
+            |(kind, owner, reason, horizon, (supersedes, origin), (subject, index, bytes))| Memo {
                 kind,
                 owner,
                 reason,
                 horizon,
                 supersedes: supersedes.map(Position),
+                origin: origin.map(|(log, signer, record)| Origin {
+                    log: LogId(log),
+                    signer,
+                    record: Position(record),
+                }),
                 sealed: Sealed { subject, index, bytes },
             },
         )
@@ -163,7 +202,7 @@ mod tests {
 
         #[test]
         fn whatever_has_one_property_more_less_or_of_another_type_is_none(
-            memo in memos(), which in 0..9usize,
+            memo in memos(), which in 0..10usize,
         ) {
             let Content::Present { labels, mut properties } = memo.content() else { unreachable!() };
             match properties.keys().nth(which).cloned() {
@@ -172,10 +211,15 @@ mod tests {
                     let other = Content::Present { labels: labels.clone(), properties: properties.clone() };
                     prop_assert_eq!(Memo::of(&other), None);
                     properties.remove(&name);
+                    let other = Memo::of(&Content::Present { labels, properties });
+                    // Without an origin it is one that was recorded here.
+                    prop_assert_eq!(other.is_some(), name == ORIGIN);
                 }
-                None => drop(properties.insert("more".into(), Value::Null)),
+                None => {
+                    properties.insert("more".into(), Value::Null);
+                    prop_assert_eq!(Memo::of(&Content::Present { labels, properties }), None);
+                }
             }
-            prop_assert_eq!(Memo::of(&Content::Present { labels, properties }), None);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Arguments of `karyon engram`.
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use super::governed::{Keep, KindOf};
 use super::memory::MOMENTS;
 
 #[derive(Subcommand)]
@@ -39,6 +41,29 @@ pub(crate) struct Choice {
     /// Everything within --hops edges: it, its facts, the edges between; several may follow
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub(crate) around: Vec<String>,
+    /// What somebody answers for: all about this subject; several may follow
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with_all = AGENTS)]
+    pub(crate) subject: Vec<String>,
+    /// What somebody answers for: all under this key; several may follow
+    #[arg(long, value_name = "KEY", num_args = 1.., conflicts_with_all = AGENTS)]
+    pub(crate) key: Vec<String>,
+    /// All for which this one answers; several may follow
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with_all = AGENTS)]
+    pub(crate) owner: Vec<String>,
+    /// What somebody answers for: all of this kind; several may follow
+    #[arg(long, value_name = "KIND", num_args = 1.., conflicts_with_all = AGENTS)]
+    pub(crate) kind: Vec<KindOf>,
+}
+
+/// What chooses memories of agents: an engram holds either those, or what people answer for.
+const AGENTS: [&str; 5] = ["agent", "label", "writer", "fact", "around"];
+
+impl Choice {
+    /// Whether memories are chosen for which somebody answers.
+    pub(crate) fn is_governed(&self) -> bool {
+        let Choice { subject, key, owner, kind, .. } = self;
+        [subject, key, owner].into_iter().any(|names| !names.is_empty()) || !kind.is_empty()
+    }
 }
 
 #[derive(ClapArgs)]
@@ -47,10 +72,12 @@ pub(crate) struct Choice {
   karyon engram export --agent 1276 6268 --at 2000 --out both.engram --data runs/rumour-1
   karyon engram export --around 1276 --hops 2 --out near.engram --data runs/rumour-1
   karyon engram export --fact heard --no-history --out heard.engram --data runs/rumour-1
+  karyon engram export --owner ada --kind decision lesson --out ada.engram --data office
 
 An engram holds what is chosen, with all versions that begin no later than T, and where each was
 recorded. A label, and which edges lead away, are looked at as they are at T. This machine's node
-signs it.
+signs it. --subject, --key, --owner and --kind choose what `karyon memory remember` recorded, and
+all of them must hold: it is opened for that, so THE FILE SAYS IN THE OPEN what is sealed here.
 
 {MOMENTS}"))]
 pub(crate) struct Export {
@@ -138,11 +165,14 @@ pub(crate) struct DiffEngrams {
   karyon engram import 1276.engram --data runs/elsewhere
   karyon engram import from-ada.engram --data runs/rumour-2 --trust ada-node.pub
   karyon engram import 1276.engram --dry-run --data runs/rumour-2
+  karyon engram import ada.engram --keep 2y --owner bea --data office-2 --trust ada-node.pub
 
 A data directory that is not there is made, and holds nothing but what is imported. Memories from
 elsewhere stay marked as foreign: they answer beside the own ones, with their origin, and become
 no one's authority. What is there already is not added again; what contradicts is kept beside and
-reported. Without --trust only engrams signed by this machine's node are taken.")]
+reported. Without --trust only engrams signed by this machine's node are taken.
+What somebody answered for there is sealed again under keys of its subject here; who answers for it
+here, and how long it is kept, is said anew.")]
 pub(crate) struct Import {
     /// The engram
     pub(crate) file: PathBuf,
@@ -155,6 +185,12 @@ pub(crate) struct Import {
     /// Who answers for the import [default: the principal that was made first]
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,
+    /// What somebody answered for: how long it is kept here: 12h, 90d, 4w, 2y, a date, or forever
+    #[arg(long, value_name = "HOW_LONG", value_parser = Keep::from_str)]
+    pub(crate) keep: Option<Keep>,
+    /// What somebody answered for: who answers for it here [default: the principal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: Option<String>,
     /// Verify and compare everything, say what the import would do, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -189,10 +189,14 @@ pub(crate) struct Recall {
   karyon memory brief --subject acme --json --data office
 
 What holds now: decisions, lessons, facts, observations, the newest first, each with its record, who
-answers for it and what it rests on. `karyon why '#N'` goes on from there.")]
+answers for it and what it rests on; then what agents know, here or where an engram came from.
+`karyon why '#N'` goes on from there.")]
 pub(crate) struct Brief {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
+    /// Of what agents know, at most so many facts, the newest
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
 }
 
 #[derive(ClapArgs)]

@@ -1,11 +1,13 @@
 //! A run on a data directory: a node with a signed log, and a principal who answers for it.
 
+mod carry;
 mod live;
 mod replay;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use karyon_gate::Rights;
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::Walk;
@@ -13,6 +15,7 @@ use karyon_runtime::{Authority, NodeError, Permit, Shed, datadir};
 use karyon_statements::{Checkpoint, GrantTerms};
 use karyon_types::{Hash, Hasher};
 
+pub use self::carry::KnownFact;
 pub use self::replay::Replayed;
 use super::Run;
 use super::tree::add;
@@ -96,6 +99,15 @@ impl Data {
 
     /// Who allows a run of this.
     fn authority(&self, node_key: PublicKey, run: &Run) -> Result<Arc<Authority>, RunError> {
+        self.allowed(node_key, (run.resource(), run.digest(), run.rights_in_all()))
+    }
+
+    /// Who allows something: on what, exactly what, with which rights.
+    fn allowed(
+        &self,
+        node_key: PublicKey,
+        (resource, digest, rights): (String, Hash, Rights),
+    ) -> Result<Arc<Authority>, RunError> {
         let (keys, name, reason) = match &self.signs {
             Signs::Here { keys, principal, reason } => (key_directory(keys)?, principal, reason),
             Signs::Elsewhere { authority, .. } => return Ok(Arc::clone(authority)),
@@ -110,9 +122,9 @@ impl Data {
             principal_key: key.public_key(),
             node_key,
             reason: reason.clone(),
-            rights: run.rights_in_all().0,
-            resource: run.resource(),
-            scenario: run.digest(),
+            rights: rights.0,
+            resource,
+            scenario: digest,
             expires_tick: None,
             nonce: GrantTerms::random_nonce()?,
         };

@@ -1,5 +1,6 @@
 //! Recording and erasing: what a principal signs, and what the node records for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use karyon_gate::Rights;
@@ -8,17 +9,27 @@ use karyon_identity::SecretKey;
 use karyon_keystore::{Keystore, KeystoreError, SubjectId};
 use karyon_log::{Control, MemoryRecord};
 use karyon_memory_ops::limits::NAME_BYTES_MAX;
-use karyon_memory_ops::{Entity, Memo, MemoKind, Sealed, Time, Valid, Write, WriteError, is_name};
+use karyon_memory_ops::{
+    Entity, Memo, MemoKind, Origin, Sealed, Time, Valid, Write, WriteError, is_name,
+};
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{Hash, Hasher, Position};
 use serde::{Deserialize, Serialize};
 
-use super::recall::{first_unused, versions};
+use super::adopt::{Adopted, Terms};
+use super::recall::{first_unused, places, versions};
 use super::settle::find;
-use super::{Recalled, Said, Words, associated, entity_of, subject_of};
+use super::{Recalled, Said, Words, associated, entity_of, key_of, place_of, subject_of};
 use crate::deed::{DeedError, deed};
 use crate::governed::recall::RecallError;
+
+/// Bytes of writes in one record, but for one write that is longer: a quarter of what a record may
+/// have, and fewer than 65,536 of them, which are numbered with 16 bits.
+const WRITES_BYTES: usize = 1024 * 1024;
+
+/// Ranges of keys in one record: at most 16 bytes each, less than half of what a record may have.
+const RANGES: usize = 100_000;
 
 /// What a grant to record or erase memories is for.
 pub const GOVERNED: &str = "memory/governed";
@@ -183,7 +194,10 @@ impl Change {
         key: &str,
     ) -> Result<Change, ChangeError> {
         let (serial, _) = known(keys, subject, Some(key))?;
-        let all = versions(reader, Some(keys), serial, key, &View::NOW)?;
+        let mut all = Vec::new();
+        for place in places(reader, serial, key)? {
+            all.extend(versions(reader, Some(keys), serial, &place, &View::NOW)?);
+        }
         let live = all.iter().filter(|memo| memo.said != Said::Erased);
         let erased: Vec<_> = live.map(|memo| (serial, memo.memo.sealed.index)).collect();
         let (subject, key) = (subject.to_owned(), Some(key.to_owned()));
@@ -202,49 +216,48 @@ impl Change {
         (!erased.is_empty()).then_some(Change { erased, expired, ..Change::default() })
     }
 
+    /// What an engram tells and nobody here knows yet, beside what is remembered here.
+    ///
+    /// # Errors
+    /// [`ChangeError::Malformed`]; [`ChangeError::Keys`]; [`ChangeError::Graph`].
+    pub fn adopt(
+        keys: &mut Keystore,
+        reader: Option<&Reader>,
+        adopted: &Adopted,
+        terms: &Terms<'_>,
+    ) -> Result<Change, ChangeError> {
+        let subjects: BTreeSet<&str> =
+            adopted.new.iter().map(|told| told.subject.as_str()).collect();
+        for subject in &subjects {
+            not_given_twice(keys, reader, subject)?;
+        }
+        keys.prepare(&subjects.into_iter().collect::<Vec<_>>())?;
+        let writes = adopted.new.iter().map(|told| {
+            let memo = NewMemo {
+                subject: &told.subject,
+                key: &told.key,
+                kind: told.kind,
+                words: told.words_here(&adopted.log, &adopted.principal),
+                owner: terms.owner,
+                reason: &told.reason,
+                horizon: terms.horizon,
+                from: told.from,
+            };
+            let origin = Origin { log: adopted.log, signer: adopted.signer.0, record: told.record };
+            write_of(keys, &memo, None, Some(origin))
+        });
+        Ok(Change { writes: writes.collect::<Result<_, _>>()?, ..Change::default() })
+    }
+
     fn with(
         keys: &mut Keystore,
         reader: Option<&Reader>,
         memo: &NewMemo<'_>,
         supersedes: Option<Position>,
     ) -> Result<Change, ChangeError> {
-        let malformed = |why: String| ChangeError::Malformed {
-            subject: memo.subject.into(),
-            key: memo.key.into(),
-            why,
-        };
-        for (what, name) in [("subject", memo.subject), ("key", memo.key), ("owner", memo.owner)] {
-            if !is_name(name) {
-                let why = format!(
-                    "a {what} is a text of 1 to {NAME_BYTES_MAX} bytes without control characters"
-                );
-                return Err(malformed(why));
-            }
-        }
-        if memo.reason.trim().is_empty() {
-            return Err(malformed("it has no reason".into()));
-        }
-        // Keys that were brought back from a backup do not know what was sealed since.
-        if let (Some(reader), Some((subject, false))) = (reader, find(keys, memo.subject)) {
-            keys.advance(SubjectId(subject), first_unused(reader, subject)?)?;
-        }
-        let words = memo.words.encode().map_err(|error| malformed(error.to_string()))?;
-        let bound = associated(memo.key, memo.kind, memo.owner);
-        let sealed = keys.seal(memo.subject, &bound, &words)?;
-        let content = Memo {
-            kind: memo.kind,
-            owner: memo.owner.into(),
-            reason: memo.reason.into(),
-            horizon: memo.horizon,
-            supersedes,
-            sealed: Sealed { subject: sealed.subject.0, index: sealed.index, bytes: sealed.bytes },
-        }
-        .content();
-        let entity = entity_of(sealed.subject.0, memo.key);
-        let write = Write { entity, valid: Valid::since(memo.from), content };
-        let mut bytes = Vec::new();
-        write.encode(&mut bytes).map_err(|error: WriteError| malformed(error.to_string()))?;
-        Ok(Change { writes: vec![bytes], ..Change::default() })
+        not_given_twice(keys, reader, memo.subject)?;
+        let write = write_of(keys, memo, supersedes, None)?;
+        Ok(Change { writes: vec![write], ..Change::default() })
     }
 
     /// For the hand-over to the node.
@@ -266,9 +279,12 @@ impl Change {
             let write = Write::decode(write).ok_or(ChangeError::Forged("a write is none"))?;
             let memo =
                 Memo::of(&write.content).ok_or(ChangeError::Forged("a write is no memory"))?;
-            let Entity::Fact { subject, .. } = &write.entity else {
+            let Entity::Fact { subject, predicate } = &write.entity else {
                 return Err(ChangeError::Forged("a memory is a fact"));
             };
+            if key_of(predicate).1 != memo.origin.map(|origin| origin.log) {
+                return Err(ChangeError::Forged("a memory lies where those of another log do"));
+            }
             if subject_of(subject) != Some(memo.sealed.subject) {
                 return Err(ChangeError::Forged("a memory is about another subject than its key"));
             }
@@ -281,11 +297,92 @@ impl Change {
         Hasher::for_domain("karyon memory change v1").field(bytes).finish()
     }
 
-    /// The record of it, under a lease.
-    pub fn record(self, lease: u64, at_unix_ms: u64) -> MemoryRecord {
-        let Change { writes, erased, expired } = self;
-        MemoryRecord { lease, writes, erased, expired, at_unix_ms }
+    /// The records of it, under a lease: one, unless it is long.
+    pub fn records(self, lease: u64, at_unix_ms: u64) -> Vec<MemoryRecord> {
+        let record =
+            |writes, erased| MemoryRecord { lease, writes, erased, expired: None, at_unix_ms };
+        let mut records: Vec<_> =
+            self.erased.chunks(RANGES).map(|some| record(Vec::new(), some.to_vec())).collect();
+        let (mut bytes, mut told) = (WRITES_BYTES, BTreeSet::new());
+        for write in self.writes {
+            bytes += write.len();
+            let entity = Write::decode(&write).map(|write| write.entity);
+            // Two versions of one memory are told apart by their records.
+            if bytes > WRITES_BYTES || told.contains(&entity) {
+                records.push(record(Vec::new(), Vec::new()));
+                bytes = write.len();
+                told.clear();
+            }
+            told.insert(entity);
+            if let Some(last) = records.last_mut() {
+                last.writes.push(write);
+            }
+        }
+        // Nothing of it is gone before all of it is.
+        if let Some(last) = records.last_mut() {
+            last.expired = self.expired;
+        }
+        records
     }
+}
+
+/// The write of a memory, sealed.
+fn write_of(
+    keys: &mut Keystore,
+    memo: &NewMemo<'_>,
+    supersedes: Option<Position>,
+    origin: Option<Origin>,
+) -> Result<Vec<u8>, ChangeError> {
+    let malformed = |why: String| ChangeError::Malformed {
+        subject: memo.subject.into(),
+        key: memo.key.into(),
+        why,
+    };
+    let place = place_of(memo.key, origin.map(|origin| origin.log));
+    for (what, name) in [("subject", memo.subject), ("key", &place), ("owner", memo.owner)] {
+        if !is_name(name) {
+            let why = format!(
+                "a {what} is a text of 1 to {NAME_BYTES_MAX} bytes without control characters"
+            );
+            return Err(malformed(why));
+        }
+    }
+    if key_of(memo.key).1.is_some() {
+        return Err(malformed("a key that ends with @ and a log is one of another log".into()));
+    }
+    if memo.reason.trim().is_empty() {
+        return Err(malformed("it has no reason".into()));
+    }
+    let words = memo.words.encode().map_err(|error| malformed(error.to_string()))?;
+    let bound = associated(&place, memo.kind, memo.owner);
+    let sealed = keys.seal(memo.subject, &bound, &words)?;
+    let content = Memo {
+        kind: memo.kind,
+        owner: memo.owner.into(),
+        reason: memo.reason.into(),
+        horizon: memo.horizon,
+        supersedes,
+        origin,
+        sealed: Sealed { subject: sealed.subject.0, index: sealed.index, bytes: sealed.bytes },
+    }
+    .content();
+    let entity = entity_of(sealed.subject.0, &place);
+    let write = Write { entity, valid: Valid::since(memo.from), content };
+    let mut bytes = Vec::new();
+    write.encode(&mut bytes).map_err(|error: WriteError| malformed(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Keys that were brought back from a backup do not know what was sealed since.
+fn not_given_twice(
+    keys: &mut Keystore,
+    reader: Option<&Reader>,
+    subject: &str,
+) -> Result<(), ChangeError> {
+    if let (Some(reader), Some((serial, false))) = (reader, find(keys, subject)) {
+        keys.advance(SubjectId(serial), first_unused(reader, serial)?)?;
+    }
+    Ok(())
 }
 
 /// What is remembered now under the key of a memory to come.
@@ -341,7 +438,8 @@ pub fn record_change(
     let change = Change::decode(bytes)?;
     let annex = Annex::begin(dir, key, known)?;
     let records = deed(&annex, authority, karyon, Rights::REMEMBER, |lease| {
-        Ok::<_, DeedError>(Control::Memory(change.record(lease.0, wall_ms())))
+        let records = change.records(lease.0, wall_ms());
+        Ok::<_, DeedError>(records.into_iter().map(Control::Memory).collect())
     })?;
     let (dir, end) = annex.seal(karyon, &records)?;
     // It is in the log; whoever asks next builds the memory if this fails.

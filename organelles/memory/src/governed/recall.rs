@@ -9,7 +9,7 @@ use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
 use super::settle::find;
-use super::{Words, associated, subject_of, vertex_of};
+use super::{Words, associated, key_of, subject_of, vertex_of};
 
 /// Why nothing is recalled.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +129,7 @@ pub fn recall(
     let mut found = Vec::new();
     for entity in entities {
         let EntityId::Fact { subject, predicate } = &entity else { continue };
-        if filter.key.is_some_and(|key| key != predicate) {
+        if filter.key.is_some_and(|key| key != key_of(predicate).0) {
             continue;
         }
         let Some(serial) = serial_of(reader, *subject)? else { continue };
@@ -140,11 +140,16 @@ pub fn recall(
             found.push(memo);
         }
     }
-    found.sort_by(|one, other| (&one.subject, &one.key).cmp(&(&other.subject, &other.key)));
+    // What was recorded here stands before what came from elsewhere.
+    found.sort_by(|one, other| {
+        let order = |memo: &Recalled| memo.memo.origin.map(|origin| origin.log);
+        (&one.subject, &one.key, order(one)).cmp(&(&other.subject, &other.key, order(other)))
+    });
     Ok(found)
 }
 
-/// All that was ever remembered under a key of a subject, the oldest first.
+/// All that was ever remembered under a key of a subject, the oldest first; what came from elsewhere
+/// behind it, log by log.
 ///
 /// # Errors
 /// See [`RecallError`].
@@ -155,25 +160,45 @@ pub fn history(
     key: &str,
     view: &View,
 ) -> Result<Vec<Recalled>, RecallError> {
-    let serial = serial(keys, subject);
-    serial.map_or(Ok(Vec::new()), |serial| versions(reader, keys, serial, key, view))
+    let Some(serial) = serial(keys, subject) else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for place in places(reader, serial, key)? {
+        all.extend(versions(reader, keys, serial, &place, view)?);
+    }
+    Ok(all)
 }
 
-/// The same of a subject by its number.
+/// Where memories lie under a key of a subject: those from here first.
+pub(super) fn places(reader: &Reader, serial: u64, key: &str) -> Result<Vec<String>, GraphError> {
+    let Some(subject) = reader.find_vertex(None, &vertex_of(serial))? else {
+        return Ok(Vec::new());
+    };
+    let places = reader.entities_of(subject)?.into_iter().filter_map(|entity| match entity {
+        EntityId::Fact { subject: of, predicate } if of == subject => {
+            (key_of(&predicate).0 == key).then_some(predicate)
+        }
+        EntityId::Fact { .. } | EntityId::Vertex(_) | EntityId::Edge { .. } => None,
+    });
+    let mut places: Vec<String> = places.collect();
+    places.sort_unstable_by_key(|place| key_of(place).1);
+    Ok(places)
+}
+
+/// The same of a subject by its number, at one place.
 pub(super) fn versions(
     reader: &Reader,
     keys: Option<&Keystore>,
     serial: u64,
-    key: &str,
+    place: &str,
     view: &View,
 ) -> Result<Vec<Recalled>, RecallError> {
     let Some(subject) = reader.find_vertex(None, &vertex_of(serial))? else {
         return Ok(Vec::new());
     };
-    let entity = EntityId::Fact { subject, predicate: key.into() };
+    let entity = EntityId::Fact { subject, predicate: place.into() };
     let mut all = Vec::new();
     for version in reader.history(&entity, view)? {
-        all.extend(opened(keys, serial, key, version)?);
+        all.extend(opened(keys, serial, place, version)?);
     }
     Ok(all)
 }
@@ -197,7 +222,7 @@ fn serial(keys: Option<&Keystore>, name: &str) -> Option<u64> {
     found.or_else(|| subject_of(&Vertex::Named(name.into())))
 }
 
-fn serial_of(reader: &Reader, subject: VertexId) -> Result<Option<u64>, GraphError> {
+pub(super) fn serial_of(reader: &Reader, subject: VertexId) -> Result<Option<u64>, GraphError> {
     Ok(match reader.entity(&EntityId::Vertex(subject))? {
         Entity::Vertex(vertex) => subject_of(&vertex),
         Entity::Edge { .. } | Entity::Fact { .. } => None,
@@ -205,22 +230,23 @@ fn serial_of(reader: &Reader, subject: VertexId) -> Result<Option<u64>, GraphErr
 }
 
 /// A version with what it says; `None`: no principal recorded it.
-fn opened(
+pub(super) fn opened(
     keys: Option<&Keystore>,
     serial: u64,
-    key: &str,
+    place: &str,
     version: Version,
 ) -> Result<Option<Recalled>, RecallError> {
     let Version { valid, content, position, recorded, origin } = version;
     let Some(memo) = Memo::of(&content) else { return Ok(None) };
+    let (key, from) = key_of(place);
     let is_governed = recorded.agent == NOBODY && origin.is_none() && memo.sealed.subject == serial;
-    if !is_governed {
+    if !is_governed || memo.origin.map(|origin| origin.log) != from {
         return Ok(None);
     }
     let said = match keys {
         None => Said::Locked,
         Some(keys) => {
-            let bound = associated(key, memo.kind, &memo.owner);
+            let bound = associated(place, memo.kind, &memo.owner);
             let subject = SubjectId(serial);
             match keys.unseal(subject, memo.sealed.index, &bound, &memo.sealed.bytes) {
                 Ok(bytes) => {

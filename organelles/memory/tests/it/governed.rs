@@ -59,7 +59,8 @@ impl Office {
         let bytes = change.encode().unwrap();
         let change = Change::decode(&bytes).unwrap();
         let lease = self.records;
-        self.record(Control::Memory(change.record(lease, 0)))
+        let records = change.records(lease, 0).into_iter();
+        records.map(|record| self.record(Control::Memory(record))).last().unwrap()
     }
 
     #[expect(clippy::result_large_err, reason = "the crate's own error, in a test")]

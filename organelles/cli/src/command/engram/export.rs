@@ -7,13 +7,16 @@ use std::path::Path;
 use karyon_engram::EngramError;
 use karyon_graph::{Kind, Reader};
 use karyon_keys::KeyDirectory;
-use karyon_memory::{Journal, Moment, Selection, TransplantError, export};
-use karyon_memory_ops::Vertex;
+use karyon_memory::{
+    GovernedSelection, Journal, Moment, Selection, TransplantError, export, export_governed,
+};
+use karyon_memory_ops::{MemoKind, Vertex};
 use karyon_runtime::datadir;
 use karyon_types::AgentId;
 use karyon_verify::{Trust, verify};
 use serde_json::json;
 
+use super::super::memory::secrets::{self, Secrets};
 use super::super::memory::{moment, named, open, unknown};
 use crate::args::{Choice, Export};
 use crate::error::{CliError, Code};
@@ -30,13 +33,17 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
                 .with_hint("give a number as in the input, or a date"));
         }
     };
+    let directory = KeyDirectory::from_environment()?;
+    if args.choice.is_governed() {
+        secrets::settle_if_begun(&directory, data)?;
+    }
     let graph = open(data)?;
     // What is taken out is vouched for, so the log is verified first.
     let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
     let trust = Trust { node_key: None, known: keys::trusted(None, data)?.known };
     let report = verify(&log, &checkpoint, &datadir::inputs(data), &trust)?;
     // A log that was begun with a former node key is vouched for by that key.
-    let key = keys::of_node(&KeyDirectory::from_environment()?, Some(&report.node_key))?;
+    let key = keys::of_node(&directory, Some(&report.node_key))?;
     let reader = graph.read()?;
     let agents_called = |names: &[String]| {
         names.iter().map(|name| agent(&reader, name)).collect::<Result<Vec<_>, _>>()
@@ -57,12 +64,30 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         at,
         without_history: args.no_history,
     };
+    let governed = GovernedSelection {
+        subjects: &choice.subject,
+        keys: &choice.key,
+        owners: &choice.owner,
+        kinds: &choice.kind.iter().copied().map(MemoKind::from).collect::<Vec<_>>(),
+        at,
+        without_history: args.no_history,
+    };
+    let secrets = match choice.is_governed() {
+        true => Secrets::open_read_only(&directory, data)?,
+        false => None,
+    };
     let mut journal = Journal::of(data, &mut |_| ())?;
     let mut made = None;
     write_new(&args.out, |spool, out| {
         let mut out = BufWriter::new(out);
         let files = (spool, &mut out);
-        let sealed = export(&report, &reader, &mut journal, &selection, &key, files);
+        let sealed = match choice.is_governed() {
+            true => {
+                let keys = secrets.as_ref().map(Secrets::keys);
+                export_governed(&report, &reader, &mut journal, keys, &governed, &key, files)
+            }
+            false => export(&report, &reader, &mut journal, &selection, &key, files),
+        };
         made = Some(sealed.map_err(|error| unwritten(error, &args.out))?);
         Ok(())
     })?;
@@ -75,6 +100,10 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             "writers": choice.writer,
             "facts": choice.fact,
             "around": choice.around,
+            "subjects": choice.subject,
+            "keys": choice.key,
+            "owners": choice.owner,
+            "kinds": governed.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
             "hops": (!choice.around.is_empty()).then_some(args.hops),
             "history": !args.no_history,
             "memories": memories,
@@ -97,7 +126,8 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
 
 /// What was chosen, for a person.
 fn chosen(args: &Export) -> String {
-    let Choice { agent, label, writer, fact, around } = &args.choice;
+    let Choice { agent, label, writer, fact, around, subject, key, owner, kind } = &args.choice;
+    let of_kind: Vec<_> = kind.iter().map(|kind| MemoKind::from(*kind).name().to_owned()).collect();
     let hops = format!("within {} of ", args.hops);
     let kinds = [
         (agent, ""),
@@ -105,6 +135,10 @@ fn chosen(args: &Export) -> String {
         (writer, "what was written by "),
         (fact, "all "),
         (around, hops.as_str()),
+        (subject, "all about "),
+        (key, "all under "),
+        (owner, "what is answered for by "),
+        (&of_kind, "every "),
     ];
     let words = kinds
         .iter()

@@ -12,11 +12,11 @@ use karyon_memory::{
 use karyon_runtime::{DataDir, DataDirError};
 use karyon_verify::Trust;
 
-use super::{check, report};
+use super::{adopt, check, report};
 use crate::args;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
-use crate::handover::{Inputs, Signers};
+use crate::handover::{Input, Inputs, Signers};
 use crate::output;
 use crate::{grant, keys};
 
@@ -24,6 +24,7 @@ pub(crate) fn execute(args: &args::Import) -> Result<Code, CliError> {
     match guarded::arrived()? {
         None if args.dry_run => crate::command::guarded(|| try_out(args)),
         None => launch(args),
+        Some(node) if node.inputs.holds(Input::Change) => adopt::take(args, node),
         Some(node) => take(args, node),
     }
 }
@@ -36,6 +37,9 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
     let mut inputs = Inputs::default();
     let engram = check(&args.file, &mut inputs)?;
     let named = believe(&engram, args)?;
+    if is_governed(&engram, args)? {
+        return adopt::launch(args, &engram);
+    }
     let log = engram.manifest.origin.log;
     let this_node = grant::node_key(&directory)?;
     // A log that is there goes on with the key that began it.
@@ -55,6 +59,18 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
     let signers = Some(Signers { this_node, named });
     let launch = Launch { data, key, said, signers, tighten: Vec::new(), inputs: &inputs };
     launch.start(&directory).map(|never| match never {})
+}
+
+/// Whether the engram holds what somebody answered for.
+fn is_governed(engram: &Carried, args: &args::Import) -> Result<bool, CliError> {
+    let is_governed = engram.governed()? > 0;
+    if !is_governed && (args.keep.is_some() || args.owner.is_some()) {
+        return Err(CliError::failure(
+            "--keep and --owner are for memories for which somebody answered: this engram holds \
+             what agents remember",
+        ));
+    }
+    Ok(is_governed)
 }
 
 /// Whether the signer is trusted here; the key that a person named.
@@ -78,6 +94,9 @@ fn try_out(args: &args::Import) -> Result<Code, CliError> {
     guarded::permit(data)?;
     let engram = check(&args.file, &mut Inputs::default())?;
     believe(&engram, args)?;
+    if is_governed(&engram, args)? {
+        return adopt::try_out(args, &engram);
+    }
     let keys::Trusted { key: node_key, known, .. } = keys::trusted(None, data)?;
     let imported = foretell(data, &Trust { node_key, known }, &engram)?;
     report::show(&imported, args);

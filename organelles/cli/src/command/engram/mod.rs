@@ -1,5 +1,6 @@
 //! `karyon engram`: memories taken out, looked at, compared, brought in.
 
+mod adopt;
 mod diff;
 mod export;
 mod import;

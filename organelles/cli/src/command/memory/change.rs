@@ -14,6 +14,7 @@ use karyon_keys::KeyDirectory;
 use karyon_memory::{Change, ChangeError, GOVERNED, Moment, NewMemo, Words, due, record_change};
 use karyon_memory_ops::Time;
 use karyon_runtime::{DataDir, datadir};
+use karyon_types::Position;
 use serde_json::json;
 
 use super::secrets::{self, Secrets};
@@ -28,8 +29,8 @@ use crate::{grant, keys};
 
 /// Tells a process that another one around it destroys the keys.
 const WITHIN: &str = "KARYON_ERASING";
-/// The longest change, bytes: a memory write of the longest kind, or some hundred thousand ranges.
-const CHANGE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// The longest change, bytes: 50,000 memories of an engram, or some million ranges of keys.
+const CHANGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What is to be done.
 #[derive(Clone, Copy)]
@@ -106,26 +107,32 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
         // Whoever waits for the record is told by none.
         return Ok(Code::Ok);
     };
-    let bytes = change.encode().map_err(|error| CliError::failure(error.to_string()))?;
-    if bytes.len() as u64 > CHANGE_BYTES_MAX {
-        return Err(CliError::failure(format!(
-            "that is too much for one record: {} of {}",
-            output::size(bytes.len() as u64),
-            output::size(CHANGE_BYTES_MAX)
-        )));
-    }
-    let terms = grant::Terms {
-        reason: deed.reason().to_owned(),
-        rights: Rights::REMEMBER,
-        resource: GOVERNED.into(),
-        digest: Change::digest(&bytes),
-    };
+    let (bytes, terms) = signed_for(&change, deed.reason().to_owned())?;
     let said = grant::sign(&directory, node_key, Some(&name), terms)?;
     let mut inputs = Inputs::default();
     inputs.give(Input::Change, &bytes).map_err(|error| CliError::failure(error.to_string()))?;
     drop(dir);
     let launch = Launch { data, key, said, signers: None, tighten: Vec::new(), inputs: &inputs };
     launch.start(&directory).map(|never| match never {})
+}
+
+/// A change as it is handed over, and what is to be signed for it.
+pub(crate) fn signed_for(
+    change: &Change,
+    reason: String,
+) -> Result<(Vec<u8>, grant::Terms), CliError> {
+    let bytes = change.encode().map_err(|error| CliError::failure(error.to_string()))?;
+    if bytes.len() as u64 > CHANGE_BYTES_MAX {
+        return Err(CliError::failure(format!(
+            "that is too much at once: {} of {}",
+            output::size(bytes.len() as u64),
+            output::size(CHANGE_BYTES_MAX)
+        )));
+    }
+    let digest = Change::digest(&bytes);
+    let terms =
+        grant::Terms { reason, rights: Rights::REMEMBER, resource: GOVERNED.into(), digest };
+    Ok((bytes, terms))
 }
 
 /// What is to be recorded; `None`: there is nothing to do.
@@ -171,24 +178,33 @@ fn change(
     }))
 }
 
-fn memo<'a>(telling: &'a Telling, principal: &'a str) -> Result<NewMemo<'a>, CliError> {
-    let time = |text: &str, option: &str| match moment(text, option)? {
+fn time(text: &str, option: &str) -> Result<Time, CliError> {
+    match moment(text, option)? {
         Moment::Time(time) => Ok(time),
         Moment::Tick(_) => {
             Err(CliError::failure(format!("{option}: a tick is a place in the record, not a time"))
                 .with_hint("give a date, such as 2027-12-31"))
         }
-    };
-    let now = now();
-    let horizon = match &telling.keep {
+    }
+}
+
+/// The last second, since 1970, to which something is kept; `None`: until somebody erases it.
+pub(crate) fn horizon(keep: &Keep) -> Result<Option<i64>, CliError> {
+    let now = now().units();
+    let horizon = match keep {
         Keep::Forever => None,
-        Keep::For(seconds) => Some(now.units().saturating_add(*seconds)),
+        Keep::For(seconds) => Some(now.saturating_add(*seconds)),
         Keep::To(text) => Some(time(text, "--keep")?.units()),
     };
-    if horizon.is_some_and(|horizon| horizon <= now.units()) {
-        return Err(CliError::failure("--keep: that moment is over")
-            .with_hint("give how long, such as 90d, or a date to come, or forever"));
+    match horizon {
+        Some(horizon) if horizon <= now => Err(CliError::failure("--keep: that moment is over")
+            .with_hint("give how long, such as 90d, or a date to come, or forever")),
+        Some(_) | None => Ok(horizon),
     }
+}
+
+fn memo<'a>(telling: &'a Telling, principal: &'a str) -> Result<NewMemo<'a>, CliError> {
+    let now = now();
     Ok(NewMemo {
         subject: &telling.subject,
         key: &telling.key,
@@ -197,10 +213,11 @@ fn memo<'a>(telling: &'a Telling, principal: &'a str) -> Result<NewMemo<'a>, Cli
             text: telling.text.clone(),
             tags: telling.tag.iter().cloned().collect(),
             evidence: telling.evidence.clone(),
+            via: Vec::new(),
         },
         owner: telling.owner.as_deref().unwrap_or(principal),
         reason: &telling.reason,
-        horizon,
+        horizon: horizon(&telling.keep)?,
         from: telling.since.as_deref().map_or(Ok(now), |since| time(since, "--since"))?,
     })
 }
@@ -213,14 +230,17 @@ pub(super) fn now() -> Time {
     Time::new(units, since.subsec_nanos()).unwrap_or(Time::MAX)
 }
 
-/// Records it, as the node.
-fn take(deed: Deed<'_>, mut node: Arrived) -> Result<Code, CliError> {
-    let bytes = node.inputs.read(Input::Change, deed.data(), CHANGE_BYTES_MAX);
+/// Records what was handed over, as the node; where it stands.
+pub(crate) fn record(data: &Path, mut node: Arrived) -> Result<Position, CliError> {
+    let bytes = node.inputs.read(Input::Change, data, CHANGE_BYTES_MAX);
     let bytes = bytes.map_err(|error| CliError::failure(error.to_string()))?;
     let dir = node.dir()?;
     let authority = grant::received(node.said)?;
-    let position = record_change(dir, node.key, &bytes, &authority, &node.known, VERSION);
-    let position = position.map_err(failed)?;
+    record_change(dir, node.key, &bytes, &authority, &node.known, VERSION).map_err(failed)
+}
+
+fn take(deed: Deed<'_>, node: Arrived) -> Result<Code, CliError> {
+    let position = record(deed.data(), node)?;
     if let Deed::Remember(telling) | Deed::Supersede(telling) = deed {
         if telling.json {
             output::json(&json!({
@@ -286,7 +306,7 @@ fn code_of(status: ExitStatus) -> Code {
     }
 }
 
-fn failed(error: ChangeError) -> CliError {
+pub(crate) fn failed(error: ChangeError) -> CliError {
     let hint = match &error {
         ChangeError::IsThere { .. } => {
             Some("`karyon memory supersede` replaces it, and keeps it in the history")

@@ -1,13 +1,13 @@
 //! `karyon memory`: what is known, as of any moment.
 
 mod ask;
-mod change;
+pub(crate) mod change;
 mod diff;
 mod narrow;
 mod plot;
 mod rebuild;
 mod recall;
-mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod show;
 mod walk;
 

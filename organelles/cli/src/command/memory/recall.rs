@@ -1,8 +1,11 @@
 //! `karyon memory recall|brief`: what somebody recorded to be remembered.
 
 use karyon_graph::{Reader, View};
+use karyon_identity::PublicKey;
 use karyon_keys::KeyDirectory;
-use karyon_memory::{Date, Filter, Moment, RecallError, Recalled, Said, brief, history, recall};
+use karyon_memory::{
+    Date, Filter, Item, Moment, RecallError, Recalled, Said, brief, history, known, recall,
+};
 use karyon_memory_ops::{MemoKind, Time};
 use serde_json::{Value as Json, json};
 
@@ -12,7 +15,7 @@ use super::secrets::{self, Secrets};
 use super::{moment, open, show};
 use crate::args::{Brief, Recall, Wanted};
 use crate::error::{CliError, Code, words};
-use crate::output::{self, plain, put};
+use crate::output::{self, plain, put, thousands};
 
 /// A memory, its keys, and as of when it is asked.
 struct Asking {
@@ -83,7 +86,11 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
     } else if found.is_empty() {
         output::line("nothing is remembered of that");
     } else {
-        let replaced = |index: usize| found.get(index + 1).filter(|_| args.history);
+        let origin = |memo: &Recalled| memo.memo.origin.map(|origin| origin.log);
+        let replaced = |index: usize| {
+            let (one, next) = (found.get(index)?, found.get(index + 1)?);
+            (args.history && origin(one) == origin(next)).then_some(next)
+        };
         for (index, memo) in found.iter().enumerate() {
             show_one(memo, replaced(index));
         }
@@ -96,11 +103,14 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
     let asking = Asking::new(&args.wanted)?;
     let filter = asking.filter(&args.wanted, &[]);
     let briefing = brief(&asking.reader, asking.keys(), &filter, &asking.view).map_err(failed)?;
+    let (known, more) = known(&asking.reader, &filter, &asking.view, args.limit)?;
     if args.wanted.json {
         let mut answer = json!({});
         for (kind, memos) in &briefing.parts {
             put(&mut answer, plural(*kind), memos.iter().map(as_json).collect::<Vec<_>>());
         }
+        put(&mut answer, "known_by_agents", known.iter().map(show::as_json).collect::<Vec<_>>());
+        put(&mut answer, "more", more);
         output::json(&answer);
         return Ok(Code::Ok);
     }
@@ -110,10 +120,32 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
         memos.iter().for_each(|memo| show_one(memo, None));
         is_empty = false;
     }
+    if !known.is_empty() {
+        output::line("known by agents:");
+        known.iter().for_each(show_known);
+        is_empty = false;
+    }
     if is_empty {
         output::line("nothing is remembered");
     }
+    if more > 0 {
+        let more = thousands(more as u64);
+        output::note(&format!("note: agents know {more} more facts: --limit N shows more"));
+    }
     Ok(Code::Ok)
+}
+
+/// What an agent knows, and from where.
+fn show_known(item: &Item) {
+    let said = plain(&show::properties_words(item));
+    output::line(&format!("{}: {said}", plain(&show::thing_words(&item.thing))));
+    let record = item.recorded.position;
+    let from = match item.origin {
+        None => format!("record {record}"),
+        Some(log) => format!("record {} here; record {record} of log {log}", item.position),
+    };
+    let (valid, writer) = (show::valid_words(item), plain(&item.writer));
+    output::line(&format!("    {from}; {valid}; {writer} wrote it"));
 }
 
 fn plural(kind: MemoKind) -> &'static str {
@@ -153,6 +185,10 @@ fn show_one(memo: &Recalled, replaced_by: Option<&Recalled>) {
         about.extend((!tags.is_empty()).then(|| tags.join(" ")));
         let evidence: Vec<_> = words.evidence.iter().map(|evidence| plain(evidence)).collect();
         about.extend((!evidence.is_empty()).then(|| format!("on: {}", evidence.join(", "))));
+        let via: Vec<_> = words.via.iter().rev().map(|via| plain(via)).collect();
+        about.extend((!via.is_empty()).then(|| format!("from {}", via.join(", and before from "))));
+    } else if let Some(origin) = memo.memo.origin {
+        about.push(format!("from record {} of log {}", origin.record, origin.log));
     }
     output::line(&format!("    {}", about.join("; ")));
     if let Some(by) = replaced_by {
@@ -174,12 +210,17 @@ fn as_json(memo: &Recalled) -> Json {
         "since": show::moment(memo.valid.from),
         "record": memo.position.0,
         "supersedes": memo.memo.supersedes.map(|record| record.0),
+        "origin": memo.memo.origin.map(|origin| {
+            let signer = PublicKey(origin.signer).to_string();
+            json!({ "log": origin.log.to_string(), "record": origin.record.0, "signer": signer })
+        }),
     });
     match &memo.said {
         Said::Words(words) => {
             put(&mut out, "text", words.text.clone());
             put(&mut out, "tags", words.tags.iter().cloned().collect::<Vec<_>>());
             put(&mut out, "evidence", words.evidence.clone());
+            put(&mut out, "via", words.via.clone());
         }
         Said::Erased => put(&mut out, "erased", true),
         Said::Locked => put(&mut out, "sealed", true),

@@ -17,11 +17,11 @@ use crate::keys;
 const ERASING: &str = "erasing";
 
 /// The keystore of a data directory.
-pub(super) struct Secrets(Keystore);
+pub(crate) struct Secrets(Keystore);
 
 impl Secrets {
     /// Opens it, or makes one.
-    pub(super) fn open_or_create(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
+    pub(crate) fn open_or_create(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
         if id_of(data)?.is_some() {
             return Secrets::open(keys, data);
         }
@@ -32,13 +32,13 @@ impl Secrets {
     }
 
     /// Opens it.
-    pub(super) fn open(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
+    pub(crate) fn open(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
         let id = id_of(data)?.ok_or_else(|| none(data))?;
         Keystore::open(data, &master(keys, id)?, id).map(Secrets).map_err(failed)
     }
 
     /// Opens it to read; `None`: it, or its master key, is not on this machine.
-    pub(super) fn open_read_only(
+    pub(crate) fn open_read_only(
         keys: &KeyDirectory,
         data: &Path,
     ) -> Result<Option<Secrets>, CliError> {
@@ -50,21 +50,21 @@ impl Secrets {
         }
     }
 
-    pub(super) fn keys(&self) -> &Keystore {
+    pub(crate) fn keys(&self) -> &Keystore {
         &self.0
     }
 
-    pub(super) fn keys_mut(&mut self) -> &mut Keystore {
+    pub(crate) fn keys_mut(&mut self) -> &mut Keystore {
         &mut self.0
     }
 
-    pub(super) fn close(self) -> Result<(), CliError> {
+    pub(crate) fn close(self) -> Result<(), CliError> {
         self.0.close().map_err(failed)
     }
 }
 
 /// There is no keystore, or not its master key.
-pub(super) fn none(data: &Path) -> CliError {
+pub(crate) fn none(data: &Path) -> CliError {
     let data = data.display();
     CliError::failure(format!("nothing is remembered in {data} for which somebody answers here"))
         .with_hint("`karyon memory remember` begins it; the keys of what came from another machine are there")
@@ -84,7 +84,7 @@ fn failed(error: KeystoreError) -> CliError {
 }
 
 /// Notes that keys are about to be destroyed: whoever comes next goes on with it.
-pub(super) fn begin_erasing(data: &Path) -> Result<(), CliError> {
+pub(crate) fn begin_erasing(data: &Path) -> Result<(), CliError> {
     let file = data.join(ERASING);
     std::fs::File::create(&file).and_then(|file| file.sync_all()).map_err(|error| {
         CliError::failure(format!("nothing was erased: {}: {error}", file.display()))
@@ -92,7 +92,7 @@ pub(super) fn begin_erasing(data: &Path) -> Result<(), CliError> {
 }
 
 /// Goes on with what was begun.
-pub(super) fn settle_if_begun(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
+pub(crate) fn settle_if_begun(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
     match data.join(ERASING).exists() {
         true => settle(keys, data).map(drop),
         false => Ok(()),
@@ -100,7 +100,7 @@ pub(super) fn settle_if_begun(keys: &KeyDirectory, data: &Path) -> Result<(), Cl
 }
 
 /// Destroys the keys that the log says are to be; what was destroyed just now.
-pub(super) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliError> {
+pub(crate) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliError> {
     let _dir = DataDir::open(data)?;
     let trust = Trust { node_key: None, known: keys::trusted(None, data)?.known };
     let report = verify(

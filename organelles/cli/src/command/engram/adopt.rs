@@ -1,0 +1,160 @@
+//! `karyon engram import` of what somebody answered for elsewhere: sealed again here.
+
+use std::path::Path;
+
+use karyon_keys::KeyDirectory;
+use karyon_keystore::Keystore;
+use karyon_memory::{Adopted, Carried, Change, Disagreement, Said, Terms, foretell_governed};
+use karyon_runtime::datadir;
+use karyon_verify::Trust;
+use serde_json::{Value as Json, json};
+
+use super::super::memory::change::{failed, horizon, record, signed_for};
+use super::super::memory::open;
+use super::super::memory::secrets::{self, Secrets};
+use super::import::data_directory;
+use crate::args;
+use crate::error::{CliError, Code};
+use crate::guarded::{Arrived, Launch};
+use crate::handover::{Input, Inputs};
+use crate::output::{self, plain, thousands};
+use crate::{grant, keys};
+
+/// The longest report, bytes: two texts for each memory that contradicts.
+const REPORT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Seals what is new, signs, and becomes the node.
+pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    let keep = args.keep.as_ref().ok_or_else(|| {
+        CliError::failure(
+            "the engram holds memories for which somebody answers: say how long they are kept here",
+        )
+        .with_hint("--keep 2y, or a date, or forever; --owner says who answers for them here")
+    })?;
+    let directory = KeyDirectory::from_environment()?;
+    let this_node = grant::node_key(&directory)?;
+    let name = grant::principal(&directory, args.principal.as_deref())?;
+    let terms = Terms { owner: args.owner.as_deref().unwrap_or(&name), horizon: horizon(keep)? };
+    secrets::settle_if_begun(&directory, data)?;
+    // Before anything is made there; and again once it is held.
+    compare(args, engram, Secrets::open_read_only(&directory, data)?.as_ref().map(Secrets::keys))?;
+    let dir = data_directory(data)?;
+    let key = keys::of_log(&directory, data)?;
+    let node_key = key.public_key();
+    if node_key != this_node {
+        output::note(&format!("note: the log was begun with the former node key {node_key}"));
+    }
+    let mut secrets = Secrets::open_or_create(&directory, data)?;
+    let adopted = compare(args, engram, Some(secrets.keys()))?;
+    if adopted.new.is_empty() {
+        output::line(&report(args, &adopted));
+        return Ok(Code::Ok);
+    }
+    let reader = match datadir::log_file(data).exists() {
+        true => Some(open(data)?.read()?),
+        false => None,
+    };
+    let change = Change::adopt(secrets.keys_mut(), reader.as_ref(), &adopted, &terms);
+    let change = change.map_err(failed)?;
+    secrets.close()?;
+    let reason = format!("import what was answered for in log {}", adopted.log);
+    let (bytes, terms) = signed_for(&change, reason)?;
+    let said = grant::sign(&directory, node_key, Some(&name), terms)?;
+    let mut inputs = Inputs::default();
+    let mut give = |input, bytes: &[u8]| {
+        inputs.give(input, bytes).map_err(|error| CliError::failure(error.to_string()))
+    };
+    give(Input::Change, &bytes)?;
+    give(Input::Report, report(args, &adopted).as_bytes())?;
+    drop(dir);
+    let launch = Launch { data, key, said, signers: None, tighten: Vec::new(), inputs: &inputs };
+    launch.start(&directory).map(|never| match never {})
+}
+
+/// Says what the import would do.
+pub(super) fn try_out(args: &args::Import, engram: &Carried) -> Result<Code, CliError> {
+    let directory = KeyDirectory::from_environment()?;
+    let secrets = Secrets::open_read_only(&directory, &args.data)?;
+    let adopted = compare(args, engram, secrets.as_ref().map(Secrets::keys))?;
+    output::line(&report(args, &adopted));
+    Ok(Code::Ok)
+}
+
+/// Records it, as the node.
+pub(super) fn take(args: &args::Import, mut node: Arrived) -> Result<Code, CliError> {
+    let report = node.inputs.read(Input::Report, &args.data, REPORT_BYTES_MAX);
+    let report = report.map_err(|error| CliError::failure(error.to_string()))?;
+    record(&args.data, node)?;
+    output::line(&String::from_utf8_lossy(&report));
+    Ok(Code::Ok)
+}
+
+fn compare(
+    args: &args::Import,
+    engram: &Carried,
+    keys: Option<&Keystore>,
+) -> Result<Adopted, CliError> {
+    let data: &Path = &args.data;
+    let keys::Trusted { key: node_key, known, .. } = keys::trusted(None, data)?;
+    Ok(foretell_governed(data, &Trust { node_key, known }, keys, engram)?)
+}
+
+/// What is told of it: words, or one JSON object.
+fn report(args: &args::Import, adopted: &Adopted) -> String {
+    if args.json {
+        let told = json!({
+            "dry_run": args.dry_run,
+            "new": adopted.new.len(),
+            "known": adopted.known,
+            "erased_here": adopted.refused,
+            "conflicts": adopted.disagreements.iter().map(as_json).collect::<Vec<_>>(),
+            "changed": !args.dry_run && !adopted.new.is_empty(),
+            "data": args.data,
+        });
+        return told.to_string();
+    }
+    let count = |number: usize| thousands(number as u64);
+    let mut lines = Vec::new();
+    let known = count(adopted.known);
+    lines.push(match (adopted.new.len(), args.dry_run) {
+        (0, _) => format!("no change: all {known} memories are there already"),
+        (new, true) => format!("{} memories would be imported, {known} are there", count(new)),
+        (new, false) => format!("{} memories imported, {known} were there already", count(new)),
+    });
+    if adopted.refused > 0 {
+        lines.push(format!(
+            "{} are left out: nothing is remembered any more of whom they are about",
+            count(adopted.refused)
+        ));
+    }
+    for Disagreement { here, theirs } in &adopted.disagreements {
+        let said = match &here.said {
+            Said::Words(words) => plain(&words.text),
+            Said::Erased | Said::Locked => "?".to_owned(),
+        };
+        lines.push(format!(
+            "contradiction, of which both are kept: {} {}",
+            plain(&theirs.subject),
+            plain(&theirs.key)
+        ));
+        lines.push(format!("  here    {said}  ({})", here.position));
+        let text = plain(&theirs.words.text);
+        lines.push(format!("  theirs  {text}  ({} of log {})", theirs.record, adopted.log));
+    }
+    lines.join("\n")
+}
+
+fn as_json(disagreement: &Disagreement) -> Json {
+    let Disagreement { here, theirs } = disagreement;
+    let text = match &here.said {
+        Said::Words(words) => Some(&words.text),
+        Said::Erased | Said::Locked => None,
+    };
+    json!({
+        "subject": theirs.subject,
+        "key": theirs.key,
+        "here": { "text": text, "record": here.position.0 },
+        "theirs": { "text": theirs.words.text, "record": theirs.record.0 },
+    })
+}

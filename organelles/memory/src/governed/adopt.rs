@@ -1,0 +1,209 @@
+//! Memories for which somebody answered elsewhere, from an engram: what is new of them, what is known,
+//! and what contradicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use karyon_graph::{NOBODY, Reader, View};
+use karyon_identity::PublicKey;
+use karyon_keystore::Keystore;
+use karyon_memory_ops::{Memory, Time};
+use karyon_types::{LogId, Position};
+
+use super::recall::{places, versions};
+use super::settle::find;
+use super::told::Told;
+use super::{Recalled, Said, place_of};
+use crate::carried::Carried;
+use crate::transplant::TransplantError;
+
+/// Memories for which somebody answers that come in at once: they are held, some 1 KB each, and what
+/// is recorded of them is handed over as a whole.
+pub const ADOPTED_MAX: usize = 50_000;
+
+/// On which terms they are kept here.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Who answers for them from now on.
+    pub owner: &'a str,
+    /// The last second, since 1970, to which they are kept; `None`: until somebody erases them.
+    pub horizon: Option<i64>,
+}
+
+/// Two memories of one subject and key that say different things of the same time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disagreement {
+    /// The one here: recorded here, or come from a third log.
+    pub here: Recalled,
+    /// The one that comes.
+    pub theirs: Told,
+}
+
+/// What an engram brings of memories for which somebody answers.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    /// What is not known here, of each subject and key the oldest first.
+    pub new: Vec<Told>,
+    /// What is known here already, erased or not.
+    pub known: usize,
+    /// What is about somebody of whom nothing is remembered any more: it is left out.
+    pub refused: usize,
+    /// What is told otherwise here. Both are kept.
+    pub disagreements: Vec<Disagreement>,
+    /// The log that they come from.
+    pub log: LogId,
+    /// Whose key signed them.
+    pub signer: PublicKey,
+    /// Who answers for the engram.
+    pub principal: String,
+}
+
+impl Carried {
+    /// How many of its memories are such for which somebody answers.
+    ///
+    /// # Errors
+    /// [`TransplantError::Mixed`]: there are others too.
+    pub fn governed(&self) -> Result<usize, TransplantError> {
+        match self.by_principals {
+            0 => Ok(0),
+            all if all == self.memories => Ok(all),
+            governed => Err(TransplantError::Mixed { governed, others: self.memories - governed }),
+        }
+    }
+}
+
+/// Whether a principal recorded it, and no agent.
+pub(crate) fn is_governed(memory: &Memory) -> bool {
+    memory.recorded.agent == NOBODY
+}
+
+/// Compares what an engram brings with what is remembered here. Nothing is written.
+///
+/// # Errors
+/// See [`TransplantError`].
+pub fn adopted(
+    reader: Option<&Reader>,
+    keys: Option<&Keystore>,
+    engram: &Carried,
+) -> Result<Adopted, TransplantError> {
+    let manifest = &engram.manifest;
+    let (log, signer) = (manifest.origin.log, engram.signer);
+    let mut told = read(engram)?;
+    // In the order in which they were recorded, so that they are superseded as they were there.
+    told.sort_by(|one, other| {
+        (one.record, &one.subject, &one.key).cmp(&(other.record, &other.subject, &other.key))
+    });
+    let principal = manifest.principal.name.clone();
+    let mut adopted = Adopted {
+        new: Vec::new(),
+        known: 0,
+        refused: 0,
+        disagreements: Vec::new(),
+        log,
+        signer,
+        principal,
+    };
+    let mut chains = BTreeMap::<(String, String), Vec<Told>>::new();
+    for told in told {
+        chains.entry((told.subject.clone(), told.key.clone())).or_default().push(told);
+    }
+    for ((subject, key), chain) in chains {
+        let serial = match keys.and_then(|keys| find(keys, &subject)) {
+            Some((_, true)) => {
+                adopted.refused += chain.len();
+                continue;
+            }
+            Some((serial, false)) => serial,
+            None => {
+                adopted.new.extend(chain);
+                continue;
+            }
+        };
+        let Some(reader) = reader else {
+            adopted.new.extend(chain);
+            continue;
+        };
+        let own_place = place_of(&key, Some(log));
+        let mut known = BTreeSet::<Position>::new();
+        for place in places(reader, serial, &key)? {
+            let here = versions(reader, keys, serial, &place, &View::NOW)?;
+            if place == own_place {
+                let origins = here.iter().filter_map(|memo| memo.memo.origin);
+                for origin in origins {
+                    if origin.signer != signer.0 {
+                        let writer = PublicKey(origin.signer);
+                        return Err(TransplantError::OtherSigner { log, writer, signer });
+                    }
+                    known.insert(origin.record);
+                }
+            } else {
+                disagree(&here, &chain, &mut adopted.disagreements);
+            }
+        }
+        let (old, new): (Vec<_>, Vec<_>) =
+            chain.into_iter().partition(|told| known.contains(&told.record));
+        adopted.known += old.len();
+        adopted.new.extend(new);
+    }
+    // The first of each before the second of any: those that are recorded together are all of
+    // different memories.
+    let mut of_each = BTreeMap::<(String, String), usize>::new();
+    adopted.new.sort_by_cached_key(|told| {
+        let before = of_each.entry((told.subject.clone(), told.key.clone())).or_default();
+        *before += 1;
+        *before
+    });
+    Ok(adopted)
+}
+
+fn read(engram: &Carried) -> Result<Vec<Told>, TransplantError> {
+    if engram.memories > ADOPTED_MAX {
+        return Err(TransplantError::TooManyGoverned { memories: engram.memories });
+    }
+    let mut stream = engram.read()?;
+    let mut all = Vec::with_capacity(engram.memories);
+    while let Some((cid, memory)) = stream.next_memory()? {
+        all.push(Told::of(&memory).ok_or(TransplantError::NotGoverned { cid })?);
+    }
+    Ok(all)
+}
+
+/// Finds what two chains say differently of the same time. Each memory holds from its moment to
+/// that of the next.
+fn disagree(here: &[Recalled], theirs: &[Told], into: &mut Vec<Disagreement>) {
+    let ends = |moments: Vec<Time>| {
+        let next = moments.iter().skip(1).copied().map(Some).chain([None]);
+        moments.iter().copied().zip(next.collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let mut here: Vec<&Recalled> = here.iter().collect();
+    let mut theirs: Vec<&Told> = theirs.iter().collect();
+    here.sort_by_key(|memo| (memo.valid.from, memo.position));
+    theirs.sort_by_key(|told| (told.from, told.record));
+    let spans_here = ends(here.iter().map(|memo| memo.valid.from).collect());
+    let spans_theirs = ends(theirs.iter().map(|told| told.from).collect());
+    let (mut at_here, mut at_theirs) = (0, 0);
+    while let (Some(memo), Some(told), Some(span), Some(their_span)) = (
+        here.get(at_here),
+        theirs.get(at_theirs),
+        spans_here.get(at_here),
+        spans_theirs.get(at_theirs),
+    ) {
+        let ((from, to), (their_from, their_to)) = (*span, *their_span);
+        let begins_before = |from: Time, to: Option<Time>| to.is_none_or(|to| from < to);
+        // A memory that was superseded in the moment in which it began never held.
+        let meet = begins_before(from.max(their_from), to)
+            && begins_before(from.max(their_from), their_to);
+        if let Said::Words(words) = &memo.said
+            && meet
+            && words.text != told.words.text
+        {
+            into.push(Disagreement { here: (*memo).clone(), theirs: (*told).clone() });
+        }
+        // Whichever ends first makes room for the next.
+        match (to, their_to) {
+            (None, None) => break,
+            (Some(to), Some(their_to)) if to <= their_to => at_here += 1,
+            (Some(_), None) => at_here += 1,
+            (Some(_) | None, Some(_)) => at_theirs += 1,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Memories for which somebody answers, as an engram tells them: opened, so that they can be sealed
+//! again where they come in.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write as IoWrite;
+
+use karyon_engram::Sealer;
+use karyon_graph::{EntityId, NOBODY, Reader, Version, View};
+use karyon_identity::SecretKey;
+use karyon_keystore::Keystore;
+use karyon_log::{Control, Record};
+use karyon_memory_ops::{
+    Content, Entity, MemoKind, Memory, Properties, Recorded, Time, Valid, Value, Vertex, Write,
+};
+use karyon_types::{LogId, Position};
+use karyon_verify::Report;
+
+use super::recall::{opened, serial_of};
+use super::{Recalled, Said, Words};
+use crate::journal::Journal;
+use crate::transplant::{TransplantError, seal};
+
+/// Which memories for which somebody answers are taken out; of several conditions all must hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GovernedSelection<'a> {
+    /// About one of these; empty: about anybody.
+    pub subjects: &'a [String],
+    /// Under one of these keys; empty: under any.
+    pub keys: &'a [String],
+    /// For which one of these answers; empty: whoever does.
+    pub owners: &'a [String],
+    /// Of one of these kinds; empty: of any.
+    pub kinds: &'a [MemoKind],
+    /// The moment. Versions that begin later are left out; `None`: the end of time.
+    pub at: Option<Time>,
+    /// Whether only what holds at the moment is taken out, and not what held before.
+    pub without_history: bool,
+}
+
+impl GovernedSelection<'_> {
+    fn admits(&self, memo: &Recalled) -> bool {
+        let is_one = |wanted: &[String], found: &str| {
+            wanted.is_empty() || wanted.iter().any(|wanted| wanted == found)
+        };
+        is_one(self.subjects, memo.subject.as_deref().unwrap_or_default())
+            && is_one(self.keys, &memo.key)
+            && is_one(self.owners, &memo.memo.owner)
+            && (self.kinds.is_empty() || self.kinds.contains(&memo.memo.kind))
+    }
+}
+
+/// A memory for which somebody answers, as an engram tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Whom it is about.
+    pub subject: String,
+    /// Under which key.
+    pub key: String,
+    /// What it is.
+    pub kind: MemoKind,
+    /// Who answers for it where it comes from.
+    pub owner: String,
+    /// Why it was kept there.
+    pub reason: String,
+    /// The last second, since 1970, to which it is kept there; `None`: until somebody erases it.
+    pub horizon: Option<i64>,
+    /// What it says.
+    pub words: Words,
+    /// From when on it is so.
+    pub from: Time,
+    /// The record there.
+    pub record: Position,
+}
+
+const KIND: &str = "kind";
+const OWNER: &str = "owner";
+const REASON: &str = "reason";
+const HORIZON: &str = "horizon";
+const TEXT: &str = "text";
+const TAGS: &str = "tags";
+const EVIDENCE: &str = "evidence";
+const VIA: &str = "via";
+
+impl Told {
+    /// What a recalled memory tells; `None`: what it says is erased, or the keys are elsewhere.
+    fn of_recalled(memo: Recalled) -> Option<Told> {
+        let Said::Words(words) = memo.said else { return None };
+        Some(Told {
+            subject: memo.subject?,
+            key: memo.key,
+            kind: memo.memo.kind,
+            owner: memo.memo.owner,
+            reason: memo.memo.reason,
+            horizon: memo.memo.horizon,
+            words,
+            from: memo.valid.from,
+            record: memo.position,
+        })
+    }
+
+    fn write(&self) -> Write {
+        let list = |texts: &mut dyn Iterator<Item = &String>| {
+            Value::List(texts.map(|text| text.clone().into()).collect())
+        };
+        let horizon = self.horizon.and_then(|second| Time::new(second, 0));
+        Write {
+            entity: Entity::Fact {
+                subject: Vertex::Named(self.subject.clone()),
+                predicate: self.key.clone(),
+            },
+            valid: Valid::since(self.from),
+            content: Content::with([
+                (KIND, self.kind.name().into()),
+                (OWNER, self.owner.clone().into()),
+                (REASON, self.reason.clone().into()),
+                (HORIZON, horizon.map_or(Value::Null, Value::Time)),
+                (TEXT, self.words.text.clone().into()),
+                (TAGS, list(&mut self.words.tags.iter())),
+                (EVIDENCE, list(&mut self.words.evidence.iter())),
+                (VIA, list(&mut self.words.via.iter())),
+            ]),
+        }
+    }
+
+    /// What a memory of an engram tells; `None`: it is none for which somebody answers, or not in
+    /// its one form.
+    pub(super) fn of(memory: &Memory) -> Option<Told> {
+        let Memory { write, recorded } = memory;
+        let Entity::Fact { subject: Vertex::Named(subject), predicate } = &write.entity else {
+            return None;
+        };
+        let Content::Present { properties, .. } = &write.content else { return None };
+        let told = Told {
+            subject: subject.clone(),
+            key: predicate.clone(),
+            kind: MemoKind::of_name(&text(properties, KIND)?)?,
+            owner: text(properties, OWNER)?,
+            reason: text(properties, REASON)?,
+            horizon: match properties.get(HORIZON)? {
+                Value::Time(time) => Some(time.units()),
+                _ => None,
+            },
+            words: Words {
+                text: text(properties, TEXT)?,
+                tags: texts(properties, TAGS)?.into_iter().collect::<BTreeSet<_>>(),
+                evidence: texts(properties, EVIDENCE)?,
+                via: texts(properties, VIA)?,
+            },
+            from: write.valid.from,
+            record: recorded.position,
+        };
+        let is_whole = told.write() == *write && recorded.agent == NOBODY;
+        is_whole.then_some(told)
+    }
+
+    /// What it says here: the same, with where it comes from.
+    pub(super) fn words_here(&self, log: &LogId, principal: &str) -> Words {
+        let Told { words, record, owner, .. } = self;
+        let mut words = words.clone();
+        words.via.push(format!(
+            "record {record} of log {log}, for which {owner} answered, by leave of {principal}"
+        ));
+        words
+    }
+}
+
+fn text(properties: &Properties, name: &str) -> Option<String> {
+    match properties.get(name)? {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn texts(properties: &Properties, name: &str) -> Option<Vec<String>> {
+    let Value::List(values) = properties.get(name)? else { return None };
+    let texts = values.iter().map(|value| match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// Takes out memories for which somebody answers, opened; what is erased is left out. As
+/// [`export`](crate::export) otherwise.
+///
+/// # Errors
+/// See [`TransplantError`].
+pub fn export_governed(
+    report: &Report,
+    reader: &Reader,
+    journal: &mut Journal,
+    keys: Option<&Keystore>,
+    selection: &GovernedSelection<'_>,
+    key: &SecretKey,
+    (spool, out): (File, &mut impl IoWrite),
+) -> Result<(u64, usize), TransplantError> {
+    let view = selection.at.map_or(View::NOW, View::at);
+    let mut chosen: Vec<(Position, u16, Recorded, Version, u64, String)> = Vec::new();
+    for entity in reader.written_by(NOBODY)? {
+        let EntityId::Fact { subject, predicate } = &entity else { continue };
+        let Some(serial) = serial_of(reader, *subject)? else { continue };
+        let versions = match selection.without_history {
+            true => reader.get(&entity, &view)?.into_iter().collect(),
+            false => reader.history(&entity, &view)?,
+        };
+        for version in versions {
+            let Recorded { position, output, .. } = version.recorded;
+            let Some(output) = output else { continue };
+            chosen.push((position, output, version.recorded, version, serial, predicate.clone()));
+        }
+    }
+    chosen.sort_unstable_by_key(|(position, output, ..)| (*position, *output));
+    let mut sealer = Sealer::new(spool);
+    for (position, output, recorded, version, serial, place) in chosen {
+        let write = version_write(&version, serial, &place);
+        let Some(memo) = opened(keys, serial, &place, version)? else { continue };
+        if memo.said == Said::Locked {
+            return Err(TransplantError::Locked);
+        }
+        if !selection.admits(&memo) {
+            continue;
+        }
+        let Some(told) = Told::of_recalled(memo) else { continue };
+        if logged(journal, position, output)? != Some(write) {
+            return Err(TransplantError::NotInLog { position });
+        }
+        sealer.add(&Memory { write: told.write(), recorded })?;
+    }
+    seal(report, reader, sealer, (BTreeSet::new(), selection.at), key, out)
+}
+
+/// The write of a version, as it lies in the log.
+fn version_write(version: &Version, serial: u64, place: &str) -> Write {
+    let (valid, content) = (version.valid, version.content.clone());
+    Write { entity: super::entity_of(serial, place), valid, content }
+}
+
+/// What the log holds at a place.
+fn logged(
+    journal: &mut Journal,
+    position: Position,
+    output: u16,
+) -> Result<Option<Write>, TransplantError> {
+    let Some(found) = journal.record(position)? else { return Ok(None) };
+    let Some(Record::Control(control)) = found.record() else { return Ok(None) };
+    let Control::Memory(record) = *control else { return Ok(None) };
+    Ok(record.writes.get(usize::from(output)).and_then(|write| Write::decode(write)))
+}
