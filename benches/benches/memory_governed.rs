@@ -109,7 +109,7 @@ impl Place {
             refused: 0,
             disagreements: Vec::new(),
             log: LogId([4; 16]),
-            signer: SecretKey::from_seed([5; 32]).public_key(),
+            signer: SecretKey::from_seed([5; 32]).expect("it is a seed").public_key(),
             principal: "ada".into(),
         };
         let terms = Terms { owner: "ada", horizon: Some(horizon) };

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Ended, Place};
 
-fn told(place: &Place, verb: &str, what: [&str; 3], more: &[&str]) -> u64 {
+pub(crate) fn told(place: &Place, verb: &str, what: [&str; 3], more: &[&str]) -> u64 {
     let args = [&["memory", verb], &what[..], &["--json", "--data", "d"], more].concat();
     place.karyon(&args).expect(0).json()["record"].as_u64().unwrap()
 }
 
-fn recall(place: &Place, data: &str, more: &[&str]) -> Vec<Value> {
+pub(crate) fn recall(place: &Place, data: &str, more: &[&str]) -> Vec<Value> {
     let args = [&["memory", "recall", "--json", "--data", data], more].concat();
     place.karyon(&args).expect(0).json()["memories"].as_array().unwrap().clone()
 }
@@ -24,10 +24,10 @@ fn shows(ended: &Ended, words: &[&str]) {
     }
 }
 
-const FOREVER: [&str; 4] = ["--keep", "forever", "--reason", "because"];
+pub(crate) const FOREVER: [&str; 4] = ["--keep", "forever", "--reason", "because"];
 
 /// Every file below a folder that holds these bytes.
-fn holding(folder: &Path, canary: &str) -> Vec<String> {
+pub(crate) fn holding(folder: &Path, canary: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

@@ -19,6 +19,7 @@ mod engram_attacks;
 mod engram_choice;
 mod engram_files;
 mod governed;
+mod governed_engrams;
 mod halted;
 mod help;
 mod hostile;
