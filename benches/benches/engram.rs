@@ -5,8 +5,9 @@
 //! - "made": each is encoded, hashed and put into the spool; then the manifest is signed and the
 //!   file written, its blocks in the order of their hashes.
 //! - "verified": the file is read to its end; hashes, signature, order and the form of each block.
-//! - "merged": the graph reads the file twice, to verify it and to merge it in one transaction,
-//!   into a new file. That is what an import waits for; before it stands the copy of the file.
+//! - "merged": the graph checks the file by its hash, as it was recorded, and merges it in one
+//!   transaction, into a new file. That is what an import waits for behind the first reading and
+//!   the copy of the file.
 //! - "known": the same memories again, all of which are there already.
 //!
 //! What is beside these in the commands `karyon engram export` and `import`, reading the graph and

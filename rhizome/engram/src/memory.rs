@@ -147,15 +147,20 @@ pub(crate) fn encode(memory: &Memory) -> Result<Vec<u8>, Unwritable> {
 
 /// Reads a block; what is wrong with it when it is no memory in its one form.
 pub(crate) fn decode(block: &[u8]) -> Result<Memory, &'static str> {
-    let wire: WireMemory =
-        serde_ipld_dagcbor::from_slice(block).map_err(|_| "is no memory in DAG-CBOR")?;
-    let memory = wire.into_memory().ok_or("holds a moment that is none")?;
+    let memory = decode_known(block)?;
     match encode(&memory) {
         Ok(again) if again == block => Ok(memory),
         Ok(_) => Err("is not in its one form"),
         Err(Unwritable::Bounds(_)) => Err("is out of the bounds of a memory"),
         Err(Unwritable::Encoder) => Err("cannot be written again"),
     }
+}
+
+/// Reads a block that is in its one form.
+pub(crate) fn decode_known(block: &[u8]) -> Result<Memory, &'static str> {
+    let wire: WireMemory =
+        serde_ipld_dagcbor::from_slice(block).map_err(|_| "is no memory in DAG-CBOR")?;
+    wire.into_memory().ok_or("holds a moment that is none")
 }
 
 /// The agents that a memory mentions, its writer included, unless a principal recorded it.

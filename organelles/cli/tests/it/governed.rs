@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use karyon_graph::{NOBODY, Version, View};
+use karyon_memory_ops::{Content, Value as Property};
 use serde_json::{Value, json};
 
+use crate::audit::script;
 use crate::support::{Ended, Place};
 
 pub(crate) fn told(place: &Place, verb: &str, what: [&str; 3], more: &[&str]) -> u64 {
@@ -152,6 +155,75 @@ fn what_is_forgotten_is_nowhere_and_the_log_verifies() {
     // Nor in what lies beside the keys: only the name of what is left.
     let nothing = ["memory", "expire", "--data", "d"];
     shows(&place.karyon(&nothing).expect(0), &["nothing has expired"]);
+}
+
+/// What the memory's file holds, every segment unpacked.
+fn unpacked(data: &Path) -> String {
+    let reader = karyon_memory::open(data, &mut |_| ()).unwrap().graph.read().unwrap();
+    let mut all = String::new();
+    for entity in reader.written_by(NOBODY).unwrap() {
+        let history = reader.history(&entity, &View::NOW).unwrap();
+        for Version { content, .. } in history {
+            let Content::Present { properties, .. } = content else { continue };
+            for value in properties.values() {
+                match value {
+                    Property::Bytes(bytes) => all.push_str(&String::from_utf8_lossy(bytes)),
+                    other => all.push_str(&format!("{other:?}")),
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn random_canaries_of_an_erased_subject_are_in_no_file() {
+    let place = Place::new();
+    let random = |of: &str| {
+        let hash = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), of);
+        format!("{of}-{hash:016x}")
+    };
+    let (subject, text, tag) = (random("subject"), random("text"), random("tag"));
+    let canaries = [&subject, &text, &tag];
+    // Enough of them for segments that are sealed, and so much alike that they are compressed.
+    for number in 0..24 {
+        let verb = if number == 0 { "remember" } else { "supersede" };
+        let said = format!("{text} {number} {}", "and so on ".repeat(40));
+        let more = [&FOREVER[..], &["--tag", &tag, "--evidence", &text]].concat();
+        told(&place, verb, [&subject, "what", &said], &more);
+    }
+    told(&place, "remember", ["somebody else", "what", "stays"], &FOREVER);
+    let data = place.path("d");
+    let segments = place.karyon(&["memory", "count", "what", "--data", "d"]).expect(0);
+    assert_eq!(segments.out.trim(), "2");
+    // A backup without the keystore shows nothing, even before.
+    let copied =
+        std::process::Command::new("cp").arg("-r").args([&data, &place.path("b")]).status();
+    assert!(copied.unwrap().success());
+    fs::remove_dir_all(place.path("b/keystore")).unwrap();
+    let forget = ["memory", "forget", &subject, "--reason", "asked for it", "--data", "d"];
+    place.karyon(&forget).expect(0);
+
+    place.karyon(&["audit", "export", "--out", "d/after.jsonl", "--data", "d"]).expect(0);
+    let chosen = ["--kind", "fact", "--out", "d/after.engram", "--data", "d"];
+    place.karyon(&[&["engram", "export"], &chosen[..]].concat()).expect(0);
+    for canary in canaries {
+        for folder in ["d", "b"] {
+            assert_eq!(holding(&place.path(folder), canary), Vec::<String>::new(), "{canary}");
+        }
+        assert!(!unpacked(&data).contains(canary), "{canary}");
+        // Nor in the open where the other keys are.
+        assert_eq!(holding(&place.keys(), canary), Vec::<String>::new(), "{canary}");
+    }
+    assert!(holding(&data, "stays").len() == 1, "but what was exported says what was chosen");
+    let gone = recall(&place, "d", &["--subject", &subject]);
+    assert_eq!((gone.len(), &gone[0]["erased"]), (1, &json!(true)));
+    let unknown = recall(&place, "d", &["--subject", "nobody"]);
+    assert!(unknown.is_empty(), "that is another answer");
+    place.karyon(&["audit", "verify", "--data", "d"]).expect(0);
+    if let Some((is_right, words)) = script(&place, "d/after.jsonl") {
+        assert!(is_right, "{words}");
+    }
 }
 
 #[test]

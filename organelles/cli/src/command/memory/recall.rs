@@ -1,6 +1,6 @@
 //! `karyon memory recall|brief`: what somebody recorded to be remembered.
 
-use karyon_graph::{Reader, View};
+use karyon_graph::{NOBODY, Reader, View};
 use karyon_identity::PublicKey;
 use karyon_keys::KeyDirectory;
 use karyon_memory::{
@@ -41,12 +41,13 @@ impl Asking {
             view = view.as_recorded(position_of(position, &wanted.data)?);
         }
         let secrets = Secrets::open_read_only(&directory, &wanted.data)?;
-        if secrets.is_none() {
+        let reader = graph.read()?;
+        if secrets.is_none() && !reader.written_by(NOBODY)?.is_empty() {
             output::note(
                 "note: the keys of this memory are not on this machine: what was said stays sealed",
             );
         }
-        Ok(Asking { reader: graph.read()?, secrets, view })
+        Ok(Asking { reader, secrets, view })
     }
 
     fn filter<'a>(&self, wanted: &'a Wanted, words: &'a [String]) -> Filter<'a> {
