@@ -206,7 +206,7 @@ fn written(count: u64) {
             let writes: Vec<_> = (from..count.min(from + BATCH)).map(open).collect();
             // As many in a record as of those that are sealed.
             let records = writes.chunks(2_000).map(|writes| {
-                let writes = writes.to_vec();
+                let writes = writes.iter().cloned().map(serde_bytes::ByteBuf::from).collect();
                 let (erased, expired) = (Vec::new(), None);
                 Control::Memory(MemoryRecord { lease: 1, writes, erased, expired, at_unix_ms: 0 })
             });

@@ -203,7 +203,7 @@ pub struct MemoryRecord {
     /// The lease that allowed it.
     pub lease: u64,
     /// Memory writes, in their one encoding.
-    pub writes: Vec<Vec<u8>>,
+    pub writes: Vec<serde_bytes::ByteBuf>,
     /// Keys that are destroyed behind this record: subject, first index and last.
     pub erased: Vec<(u64, u32, u32)>,
     /// Everything whose horizon is no later, in seconds since 1970, is among them.

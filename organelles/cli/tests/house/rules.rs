@@ -48,6 +48,7 @@ const NUCLEUS_MAY_REACH: &[&str] = &[
     "rmp",
     "rmp-serde",
     "serde",
+    "serde_bytes",
     "serde_core",
     "serde_derive",
     // files ("errno" only where rustix is asked to go through libc)

@@ -16,6 +16,7 @@ use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{Hash, Hasher, Position};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use super::adopt::{Adopted, Terms};
 use super::recall::{first_unused, places, versions};
@@ -126,7 +127,7 @@ pub struct NewMemo<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The writes.
-    writes: Vec<Vec<u8>>,
+    writes: Vec<ByteBuf>,
     /// The keys that go: subject, first index, last.
     erased: Vec<(u64, u32, u32)>,
     /// Everything whose horizon is no later goes.
@@ -332,7 +333,7 @@ fn write_of(
     memo: &NewMemo<'_>,
     supersedes: Option<Position>,
     origin: Option<Origin>,
-) -> Result<Vec<u8>, ChangeError> {
+) -> Result<ByteBuf, ChangeError> {
     let malformed = |why: String| ChangeError::Malformed {
         subject: memo.subject.into(),
         key: memo.key.into(),
@@ -370,7 +371,7 @@ fn write_of(
     let write = Write { entity, valid: Valid::since(memo.from), content };
     let mut bytes = Vec::new();
     write.encode(&mut bytes).map_err(|error: WriteError| malformed(error.to_string()))?;
-    Ok(bytes)
+    Ok(ByteBuf::from(bytes))
 }
 
 /// Keys that were brought back from a backup do not know what was sealed since.

@@ -279,11 +279,12 @@ pub fn due(reader: &Reader, keys: &Keystore, second: i64) -> Result<Vec<(u64, u3
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         for version in reader.history(&entity, &View::NOW)? {
-            let memo = opened(Some(keys), serial, predicate, version)?;
-            due.extend(memo.and_then(|memo| {
-                let is_over = memo.memo.horizon.is_some_and(|horizon| horizon <= second);
-                let is_live = memo.said != Said::Erased;
-                (is_over && is_live).then_some((serial, memo.memo.sealed.index))
+            // What it says does not matter.
+            let memo = opened(None, serial, predicate, version)?;
+            due.extend(memo.and_then(|Recalled { memo: Memo { horizon, sealed, .. }, .. }| {
+                let is_over = horizon.is_some_and(|horizon| horizon <= second);
+                let is_live = keys.is_live(SubjectId(serial), sealed.index);
+                (is_over && is_live).then_some((serial, sealed.index))
             }));
         }
     }
