@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, record_change};
 pub use recall::{Briefing, Filter, RecallError, Recalled, Said, brief, due, history, recall};
-pub use settle::{Settled, settle};
+pub use settle::{Settled, carry_keys, settle};
 
 /// What a memory says: everything about it that is erased with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ mod governed;
 mod index;
 mod item;
 mod journal;
+mod json;
 mod keeping;
 pub mod limits;
 mod lineage;
@@ -29,10 +30,11 @@ pub use deed::DeedError;
 pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
     Briefing, Change, ChangeError, Filter, GOVERNED, NewMemo, RecallError, Recalled, Said, Settled,
-    Words, brief, due, history, recall, record_change, settle,
+    Words, brief, carry_keys, due, history, recall, record_change, settle,
 };
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
+pub use json::{item_json, moment_json, value_json, value_map};
 pub use keeping::Unkept;
 pub use lineage::{
     Answerable, Approved, Bounds, Consequence, Consequences, FROM, LeftOut, Lineage, LineageError,

@@ -7,7 +7,7 @@ mod narrow;
 mod plot;
 mod rebuild;
 mod recall;
-mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod show;
 mod walk;
 
