@@ -282,8 +282,7 @@ fn an_import_that_finds_no_room_leaves_nothing() {
     // Too little for the log, for the memory, for what is between; and enough.
     for kib in [0, 4, 64, 300, 700, 1_000, 2_000, 3_000, 4_000, 6_000, 20_000] {
         leave(&mut disk, kib);
-        let (code, said) =
-            disk.try_shell("\"$KARYON\" import d.tar --data disk/e --json").unwrap();
+        let (code, said) = disk.try_shell("\"$KARYON\" import d.tar --data disk/e --json").unwrap();
         if code == 0 {
             taken += 1;
             disk.shell(0, "\"$KARYON\" audit verify --data disk/e && rm -r disk/e");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -36,6 +37,13 @@ fn office() -> Place {
     forget(&place, "d", &["acme", "--key", "phone"]);
     forget(&place, "d", &["bo"]);
     place
+}
+
+/// Carries all keys of a machine to another one.
+fn copy_keys(place: &Place, there: &Place) {
+    let mut copy = Command::new("cp");
+    copy.arg("-a").args([place.keys(), there.keys()]);
+    assert!(copy.status().unwrap().success());
 }
 
 /// What is answered about everything, with histories.
@@ -91,8 +99,7 @@ fn without_keys_it_stays_sealed_and_nothing_is_mixed_up() {
     export(&place, "d", "d.tar", &[]);
     let there = carried(&place, "d.tar");
     // The node's key comes along, the keys of what was said do not.
-    let copied = std::process::Command::new("cp").arg("-a").args([place.keys(), there.keys()]);
-    assert!({ copied }.status().unwrap().success());
+    copy_keys(&place, &there);
     fs::remove_dir_all(there.keys().join("keystores")).unwrap();
     import(&there, "d.tar", "d", &[]);
     let found = recall(&there, "d", &[]);
@@ -117,8 +124,7 @@ fn with_keys_it_goes_on_there_and_forgets_on_its_own() {
     export(&place, "d", "d.tar", &["--keys", "d.keys"]);
     let there = carried(&place, "d.tar");
     fs::copy(place.path("d.keys"), there.path("d.keys")).unwrap();
-    let copied = std::process::Command::new("cp").arg("-a").args([place.keys(), there.keys()]);
-    assert!({ copied }.status().unwrap().success());
+    copy_keys(&place, &there);
     // A machine that has these keys is told so.
     let again = ["import", "d.tar", "--data", "d", "--keys", "d.keys"];
     there.karyon(&again).expect(1).says(&["has these keys already"]);
