@@ -254,11 +254,11 @@ impl Staged {
         }
         let known: BTreeSet<&str> = named(&report).into_keys().collect();
         let names = promised.files.iter();
-        let stray = names.filter_map(|file| match names::kind(&file.name) {
+        let mut stray = names.filter_map(|file| match names::kind(&file.name) {
             Some(Kind::Input(name)) => Some(name).filter(|name| !known.contains(name)),
             _ => None,
         });
-        match stray.last() {
+        match stray.next() {
             Some(name) => {
                 Err(ImportError::in_file(&names::input(name), "the log names no such input"))
             }

@@ -59,8 +59,7 @@ pub(crate) fn authority(
     while walk.end().commits < commits {
         let Some(blocks) = walk.next_group()? else { return Err(ExportError::Grew) };
         for block in &blocks {
-            let mut number = block.first_record.0;
-            for record in Records::new(&block.body) {
+            for (number, record) in (block.first_record.0..).zip(Records::new(&block.body)) {
                 let record = record.ok_or(ExportError::Unreadable { record: number })?;
                 let told = match &record {
                     Record::Control(control) => match &**control {
@@ -78,7 +77,6 @@ pub(crate) fn authority(
                     Told::In(list) => list.push(numbered(number, &record)),
                     Told::Line => line(&numbered(number, &record), place, out)?,
                 }
-                number += 1;
             }
         }
     }

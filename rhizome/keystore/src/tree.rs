@@ -109,7 +109,7 @@ impl Cover {
     ) -> Result<Cover, E> {
         let mut cover = match from {
             MEMORIES_MAX.. => self.clone(),
-            _ => self.without(&[from..MEMORIES_MAX]),
+            _ => self.without(std::slice::from_ref(&(from..MEMORIES_MAX))),
         };
         // A vector that grows leaves copies of keys behind.
         let mut nodes = Vec::with_capacity(cover.0.len() + usize::from(DEPTH) + 1);

@@ -112,7 +112,7 @@ fn what_is_in_it() {
         .collect();
     assert_eq!(counted, (0..100).map(|number| number * 3 + 1).collect::<Vec<_>>());
     assert_eq!(memories[1]["recorded"]["tick"], 0);
-    assert_eq!(lines(&pieces, "log.jsonl").last().unwrap()["checkpoint"].is_string(), true);
+    assert!(lines(&pieces, "log.jsonl").last().unwrap()["checkpoint"].is_string());
 }
 
 #[test]
