@@ -141,6 +141,14 @@ fn another_order_something_missing_something_between() {
     let mut turned = pieces.clone();
     turned.0.swap(one, two);
     place.refuses(&turned.bytes(), "turned");
+    // What the manifest calls otherwise.
+    for (name, other) in [("README.txt", "log.jsonl"), ("inputs/contacts", "inputs/other")] {
+        let mut renamed = pieces.clone();
+        let at = renamed.at(name);
+        renamed.0[at].0 = header(other, pieces.content(name).len());
+        let error = place.refuses(&renamed.bytes(), other);
+        assert!(error.to_string().contains("should follow here"), "{error}");
+    }
     let mut more = pieces.clone();
     let content = (header("inputs/x", 1), vec![1]);
     more.0.insert(one, content);
