@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::engram::{CONTACTS, run};
 use crate::safe_mode::tree;
-use crate::support::{Place, contacts, long_root, skipped};
+use crate::support::{Place, contacts, log_file, long_root, skipped};
 
 /// Exports `d` to `out`.
 pub(crate) fn export(place: &Place, data: &str, out: &str, more: &[&str]) -> Value {
@@ -224,12 +224,18 @@ fn of_a_killed_run_what_was_committed_goes() {
     let place = Place::new();
     place.limits("free_space_mib = 0\n");
     place.start_long("d").kill();
+    // Whatever the kill left behind the last commit, there is something now.
+    let end = place.verified("d")["log_bytes"].as_u64().unwrap();
+    let log = fs::OpenOptions::new().write(true).open(log_file(&place.path("d"))).unwrap();
+    log.write_all_at(&[7; 100], end).unwrap();
+    drop(log);
     let before = tree(&place.path("d"));
     let told = export(&place, "d", "d.tar", &[]);
     // In safe mode, and nothing was written there.
     assert_eq!(tree(&place.path("d")), before);
     import(&place, "d.tar", "e", &[]);
     let (here, there) = (place.verified("d"), place.verified("e"));
+    assert!(here["tail_bytes"].as_u64() >= Some(100), "{here}");
     assert_eq!(there["tail_bytes"], 0);
     for field in ["log_id", "records", "root", "boots", "state"] {
         assert_eq!(here[field], there[field], "{field}");
