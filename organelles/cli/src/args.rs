@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod engram;
+mod exit;
 mod governed;
 mod key;
 mod memory;
@@ -25,6 +26,7 @@ pub(crate) use authority::{
     ShowAuthority,
 };
 pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, VerifyEngram};
+pub(crate) use exit::{ExportData, ImportData};
 pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
@@ -109,6 +111,10 @@ pub(crate) enum Command {
         after_help = "Example:\n  karyon engram export --agent 1276 --out 1276.engram --data runs/rumour-1"
     )]
     Engram(Engram),
+    /// Write all that a data directory holds to one file in open formats
+    Export(ExportData),
+    /// Take in such a file, as a data directory with the same roots
+    Import(ImportData),
     /// Look into a run's log
     #[command(subcommand, after_help = "Example:\n  karyon audit verify --data runs/rumour-1")]
     Audit(Audit),
@@ -271,7 +277,8 @@ impl Args {
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
             Command::Memory(_) | Command::Why(_) | Command::Engram(_) | Command::Audit(_) => true,
-            Command::Replay(_) => true,
+            Command::Replay(_) | Command::Export(_) => true,
+            Command::Import(_) => false,
         }
     }
 
@@ -294,6 +301,8 @@ impl Args {
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),
             Command::Audit(args) => args.json(),
+            Command::Export(args) => args.json,
+            Command::Import(args) => args.json,
             Command::Authority(args) => args.json(),
             Command::Safety(args) => args.json(),
             Command::Halt(args) => args.json,

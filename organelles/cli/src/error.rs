@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use karyon_colony::life::LifeError;
+use karyon_exit::{ExportError, ImportError};
 use karyon_graph::GraphError;
 use karyon_log::LogError;
 use karyon_log_writer::LogFailed;
@@ -194,6 +195,49 @@ impl From<TransplantError> for CliError {
             | TransplantError::NotGoverned { .. }
             | TransplantError::OwnLog => CliError::failure(words(&error)),
         }
+    }
+}
+
+impl From<ExportError> for CliError {
+    fn from(error: ExportError) -> CliError {
+        match error {
+            ExportError::Log(error) => error.into(),
+            ExportError::Memory(error) => error.into(),
+            ExportError::Audit(error) => error.into(),
+            ExportError::Exists { ref path } if path.extension().is_some_and(|e| e == "part") => {
+                CliError::failure(words(&error)).with_hint(
+                    "an export that was killed leaves a file that ends with .part: remove it, \
+                     unless another one is being written",
+                )
+            }
+            ExportError::Exists { .. }
+            | ExportError::Unreadable { .. }
+            | ExportError::Grew
+            | ExportError::Name { .. }
+            | ExportError::TooMany { .. }
+            | ExportError::Io { .. } => CliError::failure(words(&error)),
+        }
+    }
+}
+
+impl From<ImportError> for CliError {
+    fn from(error: ImportError) -> CliError {
+        let message = words(&error);
+        let (code, hint) = match error {
+            ImportError::Verify(VerifyError::WrongKey { found, .. }) => {
+                let hint = format!(
+                    "if you got that key from its owner in another way, name it: --trust {found}"
+                );
+                (Code::Refused, Some(hint))
+            }
+            ImportError::Verify(error) => {
+                let CliError { code, hint, .. } = error.into();
+                (code, hint)
+            }
+            error if error.is_refutation() => (Code::VerificationFailed, None),
+            _ => (Code::Failure, None),
+        };
+        CliError { code, message, hint }
     }
 }
 

@@ -50,6 +50,17 @@ pub(crate) fn trusted(given: Option<&str>, data: &Path) -> Result<Trusted, CliEr
     })
 }
 
+/// As [`trusted`], of a log that may well be a stranger's: one that no key of this machine signed
+/// is not refused, and its key is unknown.
+pub(crate) fn trusted_if_known(given: Option<&str>, data: &Path) -> Result<Trusted, CliError> {
+    let trusted = trusted(given, data)?;
+    let began = header(data).map(|header| header.node_key);
+    Ok(match given.is_none() && trusted.key != began {
+        true => Trusted { key: None, retired: false, ..trusted },
+        false => trusted,
+    })
+}
+
 /// The checkpoint that is kept beside the keys of the log in `data`.
 pub(crate) fn known_of(keys: &KeyDirectory, data: &Path) -> Result<Vec<Checkpoint>, CliError> {
     header(data).map_or(Ok(Vec::new()), |header| known(keys, &header, None))

@@ -94,11 +94,25 @@ pub(crate) fn reading() -> Spinner {
     Spinner(Some(bar))
 }
 
+/// Begins to show how many of `bytes` are done; 0: nobody knows how many there are.
+pub(crate) fn bytes(what: &'static str, bytes: u64) -> Spinner {
+    if !std::io::stderr().is_terminal() {
+        return Spinner(None);
+    }
+    let (bar, style) = match bytes {
+        0 => (ProgressBar::new_spinner(), "{spinner} {msg}: {bytes}, {bytes_per_sec}"),
+        _ => (ProgressBar::new(bytes), "{msg} {bar:32} {percent:>3} %  {bytes}  {eta} left"),
+    };
+    set_style(&bar, style);
+    bar.set_message(what);
+    Spinner(Some(bar))
+}
+
 impl Spinner {
-    /// How many records were read.
-    pub(crate) fn set(&self, records: u64) {
+    /// How many records, or bytes, are done.
+    pub(crate) fn set(&self, done: u64) {
         if let Some(bar) = &self.0 {
-            bar.set_position(records);
+            bar.set_position(done);
         }
     }
 }

@@ -23,7 +23,7 @@ pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Terms, adopted};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, record_change};
 pub use known::known;
 pub use recall::{Briefing, Filter, RecallError, Recalled, Said, brief, due, history, recall};
-pub use settle::{Settled, settle};
+pub use settle::{Settled, carry_keys, settle};
 pub use told::{GovernedSelection, Told, export_governed};
 
 /// What a memory says: everything about it that is erased with it.

@@ -11,6 +11,7 @@ mod governed;
 mod index;
 mod item;
 mod journal;
+mod json;
 mod keeping;
 pub mod limits;
 mod lineage;
@@ -30,10 +31,11 @@ pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
     ADOPTED_MAX, Adopted, Briefing, Change, ChangeError, Disagreement, Filter, GOVERNED,
     GovernedSelection, NewMemo, RecallError, Recalled, Said, Settled, Terms, Told, Words, adopted,
-    brief, due, export_governed, history, known, recall, record_change, settle,
+    brief, carry_keys, due, export_governed, history, known, recall, record_change, settle,
 };
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};
+pub use json::{item_json, moment_json, value_json, value_map};
 pub use keeping::Unkept;
 pub use lineage::{
     Answerable, Approved, Bounds, Consequence, Consequences, FROM, LeftOut, Lineage, LineageError,

@@ -82,14 +82,14 @@ pub enum EngramError {
         /// The block.
         cid: Cid,
     },
-    /// The root is no DSSE envelope of an engram.
-    #[error("the engram's envelope {what}")]
+    /// It is no DSSE envelope, or not of what was expected.
+    #[error("the signed envelope {what}")]
     Envelope {
         /// What is wrong with it.
         what: &'static str,
     },
     /// The signature is not that of the key that the envelope names.
-    #[error("the engram's signature is not by {key}, the key that it names; do not trust it")]
+    #[error("the signature is not by {key}, the key that it names; do not trust it")]
     Signature {
         /// The key.
         key: PublicKey,

@@ -18,7 +18,7 @@
 mod car;
 mod cid;
 mod engram;
-mod envelope;
+pub mod envelope;
 mod error;
 pub mod limits;
 mod manifest;

@@ -128,7 +128,7 @@ impl<S: Read + Write + Seek> Sealer<S> {
         let cids: Vec<Cid> = self.blocks.iter().map(|placed| placed.cid).collect();
         let payload = manifest.encode(&cids)?;
         drop(cids);
-        let envelope = envelope::seal(&payload, key);
+        let envelope = envelope::seal(envelope::PAYLOAD_TYPE, &payload, key);
         drop(payload);
         if envelope.len() > ENVELOPE_BYTES_MAX {
             return Err(EngramError::Envelope { what: "is too long; export less at once" });

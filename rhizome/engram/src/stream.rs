@@ -47,7 +47,8 @@ impl<R: Read> Stream<R> {
         if root.codec() != Codec::Raw {
             return Err(EngramError::Header { what: "names a root that is no envelope" });
         }
-        let (payload, signer) = envelope::open(reader.block(&root, ENVELOPE_BYTES_MAX)?)?;
+        let sealed = reader.block(&root, ENVELOPE_BYTES_MAX)?;
+        let (payload, signer) = envelope::open(envelope::PAYLOAD_TYPE, sealed)?;
         reader.shrink();
         let (manifest, cids) = Manifest::decode(&payload)?;
         let mentioned = BTreeSet::new();

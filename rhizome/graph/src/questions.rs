@@ -353,7 +353,7 @@ impl Reader {
         Ok(found)
     }
 
-    fn version(&self, stored: &Stored) -> Result<Version, GraphError> {
+    pub(crate) fn version(&self, stored: &Stored) -> Result<Version, GraphError> {
         let Stored { meta, content } = stored;
         let content = meta.content(content).decode().ok_or(GraphError::damaged("a memory"))?;
         let recorded = meta.recorded_at().ok_or(GraphError::damaged("an output"))?;

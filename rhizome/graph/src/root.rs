@@ -11,7 +11,7 @@ use karyon_types::{AgentId, Hash, Hasher};
 use crate::GraphError;
 use crate::keys::{self, EntityKey};
 use crate::meta::Meta;
-use crate::model::{FIRST_NAMED, Kind, NOBODY, VertexId, VertexInfo, View};
+use crate::model::{EntityId, FIRST_NAMED, Kind, NOBODY, Version, VertexId, VertexInfo, View};
 use crate::questions::Stored;
 use crate::reader::Reader;
 
@@ -35,6 +35,39 @@ impl Reader {
         self.each_own(|id| self.add_subject(&mut hasher, id))?;
         self.each_imported(|id| self.add_subject(&mut hasher, id))?;
         Ok(hasher.finish())
+    }
+
+    /// Tells every version of everything, in the order of the root: own things before imported
+    /// ones, each version behind those that begin before it. What is held is what begins at one
+    /// vertex.
+    ///
+    /// # Errors
+    /// See [`GraphError`]; what `tell` answers.
+    pub fn each_recorded<E: From<GraphError>>(
+        &self,
+        mut tell: impl FnMut(&EntityId, Version) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut failed = None;
+        let mut subject = |id| {
+            if failed.is_some() {
+                return Ok(());
+            }
+            let info = self.expect_vertex(id)?;
+            for (_, key) in self.entities(id, &info.vertex)? {
+                let entity = self.entity_id(&key)?;
+                self.each_version(&key, |meta, content| {
+                    if failed.is_none() {
+                        let stored = Stored { meta: *meta, content: content.to_vec() };
+                        let version = self.version(&stored).map_err(E::from);
+                        failed = version.and_then(|version| tell(&entity, version)).err();
+                    }
+                })?;
+            }
+            Ok(())
+        };
+        self.each_own(&mut subject)?;
+        self.each_imported(&mut subject)?;
+        failed.map_or(Ok(()), Err)
     }
 
     /// Adds what holds at the end of time, without when it was recorded: the memory's part of

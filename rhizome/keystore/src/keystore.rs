@@ -144,8 +144,17 @@ impl Keystore {
         Keystore { place, master, state, mode, paths, landings: Landings::new() }
     }
 
+    /// One that was made a moment ago.
+    pub(crate) fn made(place: Place, master: Master, state: State) -> Keystore {
+        Keystore::with(place, master, state, Mode::Writing)
+    }
+
     pub(crate) fn state(&self) -> &State {
         &self.state
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The log whose keystore it is.
@@ -352,7 +361,7 @@ impl Keystore {
     }
 
     /// The state without what is to be erased; `None` if all of it is erased already.
-    fn without(&self, erasure: &Erasure) -> Result<Option<State>, KeystoreError> {
+    pub(crate) fn without(&self, erasure: &Erasure) -> Result<Option<State>, KeystoreError> {
         let mut after: Option<State> = None;
         for name in &erasure.subjects {
             match self.state.subject(name) {

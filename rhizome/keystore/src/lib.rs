@@ -54,6 +54,12 @@
 //!    is written or removed.
 //! 5. Whoever only reads while somebody else erases sees the state before or the one after.
 //!
+//! # Carrying
+//! [`Keystore::carry`] writes the keys to one file for another machine, under a master key of its
+//! own that is in it: who has that file can read. [`CarriedKeys::settle`] makes a keystore from it,
+//! under a new master. Two keystores of one origin have the same keys for what was sealed before,
+//! and different ones for what comes.
+//!
 //! # What the caller does
 //! One process at a time may have a keystore open for writing: the caller holds the lock of the data
 //! directory. [`Keystore::open_read_only`] needs none. What is [sealed](Sealed) is bytes that the
@@ -75,6 +81,7 @@
 //! - *An older keystore file of the same generation*, brought back without its log, forgets which
 //!   indexes were given out, and would use keys twice: [`Keystore::advance`] tells it from the log.
 
+mod carry;
 mod cipher;
 mod codec;
 mod erasure;
@@ -99,6 +106,7 @@ mod model_tests;
 #[cfg(test)]
 mod simulated;
 
+pub use carry::{CarriedKeys, abandon};
 pub use erasure::Erasure;
 pub use error::{KeystoreError, UnsealError, Which};
 pub use keystore::{Committed, Keystore, Sealed};

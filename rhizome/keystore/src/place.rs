@@ -47,7 +47,7 @@ impl Place {
 
     /// Makes both files, for nobody yet. What a making that was cut off has left is made anew.
     pub(crate) fn create(&self, master: &Master, state: &State) -> Result<(), KeystoreError> {
-        self.refuse_inside()?;
+        self.refuse_inside(&self.master)?;
         if self.read_master()?.is_some() {
             return Err(KeystoreError::Exists { path: self.master.clone() });
         }
@@ -65,7 +65,7 @@ impl Place {
 
     /// Reads both files. Somebody who erases in between is no error.
     pub(crate) fn load(&self) -> Result<(Master, State), KeystoreError> {
-        self.refuse_inside()?;
+        self.refuse_inside(&self.master)?;
         loop {
             let seen = self.read_master()?;
             let error = match self.load_with(seen.as_deref()) {
@@ -101,7 +101,7 @@ impl Place {
         }
         match file::open(&found.bytes, &master) {
             Ok(state) => Ok((master, state)),
-            Err(fault) => Err(self.fault(fault, path)),
+            Err(fault) => Err(at_keys(fault, &path, &self.master, self.log)),
         }
     }
 
@@ -122,22 +122,7 @@ impl Place {
             Ok(Master { log: found, .. }) => {
                 Err(KeystoreError::OtherLog { path, which, found, expected: self.log })
             }
-            Err(MasterFault::Version(found)) => Err(KeystoreError::Version { path, which, found }),
-            Err(MasterFault::Damaged(what)) => Err(KeystoreError::Damaged { path, which, what }),
-        }
-    }
-
-    fn fault(&self, fault: FileFault, path: PathBuf) -> KeystoreError {
-        let which = Which::Keys;
-        match fault {
-            FileFault::Version(found) => KeystoreError::Version { path, which, found },
-            FileFault::OtherLog(found) => {
-                KeystoreError::OtherLog { path, which, found, expected: self.log }
-            }
-            FileFault::WrongMaster => {
-                KeystoreError::WrongMaster { master: self.master.clone(), keys: path }
-            }
-            FileFault::Damaged(what) => KeystoreError::Damaged { path, which, what },
+            Err(fault) => Err(at_master(fault, &path)),
         }
     }
 
@@ -173,15 +158,15 @@ impl Place {
     }
 
     /// Refuses a master key inside of the data directory.
-    fn refuse_inside(&self) -> Result<(), KeystoreError> {
+    pub(crate) fn refuse_inside(&self, master: &Path) -> Result<(), KeystoreError> {
         // What is not there lies nowhere.
         let real = |folder: &Path| match self.system.real(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             real => real.map(Some).map_err(failed("find", folder)),
         };
-        match (real(parent(&self.master))?, real(&self.data)?) {
-            (Some(master), Some(data)) if master.starts_with(&data) => {
-                let (master, data) = (self.master.clone(), self.data.clone());
+        match (real(parent(master))?, real(&self.data)?) {
+            (Some(folder), Some(data)) if folder.starts_with(&data) => {
+                let (master, data) = (master.to_owned(), self.data.clone());
                 Err(KeystoreError::MasterInside { master, data })
             }
             _ => Ok(()),
@@ -200,13 +185,42 @@ impl Place {
     /// Puts a state durably into the place of the one before.
     pub(crate) fn put_state(&self, master: &Master, state: &State) -> Result<(), KeystoreError> {
         let path = self.keys(master.generation);
+        self.put(&path, &self.sealed(master, state, &path)?)
+    }
+
+    /// The bytes of a keystore file that is to lie at `path`.
+    pub(crate) fn sealed(
+        &self,
+        master: &Master,
+        state: &State,
+        path: &Path,
+    ) -> Result<Vec<u8>, KeystoreError> {
         let nonce = self.system.random()?;
         let nonce = nonce.bytes().first_chunk::<NONCE_BYTES>().copied().unwrap_or_default();
         let file = file::seal(state, master, &nonce);
-        match file.filter(|file| file.len() as u64 <= FILE_BYTES_MAX) {
-            Some(file) => self.put(&path, &file),
-            None => Err(KeystoreError::FileTooLong { path }),
-        }
+        let file = file.filter(|file| file.len() as u64 <= FILE_BYTES_MAX);
+        file.ok_or_else(|| KeystoreError::FileTooLong { path: path.to_owned() })
+    }
+
+    /// Whether the file at `path` is the master key of the keystore that lies here.
+    pub(crate) fn opens_with(&self, path: &Path) -> bool {
+        let read = |path: &Path, most| self.system.read(path, most).ok().flatten();
+        let master = read(path, MASTER_BYTES_MAX).and_then(|text| Master::decode(&text.bytes).ok());
+        master.is_some_and(|master| {
+            let keys = read(&self.keys(master.generation), FILE_BYTES_MAX);
+            master.log == self.log
+                && keys.is_some_and(|keys| file::open(&keys.bytes, &master).is_ok())
+        })
+    }
+
+    /// Where the master key is written that is to take its place.
+    pub(crate) fn waiting(&self) -> PathBuf {
+        beside(&self.master)
+    }
+
+    /// Makes the name of a file durable.
+    pub(crate) fn sync_beside(&self, path: &Path) -> Result<(), KeystoreError> {
+        self.sync(parent(path))
     }
 
     /// Puts a state and a new master durably into the place of those before, and destroys what was
@@ -284,7 +298,7 @@ impl Place {
     }
 
     /// Overwrites a file and takes its name away; whether it was there.
-    fn destroy(&self, path: &Path) -> Result<bool, KeystoreError> {
+    pub(crate) fn destroy(&self, path: &Path) -> Result<bool, KeystoreError> {
         let destroyed = match self.system.hold(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             held => held.and_then(|mut held| held.destroy()),
@@ -296,6 +310,33 @@ impl Place {
 
     fn sync(&self, folder: &Path) -> Result<(), KeystoreError> {
         self.system.sync_folder(folder).map_err(failed("sync", folder))
+    }
+}
+
+/// What is wrong with a master key that lies at `path`.
+pub(crate) fn at_master(fault: MasterFault, path: &Path) -> KeystoreError {
+    let (path, which) = (path.to_owned(), Which::Master);
+    match fault {
+        MasterFault::Version(found) => KeystoreError::Version { path, which, found },
+        MasterFault::Damaged(what) => KeystoreError::Damaged { path, which, what },
+    }
+}
+
+/// What is wrong with a keystore file that lies at `path`, and should be of this master and log.
+pub(crate) fn at_keys(
+    fault: FileFault,
+    path: &Path,
+    master: &Path,
+    expected: LogId,
+) -> KeystoreError {
+    let (path, which) = (path.to_owned(), Which::Keys);
+    match fault {
+        FileFault::Version(found) => KeystoreError::Version { path, which, found },
+        FileFault::OtherLog(found) => KeystoreError::OtherLog { path, which, found, expected },
+        FileFault::WrongMaster => {
+            KeystoreError::WrongMaster { master: master.to_owned(), keys: path }
+        }
+        FileFault::Damaged(what) => KeystoreError::Damaged { path, which, what },
     }
 }
 

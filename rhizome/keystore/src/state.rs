@@ -164,6 +164,29 @@ impl State {
         }
     }
 
+    /// Gives every subject other keys behind the indexes that were given out: two keystores that
+    /// come from one seal nothing under the same key.
+    pub(crate) fn renew<E>(
+        &mut self,
+        mut draw: impl FnMut() -> Result<Secret, E>,
+    ) -> Result<(), E> {
+        for entry in &mut self.entries {
+            if let Entry::Live(live) = entry {
+                live.cover = live.cover.renewed(live.reserved, &mut draw)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is given out is behind all that was: nothing is reserved that was not used.
+    pub(crate) fn settle(&mut self) {
+        for entry in &mut self.entries {
+            if let Entry::Live(live) = entry {
+                live.reserved = live.reserved.max(live.next);
+            }
+        }
+    }
+
     /// Destroys all keys of a subject and its name.
     pub(crate) fn erase(&mut self, subject: SubjectId) {
         let Some(Entry::Live(live)) = self.entry(subject) else { return };

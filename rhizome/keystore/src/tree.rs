@@ -100,6 +100,29 @@ impl Cover {
         })
     }
 
+    /// The same keys below `from`, and others from there on, under nodes that are drawn: at most
+    /// [`DEPTH`].
+    pub(crate) fn renewed<E>(
+        &self,
+        from: u32,
+        mut draw: impl FnMut() -> Result<Secret, E>,
+    ) -> Result<Cover, E> {
+        let mut cover = match from {
+            MEMORIES_MAX.. => self.clone(),
+            _ => self.without(std::slice::from_ref(&(from..MEMORIES_MAX))),
+        };
+        // A vector that grows leaves copies of keys behind.
+        let mut nodes = Vec::with_capacity(cover.0.len() + usize::from(DEPTH) + 1);
+        nodes.append(&mut cover.0);
+        let mut start = from;
+        while start < MEMORIES_MAX {
+            let height = DEPTH.min(start.trailing_zeros() as u8);
+            nodes.push(Node { start, height, key: draw()? });
+            start = end(start, height);
+        }
+        Ok(Cover(nodes))
+    }
+
     /// What is left without these ranges, which are in order and do not touch each other.
     pub(crate) fn without(&self, ranges: &[Range<u32>]) -> Cover {
         // Counted first: a vector that grows leaves copies of keys behind.

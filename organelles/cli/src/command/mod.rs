@@ -3,8 +3,10 @@
 mod audit;
 mod authority;
 mod engram;
+mod export;
 mod fork;
 mod halt;
+mod import;
 mod init;
 mod inspect;
 mod key;
@@ -47,6 +49,8 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Memory(args) => guarded(|| memory::execute(&args)),
         Command::Why(args) => guarded(|| why::execute(&args)),
         Command::Engram(args) => engram::execute(&args),
+        Command::Export(args) => guarded(|| export::execute(&args)),
+        Command::Import(args) => guarded(|| import::execute(&args)),
         Command::Audit(args) => audit::execute(&args),
         Command::Authority(args) => authority::execute(&args),
         Command::Safety(args) => safety::execute(&args),

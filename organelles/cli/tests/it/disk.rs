@@ -238,6 +238,7 @@ fn what_cannot_be_written_is_not_there() {
         for (line, file) in [
             ("audit export --data d --out", "e"),
             ("audit prove '#100' --data d --out", "p"),
+            ("export --data d --out", "all.tar"),
             ("engram export --agent p1 p2 p3 p4 p5 p6 p7 --data d --out", "g.engram"),
         ] {
             let run = format!("\"$KARYON\" {line} disk/{file}");
@@ -267,6 +268,31 @@ fn what_cannot_be_written_is_not_there() {
         disk.shell(0, show);
         disk.shell(0, "rm -r disk/keys");
     }
+}
+
+#[test]
+fn an_import_that_finds_no_room_leaves_nothing() {
+    let place = Place::new();
+    place.limits("free_space_mib = 0\n");
+    let Some(mut disk) = Mounted::new(&place, "size=32m") else { return };
+    place.write("c.txt", &crate::support::contacts(5_000, 50));
+    disk.shell(0, "\"$KARYON\" run rumour --contacts c.txt --data d");
+    disk.shell(0, "\"$KARYON\" export --data d --out d.tar");
+    let (mut refused, mut taken) = (0, 0);
+    // Too little for the log, for the memory, for what is between; and enough.
+    for kib in [0, 4, 64, 300, 700, 1_000, 2_000, 3_000, 4_000, 6_000, 20_000] {
+        leave(&mut disk, kib);
+        let (code, said) = disk.try_shell("\"$KARYON\" import d.tar --data disk/e --json").unwrap();
+        if code == 0 {
+            taken += 1;
+            disk.shell(0, "\"$KARYON\" audit verify --data disk/e && rm -r disk/e");
+        } else {
+            refused += 1;
+            assert!(code == 1 && said.contains("No space left on device"), "{kib}: {said}");
+        }
+        disk.shell(0, "[ \"$(ls -A disk)\" = filler ]");
+    }
+    assert!(refused > 2 && taken > 0, "{refused} refused, {taken} taken");
 }
 
 fn last(said: &str) -> serde_json::Value {

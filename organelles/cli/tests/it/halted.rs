@@ -66,6 +66,9 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("engram verify", "a.engram", Reads),
     ("engram diff", "a.engram a.engram", Reads),
     ("engram import", "a.engram --data RUN", Acts),
+    ("export", "--out OUT --data RUN", Reads),
+    // Where something is already, nothing is imported.
+    ("import", "", Other),
     ("audit verify", "--data RUN", Reads),
     ("audit export", "--out - --data RUN", Reads),
     ("audit tail", "--data RUN", Reads),

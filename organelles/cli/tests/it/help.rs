@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 36] = [
+const COMMANDS: [&[&str]; 38] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -12,6 +12,8 @@ const COMMANDS: [&[&str]; 36] = [
     &["run"],
     &["resume"],
     &["replay"],
+    &["export"],
+    &["import"],
     &["audit", "verify"],
     &["audit", "export"],
     &["audit", "tail"],

@@ -18,6 +18,8 @@ mod engram;
 mod engram_attacks;
 mod engram_choice;
 mod engram_files;
+mod exit;
+mod exit_keys;
 mod governed;
 mod governed_engrams;
 mod halted;

@@ -1,7 +1,13 @@
 //! The keys follow the log: what a record says is erased, is.
 
+use std::path::Path;
+
+use karyon_graph::Reader;
 use karyon_keystore::{Erasure, Keystore, KeystoreError, Subject, SubjectId};
 use karyon_log::Control;
+
+use super::change::ChangeError;
+use super::recall::first_unused;
 
 /// What was destroyed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +23,36 @@ pub struct Settled {
 /// # Errors
 /// See [`KeystoreError`]; asked again, it goes on.
 pub fn settle(keys: &mut Keystore, controls: &[Control]) -> Result<Settled, KeystoreError> {
+    let (erasure, settled) = ordered(keys, controls);
+    match keys.erase(&erasure)?.leftover {
+        // The keys are gone; that nothing is left of them is a part of it.
+        Some(error) => Err(error),
+        None => Ok(settled),
+    }
+}
+
+/// Writes the keys to a file for another machine: none of which the log says that it is to be
+/// destroyed, and such that nothing in the log is sealed under a key to come. `keys` may be opened
+/// for reading only.
+///
+/// # Errors
+/// [`ChangeError::Keys`], [`ChangeError::Graph`]. There is no file then.
+pub fn carry_keys(
+    keys: &mut Keystore,
+    reader: &Reader,
+    controls: &[Control],
+    file: &Path,
+) -> Result<(), ChangeError> {
+    // Keys that were brought back from a backup do not know what was sealed since.
+    let subjects: Vec<_> = keys.subjects().map(|(subject, _)| subject).collect();
+    for subject in subjects {
+        keys.advance(subject, first_unused(reader, subject.0)?)?;
+    }
+    Ok(keys.carry(&ordered(keys, controls).0, file)?)
+}
+
+/// What the log says is to be destroyed, as far as it is there.
+fn ordered(keys: &Keystore, controls: &[Control]) -> (Erasure, Settled) {
     let (mut erasure, mut settled) = (Erasure::new(), Settled::default());
     let records = controls.iter().filter_map(|control| match control {
         Control::Memory(record) => Some(record),
@@ -33,11 +69,7 @@ pub fn settle(keys: &mut Keystore, controls: &[Control]) -> Result<Settled, Keys
             settled.memories += u64::from(last - first) + 1;
         }
     }
-    match keys.erase(&erasure)?.leftover {
-        // The keys are gone; that nothing is left of them is a part of it.
-        Some(error) => Err(error),
-        None => Ok(settled),
-    }
+    (erasure, settled)
 }
 
 /// The number of a subject that is or was known, and whether it is erased.

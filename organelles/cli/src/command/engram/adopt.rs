@@ -45,16 +45,16 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
     if node_key != this_node {
         output::note(&format!("note: the log was begun with the former node key {node_key}"));
     }
-    let mut secrets = Secrets::open_or_create(&directory, data)?;
+    let reader = match datadir::log_file(data).exists() {
+        true => Some(open(data)?.read()?),
+        false => None,
+    };
+    let mut secrets = Secrets::open_or_create(&directory, data, reader.as_ref())?;
     let adopted = compare(args, engram, Some(secrets.keys()))?;
     if adopted.new.is_empty() {
         output::line(&report(args, &adopted));
         return Ok(Code::Ok);
     }
-    let reader = match datadir::log_file(data).exists() {
-        true => Some(open(data)?.read()?),
-        false => None,
-    };
     let change = Change::adopt(secrets.keys_mut(), reader.as_ref(), &adopted, &terms);
     let change = change.map_err(failed)?;
     secrets.close()?;

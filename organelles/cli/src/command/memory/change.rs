@@ -146,7 +146,7 @@ fn change(
     let unrecorded = || CliError::failure(format!("nothing was recorded in {}", data.display()));
     Ok(Some(match deed {
         Deed::Remember(telling) => {
-            let mut secrets = Secrets::open_or_create(directory, data)?;
+            let mut secrets = Secrets::open_or_create(directory, data, reader)?;
             let memo = memo(telling, principal)?;
             let change = Change::remember(secrets.keys_mut(), reader, &memo).map_err(failed)?;
             secrets.close()?;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_keystore::{Keystore, KeystoreError, id_in};
-use karyon_memory::{Settled, settle as settle_keys};
+use karyon_memory::{Filter, Settled, recall, settle as settle_keys};
 use karyon_runtime::{DataDir, datadir};
 use karyon_statements::GrantTerms;
 use karyon_types::LogId;
@@ -20,10 +21,29 @@ const ERASING: &str = "erasing";
 pub(crate) struct Secrets(Keystore);
 
 impl Secrets {
-    /// Opens it, or makes one.
-    pub(crate) fn open_or_create(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
+    /// Opens it, or makes one: not where something is sealed under the keys of another, whose
+    /// subjects would be taken for those of this one.
+    pub(crate) fn open_or_create(
+        keys: &KeyDirectory,
+        data: &Path,
+        reader: Option<&Reader>,
+    ) -> Result<Secrets, CliError> {
         if id_of(data)?.is_some() {
             return Secrets::open(keys, data);
+        }
+        let sealed = match reader {
+            None => Vec::new(),
+            Some(reader) => recall(reader, None, &Filter::default(), &View::NOW)
+                .map_err(|error| CliError::failure(words(&error)))?,
+        };
+        if !sealed.is_empty() {
+            let what = format!(
+                "what is remembered in {} is sealed under keys that are not here",
+                data.display()
+            );
+            return Err(CliError::failure(what).with_hint(
+                "bring them with the directory: `karyon export --keys`, `karyon import --keys`",
+            ));
         }
         let id =
             GrantTerms::random_nonce().map_err(|error| CliError::failure(error.to_string()))?;
@@ -75,11 +95,11 @@ fn id_of(data: &Path) -> Result<Option<LogId>, CliError> {
     id_in(data).map_err(|error| CliError::failure(format!("the keys cannot be read: {error}")))
 }
 
-fn master(keys: &KeyDirectory, id: LogId) -> Result<PathBuf, CliError> {
+pub(crate) fn master(keys: &KeyDirectory, id: LogId) -> Result<PathBuf, CliError> {
     Ok(keys.keystores()?.join(format!("{id}.key")))
 }
 
-fn failed(error: KeystoreError) -> CliError {
+pub(crate) fn failed(error: KeystoreError) -> CliError {
     CliError::failure(words(&error))
 }
 

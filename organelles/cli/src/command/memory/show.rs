@@ -1,12 +1,15 @@
 //! Memories on the screen: a table, JSON, CSV, a graph for Graphviz.
 
 use karyon_memory::{Item, Readable, Thing};
+pub(crate) use karyon_memory::{
+    item_json as as_json, moment_json as moment, value_json, value_map,
+};
 use karyon_memory_ops::{Time, Value, Vertex};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::narrow::Rest;
 use crate::args::Form;
-use crate::output::{self, csv_field, hex, put};
+use crate::output::{self, csv_field, put};
 
 /// Shows items in the form that was asked for.
 ///
@@ -38,71 +41,6 @@ pub(super) fn json_of(about: Json, items: Vec<Json>, rest: &Rest) {
         put(&mut answer, "next", next.to_string());
     }
     output::json(&answer);
-}
-
-/// A moment for a machine; the beginning and the end of time have none.
-pub(crate) fn moment(time: Time) -> Json {
-    match time {
-        Time::MIN | Time::MAX => Json::Null,
-        time => time.to_string().into(),
-    }
-}
-
-pub(crate) fn as_json(item: &Item) -> Json {
-    let mut out = match &item.thing {
-        Thing::Vertex { name } => json!({ "kind": "vertex", "subject": name }),
-        Thing::Edge { from, kind, to } => {
-            json!({ "kind": "edge", "subject": from, "predicate": kind, "object": to })
-        }
-        Thing::Fact { subject, predicate } => {
-            json!({ "kind": "fact", "subject": subject, "predicate": predicate })
-        }
-    };
-    put(&mut out, "valid_from", moment(item.valid.from));
-    put(&mut out, "valid_to", item.valid.to.map_or(Json::Null, moment));
-    match &item.content {
-        None => put(&mut out, "ended", true),
-        Some((labels, properties)) => {
-            if !labels.is_empty() {
-                put(&mut out, "labels", labels.iter().cloned().collect::<Vec<_>>());
-            }
-            put(&mut out, "properties", value_map(properties));
-        }
-    }
-    let recorded = &item.recorded;
-    let recorded = json!({
-        "record": recorded.position.0,
-        "tick": recorded.tick.0,
-        "agent": item.writer,
-        "step": recorded.step,
-        "output": recorded.output,
-        "lease": recorded.lease.0,
-    });
-    put(&mut out, "recorded", recorded);
-    if let Some(log) = item.origin {
-        put(&mut out, "origin", json!({ "log": log.to_string(), "imported": item.position.0 }));
-    }
-    out
-}
-
-fn value_map<'a>(map: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Json {
-    Json::Object(map.into_iter().map(|(name, value)| (name.clone(), value_json(value))).collect())
-}
-
-/// A value for a machine: moments and vertices as text, bytes in hexadecimal.
-pub(crate) fn value_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Int(value) => (*value).into(),
-        Value::Float(value) => (*value).into(),
-        Value::Text(value) => value.as_str().into(),
-        Value::Bytes(bytes) => hex(bytes).into(),
-        Value::Time(time) => moment(*time),
-        Value::Vertex(vertex) => vertex_name(vertex).into(),
-        Value::List(values) => values.iter().map(value_json).collect(),
-        Value::Map(map) => value_map(map),
-    }
 }
 
 /// Items hold every vertex by name.

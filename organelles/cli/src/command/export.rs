@@ -1,0 +1,158 @@
+//! `karyon export`: all that a data directory holds, as one file in open formats.
+
+use std::path::Path;
+
+use karyon_colony::life::VERSION;
+use karyon_exit::{Export, Exported, export};
+use karyon_identity::{PublicKey, SecretKey};
+use karyon_keys::{KeyDirectory, KeyError};
+use karyon_memory::{ChangeError, carry_keys};
+use karyon_runtime::{DataDir, datadir};
+use karyon_verify::{KeyStatus, Report, Trust, VerifyError, verify};
+use serde_json::json;
+
+use super::memory::open;
+use super::memory::secrets::{self, Secrets};
+use crate::args::ExportData;
+use crate::error::{CliError, Code, words};
+use crate::output::{self, size, thousands};
+use crate::{keys, progress};
+
+pub(crate) fn execute(args: &ExportData) -> Result<Code, CliError> {
+    let data = args.data.as_path();
+    if !data.is_dir() {
+        return Err(CliError::failure(format!("there is no data directory {}", data.display())));
+    }
+    if DataDir::is_in_use(data) == Some(true) {
+        let what = format!("{} is in use: something runs there", data.display());
+        return Err(CliError::failure(what)
+            .with_hint("wait for it, or interrupt it (Ctrl-C) and go on with it afterwards"));
+    }
+    let report = verified(data)?;
+    let reader = open(data)?.read()?;
+    let key = own_key(&report.node_key)?;
+    if let Some(file) = &args.keys {
+        carry(data, &report, &reader, file)?;
+    }
+    let request = Export {
+        data,
+        report: &report,
+        reader: &reader,
+        key: key.as_ref(),
+        karyon: VERSION,
+        out: &args.out,
+    };
+    let bar = progress::bytes("exporting", 0);
+    let exported = export(&request, &mut |bytes| bar.set(bytes));
+    drop(bar);
+    let exported = exported.map_err(|error| without_keys(error.into(), args.keys.as_deref()))?;
+    show(args, &exported, &report, key.is_some());
+    Ok(Code::Ok)
+}
+
+fn verified(data: &Path) -> Result<Report, CliError> {
+    let trusted = keys::trusted_if_known(None, data)?;
+    let trust = Trust { node_key: trusted.key, known: trusted.known };
+    let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
+    match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {
+        Err(VerifyError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(CliError::failure(format!("nothing was recorded in {}", data.display())))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The key that signed the log, if this machine has it.
+fn own_key(signer: &PublicKey) -> Result<Option<SecretKey>, CliError> {
+    let directory = match KeyDirectory::from_environment() {
+        Err(KeyError::NoDirectory) => return Ok(None),
+        other => other?,
+    };
+    match directory.node_key_for(signer) {
+        Ok(key) => Ok(Some(key)),
+        Err(KeyError::NotHere { .. } | KeyError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes the keys of what is sealed.
+fn carry(
+    data: &Path,
+    report: &Report,
+    reader: &karyon_graph::Reader,
+    file: &Path,
+) -> Result<(), CliError> {
+    let directory = KeyDirectory::from_environment()?;
+    let mut secrets =
+        Secrets::open_read_only(&directory, data)?.ok_or_else(|| secrets::none(data))?;
+    carry_keys(secrets.keys_mut(), reader, &report.controls, file).map_err(|error| match error {
+        ChangeError::Keys(error) => secrets::failed(error),
+        ChangeError::Graph(error) => error.into(),
+        other => CliError::failure(words(&other)),
+    })
+}
+
+/// The error, without the keys that were to go with the export.
+fn without_keys(error: CliError, keys: Option<&Path>) -> CliError {
+    match keys.map(|file| (file, std::fs::remove_file(file))) {
+        Some((file, Err(_))) => {
+            error.with_hint(format!("{} holds keys; remove it", file.display()))
+        }
+        Some((_, Ok(()))) | None => error,
+    }
+}
+
+fn show(args: &ExportData, exported: &Exported, report: &Report, is_signed: bool) {
+    let manifest = &exported.manifest;
+    if args.json {
+        return output::json(&json!({
+            "out": args.out,
+            "keys": args.keys,
+            "data": args.data,
+            "log_id": manifest.log_id,
+            "records": manifest.records,
+            "memories": exported.memories,
+            "state_root": manifest.state_root,
+            "memory_root": manifest.memory_root,
+            "files": manifest.files.len(),
+            "bytes": exported.bytes,
+            "node_key": manifest.node_key,
+            "signed": is_signed,
+        }));
+    }
+    output::line(&format!(
+        "{} records and {} versions of memories in {}, {}",
+        thousands(manifest.records),
+        thousands(exported.memories),
+        args.out.display(),
+        size(exported.bytes)
+    ));
+    if let Some(root) = &manifest.state_root {
+        output::line(&format!("state root   {root}"));
+    }
+    output::line(&format!("memory root  {}", manifest.memory_root));
+    output::line(&match is_signed {
+        true => format!("signed by    {}", manifest.node_key),
+        false => format!(
+            "not signed   the key {} is not here; the log in it is signed all the same",
+            manifest.node_key
+        ),
+    });
+    if report.end.tail_bytes > 0 {
+        output::line(&format!(
+            "left out     {} bytes behind the last commit, which were never committed",
+            thousands(report.end.tail_bytes)
+        ));
+    }
+    if let Some(file) = &args.keys {
+        output::line(&format!(
+            "keys         {}: whoever has it and the export reads everything that is not erased",
+            file.display()
+        ));
+    }
+    // What is exported is what is there; whether to believe it is asked elsewhere.
+    match report.key {
+        KeyStatus::Trusted => {}
+        KeyStatus::Unknown => output::note("note: the key that signed the log is unknown here"),
+    }
+}

@@ -1,0 +1,147 @@
+//! Keys that are carried to another machine.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use karyon_keystore::{
+    CarriedKeys, Erasure, Keystore, KeystoreError, Sealed, Subject, UnsealError, abandon,
+};
+
+use crate::{LOG, Place, erase};
+
+fn unseal(keystore: &Keystore, sealed: &Sealed) -> Result<Vec<u8>, UnsealError> {
+    keystore.unseal(sealed.subject, sealed.index, b"about", &sealed.bytes)
+}
+
+/// Makes a keystore in `to` of the keys in `from`.
+fn carry(from: &Keystore, without: &Erasure, to: &Place) -> Keystore {
+    let file = to.folder.path().join("carried");
+    from.carry(without, &file).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let keys = CarriedKeys::read(&file).unwrap();
+    assert_eq!(keys.log(), LOG);
+    keys.settle(&to.data(), &to.master()).unwrap()
+}
+
+#[test]
+fn what_was_sealed_opens_there_and_what_was_erased_is_erased() {
+    let (place, there) = (Place::new(), Place::new());
+    let mut keystore = place.create();
+    let mut seal = |name: &str, text: &[u8]| keystore.seal(name, b"about", text).unwrap();
+    let [kept, gone, late] = ["kept", "gone", "late"].map(|text| seal("ada", text.as_bytes()));
+    let of_bo = seal("bo", b"all of it goes");
+    erase(
+        &mut keystore,
+        Erasure::new().erase_subject("bo").erase(gone.subject, gone.index..gone.index + 1),
+    );
+    // Ordered, and not done yet.
+    let mut ordered = Erasure::new();
+    ordered.erase(late.subject, late.index..late.index + 1);
+    let carried = carry(&keystore, &ordered, &there);
+    assert_eq!(unseal(&carried, &kept).unwrap(), b"kept");
+    for erased in [&gone, &late, &of_bo] {
+        assert!(matches!(unseal(&carried, erased), Err(UnsealError::Erased { .. })), "{erased:?}");
+    }
+    assert_eq!(carried.subject("bo"), Subject::Erased(of_bo.subject));
+    assert_eq!(carried.generation(), 1);
+    // The one here is as it was.
+    assert_eq!(unseal(&keystore, &late).unwrap(), b"late");
+    drop(carried);
+    assert_eq!(unseal(&there.open(), &kept).unwrap(), b"kept");
+    // Neither master opens the other's file, nor is the one in the file a master of either.
+    let masters: Vec<_> = [&place, &there].map(|place| fs::read(place.master()).unwrap()).into();
+    assert_ne!(masters[0], masters[1]);
+    let file = fs::read(there.folder.path().join("carried")).unwrap();
+    for master in masters {
+        assert!(!file.windows(master.len()).any(|window| window == master));
+    }
+}
+
+#[test]
+fn nothing_is_sealed_under_one_key_in_two_places() {
+    let (place, there, third) = (Place::new(), Place::new(), Place::new());
+    let mut keystore = place.create();
+    let before = keystore.seal("ada", b"about", b"before").unwrap();
+    // Cut off here: indexes stay reserved, and are used by nobody.
+    drop(keystore);
+    let mut keystore = place.open();
+    let mut copies = [&there, &third].map(|place| carry(&keystore, &Erasure::new(), place));
+    let here = keystore.seal("ada", b"about", b"here").unwrap();
+    let others = copies.each_mut().map(|copy| copy.seal("ada", b"about", b"here").unwrap());
+    for other in &others {
+        assert_eq!((other.subject, other.index), (here.subject, here.index), "the same place");
+        assert_ne!(other.bytes, here.bytes, "the same key");
+        assert!(matches!(unseal(&keystore, other), Err(UnsealError::Damaged { .. })));
+    }
+    assert_ne!(others[0].bytes, others[1].bytes, "the same key");
+    for (copy, other) in copies.iter().zip(&others) {
+        assert_eq!(unseal(copy, &before).unwrap(), b"before");
+        assert_eq!(unseal(copy, other).unwrap(), b"here");
+        assert!(matches!(unseal(copy, &here), Err(UnsealError::Damaged { .. })));
+    }
+}
+
+#[test]
+fn nothing_is_written_over_and_nothing_into_the_data() {
+    let (place, there) = (Place::new(), Place::new());
+    let mut keystore = place.create();
+    keystore.seal("ada", b"about", b"x").unwrap();
+    let file = place.folder.path().join("carried");
+    let none = Erasure::new();
+    fs::write(&file, "mine").unwrap();
+    let carried = keystore.carry(&none, &file);
+    assert!(matches!(carried, Err(KeystoreError::Exists { .. })), "{carried:?}");
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    let inside = place.data().join("carried");
+    let carried = keystore.carry(&none, &inside);
+    assert!(matches!(carried, Err(KeystoreError::MasterInside { .. })), "{carried:?}");
+    assert!(!inside.exists());
+    // Where a keystore is, none is made.
+    fs::remove_file(&file).unwrap();
+    keystore.carry(&none, &file).unwrap();
+    drop(there.create());
+    let master = fs::read(there.master()).unwrap();
+    let settled = CarriedKeys::read(&file).unwrap().settle(&there.data(), &there.master());
+    assert!(matches!(settled, Err(KeystoreError::Exists { .. })), "{settled:?}");
+    assert_eq!(fs::read(there.master()).unwrap(), master);
+}
+
+#[test]
+fn a_file_that_is_not_as_it_was_written_is_refused() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    keystore.seal("ada", b"about", b"x").unwrap();
+    let file = place.folder.path().join("carried");
+    keystore.carry(&Erasure::new(), &file).unwrap();
+    let bytes = fs::read(&file).unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(&file, changed).unwrap();
+        assert!(CarriedKeys::read(&file).is_err(), "byte {at}");
+        fs::write(&file, &bytes[..at]).unwrap();
+        assert!(CarriedKeys::read(&file).is_err(), "cut at {at}");
+    }
+    fs::write(&file, &bytes).unwrap();
+    CarriedKeys::read(&file).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let read = CarriedKeys::read(&file);
+    assert!(matches!(read, Err(KeystoreError::ReadableByOthers { mode: 0o640, .. })), "{read:?}");
+    fs::remove_file(&file).unwrap();
+    assert!(matches!(CarriedKeys::read(&file), Err(KeystoreError::Io { .. })));
+}
+
+#[test]
+fn what_nobody_finished_is_taken_away_and_nothing_else() {
+    let (place, there) = (Place::new(), Place::new());
+    let mut keystore = place.create();
+    keystore.seal("ada", b"about", b"x").unwrap();
+    // Another keystore's master stays.
+    drop(carry(&keystore, &Erasure::new(), &there));
+    assert!(!abandon(&there.data(), &place.master(), LOG).unwrap());
+    assert!(place.master().exists());
+    // Its own goes, also where it waits beside its place.
+    assert!(abandon(&there.data(), &there.master(), LOG).unwrap());
+    assert!(!there.master().exists());
+    assert!(!abandon(&there.data(), &there.master(), LOG).unwrap());
+}
