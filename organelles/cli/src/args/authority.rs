@@ -84,11 +84,15 @@ pub(crate) struct NewAuthority {
 #[command(after_help = "Examples:
   karyon authority show --data office
   karyon authority show --data office --json
+  karyon authority show --data from-ada --key ada-node.pub
 
 Reads the log only: also while a command runs there, and in safe mode.")]
 pub(crate) struct ShowAuthority {
     #[command(flatten)]
     pub(crate) place: Place,
+    /// The public key of the node that wrote the log [default: this machine's node key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
 }
 
 #[derive(ClapArgs)]

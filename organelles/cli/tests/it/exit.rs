@@ -265,6 +265,12 @@ fn an_office_keeps_who_may_do_what() {
     let there = carried(&place, "office.tar");
     import(&there, "office.tar", "office", &[]);
     ask_both([(&place, "office"), (&there, "office")], &["authority show --json"]);
+    // A machine with a node of its own is told whose log it is.
+    run(&there, "own", "a b 1\n", "a");
+    let show = ["authority", "show", "--json", "--data", "office"];
+    there.karyon(&show).expect(5).says(&["--key"]);
+    let named = there.karyon(&[&show[..], &["--key", &node_key(&place)]].concat()).expect(0);
+    assert_eq!(named.out, place.karyon(&show).expect(0).out);
     let folder = extracted(&place, "office.tar", "x");
     let lines = fs::read_to_string(folder.join("authority.jsonl")).unwrap();
     let kinds: Vec<String> = lines

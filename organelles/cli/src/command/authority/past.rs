@@ -25,7 +25,12 @@ pub(super) struct Past {
 impl Past {
     /// Reads and verifies the log, against the keys of this machine.
     pub(super) fn read(data: &Path) -> Result<Past, CliError> {
-        Past::checked(data, || keys::trusted(None, data))
+        Past::signed_by(None, data)
+    }
+
+    /// The same, against the key that is given, if there is one.
+    pub(super) fn signed_by(given: Option<&str>, data: &Path) -> Result<Past, CliError> {
+        Past::checked(data, || keys::trusted(given, data))
     }
 
     /// As [`Past::read`], in a node.

@@ -14,7 +14,7 @@ use crate::error::{CliError, Code};
 use crate::output::{self, put};
 
 pub(super) fn execute(args: &ShowAuthority) -> Result<Code, CliError> {
-    let past = Past::read(&args.place.data)?;
+    let past = Past::signed_by(args.key.as_deref(), &args.place.data)?;
     let all = object(&past);
     match args.place.json {
         true => output::json(&all),
