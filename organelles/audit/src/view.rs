@@ -224,6 +224,9 @@ fn arrangement_view(bytes: &[u8]) -> Value {
         Some(Arrangement::Unbind(bond, agent)) => json!({ "unbind": { bound(bond): agent.0 } }),
         Some(Arrangement::TrapExit(traps)) => json!({ "trap_exit": traps }),
         Some(Arrangement::Exit(reason)) => json!({ "exit": reason.to_string() }),
+        Some(Arrangement::SealedExit(words)) => {
+            json!({ "exit": "failure", "sealed": payload_view(words) })
+        }
         Some(Arrangement::Lane(lane)) => json!({ "lane": match lane {
             Lane::Critical => "safety_critical",
             Lane::Normal => "normal",

@@ -339,6 +339,7 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         Some(Arrangement::Join(group)) => format!("joined the group {}", plain(group)),
         Some(Arrangement::Leave(group)) => format!("left the group {}", plain(group)),
         Some(Arrangement::Exit(reason)) => format!("ended itself: {}", plain(&reason.to_string())),
+        Some(Arrangement::SealedExit(_)) => "ended itself: failure, in sealed words".to_owned(),
         None => format!("arranged something that this version does not know, {} bytes", what.len()),
     }
 }

@@ -35,15 +35,26 @@ impl Inputs {
         Inputs { said, by_tick: by_tick.collect() }
     }
 
-    /// The copy that a data directory keeps: MessagePack, a list of (tick, agent, bytes).
-    pub(crate) fn file(inputs: &[Input]) -> Vec<u8> {
-        let list: Vec<_> = inputs
-            .iter()
-            .map(|(tick, to, bytes)| (tick, to, serde_bytes::Bytes::new(bytes)))
-            .collect();
+    /// The copy that a data directory keeps: MessagePack, a list of (tick, agent, bytes). What is
+    /// `instead` of an input's bytes, by its place in the list, stands there.
+    pub(crate) fn file(
+        inputs: &[Input],
+        instead: &dyn Fn(u32, Pid, &[u8]) -> Option<Vec<u8>>,
+    ) -> Vec<u8> {
+        let mut list = Vec::with_capacity(inputs.len());
+        for (index, (tick, to, bytes)) in (0..).zip(inputs) {
+            let bytes = instead(index, *to, bytes).unwrap_or_else(|| bytes.clone());
+            list.push((tick, to, serde_bytes::ByteBuf::from(bytes)));
+        }
         let mut file = Vec::new();
         codec::encode(&list, &mut file);
         file
+    }
+
+    /// What such a copy says; `None`: it is none.
+    pub(crate) fn read(file: &[u8]) -> Option<Vec<Input>> {
+        let list: Vec<(u64, Pid, serde_bytes::ByteBuf)> = codec::decode(file)?;
+        Some(list.into_iter().map(|(tick, to, bytes)| (tick, to, bytes.into_vec())).collect())
     }
 }
 

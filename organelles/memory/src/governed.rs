@@ -7,6 +7,7 @@
 
 mod change;
 mod recall;
+mod run;
 mod settle;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, record_change};
 pub use recall::{Briefing, Filter, RecallError, Recalled, Said, brief, due, history, recall};
+pub use run::{Kept, RunSeals};
 pub use settle::{Settled, settle};
 
 /// What a memory says: everything about it that is erased with it.

@@ -134,8 +134,9 @@ pub fn export(
     let mut chosen = Vec::new();
     selection.each(reader, |memory| {
         let Recorded { position, output, agent, .. } = memory.recorded;
-        // What a principal recorded is sealed under keys that stay here.
-        if agent != NOBODY {
+        // What a principal recorded, and what agents remember of a subject, is sealed under keys that
+        // stay here.
+        if agent != NOBODY && Memo::of(&memory.write.content).is_none() {
             chosen.push((position, output, digest(&memory)));
         }
         Ok(())

@@ -54,6 +54,16 @@ pub enum ChangeError {
         /// Under which key, if one was named.
         key: Option<String>,
     },
+    /// An agent remembers it, under the one key of all that its run knows of the subject.
+    #[error(
+        "\"{key}\" of \"{subject}\" is what agents remember in a run, which is forgotten as a whole; forget all of \"{subject}\""
+    )]
+    InRun {
+        /// Whom it is about.
+        subject: String,
+        /// Under which key.
+        key: String,
+    },
     /// It is erased for good.
     #[error("\"{subject}\"{} is erased, and stays so", under(.key.as_deref()))]
     Erased {
@@ -184,6 +194,10 @@ impl Change {
     ) -> Result<Change, ChangeError> {
         let (serial, _) = known(keys, subject, Some(key))?;
         let all = versions(reader, Some(keys), serial, key, &View::NOW)?;
+        let (in_run, all): (Vec<_>, Vec<_>) = all.into_iter().partition(|memo| memo.in_run);
+        if all.is_empty() && !in_run.is_empty() {
+            return Err(ChangeError::InRun { subject: subject.into(), key: key.into() });
+        }
         let live = all.iter().filter(|memo| memo.said != Said::Erased);
         let erased: Vec<_> = live.map(|memo| (serial, memo.memo.sealed.index)).collect();
         let (subject, key) = (subject.to_owned(), Some(key.to_owned()));
@@ -299,7 +313,9 @@ fn held(
         return Err(ChangeError::Erased { subject: memo.subject.into(), key: None });
     }
     let Some(reader) = reader else { return Ok(None) };
-    Ok(versions(reader, Some(keys), subject, memo.key, &View::NOW)?.pop())
+    let mut all = versions(reader, Some(keys), subject, memo.key, &View::NOW)?;
+    all.retain(|memo| !memo.in_run);
+    Ok(all.pop())
 }
 
 fn known(keys: &Keystore, subject: &str, key: Option<&str>) -> Result<(u64, bool), ChangeError> {
