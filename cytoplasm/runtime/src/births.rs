@@ -296,7 +296,11 @@ impl Births {
         Record::Spawn { agent: id, kind, lease, name: &name }.encode(records);
         self.names.push(name);
         self.kinds.push(newborn.kind());
-        lock(slab(id)?).be_born(id, newborn, (handle, used), supervised);
+        let mut slab = lock(slab(id)?);
+        slab.be_born(id, newborn, (handle, used), supervised);
+        if let Some(why) = ground.plan.closed(id) {
+            slab.be_opaque(id, Some(why));
+        }
         Some(id)
     }
 }

@@ -12,7 +12,7 @@ use crate::chaos::Chaos;
 use crate::effects::Permit;
 use crate::input::InputSource;
 use crate::registry::Board;
-use crate::subjects::Custody;
+use crate::subjects::{Closed, Custody};
 use crate::terms::{Born, Limits};
 
 /// What all schedulers share and none changes.
@@ -53,6 +53,11 @@ impl<A> Plan<A> {
         if let Some(custody) = &self.custody {
             custody.adopt(child, from);
         }
+    }
+
+    /// The subject of an agent, if its keys are not to be had, and why.
+    pub(crate) fn closed(&self, id: AgentId) -> Option<(u64, Closed)> {
+        self.custody.as_ref()?.closed(id)
     }
 
     /// The serial of the agent that came to life last, as it was when the tick began.
