@@ -232,7 +232,18 @@ pub fn run<A: Agent>(
     let subjects = shared.plan.custody.as_ref().map(|custody| custody.subjects());
     let born = leader.births.names.into_iter().skip(shared.plan.agents as usize).collect();
     let leases = leader.leases.terms;
-    Ok(Outcome { ending, ticks, counts, agents, born, leases, lost, resumed_from, opaque, subjects })
+    Ok(Outcome {
+        ending,
+        ticks,
+        counts,
+        agents,
+        born,
+        leases,
+        lost,
+        resumed_from,
+        opaque,
+        subjects,
+    })
 }
 
 /// The tree above a population, if it has one that fits.

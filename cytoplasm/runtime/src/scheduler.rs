@@ -487,8 +487,7 @@ impl<A: Agent> Scheduler<A> {
         due: &Due<'_>,
         emptied: bool,
     ) -> bool {
-        let opaque =
-            plan.custody.is_some() && !emptied && self.is_opaque(plan, id, &due.cause);
+        let opaque = plan.custody.is_some() && !emptied && self.is_opaque(plan, id, &due.cause);
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
             // Nobody has that serial yet.
             self.lose(id, due.cause, Loss::ReceiverGone);

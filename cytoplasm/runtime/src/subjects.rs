@@ -122,7 +122,8 @@ impl Opaque {
 impl fmt::Display for Opaque {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} opaque steps of {} agents", self.steps, self.agents.len())?;
-        let of = |why| self.agents.values().filter(|known| known.map(|(_, why)| why) == why).count();
+        let of =
+            |why| self.agents.values().filter(|known| known.map(|(_, why)| why) == why).count();
         let named = [
             (of(Some(Closed::Erased)), "erased"),
             (of(Some(Closed::Elsewhere)), "sealed under keys that are not here"),
@@ -270,7 +271,9 @@ fn said<'a>(what: &Arrangement<'a>) -> Option<&'a [u8]> {
 /// The same arrangement, saying something else.
 fn saying<'a>(what: &Arrangement<'a>, said: &'a [u8]) -> Arrangement<'a> {
     match what.clone() {
-        Arrangement::Arm { ticks, repeats, .. } => Arrangement::Arm { ticks, repeats, payload: said },
+        Arrangement::Arm { ticks, repeats, .. } => {
+            Arrangement::Arm { ticks, repeats, payload: said }
+        }
         Arrangement::Spawn { name, .. } => Arrangement::Spawn { name, how: said },
         Arrangement::SpawnUnder { supervisor, child, name, .. } => {
             Arrangement::SpawnUnder { supervisor, child, name, how: said }

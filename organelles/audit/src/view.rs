@@ -57,6 +57,7 @@ pub fn control_kind(control: &Control) -> &'static str {
         Control::ClockBack(_) => "clock_back",
         Control::Snapshot(_) => "snapshot",
         Control::Memory(_) => "memory",
+        Control::Subjects(_) => "subjects",
     }
 }
 
@@ -326,6 +327,7 @@ fn control_view(control: &Control) -> Value {
         Control::ClockBack(body) => fields(body),
         Control::Snapshot(body) => fields(body),
         Control::Memory(body) => fields(body),
+        Control::Subjects(body) => fields(body),
     };
     if let Control::Seal(seal) = control {
         fields.insert("state_root".into(), HEXLOWER.encode(&seal.state_root).into());

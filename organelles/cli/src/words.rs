@@ -53,6 +53,11 @@ fn raw_control_words(control: &Control) -> String {
             (memories, true) => format!("a principal recorded {memories} memories"),
             (_, false) => "a principal erased memories".into(),
         },
+        Control::Subjects(subjects) => format!(
+            "{} agents belong to {} subjects, and what they know is sealed",
+            subjects.agents.len(),
+            subjects.keys.len()
+        ),
         Control::Turn(turn) => format!("the log goes on behind its file {}", turn.segment),
         Control::Halt(halt) => format!("the node was halted: {}", halt.reason),
         Control::Agent(agent) => format!("agent {} is called {}", agent.id, agent.name),

@@ -28,8 +28,8 @@ pub use comparison::{Contradiction, foretell};
 pub use deed::DeedError;
 pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
-    Briefing, Change, ChangeError, Filter, GOVERNED, Kept, NewMemo, RecallError, Recalled, RunSeals,
-    Said, Settled, Words, brief, due, history, recall, record_change, settle,
+    Briefing, Change, ChangeError, Filter, GOVERNED, Kept, NewMemo, RecallError, Recalled,
+    RunSeals, Said, Settled, Words, brief, due, history, recall, record_change, settle,
 };
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};

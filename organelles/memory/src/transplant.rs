@@ -15,7 +15,7 @@ use karyon_graph::{Cut, GraphError, NOBODY, Reader};
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{Control, ImportRecord, InputFile, Output, Record};
 use karyon_memory_ops::{
-    Content, Entity, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
+    Content, Entity, Memo, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
 };
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};

@@ -29,7 +29,8 @@ impl RunKey {
     pub const SEAL_BYTES: usize = NONCE_BYTES + OVERHEAD_BYTES;
 
     pub(crate) fn of(leaf: &Secret, place: &[u8]) -> RunKey {
-        let derived = |use_of: &[u8]| Secret::new(*blake3::keyed_hash(leaf.bytes(), use_of).as_bytes());
+        let derived =
+            |use_of: &[u8]| Secret::new(*blake3::keyed_hash(leaf.bytes(), use_of).as_bytes());
         RunKey {
             place: [b"karyon run key v1".as_slice(), place].concat(),
             seal: derived(b"karyon run key v1 seal"),

@@ -241,12 +241,11 @@ fn whatever_is_forged_of_those_who_can_be_executed_is_found_without_the_keys_too
             Record::Step { agent, .. } => Some(agent.0),
             _ => None,
         };
-        let differs = |closed: &[(u64, Closed)]| {
-            match replay::<2, 0>(&stage, &script, &forged, closed).0 {
+        let differs =
+            |closed: &[(u64, Closed)]| match replay::<2, 0>(&stage, &script, &forged, closed).0 {
                 Err(RunError::Record(RecordError::Diverged(first))) => first.position.0,
                 other => panic!("record {index}: {:?}", other.err()),
-            }
-        };
+            };
         assert_eq!(differs(&[]), index, "with the keys everything is found, what is sealed too");
         found[0] += 1;
         // Agent 3 is of a subject that is not closed, and 4 of none: but of what it says to others.

@@ -326,7 +326,8 @@ impl Ledger {
             | Control::Agent(_)
             | Control::Refused(_)
             | Control::ClockBack(_)
-            | Control::Snapshot(_) => return,
+            | Control::Snapshot(_)
+            | Control::Subjects(_) => return,
         };
         orphans.judge(position, founded, || act(control));
     }

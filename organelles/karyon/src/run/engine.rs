@@ -114,7 +114,8 @@ impl Run {
         let desk = config.desk.get_or_insert_default();
         let inputs = Arc::new(Ordered::new(inputs, Arc::clone(desk), &self.orders, orders));
         let source = Arc::clone(&inputs);
-        let outcome = karyon_runtime::run(config, self.population(grant, subjects)?, source, recorder)?;
+        let outcome =
+            karyon_runtime::run(config, self.population(grant, subjects)?, source, recorder)?;
         Ok((outcome, inputs.refused()))
     }
 

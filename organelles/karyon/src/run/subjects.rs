@@ -8,7 +8,7 @@ use karyon_keys::KeyDirectory;
 use karyon_keystore::{Keystore, KeystoreError, Subject, SubjectId, id_in};
 use karyon_log::{Control, SubjectsRecord};
 use karyon_memory::{Kept, RunSeals};
-use karyon_runtime::{Sealing, Seals, Subjects};
+use karyon_runtime::{Sealing, Subjects};
 use karyon_statements::GrantTerms;
 use karyon_types::{AgentId, LogId};
 
@@ -69,7 +69,8 @@ impl Run {
             return String::new();
         }
         let numbered = self.numbered();
-        let of = |(agent, name): (&Pid, &String)| [agent.0, *numbered.get(name.as_str()).unwrap_or(&0)];
+        let of =
+            |(agent, name): (&Pid, &String)| [agent.0, *numbered.get(name.as_str()).unwrap_or(&0)];
         let belong: Vec<_> = self.subjects.iter().map(of).collect();
         let kept: Vec<_> = numbered
             .iter()

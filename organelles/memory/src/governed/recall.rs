@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use karyon_graph::{EntityId, GraphError, NOBODY, Reader, Version, VertexId, View};
 use karyon_keystore::{Keystore, SubjectId, UnsealError};
-use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_log::Message;
+use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
 use super::settle::find;
-use super::{Words, run, associated, subject_of, vertex_of};
+use super::{Words, associated, run, subject_of, vertex_of};
 
 /// Why nothing is recalled.
 #[derive(Debug, thiserror::Error)]

@@ -11,8 +11,8 @@ use karyon_log::{Control, Genesis, Seal, Walk};
 use karyon_memory::{Fresh, Projection, Recollection};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Beginning, Closed, DataDir, DataDirError, Ending, Node, NodeError, Recorder, RunConfig, Subjects,
-    datadir, verified_run, wall_ms,
+    Beginning, Closed, DataDir, DataDirError, Ending, Node, NodeError, Recorder, RunConfig,
+    Subjects, datadir, verified_run, wall_ms,
 };
 use karyon_types::{Hash, LogId, Tick};
 use karyon_verify::{Report, Trust};
