@@ -22,7 +22,7 @@ fn audit(place: &Place, args: &[&str]) -> Ended {
 }
 
 /// What the stranger's script says; `None`: it cannot run here.
-fn script(place: &Place, export: &str) -> Option<(bool, String)> {
+pub(crate) fn script(place: &Place, export: &str) -> Option<(bool, String)> {
     let tried = Command::new("python3").args(["-c", "import blake3, cryptography"]).output();
     if !tried.is_ok_and(|output| output.status.success()) {
         skipped("the stranger's verifier: python3 with blake3 and cryptography");

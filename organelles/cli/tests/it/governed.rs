@@ -27,7 +27,7 @@ fn shows(ended: &Ended, words: &[&str]) {
 const FOREVER: [&str; 4] = ["--keep", "forever", "--reason", "because"];
 
 /// Every file below a folder that holds these bytes.
-fn holding(folder: &Path, canary: &str) -> Vec<String> {
+pub(crate) fn holding(folder: &Path, canary: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
