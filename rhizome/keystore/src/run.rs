@@ -149,4 +149,30 @@ mod tests {
         assert_ne!(key(1, b"here").pseudonym(b"fax"), name);
         assert_ne!(key(2, b"here").pseudonym(b"phone"), name);
     }
+
+    /// `cargo test --release -p karyon-keystore figures -- --ignored --nocapture`
+    #[test]
+    #[ignore = "takes figures"]
+    fn figures() {
+        let key =
+            key(1, b"a place that is as long as those of a keystore, which have 68 bytes ...");
+        for bytes in [16, 64, 256, 4_096] {
+            let plain = vec![7; bytes];
+            let times = 100_000_u64;
+            let begun = std::time::Instant::now();
+            for name in 0..times {
+                std::hint::black_box(key.seal(&name.to_le_bytes(), &plain));
+            }
+            let sealing = begun.elapsed() / times as u32;
+            let sealed = key.seal(b"one", &plain);
+            let begun = std::time::Instant::now();
+            for _ in 0..times {
+                std::hint::black_box(key.open(b"one", &sealed));
+            }
+            println!(
+                "{bytes} bytes: sealed in {sealing:?}, opened in {:?}",
+                begun.elapsed() / times as u32
+            );
+        }
+    }
 }

@@ -12,6 +12,7 @@ use karyon_keystore::{Erasure, Keystore, id_in};
 use karyon_memory::{Filter, Said, recall};
 use serde::{Deserialize, Serialize};
 
+use crate::remembering::clear;
 use crate::support::data;
 
 /// Keeps what it is told, and passes it on.
@@ -261,4 +262,70 @@ fn what_is_wrong_with_a_subject_is_named() {
     let (mut other, [first, ..], _) = office();
     other.input(20, first, Note::Keep("more".into()));
     assert!(matches!(other.replay(&data), Err(RunError::OtherRun(_))));
+}
+
+const FOLDER: &str = "KARYON_TEST_SUBJECTS";
+
+/// A run of some thousand ticks.
+fn busy() -> (Run, [AgentRef<Clerk>; 3]) {
+    let (mut run, clerks, _) = office();
+    for tick in 20..3_000 {
+        let words = format!("{CANARY} {tick}");
+        run.input(tick, clerks[tick as usize % 3], Note::Keep(words));
+    }
+    run.intensity(100_000, 10).chaos(0.05).snapshots(Every::Ticks(100));
+    (run, clerks)
+}
+
+/// The process that is killed: only where the other test asks for it.
+#[test]
+fn the_process_that_is_killed() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    busy().0.schedulers(2).begin(&at(Path::new(&folder))).unwrap();
+}
+
+fn at(folder: &Path) -> Data {
+    Data::new(folder.join("run"), "ada", "a test").keys(KeyDirectory::at(folder.join("keys")))
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_with_its_keys_and_is_repeated() {
+    let (mut run, clerks) = busy();
+    let whole = run.test().unwrap();
+    let notes = |outcome: &Outcome| {
+        clerks.map(|clerk| outcome.state(clerk).unwrap().notes.clone()).concat()
+    };
+    let mut killed = 0;
+    for round in 0..6_u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "subjects::the_process_that_is_killed"])
+            .env(FOLDER, folder.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while !folder.path().join("run/snapshots").exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(15 * round));
+        child.kill().unwrap();
+        if child.wait().unwrap().success() {
+            continue;
+        }
+        killed += 1;
+        let data = at(folder.path());
+        assert_eq!(holding(data.path(), CANARY), Vec::<String>::new());
+        clear(data.path(), &folder.path().join("keys"));
+        run.schedulers(1 + round as usize % 3);
+        let resumed = match round % 2 {
+            0 => run.resume(&data).unwrap(),
+            _ => run.resume_from_zero(&data).unwrap(),
+        };
+        assert_eq!(notes(&resumed), notes(&whole), "round {round}");
+        let (_, root, opaque) = confirmed(run.replay(&data).unwrap());
+        assert_eq!((root, opaque.is_empty()), (Some(resumed.state_root), true));
+        assert_eq!(holding(data.path(), CANARY), Vec::<String>::new());
+    }
+    assert!(killed > 1, "{killed} killed");
 }
