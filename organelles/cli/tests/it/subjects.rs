@@ -52,6 +52,8 @@ fn what_agents_of_a_subject_know_is_recalled_and_forgotten_for_good() {
         .keys(KeyDirectory::at(place.keys()));
     let run = office();
     run.begin(&data).unwrap();
+    // No guardian saw that run.
+    place.end_safe_mode("d", "a run of my own");
     let whole = run.replay(&data).unwrap().to_string();
     let acme = recall(&place, "CANARY and sons");
     assert_eq!(acme.len(), 1);
@@ -102,6 +104,7 @@ fn what_is_to_be_kept_no_longer_is_erased_with_all_that_its_run_knows() {
     let mut run = office();
     run.keep_until("bea", 1_000_000_000);
     run.begin(&data).unwrap();
+    place.end_safe_mode("d", "a run of my own");
     place.karyon(&["memory", "expire", "--data", "d"]).expect(0);
     assert_eq!(recall(&place, "bea")[0]["erased"], true);
     assert_eq!(recall(&place, "CANARY and sons").len(), 1);
