@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use karyon_arrangements::{Arrangement, ExitReason};
-use karyon_log::{CrashKind, Loss, Message, Output, Record, Records};
+use karyon_log::{CrashKind, Decision, Loss, Message, Output, Record, Records};
 use karyon_types::AgentId;
 
 use super::{Custody, Sealing, encoded, read, said, saying, write};
@@ -20,8 +20,8 @@ use crate::recorder::{RecordError, Recorder};
 pub(super) struct Recorded {
     /// By agent and step: the record.
     steps: BTreeMap<(AgentId, u64), Vec<u8>>,
-    /// By agent, step and attempt.
-    crashes: BTreeMap<(AgentId, u64, u32), CrashKind>,
+    /// By agent, step and attempt: how it failed, and what became of it.
+    crashes: BTreeMap<(AgentId, u64, u32), (CrashKind, Decision)>,
     /// The kinds of those who came to life.
     born: BTreeMap<AgentId, u32>,
     /// Who was handling something when it failed.
@@ -36,8 +36,8 @@ impl Recorded {
                 record.encode(&mut bytes);
                 self.steps.insert((*agent, *step), bytes);
             }
-            Record::Crash { agent, step, attempt, kind, .. } => {
-                self.crashes.insert((*agent, *step, *attempt), *kind);
+            Record::Crash { agent, step, attempt, kind, decision } => {
+                self.crashes.insert((*agent, *step, *attempt), (*kind, *decision));
             }
             Record::Spawn { agent, kind, .. } => drop(self.born.insert(*agent, *kind)),
             Record::DeadLetter { agent, loss: Loss::Poison, .. } => {
@@ -99,7 +99,7 @@ impl Custody {
 
     /// Whether an attempt of a step failed, and how.
     pub(crate) fn crash(&self, agent: AgentId, step: u64, attempt: u32) -> Option<CrashKind> {
-        let kind = *read(&self.recorded).crashes.get(&(agent, step, attempt))?;
+        let (kind, _) = *read(&self.recorded).crashes.get(&(agent, step, attempt))?;
         // Otherwise it ended between two steps.
         matches!(kind, CrashKind::Panic | CrashKind::Error | CrashKind::Chaos).then_some(kind)
     }
@@ -109,8 +109,13 @@ impl Custody {
     pub(crate) fn birth(&self, agent: AgentId) -> Option<Result<u32, CrashKind>> {
         let recorded = read(&self.recorded);
         let kind = *recorded.born.get(&agent)?;
-        let failed = self.crash(agent, 0, 0).filter(|_| !recorded.poisoned.contains(&agent));
-        Some(failed.map_or(Ok(kind), Err))
+        // Who began, and then failed, was handling something.
+        Some(match recorded.crashes.get(&(agent, 0, 0)) {
+            Some((failed, Decision::Stopped)) if !recorded.poisoned.contains(&agent) => {
+                Err(*failed)
+            }
+            Some(_) | None => Ok(kind),
+        })
     }
 
     /// What an opaque agent wished for in a step. Nothing, if that is not recorded: then the

@@ -316,7 +316,7 @@ fn closed() -> impl Strategy<Value = Vec<(u64, Closed)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_in_a_run_it_is_repeated_without_its_keys(
@@ -384,4 +384,88 @@ fn a_snapshot_is_sealed_and_opened_with_all_keys_alone() {
         assert_eq!(again.resumed_from, from);
         assert_eq!(again.agents[2], whole.agents[2]);
     }
+}
+
+/// Agent 3 of nobody is linked to agent 2 of a subject, and ends with it; agent 4 hears of that.
+#[test]
+fn words_that_nobody_knows_make_whoever_hears_them_opaque_by_whatever_way() {
+    use Order::{Add, ExitWith, Fail, Link, Monitor};
+    for (last, opaque) in [
+        (ExitWith(ExitReason::failure(CANARY)), true),
+        // The words of a step that failed are recorded nowhere.
+        (Fail, true),
+        (ExitWith(ExitReason::Shutdown), false),
+        (Order::Panic, false),
+    ] {
+        let script = Script::new([
+            (0, 3, vec![Link(2)]),
+            (0, 4, vec![Monitor(3)]),
+            (2, 2, vec![last]),
+            (9, 4, vec![Add(1)]),
+        ]);
+        let stage = Stage { subjects: subjects(&of(&[(2, 1)]), &[]), ..Stage::default() };
+        let (whole, records) = stage.complete::<2, 0>(&script);
+        assert_eq!(whole.agents[3].as_ref().unwrap().heard.len(), 1);
+        let (again, _, found) = replay::<2, 0>(&stage, &script, &records, &[(1, Closed::Erased)]);
+        let again = again.unwrap();
+        let expected = if opaque { &None } else { &whole.agents[3] };
+        assert_eq!(&again.agents[3], expected);
+        assert_eq!(found.agents.contains_key(&AgentId(4)), opaque);
+    }
+}
+
+#[test]
+fn of_what_is_sealed_for_who_is_erased_the_length_is_compared() {
+    use Order::{Remember, Send};
+    let script = Script::new([(0, 4, vec![Send(1, vec![Remember(CANARY.into())])])]);
+    let stage = Stage { subjects: subjects(&of(&[(1, 1)]), &[]), ..Stage::default() };
+    let (_, records) = stage.complete::<2, 0>(&script);
+    for (more, is_found) in [(0, false), (1, true)] {
+        let mut forged = Vec::new();
+        for record in Records::new(&records) {
+            let mut record = record.unwrap();
+            let mut payload = Vec::new();
+            if let Record::Step { agent: AgentId(4), outputs, .. } = &mut record
+                && let [Output::Sent { payload: said, .. }] = &mut outputs[..]
+            {
+                payload.extend_from_slice(said);
+                payload[0] ^= 1;
+                payload.resize(said.len() + more, 0);
+                *said = &payload;
+                record.encode(&mut forged);
+                continue;
+            }
+            record.encode(&mut forged);
+        }
+        assert_ne!(forged, records);
+        let (outcome, ..) = replay::<2, 0>(&stage, &script, &forged, &[(1, Closed::Erased)]);
+        assert_eq!(outcome.is_err(), is_found, "{more} bytes more");
+        assert!(replay::<2, 0>(&stage, &script, &forged, &[]).0.is_err());
+    }
+}
+
+/// One after the other, a child may hear something, and fail, in the tick in which it begins.
+#[test]
+fn a_child_that_fails_at_once_is_told_from_one_that_does_not_begin() {
+    use Order::{Add, Fail, Spawn};
+    let script = Script::new([
+        (0, 1, vec![Spawn(7, vec![Fail]), Spawn(NOBODY, vec![Add(1)]), Spawn(8, vec![Add(1)])]),
+        (5, 4, vec![Add(1)]),
+    ]);
+    let mut at_once = 0;
+    for seed in 0..12 {
+        let schedule = Schedule::sequential_random(seed);
+        let subjects = subjects(&of(&[(1, 1)]), &[]);
+        let stage = Stage { schedule, subjects, limits: SPAWNING, ..Stage::default() };
+        let (whole, records) = stage.complete::<2, 0>(&script);
+        let failed = |record| matches!(record, Some(Record::Crash { agent: AgentId(5), .. }));
+        let second = Records::new(&records)
+            .position(|record| matches!(record, Some(Record::Tick(tick)) if tick.0 == 2));
+        let crash = Records::new(&records).position(failed);
+        at_once += u32::from(crash < second);
+        let (again, _, opaque) = replay::<2, 0>(&stage, &script, &records, &[(1, Closed::Erased)]);
+        assert_eq!(again.unwrap().born, whole.born, "seed {seed}");
+        assert_eq!(opaque.agents.len(), 4, "seed {seed}");
+    }
+    assert!(at_once > 0);
 }
