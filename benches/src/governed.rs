@@ -257,6 +257,7 @@ impl<A: Agent> Run<A> {
                 expires: Vec::new(),
                 changes: Vec::new(),
                 tree: None,
+                subjects: None,
             },
             inputs,
             config: RunConfig {

@@ -84,6 +84,8 @@ pub enum Arrangement<'a> {
     TrapExit(bool),
     /// The agent ended itself for another reason than that it is done.
     Exit(ExitReason),
+    /// It failed by its own word; its words are sealed, because it belongs to a subject.
+    SealedExit(&'a [u8]),
     /// An agent is to come to life.
     Spawn {
         /// Its name.
@@ -144,6 +146,7 @@ mod number {
     pub(super) const TRAP: u8 = 8;
     pub(super) const UNTRAP: u8 = 9;
     pub(super) const EXIT: u8 = 10;
+    pub(super) const SEALED_EXIT: u8 = 11;
     pub(super) const SPAWN: u8 = 16;
     pub(super) const CRITICAL: u8 = 20;
     pub(super) const NORMAL: u8 = 21;
@@ -185,6 +188,10 @@ impl<'a> Arrangement<'a> {
             Arrangement::Exit(reason) => {
                 out.push(number::EXIT);
                 reason.encode(out);
+            }
+            Arrangement::SealedExit(words) => {
+                out.push(number::SEALED_EXIT);
+                out.extend_from_slice(words);
             }
             Arrangement::Spawn { name, how } => {
                 out.push(number::SPAWN);
@@ -242,6 +249,7 @@ impl<'a> Arrangement<'a> {
             number::TRAP => Arrangement::TrapExit(true),
             number::UNTRAP => Arrangement::TrapExit(false),
             number::EXIT => Arrangement::Exit(ExitReason::decode(std::mem::take(b))?),
+            number::SEALED_EXIT => Arrangement::SealedExit(std::mem::take(b)),
             number::SPAWN => {
                 let name = sized_text(b)?;
                 Arrangement::Spawn { name, how: std::mem::take(b) }
@@ -318,6 +326,7 @@ mod tests {
             check(&Arrangement::Arm { ticks, repeats, payload: &payload });
             check(&Arrangement::Cancel(TimerId { step, output }));
             check(&Arrangement::TrapExit(repeats));
+            check(&Arrangement::SealedExit(&payload));
             check(&Arrangement::Spawn { name: &words, how: &payload });
             check(&Arrangement::Terminate(AgentId(agent)));
             check(&Arrangement::Register(&words));
@@ -373,6 +382,7 @@ mod tests {
         assert_eq!(bytes(Arrangement::TrapExit(false)), b"\x09");
         assert_eq!(bytes(Arrangement::Exit(ExitReason::Shutdown)), b"\x0a\x02");
         assert_eq!(bytes(Arrangement::Exit(ExitReason::failure("no"))), b"\x0a\x05no");
+        assert_eq!(bytes(Arrangement::SealedExit(b"no")), b"\x0bno");
         for (lane, number) in [(Lane::Critical, 20), (Lane::Normal, 21), (Lane::Speculative, 22)] {
             assert_eq!(bytes(Arrangement::Lane(lane)), [number]);
             check(&Arrangement::Lane(lane));

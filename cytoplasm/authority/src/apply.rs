@@ -96,7 +96,8 @@ impl Ledger {
             | Control::Turn(_)
             | Control::Halt(_)
             | Control::Refused(_)
-            | Control::Snapshot(_) => Ok(()),
+            | Control::Snapshot(_)
+            | Control::Subjects(_) => Ok(()),
         }
     }
 

@@ -194,6 +194,13 @@ pub trait Agent: Serialize + Restore + Send + 'static {
     fn number(&self) -> u32 {
         0
     }
+
+    /// An agent of the kind with this number, of which nothing but its kind counts: in the place of
+    /// one whose state nobody can read. `any` is the run's first as it began. `None`: there is no
+    /// such kind. To be said by a type that stands for several.
+    fn stand_in(any: Self, number: u32) -> Option<Self> {
+        (any.number() == number).then_some(any)
+    }
 }
 
 /// A state that comes back from its encoding. Whatever serde reads does.
@@ -222,6 +229,8 @@ pub(crate) enum Wish {
     Arrange {
         end: usize,
     },
+    /// What was denied again, when it was recorded: of a step that is not executed.
+    DeniedAgain(Denial),
 }
 
 /// What one step wants.

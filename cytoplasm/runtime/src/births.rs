@@ -228,6 +228,7 @@ impl Births {
             Admitted::Refused(denial) => return Ok(Some(Err(denial))),
         }
         let Birth { by, name, how, .. } = birth;
+        field.ground.plan.adopt(id, by.from);
         let newborn = Newborn::from_bytes(field.ground.plan, id, how);
         let began = newborn.begins();
         let mut child = None;
@@ -259,6 +260,12 @@ impl Births {
         let name = self.names.get(of.0 as usize - 1).map_or("", String::as_str);
         let name = format!("{}/fork-{serial}", karyon_arrangements::bounded_name(name));
         let child = self.open(ground, leases, (of, None), (name, false), |_| copy, records);
+        let slab = |id| self.layout.home(id).and_then(|home| ground.slabs.get(home));
+        if let Some(why) = slab(of).and_then(|slab| lock(slab).opaque_as(of))
+            && let Some((child, slab)) = child.and_then(|child| Some((child, slab(child)?)))
+        {
+            lock(slab).be_opaque(child, why);
+        }
         self.forks += u64::from(child.is_some());
         ground.plan.set_born(self.spawned, self.names.len() as u64);
         child.ok_or(Refusal::TooMany)
@@ -282,13 +289,18 @@ impl Births {
         let budget = Some(self.limits.log_bytes_per_lease).filter(|bytes| *bytes != u64::MAX);
         record.log_bytes = budget.map(|bytes| bytes.saturating_sub(used));
         let (id, lease) = (record.owner, record.id);
+        ground.plan.adopt(id, from);
         Record::Lease(record).encode(records);
         let newborn = newborn(id);
         let kind = newborn.kind_number();
         Record::Spawn { agent: id, kind, lease, name: &name }.encode(records);
         self.names.push(name);
         self.kinds.push(newborn.kind());
-        lock(slab(id)?).be_born(id, newborn, (handle, used), supervised);
+        let mut slab = lock(slab(id)?);
+        slab.be_born(id, newborn, (handle, used), supervised);
+        if let Some(why) = ground.plan.closed(id) {
+            slab.be_opaque(id, Some(why));
+        }
         Some(id)
     }
 }

@@ -7,10 +7,12 @@
 mod free;
 mod shares;
 mod snapshots;
+mod stepping;
 mod supervising;
 mod waiting;
 
 use self::free::Free;
+use self::stepping::Stepping;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +44,7 @@ use crate::schedule;
 use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::snapshot::{self, Taker};
+use crate::subjects::{Custody, Opaque};
 use crate::tally::Tallied;
 use crate::terms::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig};
 use crate::trees::Trees;
@@ -91,7 +94,12 @@ pub fn run<A: Agent>(
         spawned: AtomicU64::new(0),
         last: AtomicU64::new(population.names.len() as u64),
         names: Board::default(),
+        custody: population.subjects.map(|subjects| Box::new(Custody::new(subjects))),
     };
+    if let Err(error) = may_go_on(&plan, &owned) {
+        *recorder = Some(owned);
+        return Err(error);
+    }
     let layout = Layout::new(plan.agents, schedulers);
     let epoch = config.schedule.is_free().then(|| Epoch::new(schedulers));
     let births = Births::new(config.limits, layout, population.names);
@@ -194,6 +202,11 @@ pub fn run<A: Agent>(
     // What was taken is kept before anybody hears of the end.
     drop(leader.taker);
     *recorder = Some(leader.recorder);
+    let mut opaque = Opaque::default();
+    shared.slabs.iter().for_each(|slab| opaque.add(lock(slab).opaque()));
+    if let Some(recorder) = recorder {
+        recorder.note_opaque(&opaque);
+    }
     let result =
         leader.result.ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
     let (ending, ticks) = result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
@@ -211,9 +224,26 @@ pub fn run<A: Agent>(
     }
     later.sort_unstable_by_key(|(id, _)| *id);
     agents.extend(later.into_iter().map(|(_, agent)| agent));
+    for (serial, agent) in (1..).zip(&mut agents) {
+        if opaque.agents.contains_key(&AgentId(serial)) {
+            *agent = None;
+        }
+    }
+    let subjects = shared.plan.custody.as_ref().map(|custody| custody.subjects());
     let born = leader.births.names.into_iter().skip(shared.plan.agents as usize).collect();
     let leases = leader.leases.terms;
-    Ok(Outcome { ending, ticks, counts, agents, born, leases, lost, resumed_from })
+    Ok(Outcome {
+        ending,
+        ticks,
+        counts,
+        agents,
+        born,
+        leases,
+        lost,
+        resumed_from,
+        opaque,
+        subjects,
+    })
 }
 
 /// The tree above a population, if it has one that fits.
@@ -225,28 +255,14 @@ fn prepare<A>(population: &Population<A>, limits: Limits) -> Result<Option<Box<T
     Ok(trees.map(Box::new))
 }
 
-/// While it lives the guardian is told that agents run, however the run ends.
-struct Stepping {
-    guard: Option<Arc<Guard>>,
-}
-
-impl Stepping {
-    fn begin(guard: Option<Arc<Guard>>) -> Stepping {
-        let stepping = Stepping { guard };
-        stepping.tell(true);
-        stepping
-    }
-
-    fn tell(&self, is_so: bool) {
-        if let Some(guard) = &self.guard {
-            guard.counters().stepping.store(is_so, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Stepping {
-    fn drop(&mut self) {
-        self.tell(false);
+/// Whether a run may begin that has subjects: all that is recorded for agents whose keys are not to
+/// be had can be repeated, and nothing more.
+fn may_go_on<A>(plan: &Plan<A>, recorder: &Recorder) -> Result<(), RunError> {
+    let Some(custody) = &plan.custody else { return Ok(()) };
+    match custody.first_closed() {
+        _ if plan.schedule.is_free() => Err(RunError::NotFree("agents that belong to a subject")),
+        Some((subject, why)) if recorder.appends() => Err(RunError::Closed { subject, why }),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -406,6 +422,9 @@ impl Leader {
         if let Some(guard) = &self.guard {
             // Begun ticks, so that the first is one too.
             guard.counters().ticks.store(next.0 + 1, Ordering::Relaxed);
+        }
+        if let Some(custody) = &plan.custody {
+            custody.read_tick(&mut self.recorder)?;
         }
         let everybody = plan.inputs.everybody(next).map_or(0, |_| plan.agents);
         let events = left.events + everybody + self.frame(ground, next, batch)?;

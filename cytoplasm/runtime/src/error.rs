@@ -10,6 +10,7 @@ use karyon_types::{AgentId, Tick};
 
 use crate::leases::ChangeError;
 use crate::recorder::RecordError;
+use crate::subjects::Closed;
 use crate::trees::TreeError;
 use crate::watchdog::Stuck;
 
@@ -127,6 +128,16 @@ pub enum RunError {
     /// Something that a free-running run has not.
     #[error("a free-running run has no {0}")]
     NotFree(&'static str),
+    /// A run cannot go on without what its agents know.
+    #[error(
+        "the run cannot go on: what its agents of subject ~{subject} know is {why}; it can be replayed"
+    )]
+    Closed {
+        /// Whose agents.
+        subject: u64,
+        /// Why.
+        why: Closed,
+    },
     /// The memory could not be asked.
     #[error(
         "{agent} asked the memory in {tick}, and it cannot be asked: {why}; what is recorded is kept, and the run can be resumed"

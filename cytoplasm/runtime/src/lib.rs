@@ -44,6 +44,7 @@ mod scheduler;
 mod services;
 mod snapshot;
 mod standing;
+mod subjects;
 mod tally;
 mod terms;
 mod trace;
@@ -85,6 +86,7 @@ pub use registry::{MEMBERSHIPS_MAX, NAMES_MAX, REGISTERED_BYTES_MAX, Registered}
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use snapshot::{Every, Keep, Snapshot, SnapshotFolder, Snapshots, Start};
+pub use subjects::{Closed, Opaque, SEAL_BYTES, Sealing, Seals, Subjects};
 pub use tally::{Tallied, Tally};
 pub use terms::{
     Born, Counts, Ending, Followed, KINDS_MAX, Limits, Outcome, Population, Progress, RunConfig,

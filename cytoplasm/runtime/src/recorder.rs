@@ -18,6 +18,7 @@ use karyon_types::Tick;
 use crate::ahead::Ahead;
 use crate::committed::{Committed, Compared, Divergence};
 use crate::snapshot::Start;
+use crate::subjects::Opaque;
 
 /// Records that are younger than this may wait for more to share their block: bounds the padding
 /// of small commits, and how long a record waits before it goes to the writer. Looked at once a
@@ -54,6 +55,8 @@ pub struct Recorder {
     recorded: u64,
     /// Snapshots from which the run may start, the newest first.
     starts: Vec<Start>,
+    /// What of the run was not executed.
+    opaque: Opaque,
     open: Vec<u8>,
     open_count: u32,
     opened: Instant,
@@ -73,6 +76,7 @@ impl Recorder {
             ends: false,
             recorded: 0,
             starts: Vec::new(),
+            opaque: Opaque::default(),
             open: Vec::with_capacity(BLOCK_BYTES),
             open_count: 0,
             opened: Instant::now(),
@@ -129,6 +133,15 @@ impl Recorder {
     /// What was compared with what was committed before.
     pub fn compared(&self) -> Compared {
         self.committed.as_ref().map_or(self.compared, Committed::compared)
+    }
+
+    /// What of the run that was repeated was not executed, once it has ended.
+    pub fn opaque(&self) -> &Opaque {
+        &self.opaque
+    }
+
+    pub(crate) fn note_opaque(&mut self, opaque: &Opaque) {
+        self.opaque.add(opaque);
     }
 
     /// Why nothing more is written, if that is so.

@@ -1,10 +1,12 @@
 //! The canonical stream of a run's final state: what its root is computed from.
 //!
 //! Sorted by identity; the same for any number of schedulers, with and without chaos or kills.
-//! Not in it: log positions, slots, boots, wall time, attempts, crash counts, keys, signatures.
+//! Not in it: log positions, slots, boots, wall time, attempts, crash counts, keys, signatures. Of
+//! agents that belong to a subject their sealed state is in it: a root of what they knew would be a
+//! way to try what that was.
 
 use karyon_gate::Lease;
-use karyon_types::Hasher;
+use karyon_types::{AgentId, Hasher};
 
 use crate::agent::Agent;
 use crate::codec;
@@ -28,7 +30,9 @@ pub fn add_state<A: Agent>(outcome: &Outcome<A>, names: &[String], hasher: &mut 
             Some(agent) => {
                 state.clear();
                 codec::encode(agent, &mut state);
-                hasher.update(&[1]).field(&state)
+                let subjects = outcome.subjects.as_ref();
+                let sealed = subjects.and_then(|known| known.state(AgentId(serial), &state));
+                hasher.update(&[1]).field(sealed.as_deref().unwrap_or(&state))
             }
         };
     }

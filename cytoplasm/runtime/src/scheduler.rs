@@ -12,6 +12,7 @@ mod free;
 mod life;
 mod mailbox;
 mod newborn;
+mod opaque;
 mod plan;
 mod quarantine;
 mod saved;
@@ -40,6 +41,7 @@ use crate::pressure;
 use crate::recall::Recall;
 use crate::registry::{Naming, Registry};
 use crate::standing::Standing;
+use crate::subjects::Opaque;
 use crate::terms::Counts;
 use crate::trace;
 use crate::watchdog::Pulse;
@@ -56,6 +58,7 @@ pub(crate) use self::mailbox::Envelope;
 use self::mailbox::{Letter, Sorter, What};
 pub(crate) use self::newborn::{Kind, Layout, Newborn};
 use self::newborn::{Origins, Slab};
+use self::opaque::recorded_step;
 pub(crate) use self::plan::Plan;
 use self::supervised::Parked;
 pub(crate) use self::supervised::{Stopped, Verdict};
@@ -154,6 +157,8 @@ pub(crate) struct Scheduler<A> {
     parked: BTreeMap<AgentId, Parked<A>>,
     /// Of its agents, those that were lost.
     lost: BTreeSet<AgentId>,
+    /// And those whose steps nobody can execute.
+    opaque: Opaque,
     /// If it is free-running.
     boxes: Option<Box<Boxes>>,
     /// Who has which name in the tick that runs, should names be taken in this run.
@@ -274,6 +279,7 @@ impl<A: Agent> Scheduler<A> {
             turns: Turns::default(),
             parked: BTreeMap::new(),
             lost: BTreeSet::new(),
+            opaque: Opaque::default(),
             boxes: None,
             names: None,
             pulse: None,
@@ -481,6 +487,7 @@ impl<A: Agent> Scheduler<A> {
         due: &Due<'_>,
         emptied: bool,
     ) -> bool {
+        let opaque = plan.custody.is_some() && !emptied && self.is_opaque(plan, id, &due.cause);
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else {
             // Nobody has that serial yet.
             self.lose(id, due.cause, Loss::ReceiverGone);
@@ -515,13 +522,17 @@ impl<A: Agent> Scheduler<A> {
             if let Some(pulse) = &self.pulse {
                 pulse.begin(id, &due.cause);
             }
-            let outcome = attempt_step(agent, due.event, &mut context, chaos);
+            let outcome = match opaque {
+                false => attempt_step(agent, due.event, &mut context, chaos),
+                true => recorded_step(plan.custody.as_deref(), &mut context, attempt, chaos),
+            };
             if let Some(pulse) = &self.pulse {
                 pulse.end();
             }
             let Some(fault) = outcome else {
                 slot.steps += 1;
                 let lease = slot.lease;
+                self.opaque.steps += u64::from(opaque);
                 return self.admit(plan, tick, id, step, &due.cause, lease);
             };
             // The step failed: nothing of it is left but the record that it did.
@@ -576,25 +587,12 @@ impl<A: Agent> Scheduler<A> {
                 (_, Some(_)) => Left::LastGood,
             };
             self.park(id, left);
-            self.end(Message { from: id, step, output: 0 }, reason, left);
+            let by = Message { from: id, step, output: 0 };
+            if opaque {
+                self.fail_opaquely(plan, by, crash);
+            }
+            self.end(by, reason, left);
             return left == Left::Anew;
-        }
-    }
-
-    fn lose(&mut self, agent: AgentId, cause: Cause, loss: Loss) {
-        Record::DeadLetter { agent, cause, loss }.encode(&mut self.outcome.records);
-        self.outcome.count += 1;
-        match cause {
-            Cause::Message(_) if loss == Loss::Refused => {}
-            Cause::Message(_) => self.counts.dead_lettered += 1,
-            Cause::Input(_) => self.counts.inputs_lost += 1,
-            // News of other kinds, and a timer; whence they come is counted.
-            Cause::Denial(_)
-            | Cause::Timer(_)
-            | Cause::Down(_)
-            | Cause::Exit(_)
-            | Cause::Spawn(_)
-            | Cause::Told(_) => {}
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::pressure::Shed;
 use crate::processes::Desk;
 use crate::recall::Recaller;
 use crate::snapshot::Snapshots;
+use crate::subjects::{Opaque, Subjects};
 use crate::tally::Tally;
 use crate::watchdog::Watch;
 
@@ -148,6 +149,8 @@ pub struct Population<A> {
     /// supervisors have numbers above the last serial. `None`: one `one_for_one` supervisor that
     /// starts each again as its kind says.
     pub tree: Option<Supervised>,
+    /// Which of them belong to a subject; `None`: none do. Not in a free-running run.
+    pub subjects: Option<Subjects>,
 }
 
 /// The usual [`RunConfig::small_tick`]: waking another thread costs some 10 µs, an event less
@@ -261,4 +264,8 @@ pub struct Outcome<A> {
     pub lost: u64,
     /// Behind which tick it went on from a snapshot; `None`: it ran from its beginning.
     pub resumed_from: Option<Tick>,
+    /// What was not executed, because nobody could read it. Of these agents no state is known.
+    pub opaque: Opaque,
+    /// Who belongs to a subject, those who came to life included; `None`: nobody does.
+    pub subjects: Option<Subjects>,
 }

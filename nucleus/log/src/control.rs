@@ -7,7 +7,7 @@ mod acts;
 
 pub use acts::{
     AgentRecord, Approval, ClockBack, EffectStatus, Intent, MemoryRecord, Order, OutcomeUnknown,
-    Proposal, Receipt, Refused, TermsRecord,
+    Proposal, Receipt, Refused, SubjectsRecord, TermsRecord,
 };
 
 /// What began this log: everything that is needed to run it again.
@@ -275,6 +275,7 @@ controls! {
     41 ClockBack      ClockBack       false;
     42 Snapshot       SnapshotRecord  false;
     43 Memory         MemoryRecord    true;
+    44 Subjects       SubjectsRecord  false;
 }
 
 fn put<T: Serialize>(out: &mut Vec<u8>, kind: u8, body: &T) {
@@ -323,6 +324,7 @@ mod tests {
             (41, "ClockBack"),
             (42, "Snapshot"),
             (43, "Memory"),
+            (44, "Subjects"),
         ];
         let seals = |name| ["Seal", "Import", "Memory"].contains(&name);
         let expected = numbers.map(|(number, name)| (number, name, seals(name)));
@@ -336,7 +338,7 @@ mod tests {
         turn.encode(&mut bytes);
         assert_eq!(bytes, b"\x0b\x81\xa7segment\x07");
         assert_eq!(Control::decode(bytes[0], &bytes[1..]), Some(turn));
-        for kind in [0, 6, 13, 31, 44, 255] {
+        for kind in [0, 6, 13, 31, 45, 255] {
             assert_eq!(Control::decode(kind, &bytes[1..]), None, "{kind}");
         }
     }

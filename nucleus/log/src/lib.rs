@@ -38,7 +38,7 @@ pub use control::{
     AgentRecord, Approval, Boot, ClockBack, Control, EffectStatus, Genesis, GrantRecord,
     GuardianRecord, Halt, ImportRecord, InputFile, Intent, Interrupted, MemoryRecord, Order,
     OutcomeUnknown, PrincipalRecord, Proposal, ReasonRecord, Receipt, Recovered, Refused, Resume,
-    Seal, SnapshotRecord, TermsRecord, Turn,
+    Seal, SnapshotRecord, SubjectsRecord, TermsRecord, Turn,
 };
 pub use damage::Damage;
 pub use end::{End, Place};

@@ -302,13 +302,10 @@ impl Record<'_> {
                 agent: AgentId(varint::read(b)?),
                 step: varint::read(b)?,
                 attempt: varint::read(b)?.try_into().ok()?,
-                kind: match byte(b)? {
-                    1 => CrashKind::Panic,
-                    2 => CrashKind::Error,
-                    3 => CrashKind::Chaos,
-                    4 => CrashKind::Order,
-                    5 => CrashKind::Link,
-                    _ => return None,
+                kind: {
+                    use CrashKind::{Chaos, Error, Link, Order, Panic};
+                    let number = byte(b)?;
+                    [Panic, Error, Chaos, Order, Link].into_iter().find(|k| *k as u8 == number)?
                 },
                 decision: match byte(b)? {
                     1 => Decision::Redelivered,
@@ -322,13 +319,9 @@ impl Record<'_> {
                 let agent = AgentId(varint::read(b)?);
                 let kind = byte(b)?;
                 let cause = read_cause(b, kind, agent)?;
-                let loss = match byte(b)? {
-                    1 => Loss::Poison,
-                    2 => Loss::ReceiverGone,
-                    3 => Loss::MailboxEmptied,
-                    4 => Loss::Refused,
-                    _ => return None,
-                };
+                use Loss::{MailboxEmptied, Poison, ReceiverGone, Refused};
+                let (all, number) = ([Poison, ReceiverGone, MailboxEmptied, Refused], byte(b)?);
+                let loss = all.into_iter().find(|loss| *loss as u8 == number)?;
                 Record::DeadLetter { agent, cause, loss }
             }
             kind::CHANGE => Record::Change {

@@ -57,6 +57,7 @@ pub fn control_kind(control: &Control) -> &'static str {
         Control::ClockBack(_) => "clock_back",
         Control::Snapshot(_) => "snapshot",
         Control::Memory(_) => "memory",
+        Control::Subjects(_) => "subjects",
     }
 }
 
@@ -224,6 +225,9 @@ fn arrangement_view(bytes: &[u8]) -> Value {
         Some(Arrangement::Unbind(bond, agent)) => json!({ "unbind": { bound(bond): agent.0 } }),
         Some(Arrangement::TrapExit(traps)) => json!({ "trap_exit": traps }),
         Some(Arrangement::Exit(reason)) => json!({ "exit": reason.to_string() }),
+        Some(Arrangement::SealedExit(words)) => {
+            json!({ "exit": "failure", "sealed": payload_view(words) })
+        }
         Some(Arrangement::Lane(lane)) => json!({ "lane": match lane {
             Lane::Critical => "safety_critical",
             Lane::Normal => "normal",
@@ -323,6 +327,7 @@ fn control_view(control: &Control) -> Value {
         Control::ClockBack(body) => fields(body),
         Control::Snapshot(body) => fields(body),
         Control::Memory(body) => fields(body),
+        Control::Subjects(body) => fields(body),
     };
     if let Control::Seal(seal) = control {
         fields.insert("state_root".into(), HEXLOWER.encode(&seal.state_root).into());

@@ -322,6 +322,7 @@ fn run_error(error: &RunError) -> CliError {
         | RunError::Change { .. }
         | RunError::Tree(_)
         | RunError::NotFree(_)
+        | RunError::Closed { .. }
         | RunError::Recall { .. }
         | RunError::Memory { .. } => (Code::Failure, None),
         RunError::Stuck(_) => (

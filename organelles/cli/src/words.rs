@@ -53,6 +53,11 @@ fn raw_control_words(control: &Control) -> String {
             (memories, true) => format!("a principal recorded {memories} memories"),
             (_, false) => "a principal erased memories".into(),
         },
+        Control::Subjects(subjects) => format!(
+            "{} agents belong to {} subjects, and what they know is sealed",
+            subjects.agents.len(),
+            subjects.keys.len()
+        ),
         Control::Turn(turn) => format!("the log goes on behind its file {}", turn.segment),
         Control::Halt(halt) => format!("the node was halted: {}", halt.reason),
         Control::Agent(agent) => format!("agent {} is called {}", agent.id, agent.name),
@@ -339,6 +344,7 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
         Some(Arrangement::Join(group)) => format!("joined the group {}", plain(group)),
         Some(Arrangement::Leave(group)) => format!("left the group {}", plain(group)),
         Some(Arrangement::Exit(reason)) => format!("ended itself: {}", plain(&reason.to_string())),
+        Some(Arrangement::SealedExit(_)) => "ended itself: failure, in sealed words".to_owned(),
         None => format!("arranged something that this version does not know, {} bytes", what.len()),
     }
 }

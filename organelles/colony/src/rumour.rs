@@ -158,6 +158,7 @@ impl Rumour {
             grant,
             expires: self.expires.iter().map(|(who, tick)| (agent_of(*who), *tick)).collect(),
             tree: None,
+            subjects: None,
         }
     }
 

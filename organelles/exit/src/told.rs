@@ -115,7 +115,8 @@ fn is_of_authority(control: &Control) -> bool {
         | Control::Halt(_)
         | Control::ClockBack(_)
         | Control::Snapshot(_)
-        | Control::Memory(_) => false,
+        | Control::Memory(_)
+        | Control::Subjects(_) => false,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use karyon_runtime::AgentKind;
+
 use crate::address::Pid;
 
 /// Who is in a run.
@@ -11,6 +13,8 @@ pub(crate) struct Directory {
     pub(crate) names: BTreeMap<String, (Pid, &'static str)>,
     /// In the order in which they were named, each with the name of its kind.
     pub(crate) groups: BTreeMap<&'static str, (Vec<Pid>, &'static str)>,
+    /// What holds for each kind, by number.
+    pub(crate) kinds: Vec<&'static AgentKind>,
     /// Kinds that may be spawned, by name, with their numbers.
     pub(crate) spawns: BTreeMap<&'static str, u32>,
     /// Supervisors below which agents may be spawned, by name.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use karyon_graph::GraphError;
 use karyon_identity::RandomError;
 use karyon_keys::KeyError;
+use karyon_keystore::KeystoreError;
 use karyon_log::LogError;
 use karyon_log_writer::LogFailed;
 use karyon_memory::TransplantError;
@@ -59,6 +60,26 @@ pub enum RunError {
     /// An agent stands in the tree twice.
     #[error("{0:?} stands in the tree of supervisors twice; give it one place")]
     SupervisedTwice(String),
+    /// A subject's name is too long, or empty.
+    #[error("a subject's name has 1 to 256 bytes, and {0:?} has not")]
+    Subject(String),
+    /// An agent belongs to two subjects.
+    #[error("agent {0} belongs to two subjects; it can be forgotten with one")]
+    TwoSubjects(u64),
+    /// Agents belong to subjects, and free-running runs have none.
+    #[error("agents of a free-running run cannot belong to a subject; run it in ticks")]
+    FreeSubjects,
+    /// There is no place for the keys of subjects.
+    #[error(
+        "agents that belong to a subject need the keys of this machine, and this process was handed a grant only; use `Data::new`"
+    )]
+    NoKeystore,
+    /// The keystore cannot be read.
+    #[error("the keys of subjects cannot be read: {0}")]
+    Keys(std::io::Error),
+    /// The keystore cannot be used.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
     /// A period without ticks.
     #[error("{0} has an intensity within 0 ticks; a period has 1 at least")]
     NoPeriod(String),

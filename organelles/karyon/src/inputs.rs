@@ -11,6 +11,10 @@ use crate::wire::MARK;
 /// One input: when, to whom, and the message's bytes.
 pub(crate) type Input = (u64, Pid, Vec<u8>);
 
+/// What stands in a copy in the place of an input: of the place in the list, whom it is for, and what it
+/// says. `None`: itself.
+pub(crate) type Instead<'a> = dyn Fn(u32, Pid, &[u8]) -> Option<Vec<u8>> + 'a;
+
 /// The inputs of a run in the order of their release; in front of them, in tick 0, a start for each
 /// agent.
 pub(crate) struct Inputs {
@@ -35,15 +39,23 @@ impl Inputs {
         Inputs { said, by_tick: by_tick.collect() }
     }
 
-    /// The copy that a data directory keeps: MessagePack, a list of (tick, agent, bytes).
-    pub(crate) fn file(inputs: &[Input]) -> Vec<u8> {
-        let list: Vec<_> = inputs
-            .iter()
-            .map(|(tick, to, bytes)| (tick, to, serde_bytes::Bytes::new(bytes)))
-            .collect();
+    /// The copy that a data directory keeps: MessagePack, a list of (tick, agent, bytes). What is
+    /// `instead` of an input's bytes, by its place in the list, stands there.
+    pub(crate) fn file(inputs: &[Input], instead: &Instead<'_>) -> Vec<u8> {
+        let mut list = Vec::with_capacity(inputs.len());
+        for (index, (tick, to, bytes)) in (0..).zip(inputs) {
+            let bytes = instead(index, *to, bytes).unwrap_or_else(|| bytes.clone());
+            list.push((tick, to, serde_bytes::ByteBuf::from(bytes)));
+        }
         let mut file = Vec::new();
         codec::encode(&list, &mut file);
         file
+    }
+
+    /// What such a copy says; `None`: it is none.
+    pub(crate) fn read(file: &[u8]) -> Option<Vec<Input>> {
+        let list: Vec<(u64, Pid, serde_bytes::ByteBuf)> = codec::decode(file)?;
+        Some(list.into_iter().map(|(tick, to, bytes)| (tick, to, bytes.into_vec())).collect())
     }
 }
 

@@ -71,9 +71,9 @@ pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
-    Adapter, Authority, Compared, Counts, Deed, Divergence, Effect, Ending, Every, ExitReason,
-    Failure, Intensity, Lane, Limits, MEMBERSHIPS_MAX, NAMES_MAX, NotDone, Refused, Schedule, Shed,
-    TimerId,
+    Adapter, Authority, Closed, Compared, Counts, Deed, Divergence, Effect, Ending, Every,
+    ExitReason, Failure, Intensity, Lane, Limits, MEMBERSHIPS_MAX, NAMES_MAX, NotDone, Opaque,
+    Refused, Schedule, Shed, TimerId,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;

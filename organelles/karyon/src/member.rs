@@ -56,6 +56,11 @@ impl<A: Agent> Host<A> {
     const KIND: AgentKind = A::KIND.0;
 }
 
+/// What holds for all agents of kind `A`.
+pub(crate) fn kind_of<A: Agent>() -> &'static AgentKind {
+    &Host::<A>::KIND
+}
+
 /// Reads an agent of kind `A`.
 pub(crate) fn read<A: Agent>(state: &[u8]) -> Option<Box<dyn Hosted>> {
     Some(Box::new(Host(codec::decode::<A>(state)?)))
@@ -100,6 +105,12 @@ impl karyon_runtime::Agent for Member {
     fn number(&self) -> u32 {
         self.number
     }
+
+    fn stand_in(any: Self, number: u32) -> Option<Self> {
+        let directory = any.directory;
+        let agent = Box::new(Blank(*directory.kinds.get(number as usize)?));
+        Some(Member { number, book: Book::default(), agent, directory })
+    }
 }
 
 impl Serialize for Member {
@@ -116,6 +127,35 @@ impl Restore for Member {
         let agent = self.agent.restore(&state)?;
         let directory = Arc::clone(&self.directory);
         (number == self.number).then_some(Member { number, book, agent, directory })
+    }
+}
+
+/// Stands for an agent whose state nobody can read: it has a kind, and does nothing.
+struct Blank(&'static AgentKind);
+
+impl Hosted for Blank {
+    fn kind(&self) -> &'static AgentKind {
+        self.0
+    }
+
+    fn step(
+        &mut self,
+        _event: Event<'_>,
+        _inner: karyon_runtime::Context<'_>,
+        _book: &mut Book,
+        _directory: &Directory,
+    ) -> Result {
+        Err(crate::failure("the state of this agent cannot be read"))
+    }
+
+    fn encode(&self, _out: &mut Vec<u8>) {}
+
+    fn restore(&self, _state: &[u8]) -> Option<Box<dyn Hosted>> {
+        Some(Box::new(Blank(self.0)))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -6,12 +6,13 @@ mod memory;
 mod orders;
 mod settings;
 mod snapshots;
+mod subjects;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use karyon_runtime::{Born, Restart, codec};
+use karyon_runtime::{AgentKind, Born, codec};
 use karyon_types::varint;
 
 pub use self::data::{Data, KnownFact, Replayed};
@@ -23,7 +24,7 @@ use crate::agent::Agent;
 use crate::directory::Directory;
 use crate::error::RunError;
 use crate::inputs::Input;
-use crate::member::{Member, Read, read};
+use crate::member::{Member, Read, kind_of, read};
 use crate::wire;
 
 /// The longest name of an agent, bytes: as names are in the log.
@@ -35,7 +36,7 @@ struct Known {
     name: &'static str,
     version: u32,
     type_name: &'static str,
-    restart: Restart,
+    kind: &'static AgentKind,
     read: Read,
 }
 
@@ -66,6 +67,10 @@ pub struct Run {
     pub(crate) settings: Settings,
     tree: Option<Supervisor>,
     orders: Vec<orders::Due>,
+    /// Whom agents belong to, by name.
+    subjects: BTreeMap<Pid, String>,
+    /// Until when what the run knows of them is kept.
+    horizons: BTreeMap<String, i64>,
     /// Kinds that agents may spawn, by number.
     spawns: BTreeSet<usize>,
     /// The first thing that is wrong with it.
@@ -85,6 +90,8 @@ impl Run {
             settings: Settings::default(),
             tree: None,
             orders: Vec::new(),
+            subjects: BTreeMap::new(),
+            horizons: BTreeMap::new(),
             spawns: BTreeSet::new(),
             fault: None,
         }
@@ -208,8 +215,8 @@ impl Run {
         if self.kinds.len() >= karyon_runtime::KINDS_MAX {
             self.wrong(|| RunError::TooManyKinds);
         }
-        let restart = A::KIND.0.restart;
-        self.kinds.push(Known { name, version, type_name, restart, read: read::<A> });
+        let kind = kind_of::<A>();
+        self.kinds.push(Known { name, version, type_name, kind, read: read::<A> });
         self.kinds.len() - 1
     }
 
@@ -223,6 +230,9 @@ impl Run {
             return Err(fault());
         }
         self.settings.check()?;
+        if self.settings.schedule.is_free() && !self.subjects.is_empty() {
+            return Err(RunError::FreeSubjects);
+        }
         self.supervised()?;
         self.supervisors()?;
         self.check_orders()?;
@@ -233,7 +243,9 @@ impl Run {
     }
 
     fn directory(&self) -> Directory {
-        let mut directory = Directory { groups: self.groups.clone(), ..Directory::default() };
+        let kinds = self.kinds.iter().map(|known| known.kind).collect();
+        let groups = self.groups.clone();
+        let mut directory = Directory { groups, kinds, ..Directory::default() };
         for (serial, place) in (1..).zip(&self.places) {
             let kind = self.kinds.get(place.kind).map_or("", |known| known.name);
             directory.names.insert(place.name.clone(), (Pid(serial), kind));

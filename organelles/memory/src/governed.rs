@@ -9,6 +9,7 @@ mod adopt;
 mod change;
 mod known;
 mod recall;
+mod run;
 mod settle;
 mod told;
 
@@ -23,6 +24,7 @@ pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Terms, adopted};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, record_change};
 pub use known::known;
 pub use recall::{Briefing, Filter, RecallError, Recalled, Said, brief, due, history, recall};
+pub use run::{Kept, RunSeals};
 pub use settle::{Settled, carry_keys, settle};
 pub use told::{GovernedSelection, Told, export_governed};
 

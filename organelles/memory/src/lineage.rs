@@ -349,7 +349,8 @@ fn parties(control: &Control) -> (Option<u64>, Option<u64>) {
         | Control::Receipt(_)
         | Control::OutcomeUnknown(_)
         | Control::ClockBack(_)
-        | Control::Snapshot(_) => (None, None),
+        | Control::Snapshot(_)
+        | Control::Subjects(_) => (None, None),
     }
 }
 

@@ -15,7 +15,7 @@ use karyon_graph::{Cut, GraphError, NOBODY, Reader};
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_log::{Control, ImportRecord, InputFile, Output, Record};
 use karyon_memory_ops::{
-    Content, Entity, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
+    Content, Entity, Memo, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
 };
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
@@ -165,8 +165,9 @@ pub fn export(
     let mut chosen = Vec::new();
     selection.each(reader, |memory| {
         let Recorded { position, output, agent, .. } = memory.recorded;
-        // What a principal recorded is sealed under keys that stay here.
-        if agent != NOBODY {
+        // What a principal recorded, and what agents remember of a subject, is sealed under keys that
+        // stay here.
+        if agent != NOBODY && Memo::of(&memory.write.content).is_none() {
             chosen.push((position, output, digest(&memory)));
         }
         Ok(())

@@ -139,13 +139,6 @@ impl Batch<'_, '_> {
         for (index, write) in record.writes.iter().enumerate() {
             let at = (NOBODY, record.lease, index);
             self.remembered(position, at, LeaseId(record.lease), write)?;
-            let parts = Parts::read(write);
-            let memo = parts.and_then(|parts| Memo::of(&parts.content.decode()?));
-            let until = memo.and_then(|memo| Time::new(memo.horizon?, 0));
-            if let (Some(parts), Some(until)) = (parts, until) {
-                let entity = self.entity(None, &parts)?;
-                self.tables.horizons.insert(&keys::ending(until, &entity), ())?;
-            }
         }
         if let Some(last) = record.expired.and_then(|second| Time::new(second, 0)) {
             let (least, most) = EntityKey::ends();
@@ -168,7 +161,22 @@ impl Batch<'_, '_> {
         };
         let tick = Tick(self.state.tick);
         let recorded = Recorded { position, tick, agent, step, output: Some(output), lease };
+        if let EntityRef::Fact { subject: VertexRef::Named(name), .. } = parts.entity
+            && name.starts_with('~')
+        {
+            self.horizon(&parts)?;
+        }
         self.version(None, &parts, &recorded)
+    }
+
+    /// Until when what is sealed for a subject is kept.
+    fn horizon(&mut self, parts: &Parts<'_>) -> Result<(), GraphError> {
+        let memo = parts.content.decode().and_then(|content| Memo::of(&content));
+        if let Some(until) = memo.and_then(|memo| Time::new(memo.horizon?, 0)) {
+            let entity = self.entity(None, parts)?;
+            self.tables.horizons.insert(&keys::ending(until, &entity), ())?;
+        }
+        Ok(())
     }
 
     /// Adds a version. `recorded` is its place in the log that it comes from.

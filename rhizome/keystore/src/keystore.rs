@@ -12,6 +12,7 @@ use crate::error::{KeystoreError, UnsealError};
 use crate::limits::{MEMORIES_MAX, NAME_BYTES_MAX, OVERHEAD_BYTES, PATHS, PLAINTEXT_BYTES_MAX};
 use crate::master::Master;
 use crate::place::Place;
+use crate::run::RunKey;
 use crate::state::{Entry, Live, State, Subject, SubjectId};
 use crate::system::{Os, System};
 use crate::tree::{Landings, Path};
@@ -249,6 +250,29 @@ impl Keystore {
         if plaintext.len() > PLAINTEXT_BYTES_MAX {
             return Err(too_long);
         }
+        let (subject, index) = self.give_out(name)?;
+        let path = self.paths.get_mut(slot(subject));
+        let (Some(live), Some(path)) = (self.state.live_mut(subject), path) else {
+            return Err(KeystoreError::UnknownSubject { subject, last: self.state.last() });
+        };
+        let path = path.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let key = path.key(&self.landings, subject.0, &live.cover, index);
+        let key = key.ok_or(KeystoreError::Full { subject })?;
+        let associated = with_place(self.master.log, subject, index, associated);
+        let mut bytes = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
+        bytes.extend_from_slice(plaintext);
+        cipher::seal(key, &NONCE, &associated, &mut bytes).ok_or(too_long)?;
+        Ok(Sealed { subject, index, bytes })
+    }
+
+    /// Gives out the next key of a subject, whether there is one of this name yet or not, for
+    /// whoever seals under it later: see [`run_key`](Self::run_key). Nothing is sealed under it by
+    /// [`seal`](Self::seal).
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn give_out(&mut self, name: &str) -> Result<(SubjectId, u32), KeystoreError> {
+        self.may_write()?;
         let subject = match self.state.subject(name) {
             Subject::Live(subject) if live(&self.state, subject).is_some_and(Live::is_ready) => {
                 Some(subject)
@@ -259,19 +283,26 @@ impl Keystore {
         };
         let last = self.state.last();
         let subject = subject.unwrap_or(SubjectId(last.0 + 1));
-        let path = self.paths.get_mut(slot(subject));
-        let (Some(live), Some(path)) = (self.state.live_mut(subject), path) else {
-            return Err(KeystoreError::UnknownSubject { subject, last });
+        let live = self.state.live_mut(subject);
+        let live = live.ok_or(KeystoreError::UnknownSubject { subject, last })?;
+        Ok((subject, live.take().ok_or(KeystoreError::Full { subject })?))
+    }
+
+    /// The key that was given out so, for many things: each has a name of its own.
+    ///
+    /// # Errors
+    /// [`UnsealError::Erased`], [`UnsealError::Unknown`].
+    pub fn run_key(&self, subject: SubjectId, index: u32) -> Result<RunKey, UnsealError> {
+        let live = match self.state.entry(subject) {
+            Some(Entry::Live(live)) if index < MEMORIES_MAX => live,
+            Some(Entry::Erased(_)) => return Err(UnsealError::Erased { subject, index }),
+            Some(Entry::Live(_)) | None => return Err(UnsealError::Unknown { subject, index }),
         };
-        let index = live.take().ok_or(KeystoreError::Full { subject })?;
-        let path = path.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let key = path.key(&self.landings, subject.0, &live.cover, index);
-        let key = key.ok_or(KeystoreError::Full { subject })?;
-        let associated = with_place(self.master.log, subject, index, associated);
-        let mut bytes = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
-        bytes.extend_from_slice(plaintext);
-        cipher::seal(key, &NONCE, &associated, &mut bytes).ok_or(too_long)?;
-        Ok(Sealed { subject, index, bytes })
+        let mut path = Path::new();
+        let leaf = path.key(&self.landings, subject.0, &live.cover, index);
+        let leaf = leaf.ok_or(UnsealError::Erased { subject, index })?;
+        let place = with_place(self.master.log, subject, index, b"");
+        Ok(RunKey::of(leaf, &place))
     }
 
     /// What was sealed under this key, with these associated data.

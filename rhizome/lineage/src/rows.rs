@@ -301,7 +301,8 @@ impl Rows {
             | Control::Turn(_)
             | Control::Halt(_)
             | Control::ClockBack(_)
-            | Control::Snapshot(_) => {}
+            | Control::Snapshot(_)
+            | Control::Subjects(_) => {}
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::error::RunError;
 use crate::recorder::RecordError;
 use crate::scheduler::{Envelope, Plan, Scheduler};
 use crate::snapshot::{Content, SavedSeed, Snapshot, Woken};
+use crate::subjects::Sealing;
 
 impl Leader {
     /// Takes a snapshot behind the current tick, should one be due, or the run be `interrupted`.
@@ -42,6 +43,9 @@ impl Leader {
         };
         let mut bytes = Vec::new();
         codec::encode(&content, &mut bytes);
+        if let Some(custody) = &ground.plan.custody {
+            bytes = custody.seals.seal_all(Sealing::Snapshot(tick), &bytes);
+        }
         let snapshot = Snapshot { tick, records: self.recorder.recorded(), content: bytes.into() };
         // It is believed once this is committed, and all before it with this.
         let record = Control::Snapshot(snapshot.record());
@@ -151,6 +155,9 @@ impl Leader {
         let kinds = std::mem::take(&mut woken.kinds);
         self.births.load(std::mem::take(&mut content.births), &content.later, kinds.clone());
         woken.kinds = kinds;
+        for (serial, later) in (plan.agents + 1..).zip(&content.later) {
+            plan.adopt(AgentId(serial), AgentId(later.above));
+        }
         let (spawned, last) = self.births.born();
         plan.set_born(spawned, last);
         self.bonds = Bonds::load(std::mem::take(&mut content.bonds), last);

@@ -55,6 +55,10 @@ impl<A: Agent> Scheduler<A> {
                     self.arrange(plan, tick, message, lease, what);
                     begin = end;
                 }
+                Wish::DeniedAgain(denial) => {
+                    lane = Lane::Normal;
+                    self.deny_again(plan, message, denial);
+                }
             }
         }
         // Their space is used again by the next step.
@@ -66,8 +70,12 @@ impl<A: Agent> Scheduler<A> {
             None => {}
             Some(ExitReason::Normal) => self.encoder.output(&Output::Exit),
             Some(reason) => {
+                let by = Message { from: id, step, output: wished.saturating_sub(1) as u16 };
                 let mut what = Vec::new();
-                Arrangement::Exit(reason.clone()).encode(&mut what);
+                match plan.custody.as_ref().and_then(|custody| custody.exit(by, reason)) {
+                    Some(sealed) => what = sealed,
+                    None => Arrangement::Exit(reason.clone()).encode(&mut what),
+                }
                 self.encoder.output(&Output::Arranged { lease: None, what: &what });
             }
         }
@@ -99,7 +107,11 @@ impl<A: Agent> Scheduler<A> {
     ) {
         self.counts.sent += 1;
         let deed = Deed::Send(to);
-        let wanted = Wanted { deed, bytes: &payload };
+        let sealed = match &plan.custody {
+            None => None,
+            Some(custody) => custody.message(message, to, &payload),
+        };
+        let wanted = Wanted { deed, bytes: sealed.as_deref().unwrap_or(&payload) };
         match self.ask(plan, tick, message.from, lease, (mailbox::right(lane), to), wanted) {
             Ok(_) => self.send(to, message, lane, payload),
             Err(denial) => {
@@ -117,6 +129,9 @@ impl<A: Agent> Scheduler<A> {
         lease: Option<Handle>,
         write: &[u8],
     ) {
+        let custody = plan.custody.as_ref().filter(|_| self.opaque_as(message.from).is_none());
+        let sealed = custody.and_then(|custody| custody.memory(message, write));
+        let write = sealed.as_deref().unwrap_or(write);
         let wanted = Wanted { deed: Deed::Remember, bytes: write };
         // An agent remembers under its own name.
         let target = (Rights::REMEMBER, message.from);

@@ -115,6 +115,7 @@ impl Life {
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
             | Arrangement::Exit(_)
+            | Arrangement::SealedExit(_)
             | Arrangement::Spawn { .. }
             | Arrangement::SpawnUnder { .. }
             | Arrangement::Terminate(_)
@@ -215,6 +216,7 @@ impl<A: Agent> Scheduler<A> {
         self.counts.exits += 1;
         self.outcome.restarts += u64::from(fall.left != Left::Nothing);
         self.record_crash(id, CrashKind::Link, fall.decision);
+        self.end_likewise(plan, id, &cause);
         self.lose(id, cause, Loss::Poison);
         self.record_end(id, reason.clone(), fall.left);
         fall.left == Left::Anew
@@ -347,6 +349,7 @@ impl<A: Agent> Scheduler<A> {
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
             | Arrangement::Exit(_)
+            | Arrangement::SealedExit(_)
             | Arrangement::Unregister(_)
             | Arrangement::Leave(_)
             | Arrangement::Lane(_) => {
@@ -388,7 +391,8 @@ impl<A: Agent> Scheduler<A> {
         }
         let allowed = allowed.and_then(|lease| found.map(|()| lease));
         let budget = plan.limits.log_bytes_per_lease;
-        let wanted = Wanted { deed, bytes };
+        let sealed = plan.custody.as_ref().and_then(|custody| custody.arrangement(message, &what));
+        let wanted = Wanted { deed, bytes: sealed.as_deref().unwrap_or(bytes) };
         match slot.standing.record(&mut self.encoder, allowed, budget, wanted) {
             Ok(allowed) => {
                 if let Arrangement::Effect { action, resource, arguments } = what {
@@ -460,6 +464,7 @@ impl<A: Agent> Scheduler<A> {
             // The step's last output: what follows is done when the step is recorded. The others are
             // made elsewhere.
             Arrangement::Exit(_)
+            | Arrangement::SealedExit(_)
             | Arrangement::Spawn { .. }
             | Arrangement::SpawnUnder { .. }
             | Arrangement::Effect { .. } => {}

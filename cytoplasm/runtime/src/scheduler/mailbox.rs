@@ -3,7 +3,7 @@
 
 use karyon_arrangements::{Arrangement, Lane, TimerId};
 use karyon_gate::Rights;
-use karyon_log::{Cause, Loss, Message};
+use karyon_log::{Cause, Loss, Message, Record};
 use karyon_types::{AgentId, Denial, Tick};
 
 use super::{Arrivals, Plan, Scheduler};
@@ -209,6 +209,24 @@ impl<A: Agent> Scheduler<A> {
             }
         }
         Some(kept)
+    }
+
+    /// Records that nobody handles something.
+    pub(super) fn lose(&mut self, agent: AgentId, cause: Cause, loss: Loss) {
+        Record::DeadLetter { agent, cause, loss }.encode(&mut self.outcome.records);
+        self.outcome.count += 1;
+        match cause {
+            Cause::Message(_) if loss == Loss::Refused => {}
+            Cause::Message(_) => self.counts.dead_lettered += 1,
+            Cause::Input(_) => self.counts.inputs_lost += 1,
+            // News of other kinds, and a timer; whence they come is counted.
+            Cause::Denial(_)
+            | Cause::Timer(_)
+            | Cause::Down(_)
+            | Cause::Exit(_)
+            | Cause::Spawn(_)
+            | Cause::Told(_) => {}
+        }
     }
 
     /// Refuses a message, and tells its sender in the next tick.

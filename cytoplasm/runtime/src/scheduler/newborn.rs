@@ -158,6 +158,8 @@ pub(super) enum Seed {
     How(Box<[u8]>),
     /// Its state, as another's was.
     State(Box<[u8]>),
+    /// Nobody can read what it began with: the number of its kind.
+    Unknown(u32),
     /// It does not begin again.
     Spent,
 }
@@ -173,6 +175,11 @@ pub(crate) struct Newborn<A> {
 
 impl<A: Agent> Newborn<A> {
     pub(crate) fn from_bytes(plan: &Plan<A>, id: AgentId, how: Box<[u8]>) -> Newborn<A> {
+        if let Some(custody) = plan.custody.as_ref().filter(|known| known.closed(id).is_some()) {
+            let born = custody.birth(id).unwrap_or(Err(CrashKind::Error));
+            let agent = born.and_then(|kind| stand_in(plan, kind).ok_or(CrashKind::Error));
+            return Newborn { agent, seed: born.map_or(Seed::Spent, Seed::Unknown) };
+        }
         Newborn { agent: bear(plan, id, &how), seed: Seed::How(how) }
     }
 
@@ -204,6 +211,11 @@ pub(super) fn bear<A: Agent>(plan: &Plan<A>, id: AgentId, how: &[u8]) -> Result<
     }
 }
 
+/// Somebody of a kind in the place of an agent of whom nothing else is known.
+fn stand_in<A: Agent>(plan: &Plan<A>, kind: u32) -> Option<A> {
+    A::stand_in(plan.begin(AgentId(1))?, kind)
+}
+
 /// An agent as it began; `failed` is what is left of it. None: it cannot begin again.
 pub(super) fn anew<A: Agent>(
     plan: &Plan<A>,
@@ -217,6 +229,7 @@ pub(super) fn anew<A: Agent>(
     match &origins.get(&id)?.seed {
         Seed::How(how) => bear(plan, id, how).ok(),
         Seed::State(state) => failed.restore(state),
+        Seed::Unknown(kind) => stand_in(plan, *kind),
         Seed::Spent => None,
     }
 }
@@ -228,6 +241,7 @@ pub(super) fn again<A: Agent>(plan: &Plan<A>, origins: &Origins, id: AgentId) ->
     }
     match &origins.get(&id)?.seed {
         Seed::How(how) => bear(plan, id, how).ok(),
+        Seed::Unknown(kind) => stand_in(plan, *kind),
         // Forks stand in no tree.
         Seed::State(_) | Seed::Spent => None,
     }

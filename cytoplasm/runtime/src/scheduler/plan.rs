@@ -12,6 +12,7 @@ use crate::chaos::Chaos;
 use crate::effects::Permit;
 use crate::input::InputSource;
 use crate::registry::Board;
+use crate::subjects::{Closed, Custody};
 use crate::terms::{Born, Limits};
 
 /// What all schedulers share and none changes.
@@ -37,12 +38,26 @@ pub(crate) struct Plan<A> {
     pub(crate) last: AtomicU64,
     /// Likewise, who has which name.
     pub(crate) names: Board,
+    /// `None`: no agent belongs to a subject.
+    pub(crate) custody: Option<Box<Custody>>,
 }
 
 impl<A> Plan<A> {
     pub(crate) fn set_born(&self, spawned: u64, last: u64) {
         self.spawned.store(spawned, Ordering::Relaxed);
         self.last.store(last, Ordering::Relaxed);
+    }
+
+    /// Whoever comes to life belongs to the subject of whom it comes from.
+    pub(crate) fn adopt(&self, child: AgentId, from: AgentId) {
+        if let Some(custody) = &self.custody {
+            custody.adopt(child, from);
+        }
+    }
+
+    /// The subject of an agent, if its keys are not to be had, and why.
+    pub(crate) fn closed(&self, id: AgentId) -> Option<(u64, Closed)> {
+        self.custody.as_ref()?.closed(id)
     }
 
     /// The serial of the agent that came to life last, as it was when the tick began.

@@ -108,6 +108,8 @@ impl<A: Agent> Scheduler<A> {
             boxes,
             // There is a snapshot only where nobody has one.
             names: _,
+            // None is taken of a run that is only repeated.
+            opaque: _,
         } = self;
         if boxes.is_some() {
             // A free-running run is gone on with by its log.
@@ -143,7 +145,7 @@ impl<A: Agent> Scheduler<A> {
         let seed = match seed {
             Seed::How(how) => SavedSeed::How(ByteBuf::from(how.to_vec())),
             Seed::State(state) => SavedSeed::State(ByteBuf::from(state.to_vec())),
-            Seed::Spent => SavedSeed::Spent,
+            Seed::Spent | Seed::Unknown(_) => SavedSeed::Spent,
         };
         (seed, *supervised)
     }

@@ -1,6 +1,7 @@
 //! From the content of a snapshot to what a run can go on from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use karyon_supervision::Tree;
 use karyon_types::{AgentId, Tick};
@@ -10,6 +11,7 @@ use crate::agent::Agent;
 use crate::codec;
 use crate::recorder::Recorder;
 use crate::scheduler::{Kind, Plan};
+use crate::subjects::Sealing;
 
 /// What a run goes on from.
 pub(crate) struct Woken<A> {
@@ -48,7 +50,13 @@ pub(crate) fn wake<A: Agent>(
 }
 
 fn read<A: Agent>(plan: &Plan<A>, tree: Option<&Tree>, snapshot: &Snapshot) -> Option<Woken<A>> {
-    let mut content: Content = codec::decode(&snapshot.content)?;
+    let opened = match &plan.custody {
+        None => Arc::clone(&snapshot.content),
+        Some(custody) => {
+            custody.seals.open_all(Sealing::Snapshot(snapshot.tick), &snapshot.content)?.into()
+        }
+    };
+    let mut content: Content = codec::decode(&opened)?;
     let all = plan.agents as usize + content.later.len();
     let is_whole = content.agents.len() == all
         && (1..).zip(&content.agents).all(|(serial, agent): (u64, _)| agent.id == serial);

@@ -75,6 +75,7 @@ fn a_native_agent_can_bypass_the_gate() {
         expires: Vec::new(),
         changes: Vec::new(),
         tree: None,
+        subjects: None,
     };
     let script = Script::new([(0, 1, vec![Order::Add(1)])]);
     let mut recorder = Some(recorder(&disk));

@@ -30,6 +30,7 @@ mod quarantine;
 mod recalls;
 mod repeating;
 mod schedules;
+mod sealed;
 mod snapshot_files;
 mod snapshots;
 mod standing;

@@ -1,6 +1,7 @@
 //! Snapshots: a run that goes on from one does what the whole run did, wherever it was cut, with
 //! any number of schedulers; and the same moment gives the same bytes for any number of them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +22,7 @@ use crate::forest::{AGENTS, tree};
 use crate::recalls::Echo;
 use crate::repeating::{log_of, not_recorded, ticks};
 use crate::schedules::schedules;
+use crate::sealed;
 use crate::support::*;
 use crate::trees::{flags, supervised};
 
@@ -52,9 +54,9 @@ pub fn start(snapshot: &Snapshot) -> Start {
 
 /// A run in which everything may happen.
 #[derive(Clone, Debug)]
-struct Case {
-    script: Script,
-    asked: Vec<(u64, Question)>,
+pub struct Case {
+    pub script: Script,
+    pub asked: Vec<(u64, Question)>,
     changes: Vec<Change>,
     schedule: Schedule,
     chaos: f64,
@@ -62,10 +64,12 @@ struct Case {
     limits: Limits,
     intensity: Intensity,
     above: Option<Supervised>,
+    /// Who belongs to whom.
+    pub subjects: BTreeMap<AgentId, u64>,
 }
 
 impl Case {
-    fn stage(&self, schedulers: usize, asker: &Asker<Script>, kept: &Kept) -> Stage {
+    pub fn stage(&self, schedulers: usize, asker: &Asker<Script>, kept: &Kept) -> Stage {
         Stage {
             agents: AGENTS,
             schedulers,
@@ -82,15 +86,16 @@ impl Case {
             recaller: Some(Arc::new(|| Box::new(Echo))),
             desk: Some(asker.desk.clone()),
             snapshots: kept.every_tick(),
+            subjects: sealed::subjects(&self.subjects, &[]),
             ..Stage::default()
         }
     }
 }
 
-struct Played<const G: u32> {
+pub struct Played<const G: u32> {
     /// Or how it failed.
-    outcome: Result<Outcome<Puppet<0, G>>, String>,
-    records: Vec<u8>,
+    pub outcome: Result<Outcome<Puppet<0, G>>, String>,
+    pub records: Vec<u8>,
     kept: Vec<Snapshot>,
 }
 
@@ -112,7 +117,7 @@ pub fn run_records(disk: &Disk) -> Vec<u8> {
     bytes
 }
 
-fn play<const G: u32>(
+pub fn play<const G: u32>(
     case: &Case,
     schedulers: usize,
     asked: Vec<(u64, Question)>,
@@ -263,7 +268,7 @@ fn asked() -> impl Strategy<Value = Vec<(u64, Question)>> {
     })
 }
 
-fn case() -> impl Strategy<Value = Case> {
+pub fn case() -> impl Strategy<Value = Case> {
     let shed = prop::option::of(Just(Shed { speculative: 1, critical: 10_000 }));
     let limits = (shed, prop_oneof![3 => Just(u64::MAX), 1 => 0u64..300]).prop_map(
         |(shed, log_bytes_per_lease)| {
@@ -286,10 +291,26 @@ fn case() -> impl Strategy<Value = Case> {
     let above = (intensity, prop::option::of(tree()));
     let entries = prop::collection::vec((0u64..6, 1u64..=AGENTS, deeds()), 1..12);
     let chaos = prop_oneof![Just(0.0), Just(0.15)];
+    // Half of the runs have subjects, and most agents of these belong to one.
+    let of = prop::collection::btree_map((1..=AGENTS).prop_map(AgentId), 1u64..3, 1..6);
+    let subjects = prop_oneof![Just(BTreeMap::new()), of];
+    let above = (above, subjects);
     (entries, asked(), changes(), schedules(), chaos, any::<u64>(), limits, above).prop_map(
-        |(entries, asked, changes, schedule, chaos, seed, limits, (intensity, above))| {
+        |(entries, asked, changes, schedule, chaos, seed, limits, (above, subjects))| {
+            let (intensity, above) = above;
             let script = Script::new(entries.into_iter().chain([(24, 1, vec![])]));
-            Case { script, asked, changes, schedule, chaos, seed, limits, intensity, above }
+            Case {
+                script,
+                asked,
+                changes,
+                schedule,
+                chaos,
+                seed,
+                limits,
+                intensity,
+                above,
+                subjects,
+            }
         },
     )
 }
@@ -340,6 +361,7 @@ fn what_takes_several_ticks_is_part_of_a_snapshot() {
         limits: Limits { messages_per_tick: 2, shed, ..LIMITS },
         intensity: Intensity { restarts: u64::MAX, period_ticks: 1 },
         above: Some(supervised(AGENTS, Flags { intensity, ..flags(Restarts::OneForAll) })),
+        subjects: BTreeMap::new(),
     };
     for seed in 0..4 {
         check::<1>(&case(true), seed);

@@ -17,7 +17,7 @@ use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Effects, Event, ExitReason,
     Failure, InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress,
     Recaller, Receipt, Recorder, Registered, Restart, RestartFrom, RunConfig, RunError, Schedule,
-    Shutdown, Snapshots, SpawnId, TimerId, Watch, codec, run,
+    Shutdown, Snapshots, SpawnId, Subjects, TimerId, Watch, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -384,6 +384,7 @@ pub struct Stage {
     pub expires: Vec<(AgentId, Tick)>,
     pub changes: Vec<Change>,
     pub tree: Option<Supervised>,
+    pub subjects: Option<Subjects>,
     pub rights: Rights,
     pub guard: Option<Arc<Guard>>,
     pub desk: Option<Arc<Desk>>,
@@ -421,6 +422,7 @@ impl Default for Stage {
             expires: Vec::new(),
             changes: Vec::new(),
             tree: None,
+            subjects: None,
             rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::LINK).and(Rights::SPAWN),
             guard: None,
             desk: None,
@@ -510,6 +512,7 @@ impl Stage {
             expires: self.expires.clone(),
             changes: self.changes.clone(),
             tree: self.tree.clone(),
+            subjects: self.subjects.clone(),
         };
         let mut recorder = Some(recorder);
         let outcome = run(config, population, inputs, &mut recorder);

@@ -213,6 +213,17 @@ pub struct MemoryRecord {
     pub at_unix_ms: u64,
 }
 
+/// Which agents of the run that begins belong to a subject; whoever comes to life belongs to the
+/// subject of its parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectsRecord {
+    /// Agent and subject, by agent.
+    pub agents: Vec<(u64, u64)>,
+    /// Under which of its keys what they hear and remember is sealed, by subject.
+    pub keys: Vec<(u64, u32)>,
+}
+
 /// The clock stood behind the last commit at a start: every lease and pending approval that has
 /// an end is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

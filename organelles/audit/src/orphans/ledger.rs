@@ -181,7 +181,7 @@ impl Ledger {
         match Arrangement::decode(what) {
             Some(Arrangement::Arm { .. }) => self.timers.insert(message),
             Some(Arrangement::Bind(..)) => self.binds.insert(message),
-            Some(Arrangement::Exit(_)) => self.ends.insert(message),
+            Some(Arrangement::Exit(_) | Arrangement::SealedExit(_)) => self.ends.insert(message),
             Some(Arrangement::Recall { .. } | Arrangement::Effect { .. }) => {
                 self.asked.insert(message, false).is_none()
             }
@@ -326,7 +326,8 @@ impl Ledger {
             | Control::Agent(_)
             | Control::Refused(_)
             | Control::ClockBack(_)
-            | Control::Snapshot(_) => return,
+            | Control::Snapshot(_)
+            | Control::Subjects(_) => return,
         };
         orphans.judge(position, founded, || act(control));
     }

@@ -197,6 +197,7 @@ fn population(modes: &Modes, count: u64) -> Population<Pinger> {
         expires: vec![],
         changes: vec![],
         tree: None,
+        subjects: None,
     }
 }
 

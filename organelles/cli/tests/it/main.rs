@@ -42,6 +42,7 @@ mod safe_mode;
 mod snapshots;
 mod status;
 mod stop;
+mod subjects;
 mod support;
 mod tamper;
 mod told;

@@ -19,8 +19,8 @@ pub use self::carry::KnownFact;
 pub use self::replay::Replayed;
 use super::Run;
 use super::tree::add;
+use crate::address::Pid;
 use crate::error::RunError;
-use crate::inputs::Inputs;
 
 /// A data directory, and whose keys sign what happens in it.
 #[derive(Clone)]
@@ -70,6 +70,14 @@ impl Data {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The keys of this machine, if they are what signs.
+    fn keys_here(&self) -> Result<Option<KeyDirectory>, RunError> {
+        match &self.signs {
+            Signs::Here { keys, .. } => Ok(Some(key_directory(keys)?)),
+            Signs::Elsewhere { .. } => Ok(None),
+        }
     }
 
     /// The key that signs the log of a new run.
@@ -162,16 +170,18 @@ impl Run {
     /// but the number of threads.
     pub fn digest(&self) -> Hash {
         let mut hasher = Hasher::for_domain("karyon run terms v1");
-        hasher.field(self.description().as_bytes()).field(&Inputs::file(&self.inputs));
+        hasher.field(self.description().as_bytes()).field(&self.inputs_signed());
         hasher.finish()
     }
 
     /// What genesis says of it, as TOML. Who is in it stands in the records of their beginning.
     fn description(&self) -> String {
         let mut hasher = Hasher::for_domain("karyon population v1");
-        for place in &self.places {
+        for (serial, place) in (1..).zip(&self.places) {
             hasher.field(place.name.as_bytes()).update(&(place.kind as u64).to_le_bytes());
-            hasher.field(place.state.as_deref().unwrap_or_default());
+            // A digest of what somebody begins with would outlive them.
+            let is_open = !self.subjects.contains_key(&Pid(serial));
+            hasher.field(place.state.as_deref().filter(|_| is_open).unwrap_or_default());
         }
         hasher.update(&(self.groups.len() as u64).to_le_bytes());
         for (name, (members, kind)) in &self.groups {
@@ -188,6 +198,7 @@ impl Run {
                 hasher.field(name.as_bytes()).update(&number.to_le_bytes());
             }
         }
+        let subjects = self.describe_subjects();
         let (name, agents, population) = (&self.name, self.places.len(), hasher.finish());
         let settings = &self.settings;
         let (limits, intensity) = (self.limits_in_all(), &settings.intensity);
@@ -222,7 +233,7 @@ impl Run {
         format!(
             "run = {name:?}\nagents = {agents}\npopulation = \"{population}\"\nseed = {seed}\n\
              chaos = {chaos:?}\nrights = {rights}\nlease_ends = {expires:?}\n\
-             changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n{effects}\n\
+             changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n{effects}{subjects}\n\
              [supervision]\nintensity = {}\nperiod_ticks = {}\n\n\
              [limits]\noutputs_per_step = {}\nmessages_per_tick = {}\n\
               log_bytes_per_lease = \"{}\"\nspawned = {}\nforks = {}\n{shed}",

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_runtime::{
-    Chaos, Limits, Population, Progress, Recorder, RunConfig, SMALL_TICK, add_state,
+    Chaos, Limits, Population, Progress, Recorder, RunConfig, SMALL_TICK, Subjects, add_state,
 };
 use karyon_types::{GrantId, Hash, Hasher, PrincipalId, ReasonId, Tick};
 
@@ -80,13 +80,18 @@ impl Run {
         rights
     }
 
-    fn population(&self, grant: Grant) -> Result<Population<Member>, RunError> {
+    fn population(
+        &self,
+        grant: Grant,
+        subjects: Option<Subjects>,
+    ) -> Result<Population<Member>, RunError> {
         let directory = Arc::new(self.directory());
         Ok(Population {
             names: self.names(),
             init: Arc::new(self.births(Arc::clone(&directory))),
             born: self.born(directory),
             tree: self.supervised()?,
+            subjects,
             grant,
             expires: self.settings.expires.clone(),
             changes: self.settings.changes.clone(),
@@ -101,7 +106,7 @@ impl Run {
     pub(super) fn go(
         &self,
         mut config: RunConfig,
-        grant: Grant,
+        (grant, subjects): (Grant, Option<Subjects>),
         orders: &[Due],
         recorder: &mut Option<Recorder>,
     ) -> Result<(karyon_runtime::Outcome<Member>, Vec<RefusedOrder>), RunError> {
@@ -109,7 +114,8 @@ impl Run {
         let desk = config.desk.get_or_insert_default();
         let inputs = Arc::new(Ordered::new(inputs, Arc::clone(desk), &self.orders, orders));
         let source = Arc::clone(&inputs);
-        let outcome = karyon_runtime::run(config, self.population(grant)?, source, recorder)?;
+        let outcome =
+            karyon_runtime::run(config, self.population(grant, subjects)?, source, recorder)?;
         Ok((outcome, inputs.refused()))
     }
 

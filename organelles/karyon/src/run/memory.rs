@@ -33,7 +33,8 @@ impl Run {
         let disk = Disk::default();
         let mut recorder = Some(recorder(&disk)?);
         let config = self.config_in_memory(&disk);
-        let (outcome, refused) = self.go(config, self.grant(None), &self.orders, &mut recorder)?;
+        let allowed = (self.grant(None), self.subjects_in_memory());
+        let (outcome, refused) = self.go(config, allowed, &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }

@@ -45,11 +45,12 @@ impl Run {
     pub fn test_snapshots(&self) -> Result<Outcome, RunError> {
         self.check()?;
         self.settings.check_adapter()?;
+        let allowed = || (self.grant(None), self.subjects_in_memory());
         let (disk, kept) = (Disk::default(), Kept::default());
         let mut writes = Some(recorder(&disk)?);
         let snapshots = Snapshots { every: Every::Ticks(1), keep: Arc::new(kept.clone()) };
         let config = RunConfig { snapshots: Some(snapshots), ..self.config_in_memory(&disk) };
-        let (outcome, _) = self.go(config, self.grant(None), &self.orders, &mut writes)?;
+        let (outcome, _) = self.go(config, allowed(), &self.orders, &mut writes)?;
         if let Some(recorder) = writes.take() {
             recorder.close()?;
         }
@@ -69,7 +70,7 @@ impl Run {
             let walk = Walk::new(Box::new(disk.clone()))?;
             let compares = Recorder::resuming(None, walk, &end).starting_from(vec![start]);
             let config = RunConfig { schedulers, ..self.config_in_memory(&disk) };
-            let again = self.go(config, self.grant(None), &[], &mut Some(compares));
+            let again = self.go(config, allowed(), &[], &mut Some(compares));
             let (again, _) = again.map_err(|error| differs(error.to_string()))?;
             if again.resumed_from != Some(tick) {
                 return Err(differs("its agents cannot be made from it".into()));

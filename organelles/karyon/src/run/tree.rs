@@ -348,7 +348,7 @@ impl Run {
     fn as_its_kind_says(&self, agent: Pid) -> Child {
         let place = (agent.0 as usize).checked_sub(1).and_then(|at| self.places.get(at));
         let known = place.and_then(|place| self.kinds.get(place.kind));
-        Child::of(known.map_or(Restart::Permanent, |known| known.restart))
+        Child::of(known.map_or(Restart::Permanent, |known| known.kind.restart))
     }
 
     /// A supervisor in words: it has no name of its own.

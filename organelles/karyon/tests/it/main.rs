@@ -17,5 +17,6 @@ mod shrinking;
 mod signals;
 mod snapshots;
 mod spawning;
+mod subjects;
 mod support;
 mod trees;

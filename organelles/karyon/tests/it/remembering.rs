@@ -76,7 +76,7 @@ fn the_process_that_is_killed() {
 }
 
 /// A person has looked.
-fn clear(data: &Path, config: &Path) {
+pub fn clear(data: &Path, config: &Path) {
     let request = karyon_safe_mode::ResumeRequest {
         data,
         config,

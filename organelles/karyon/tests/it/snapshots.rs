@@ -85,7 +85,7 @@ fn a_run_on_a_data_directory_goes_on_from_its_newest_snapshot_or_from_its_beginn
         other => panic!("{other:?}"),
     };
     match run.replay_from_snapshot(&data).unwrap() {
-        Replayed::Confirmed { compared, state_root } => {
+        Replayed::Confirmed { compared, state_root, .. } => {
             assert_eq!(state_root, Some(outcome.state_root));
             assert_eq!(compared.from.map(|tick| tick.0), Some(newest));
             assert!(compared.records < whole.records);

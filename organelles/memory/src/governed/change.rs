@@ -66,6 +66,16 @@ pub enum ChangeError {
         /// Under which key, if one was named.
         key: Option<String>,
     },
+    /// An agent remembers it, under the one key of all that its run knows of the subject.
+    #[error(
+        "\"{key}\" of \"{subject}\" is what agents remember in a run, which is forgotten as a whole; forget all of \"{subject}\""
+    )]
+    InRun {
+        /// Whom it is about.
+        subject: String,
+        /// Under which key.
+        key: String,
+    },
     /// It is erased for good.
     #[error("\"{subject}\"{} is erased, and stays so", under(.key.as_deref()))]
     Erased {
@@ -198,6 +208,10 @@ impl Change {
         let mut all = Vec::new();
         for place in places(reader, serial, key)? {
             all.extend(versions(reader, Some(keys), serial, &place, &View::NOW)?);
+        }
+        let (in_run, all): (Vec<_>, Vec<_>) = all.into_iter().partition(|memo| memo.in_run);
+        if all.is_empty() && !in_run.is_empty() {
+            return Err(ChangeError::InRun { subject: subject.into(), key: key.into() });
         }
         let live = all.iter().filter(|memo| memo.said != Said::Erased);
         let erased: Vec<_> = live.map(|memo| (serial, memo.memo.sealed.index)).collect();
@@ -397,7 +411,9 @@ fn held(
         return Err(ChangeError::Erased { subject: memo.subject.into(), key: None });
     }
     let Some(reader) = reader else { return Ok(None) };
-    Ok(versions(reader, Some(keys), subject, memo.key, &View::NOW)?.pop())
+    let mut all = versions(reader, Some(keys), subject, memo.key, &View::NOW)?;
+    all.retain(|memo| !memo.in_run);
+    Ok(all.pop())
 }
 
 fn known(keys: &Keystore, subject: &str, key: Option<&str>) -> Result<(u64, bool), ChangeError> {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use karyon_graph::{EntityId, GraphError, Kind, NOBODY, Reader, Version, View};
-use karyon_memory_ops::MemoKind;
+use karyon_memory_ops::{Memo, MemoKind};
 
 use super::recall::Filter;
 use crate::item::Item;
@@ -70,7 +70,8 @@ struct Newest {
 
 impl Newest {
     fn add(&mut self, fact: (EntityId, Version)) {
-        if fact.1.recorded.agent == NOBODY {
+        // What is sealed is recalled, and told as such.
+        if fact.1.recorded.agent == NOBODY || Memo::of(&fact.1.content).is_some() {
             return;
         }
         self.seen += 1;

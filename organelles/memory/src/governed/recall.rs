@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use karyon_graph::{EntityId, GraphError, NOBODY, Reader, Version, VertexId, View};
 use karyon_keystore::{Keystore, SubjectId, UnsealError};
+use karyon_log::Message;
 use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
 use super::settle::find;
-use super::{Words, associated, key_of, subject_of, vertex_of};
+use super::{Words, associated, key_of, run, subject_of, vertex_of};
 
 /// Why nothing is recalled.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,8 @@ pub struct Recalled {
     pub valid: Valid,
     /// Where it stands in the log.
     pub position: Position,
+    /// Whether an agent recorded it that belongs to the subject; else a principal did.
+    pub in_run: bool,
 }
 
 impl Recalled {
@@ -117,7 +120,7 @@ pub fn recall(
     view: &View,
 ) -> Result<Vec<Recalled>, RecallError> {
     let entities = match filter.subject {
-        None => reader.written_by(NOBODY)?,
+        None => all(reader, keys)?,
         Some(name) => match serial(keys, name) {
             None => return Ok(Vec::new()),
             Some(serial) => match reader.find_vertex(None, &vertex_of(serial))? {
@@ -146,6 +149,17 @@ pub fn recall(
         (&one.subject, &one.key, order(one)).cmp(&(&other.subject, &other.key, order(other)))
     });
     Ok(found)
+}
+
+/// What principals recorded, and what agents remember of subjects whose keys are here.
+fn all(reader: &Reader, keys: Option<&Keystore>) -> Result<Vec<EntityId>, GraphError> {
+    let mut all: BTreeSet<_> = reader.written_by(NOBODY)?.into_iter().collect();
+    for (subject, _) in keys.into_iter().flat_map(Keystore::subjects) {
+        if let Some(vertex) = reader.find_vertex(None, &vertex_of(subject.0))? {
+            all.extend(reader.entities_of(vertex)?);
+        }
+    }
+    Ok(all.into_iter().collect())
 }
 
 /// All that was ever remembered under a key of a subject, the oldest first; what came from elsewhere
@@ -239,12 +253,27 @@ pub(super) fn opened(
     let Version { valid, content, position, recorded, origin } = version;
     let Some(memo) = Memo::of(&content) else { return Ok(None) };
     let (key, from) = key_of(place);
-    let is_governed = recorded.agent == NOBODY && origin.is_none() && memo.sealed.subject == serial;
-    if !is_governed || memo.origin.map(|origin| origin.log) != from {
+    let is_there = origin.is_none() && memo.sealed.subject == serial;
+    if !is_there || memo.origin.map(|origin| origin.log) != from {
         return Ok(None);
     }
+    let in_run = recorded.agent != NOBODY;
     let said = match keys {
         None => Said::Locked,
+        Some(keys) if in_run => {
+            let (from, step) = (recorded.agent, recorded.step);
+            let written = Message { from, step, output: recorded.output.unwrap_or_default() };
+            match run::opened(keys, &memo.sealed, written) {
+                // An agent may write whatever it likes about anything; this is what it did.
+                Ok(None) => return Ok(None),
+                Ok(Some(write)) => match run::in_words(&write) {
+                    None => return Ok(None),
+                    Some(text) => Said::Words(Words { text, ..Words::default() }),
+                },
+                Err(UnsealError::Erased { .. }) => Said::Erased,
+                Err(UnsealError::Unknown { .. } | UnsealError::Damaged { .. }) => Said::Locked,
+            }
+        }
         Some(keys) => {
             let bound = associated(place, memo.kind, &memo.owner);
             let subject = SubjectId(serial);
@@ -260,7 +289,7 @@ pub(super) fn opened(
     };
     let subject = keys.and_then(|keys| keys.name(SubjectId(serial))).map(ToOwned::to_owned);
     let key = key.to_owned();
-    Ok(Some(Recalled { subject, serial, key, memo, said, valid, position }))
+    Ok(Some(Recalled { subject, serial, key, memo, said, valid, position, in_run }))
 }
 
 /// The keys of what was to be kept no longer than `second`, and is not erased.
@@ -279,8 +308,9 @@ pub fn due(reader: &Reader, keys: &Keystore, second: i64) -> Result<Vec<(u64, u3
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         for version in reader.history(&entity, &View::NOW)? {
-            // What it says does not matter.
-            let memo = opened(None, serial, predicate, version)?;
+            // What it says does not matter, but for what an agent may have made up.
+            let opens = (version.recorded.agent != NOBODY).then_some(keys);
+            let memo = opened(opens, serial, predicate, version)?;
             due.extend(memo.and_then(|Recalled { memo: Memo { horizon, sealed, .. }, .. }| {
                 let is_over = horizon.is_some_and(|horizon| horizon <= second);
                 let is_live = keys.is_live(SubjectId(serial), sealed.index);

@@ -312,7 +312,8 @@ impl Chain<'_> {
             | Control::Receipt(_)
             | Control::OutcomeUnknown(_)
             | Control::ClockBack(_)
-            | Control::Snapshot(_) => return Ok(()),
+            | Control::Snapshot(_)
+            | Control::Subjects(_) => return Ok(()),
         };
         self.source.get_or_insert(source);
         Ok(())
@@ -446,7 +447,8 @@ fn before(control: &Control) -> Option<(Tie, u64)> {
         | Control::Agent(_)
         | Control::Order(_)
         | Control::ClockBack(_)
-        | Control::Snapshot(_) => None,
+        | Control::Snapshot(_)
+        | Control::Subjects(_) => None,
     }
 }
 

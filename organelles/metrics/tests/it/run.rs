@@ -122,6 +122,7 @@ fn play(
         init: Arc::new(|_| Neighbour),
         born: None,
         tree: None,
+        subjects: None,
         grant: Grant {
             id: GrantId(1),
             principal: PrincipalId(1),

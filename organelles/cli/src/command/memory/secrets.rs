@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_keystore::{Keystore, KeystoreError, id_in};
+use karyon_log::Control;
 use karyon_memory::{Filter, Settled, recall, settle as settle_keys};
 use karyon_runtime::{DataDir, datadir};
 use karyon_statements::GrantTerms;
@@ -119,6 +120,16 @@ pub(crate) fn settle_if_begun(keys: &KeyDirectory, data: &Path) -> Result<(), Cl
     }
 }
 
+/// Removes a folder that may not be there.
+fn purge(folder: &Path) -> Result<(), CliError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(CliError::failure(format!("{}: {error}", folder.display())))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Destroys the keys that the log says are to be; what was destroyed just now.
 pub(crate) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliError> {
     let _dir = DataDir::open(data)?;
@@ -133,7 +144,8 @@ pub(crate) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliErr
         None => Settled::default(),
         Some(id) => {
             let mut keystore = Keystore::open(data, &master(keys, id)?, id).map_err(failed)?;
-            settle_keys(&mut keystore, &report.controls).map_err(|error| CliError {
+            let settled = settle_keys(&mut keystore, &report.controls);
+            settled.map_err(|error| CliError {
                 code: Code::Failure,
                 message: format!("the keys could not be destroyed: {}", words(&error)),
                 hint: Some(
@@ -142,6 +154,10 @@ pub(crate) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliErr
             })?
         }
     };
+    if report.controls.iter().any(|control| matches!(control, Control::Subjects(_))) {
+        // None can be opened any more. They are a cache, and what they hold is no longer wanted.
+        purge(&data.join("snapshots"))?;
+    }
     let file = data.join(ERASING);
     match std::fs::remove_file(&file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

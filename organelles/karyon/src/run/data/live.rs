@@ -11,15 +11,14 @@ use karyon_log::{Control, Genesis, Seal, Walk};
 use karyon_memory::{Fresh, Projection, Recollection};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Beginning, DataDir, DataDirError, Ending, Node, NodeError, Recorder, RunConfig, datadir,
-    verified_run, wall_ms,
+    Beginning, Closed, DataDir, DataDirError, Ending, Node, NodeError, Recorder, RunConfig,
+    Subjects, datadir, verified_run, wall_ms,
 };
-use karyon_types::{Hash, LogId, Tick, hash};
+use karyon_types::{Hash, LogId, Tick};
 use karyon_verify::{Report, Trust};
 
 use super::Data;
 use crate::error::RunError;
-use crate::inputs::Inputs;
 use crate::member::Member;
 use crate::outcome::Outcome;
 use crate::run::Run;
@@ -70,6 +69,12 @@ impl Run {
             self.rights_in_all(),
         )?;
         let grant = self.grant(authority.signed.terms.expires_tick.map(Tick));
+        let dir = directory(guard, &data.path, DataDir::create)?;
+        let mut controls = authority.records(&grant);
+        let keys = data.keys_here()?;
+        let given = self.give_out_keys(dir.path(), keys.as_ref())?;
+        controls.extend(given.map(Control::Subjects));
+        let subjects = self.custody(dir.path(), keys.as_ref(), &controls)?;
         let beginning = Beginning {
             genesis: Genesis {
                 karyon: VERSION.into(),
@@ -79,15 +84,14 @@ impl Run {
                 kinds: self.versions(),
                 inputs: Vec::new(),
             },
-            authority: authority.records(&grant),
-            inputs: vec![(INPUTS.into(), Inputs::file(&self.inputs))],
+            authority: controls,
+            inputs: vec![(INPUTS.into(), self.inputs_file(subjects.as_ref()))],
         };
         let grounds = Grounds::recorded(&beginning.authority);
-        let dir = directory(guard, &data.path, DataDir::create)?;
         let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
         let (_, witness) = data.known(node.log())?;
         let told = Told { boot: 1, grounds };
-        self.live(node, grant, &self.orders, (witness, told))
+        self.live(node, (grant, subjects), &self.orders, (witness, told))
     }
 
     /// Goes on with a run that was ended before it was complete: it is repeated from its newest
@@ -116,6 +120,10 @@ impl Run {
         let key = data.node_key_of_log()?;
         let report = self.report(data)?;
         let (known, witness) = data.known(report.log)?;
+        let subjects = self.subjects_of(data, &report.controls)?;
+        if let Some((subject, why)) = subjects.as_ref().and_then(first_closed) {
+            return Err(karyon_runtime::RunError::Closed { subject, why }.into());
+        }
         let dir = directory(guard, &data.path, DataDir::open)?;
         let walk = Walk::open(&datadir::log_folder(&data.path))?;
         let orders = left_behind(&self.orders, walk)?;
@@ -128,7 +136,7 @@ impl Run {
         // A log that is complete is repeated, and not begun once more.
         let boot = report.boots() as u32 + u32::from(!report.end.sealed);
         let told = Told { boot, grounds: Grounds::recorded(&report.controls) };
-        self.live(node, self.granted(&report), &orders, (witness, told))
+        self.live(node, (self.granted(&report), subjects), &orders, (witness, told))
     }
 
     /// What the log in a directory holds, if it verifies and is of this run.
@@ -146,12 +154,23 @@ impl Run {
         if genesis.is_none_or(|genesis| genesis.scenario != self.description()) {
             return Err(RunError::OtherRun("population or one of its settings"));
         }
-        let inputs = hash(&Inputs::file(&self.inputs));
-        let is_ours = |genesis: &Genesis| genesis.inputs.iter().all(|file| file.hash == inputs.0);
-        match genesis.is_some_and(is_ours) {
+        let subjects = self.subjects_of(data, &report.controls)?;
+        let copy = datadir::inputs(&data.path).join(INPUTS);
+        // It was verified: it is what genesis says.
+        let bytes = std::fs::read(&copy).map_err(|source| NodeError::Io { path: copy, source })?;
+        match self.are_its_inputs(&bytes, subjects.as_ref()) {
             true => Ok(report),
             false => Err(RunError::OtherRun("list of inputs")),
         }
+    }
+
+    /// Who seals for the subjects of the run that a directory holds.
+    pub(super) fn subjects_of(
+        &self,
+        data: &Data,
+        controls: &[Control],
+    ) -> Result<Option<Subjects>, RunError> {
+        self.custody(&data.path, data.keys_here()?.as_ref(), controls)
     }
 
     /// The grant that a log holds.
@@ -170,7 +189,7 @@ impl Run {
     fn live(
         &self,
         mut node: Node,
-        grant: Grant,
+        allowed: (Grant, Option<Subjects>),
         orders: &[Due],
         (witness, told): (Option<PathBuf>, Told),
     ) -> Result<Outcome, RunError> {
@@ -204,7 +223,7 @@ impl Run {
             ..config
         };
         let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());
-        let ended = self.go(config, grant, orders, &mut node.recorder);
+        let ended = self.go(config, allowed, orders, &mut node.recorder);
         drop((answering, heard));
         let is_complete =
             |ended: &(karyon_runtime::Outcome<Member>, _)| ended.0.ending == Ending::Completed;
@@ -288,6 +307,11 @@ fn projection(node: &Node, config: &RunConfig) -> Option<Arc<Projection>> {
     let status = node.recorder.as_ref().and_then(Recorder::status)?;
     let shown = Arc::clone(&config.progress);
     Some(Arc::new(Projection::of(node.dir().path(), status, shown)))
+}
+
+/// A subject whose keys are not to be had, and why.
+fn first_closed(Subjects { of, seals }: &Subjects) -> Option<(u64, Closed)> {
+    of.values().find_map(|subject| Some((*subject, seals.closed(*subject)?)))
 }
 
 /// The guardian that started this process; `None`: none did.

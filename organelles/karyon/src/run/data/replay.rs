@@ -7,7 +7,7 @@ use karyon_log::{Lane, Records, Walk};
 use karyon_memory::Recollection;
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
-    Compared, DataDir, Divergence, Ending, NodeError, RecordError, Recorder, RunConfig,
+    Compared, DataDir, Divergence, Ending, NodeError, Opaque, RecordError, Recorder, RunConfig,
     RunError as Failed, SnapshotFolder, watch_stop,
 };
 use karyon_safety::permit_start;
@@ -26,8 +26,12 @@ pub enum Replayed {
     Confirmed {
         /// The records that were compared.
         compared: Compared,
-        /// The root of the final state, as the seal has it; `None`: the log is not sealed.
+        /// The root of the final state, as the seal has it; `None`: the log is not sealed, or the
+        /// state of somebody is not known.
         state_root: Option<Hash>,
+        /// What could not be executed, because nobody can read it: its outputs were taken from the
+        /// log.
+        opaque: Opaque,
     },
     /// Something is not: the agents are other ones than those that ran, or the log was changed and
     /// signed anew.
@@ -45,8 +49,12 @@ pub enum Replayed {
 impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Replayed::Confirmed { compared, state_root } => {
+            Replayed::Confirmed { compared, state_root, opaque } => {
                 write!(f, "confirmed: {} records are as recorded", compared.records)?;
+                if !opaque.is_empty() {
+                    let agents = opaque.agents.len();
+                    write!(f, ", {opaque}; state root not compared: {agents} opaque agents")?;
+                }
                 state_root.map_or(Ok(()), |root| write!(f, ", state root {root}"))
             }
             Replayed::Diverged(first) => {
@@ -107,7 +115,8 @@ impl Run {
         let records = report.end.lane_records(Lane::Ticks);
         if records == 0 {
             let compared = Compared::default();
-            return Ok(Replayed::Confirmed { compared, state_root: None });
+            let opaque = Opaque::default();
+            return Ok(Replayed::Confirmed { compared, state_root: None, opaque });
         }
         let walk = Walk::open(&log_folder(&data.path))?;
         let folder = SnapshotFolder::of(&data.path, report.log);
@@ -126,12 +135,14 @@ impl Run {
             recaller: Some(Box::new(Recollection::of(&data.path))),
             ..self.config()
         };
-        let outcome = self.go(config, self.granted(&report), &[], &mut recorder);
+        let allowed = (self.granted(&report), self.subjects_of(data, &report.controls)?);
+        let outcome = self.go(config, allowed, &[], &mut recorder);
         let compared = recorder.as_ref().map(Recorder::compared).unwrap_or_default();
+        let opaque = recorder.as_ref().map(Recorder::opaque).cloned().unwrap_or_default();
         match outcome {
             Ok((outcome, _)) => self.ended(data, &report, &outcome, compared),
             Err(RunError::Run(Failed::Record(RecordError::Reached))) => {
-                Ok(Replayed::Confirmed { compared, state_root: None })
+                Ok(Replayed::Confirmed { compared, state_root: None, opaque })
             }
             Err(RunError::Run(Failed::Record(RecordError::Diverged(first)))) => {
                 Ok(Replayed::Diverged(first))
@@ -154,6 +165,10 @@ impl Run {
         if outcome.ending != Ending::Completed {
             return Err(NodeError::Stop { data: data.path.clone(), halted: false }.into());
         }
+        let opaque = outcome.opaque.clone();
+        if !opaque.is_empty() {
+            return Ok(Replayed::Confirmed { compared, state_root: None, opaque });
+        }
         let mut graph = Graph::in_memory()?;
         graph.catch_up(&log_folder(&data.path), &inputs(&data.path), &mut |_| ())?;
         let mut hasher = self.add_state(outcome);
@@ -161,7 +176,7 @@ impl Run {
         let found = hasher.finish();
         match report.seal().map(|seal| Hash(seal.state_root)) {
             Some(sealed) if sealed != found => Ok(Replayed::OtherState { sealed, found }),
-            Some(_) | None => Ok(Replayed::Confirmed { compared, state_root: Some(found) }),
+            Some(_) | None => Ok(Replayed::Confirmed { compared, state_root: Some(found), opaque }),
         }
     }
 }

@@ -51,7 +51,8 @@ impl Tree<'_> {
             | Control::OutcomeUnknown(_)
             | Control::Refused(_)
             | Control::ClockBack(_)
-            | Control::Snapshot(_) => Ok(()),
+            | Control::Snapshot(_)
+            | Control::Subjects(_) => Ok(()),
         }
     }
 
