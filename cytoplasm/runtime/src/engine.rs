@@ -96,7 +96,9 @@ pub fn run<A: Agent>(
         names: Board::default(),
         custody: population.subjects.map(|subjects| Box::new(Custody::new(subjects))),
     };
-    if let Err(error) = may_go_on(&plan, &owned) {
+    let goes_on = (plan.schedule.is_free(), owned.appends());
+    let permitted = plan.custody.as_ref().map_or(Ok(()), |custody| custody.permits(goes_on));
+    if let Err(error) = permitted {
         *recorder = Some(owned);
         return Err(error);
     }
@@ -193,7 +195,7 @@ pub fn run<A: Agent>(
         return Err(RunError::Runtime(failure));
     }
     // What is left behind is what a thread that was given up still holds.
-    let leader = lock(&shared.leader)
+    let mut leader = lock(&shared.leader)
         .take()
         .ok_or_else(|| RunError::Runtime("the run ended without its leader".into()))?;
     let lost = leader.lost.len() as u64;
@@ -201,12 +203,10 @@ pub fn run<A: Agent>(
     drop((desk, leader.orders));
     // What was taken is kept before anybody hears of the end.
     drop(leader.taker);
-    *recorder = Some(leader.recorder);
     let mut opaque = Opaque::default();
     shared.slabs.iter().for_each(|slab| opaque.add(lock(slab).opaque()));
-    if let Some(recorder) = recorder {
-        recorder.note_opaque(&opaque);
-    }
+    leader.recorder.note_opaque(&opaque);
+    *recorder = Some(leader.recorder);
     let result =
         leader.result.ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
     let (ending, ticks) = result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
@@ -253,17 +253,6 @@ fn prepare<A>(population: &Population<A>, limits: Limits) -> Result<Option<Box<T
     let agents = population.names.len() as u64;
     let trees = tree.map(|below| Trees::new(below, agents, later)).transpose()?;
     Ok(trees.map(Box::new))
-}
-
-/// Whether a run may begin that has subjects: all that is recorded for agents whose keys are not to
-/// be had can be repeated, and nothing more.
-fn may_go_on<A>(plan: &Plan<A>, recorder: &Recorder) -> Result<(), RunError> {
-    let Some(custody) = &plan.custody else { return Ok(()) };
-    match custody.first_closed() {
-        _ if plan.schedule.is_free() => Err(RunError::NotFree("agents that belong to a subject")),
-        Some((subject, why)) if recorder.appends() => Err(RunError::Closed { subject, why }),
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// The tick that stands for "no more".

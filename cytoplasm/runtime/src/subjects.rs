@@ -2,8 +2,8 @@
 //!
 //! The runtime knows neither keys nor ciphers: [`Seals`] does. Sealing is deterministic, so records
 //! are the same bytes for any number of schedulers and however often a run is repeated. A run that
-//! is repeated without the keys of a subject takes what that subject's agents did from the log: see
-//! [`recorded`].
+//! is repeated without the keys of a subject takes what that subject's agents did from the log:
+//! `recorded.rs`.
 //!
 //! What happened, when, under which lease, and to whom stays in the open.
 
@@ -18,6 +18,7 @@ use karyon_log::Message;
 use karyon_types::{AgentId, Tick};
 
 use self::recorded::Recorded;
+use crate::error::RunError;
 
 /// Bytes that what is sealed is longer than it was.
 pub const SEAL_BYTES: usize = 40;
@@ -163,6 +164,16 @@ impl Custody {
     /// Who belongs to whom.
     pub(crate) fn subjects(&self) -> Subjects {
         Subjects { of: read(&self.of).clone(), seals: Arc::clone(&self.seals) }
+    }
+
+    /// Whether a run may begin that is free-running, or appends to its log: all that is recorded for
+    /// agents whose keys are not to be had can be repeated, and nothing more.
+    pub(crate) fn permits(&self, (is_free, appends): (bool, bool)) -> Result<(), RunError> {
+        match self.first_closed() {
+            _ if is_free => Err(RunError::NotFree("agents that belong to a subject")),
+            Some((subject, why)) if appends => Err(RunError::Closed { subject, why }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A subject whose keys are not to be had, and why; `None`: all are.

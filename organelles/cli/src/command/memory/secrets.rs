@@ -154,7 +154,10 @@ pub(crate) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliErr
             })?
         }
     };
-    if report.controls.iter().any(|control| matches!(control, Control::Subjects(_))) {
+    let erases =
+        |control: &Control| matches!(control, Control::Memory(record) if !record.erased.is_empty());
+    let has_subjects = |control: &Control| matches!(control, Control::Subjects(_));
+    if report.controls.iter().any(has_subjects) && report.controls.iter().any(erases) {
         // None can be opened any more. They are a cache, and what they hold is no longer wanted.
         purge(&data.join("snapshots"))?;
     }
