@@ -132,7 +132,7 @@ pub enum RunError {
     Memory(#[from] GraphError),
     /// Nothing was taken out, or brought in.
     #[error(transparent)]
-    Transplant(#[from] TransplantError),
+    Transplant(Box<TransplantError>),
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = .0.display(), source = .1)]
     File(PathBuf, std::io::Error),
@@ -152,6 +152,12 @@ pub enum RunError {
         "the directory holds another run: its {0} differs; resume and replay take the same agents, inputs and settings as the run that began it"
     )]
     OtherRun(&'static str),
+}
+
+impl From<TransplantError> for RunError {
+    fn from(error: TransplantError) -> RunError {
+        RunError::Transplant(Box::new(error))
+    }
 }
 
 /// Why the first agent of this process panicked, where crashes ended the run.

@@ -77,10 +77,7 @@ fn it_comes_in_sealed_anew_and_from_there_it_goes_on_unchanged() {
         let canonical = |all: &[Value]| all.iter().map(canonical).collect::<Vec<_>>();
         assert_eq!(canonical(&theirs), canonical(&ours));
         for (theirs, ours) in theirs.iter().zip(&ours) {
-            assert_eq!(
-                (&ours["owner"], &theirs["owner"] == &ours["owner"]),
-                (&json!("bea"), false)
-            );
+            assert_eq!((&ours["owner"], theirs["owner"] == ours["owner"]), (&json!("bea"), false));
             assert!(ours["horizon"].is_string());
             assert_eq!(ours["origin"]["record"], theirs["record"]);
             assert_eq!(ours["origin"]["signer"], key);
