@@ -23,11 +23,11 @@ pub(crate) fn execute(args: &ImportData) -> Result<Code, CliError> {
     let file = open_regular(&args.file).map_err(|error| unreadable(&args.file, &error))?;
     let len = file.metadata().map_err(|error| unreadable(&args.file, &error))?.len();
     let given = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
-    let carried = args.keys.as_deref().map(Carried::read).transpose()?;
     let place = Place::take(&args.data)?;
     if let Some(leftover) = place.leftover() {
         clear_keys(leftover)?;
     }
+    let carried = args.keys.as_deref().map(Carried::read).transpose()?;
     let bar = progress::bytes("importing", len);
     let staged = place.unpack(file, &mut |bytes| bar.set(bytes));
     drop(bar);

@@ -150,6 +150,24 @@ fn with_keys_it_goes_on_there_and_forgets_on_its_own() {
 }
 
 #[test]
+fn a_master_key_that_a_killed_import_left_is_in_nobodys_way() {
+    let place = office();
+    export(&place, "d", "d.tar", &["--keys", "d.keys"]);
+    let there = carried(&place, "d.tar");
+    fs::copy(place.path("d.keys"), there.path("d.keys")).unwrap();
+    import(&there, "d.tar", "d", &["--keys", "d.keys"]);
+    // As it is when the keys have their place, and the directory is about to get its own.
+    fs::rename(there.path("d"), there.path(".d.importing")).unwrap();
+    import(&there, "d.tar", "d", &["--keys", "d.keys"]);
+    assert_eq!(answers(&there, "d"), answers(&place, "d"));
+    assert_eq!(fs::read_dir(there.keys().join("keystores")).unwrap().count(), 1);
+    // Of a directory that is in its place it stays.
+    let again = ["import", "d.tar", "--data", "e", "--keys", "d.keys"];
+    there.karyon(&again).expect(1).says(&["has these keys already"]);
+    assert_eq!(answers(&there, "d"), answers(&place, "d"));
+}
+
+#[test]
 fn keys_that_are_older_than_an_erasure_do_not_bring_it_back() {
     let place = office();
     export(&place, "d", "early.tar", &["--keys", "early.keys"]);
