@@ -5,8 +5,8 @@ use std::path::Path;
 
 use karyon::memory::Value;
 use karyon::{
-    Agent, AgentRef, Context, Data, Every, ExitReason, KeyDirectory, Kind, Outcome, Pid, Replayed,
-    Result, Run, RunError,
+    Agent, AgentRef, Authority, Context, Data, Every, ExitReason, KeyDirectory, Kind, Outcome, Pid,
+    Replayed, Result, Rights, Run, RunError,
 };
 use karyon_keystore::{Erasure, Keystore, id_in};
 use karyon_memory::{Filter, Said, recall};
@@ -262,6 +262,30 @@ fn what_is_wrong_with_a_subject_is_named() {
     let (mut other, [first, ..], _) = office();
     other.input(20, first, Note::Keep("more".into()));
     assert!(matches!(other.replay(&data), Err(RunError::OtherRun(_))));
+}
+
+#[test]
+fn who_was_handed_nothing_but_a_grant_has_no_place_for_keys() {
+    let key = |seed| karyon_identity::SecretKey::from_seed([seed; 32]).unwrap();
+    let (node, ada, folder) = (key(3), key(4), tempfile::tempdir().unwrap());
+    let (run, ..) = office();
+    let terms = karyon_statements::GrantTerms {
+        principal: "ada".into(),
+        principal_key: ada.public_key(),
+        node_key: node.public_key(),
+        reason: "a test".into(),
+        rights: Rights::SEND.and(Rights::REMEMBER).and(Rights::SPAWN).0,
+        resource: run.resource(),
+        scenario: run.digest(),
+        expires_tick: None,
+        nonce: karyon_statements::GrantTerms::random_nonce().unwrap(),
+    };
+    let authority =
+        Authority { signed: terms.sign(&ada).unwrap(), principal_key: ada.public_key() };
+    let path = folder.path().join("run");
+    let begun = run.begin(&Data::granted(&path, node, authority));
+    assert!(matches!(begun, Err(RunError::NoKeystore)), "{:?}", begun.map(drop));
+    assert!(!path.exists());
 }
 
 const FOLDER: &str = "KARYON_TEST_SUBJECTS";

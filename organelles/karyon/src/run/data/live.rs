@@ -69,9 +69,12 @@ impl Run {
             self.rights_in_all(),
         )?;
         let grant = self.grant(authority.signed.terms.expires_tick.map(Tick));
+        let keys = data.keys_here()?;
+        if keys.is_none() && !self.subjects.is_empty() {
+            return Err(RunError::NoKeystore);
+        }
         let dir = directory(guard, &data.path, DataDir::create)?;
         let mut controls = authority.records(&grant);
-        let keys = data.keys_here()?;
         let given = self.give_out_keys(dir.path(), keys.as_ref())?;
         controls.extend(given.map(Control::Subjects));
         let subjects = self.custody(dir.path(), keys.as_ref(), &controls)?;
