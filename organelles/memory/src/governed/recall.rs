@@ -136,12 +136,15 @@ pub fn recall(
             continue;
         }
         let Some(serial) = serial_of(reader, *subject)? else { continue };
-        let Some(version) = reader.get(&entity, view)? else { continue };
-        if let Some(memo) = opened(keys, serial, predicate, version)?
-            && filter.admits(&memo)
-        {
-            found.push(memo);
-        }
+        let memo = match reader.get(&entity, view)? {
+            Some(version) if version.recorded.agent == NOBODY => {
+                opened(keys, serial, predicate, version)?
+            }
+            // An agent may write whatever it likes about anything, an end of it, too: in front of
+            // what somebody answers for it hides nothing.
+            Some(_) | None => versions(reader, keys, serial, predicate, view)?.pop(),
+        };
+        found.extend(memo.filter(|memo| filter.admits(memo)));
     }
     // What was recorded here stands before what came from elsewhere.
     found.sort_by(|one, other| {

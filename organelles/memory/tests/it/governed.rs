@@ -6,12 +6,12 @@ use std::path::Path;
 
 use karyon_graph::{Graph, View};
 use karyon_keystore::Keystore;
-use karyon_log::{Control, Genesis, Record};
+use karyon_log::{Cause, Control, Genesis, Output, Record};
 use karyon_memory::{
     Change, ChangeError, Filter, NewMemo, Said, Settled, Words, brief, due, history, recall, settle,
 };
-use karyon_memory_ops::{MemoKind, Time};
-use karyon_types::{LogId, Position};
+use karyon_memory_ops::{Content, Entity, MemoKind, Time, Valid, Vertex, Write};
+use karyon_types::{AgentId, LeaseId, LogId, Position};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -61,6 +61,17 @@ impl Office {
         let lease = self.records;
         let records = change.records(lease, 0).into_iter();
         records.map(|record| self.record(Control::Memory(record))).last().unwrap()
+    }
+
+    /// What an agent writes, about whatever it is.
+    fn agent_writes(&mut self, write: &Write) {
+        let (mut bytes, mut body) = (Vec::new(), Vec::new());
+        write.encode(&mut bytes).unwrap();
+        let outputs = vec![Output::Remembered { lease: LeaseId(1), write: &bytes }];
+        let (agent, cause) = (AgentId(1), Cause::Input(0));
+        Record::Step { agent, step: self.records, cause, outputs }.encode(&mut body);
+        self.graph.projector(Path::new("")).unwrap().apply(&[&body]).unwrap();
+        self.records += 1;
     }
 
     #[expect(clippy::result_large_err, reason = "the crate's own error, in a test")]
@@ -264,6 +275,26 @@ fn keys_from_a_backup_are_told_what_was_sealed_since() {
     indexes.sort_unstable();
     indexes.dedup();
     assert_eq!((indexes.len(), count), (1_102, 1_102));
+}
+
+/// An agent writes about a subject by its number, for a time to come, and that there is no more.
+#[test]
+fn what_agents_write_hides_nothing_for_which_somebody_answers() {
+    let mut office = Office::new();
+    office.tell(&memo("ada", "a", "so it is"), false).unwrap();
+    let entity = Entity::Fact { subject: Vertex::Named("~1".into()), predicate: "a".into() };
+    let later = Valid::since(Time::new(1_000_000, 0).unwrap());
+    for content in [Content::with([("text", "not so".into())]), Content::Ended] {
+        office.agent_writes(&Write { entity: entity.clone(), valid: later, content });
+        for subject in [None, Some("ada")] {
+            assert_eq!(office.texts(&Filter { subject, ..Filter::default() }), ["so it is"]);
+        }
+        let reader = office.graph.read().unwrap();
+        let all = history(&reader, Some(&office.keys), "ada", "a", &View::NOW).unwrap();
+        assert_eq!(all.len(), 1);
+    }
+    office.tell(&memo("ada", "a", "otherwise"), true).unwrap();
+    assert_eq!(office.texts(&Filter::default()), ["otherwise"]);
 }
 
 #[test]
