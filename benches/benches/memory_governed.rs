@@ -106,11 +106,10 @@ impl Place {
         let adopted = Adopted {
             new: (from..from + count).map(told).collect(),
             known: 0,
-            refused: 0,
+            forgotten: 0,
             disagreements: Vec::new(),
             log: LogId([4; 16]),
             signer: SecretKey::from_seed([5; 32]).expect("it is a seed").public_key(),
-            principal: "ada".into(),
         };
         let terms = Terms { owner: "ada", horizon: Some(horizon) };
         Change::adopt(&mut self.keys, None, &adopted, &terms).expect("they can be sealed")
@@ -132,6 +131,7 @@ fn told(number: u64) -> Told {
         words: Words { text: text(number), ..Words::default() },
         from: Time::new(0, 0).expect("it is in bounds"),
         record: Position(number),
+        first: None,
     }
 }
 

@@ -7,6 +7,7 @@ use karyon_graph::Reader;
 use karyon_keystore::Keystore;
 use karyon_log::{LogError, segment_file};
 use karyon_runtime::{DataDirError, NodeError, datadir};
+use karyon_types::LogId;
 use karyon_verify::{Trust, VerifyError, verify};
 
 use crate::carried::Carried;
@@ -83,7 +84,7 @@ pub fn foretell(data: &Path, keys: &Trust, carried: &Carried) -> Result<Imported
         written: false,
         memory_error: None,
     };
-    if let Some(reader) = enterable(data, keys, carried)? {
+    if let Some((reader, _)) = enterable(data, keys, carried)? {
         let compared = compare(&reader, carried)?;
         imported.new -= compared.known;
         imported.known = compared.known;
@@ -102,15 +103,17 @@ pub fn foretell_governed(
     keystore: Option<&Keystore>,
     carried: &Carried,
 ) -> Result<Adopted, TransplantError> {
-    adopted(enterable(data, keys, carried)?.as_ref(), keystore, carried)
+    let here = enterable(data, keys, carried)?;
+    adopted(here.as_ref().map(|(reader, log)| (reader, *log)), keystore, carried)
 }
 
-/// The memory that an engram would come into, as it is; `None`: nothing was recorded there.
+/// The memory that an engram would come into, as it is, and its log; `None`: nothing was recorded
+/// there.
 fn enterable(
     data: &Path,
     keys: &Trust,
     carried: &Carried,
-) -> Result<Option<Reader>, TransplantError> {
+) -> Result<Option<(Reader, LogId)>, TransplantError> {
     let log = datadir::log_folder(data);
     let first = segment_file(&log, 0);
     if !first.try_exists().map_err(|source| NodeError::Io { path: first, source })? {
@@ -132,7 +135,7 @@ fn enterable(
         end if !end.sealed => return Err(NodeError::Unfinished { data: data.into() }.into()),
         _ => may_enter(carried, &report)?,
     }
-    Ok(Some(open_unwritten(data, &mut |_| ())?.graph.read()?))
+    Ok(Some((open_unwritten(data, &mut |_| ())?.graph.read()?, report.log)))
 }
 
 /// A folder that is used for something else is no data directory.

@@ -182,15 +182,16 @@ pub fn export(
             Some(_) | None => return Err(TransplantError::NotInLog { position }),
         }
     }
-    seal(report, reader, sealer, (selection.named(), selection.at), key, out)
+    seal(report, reader, sealer, (selection.named(), selection.at, None), key, out)
 }
 
-/// Seals what was chosen by naming these agents, at a moment.
+/// Seals what was chosen by naming these agents, at a moment, with these words for why it was
+/// recorded; `None`: those of the log's first grant.
 pub(crate) fn seal(
     report: &Report,
     reader: &Reader,
     mut sealer: Sealer<File>,
-    (named, at): (BTreeSet<AgentId>, Option<Time>),
+    (named, at, why): (BTreeSet<AgentId>, Option<Time>, Option<&str>),
     key: &SecretKey,
     out: &mut impl IoWrite,
 ) -> Result<(u64, usize), TransplantError> {
@@ -231,7 +232,7 @@ pub(crate) fn seal(
             name: principal.name.clone(),
             public_key: PublicKey(principal.public_key),
         },
-        reason: reason.unwrap_or_default(),
+        reason: why.map(ToOwned::to_owned).or(reason).unwrap_or_default(),
         created_unix_ms: wall_ms(),
         at,
         agents,

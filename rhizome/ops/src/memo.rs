@@ -60,6 +60,9 @@ pub struct Origin {
     pub signer: [u8; 32],
     /// The record there.
     pub record: Position,
+    /// The log and the record by which it came into the world: these, unless it came there in an
+    /// engram, too.
+    pub first: (LogId, Position),
 }
 
 /// A memory that somebody answers for, without its subject and its key, which are those of the
@@ -97,9 +100,12 @@ impl Memo {
     pub fn content(&self) -> Content {
         let horizon = self.horizon.and_then(|second| Time::new(second, 0));
         let supersedes = self.supersedes.and_then(|record| i64::try_from(record.0).ok());
-        let origin = self.origin.map(|Origin { log, signer, record }| {
-            let (log, signer) = (Value::Bytes(log.0.into()), Value::Bytes(signer.into()));
-            (ORIGIN, Value::List(vec![log, signer, Value::Int(record.0.cast_signed())]))
+        let origin = self.origin.map(|Origin { log, signer, record, first }| {
+            let bytes = |bytes: &[u8]| Value::Bytes(bytes.into());
+            let number = |record: Position| Value::Int(record.0.cast_signed());
+            let (log, signer, record) = (bytes(&log.0), bytes(&signer), number(record));
+            let first = [bytes(&first.0.0), number(first.1)];
+            (ORIGIN, Value::List([log, signer, record].into_iter().chain(first).collect()))
         });
         let always = [
             (KIND, self.kind.name().into()),
@@ -156,13 +162,21 @@ impl Memo {
 
 fn origin(value: &Value) -> Option<Origin> {
     let Value::List(parts) = value else { return None };
-    let [Value::Bytes(log), Value::Bytes(signer), Value::Int(record)] = &parts[..] else {
+    let [
+        Value::Bytes(log),
+        Value::Bytes(signer),
+        Value::Int(record),
+        Value::Bytes(first),
+        Value::Int(first_record),
+    ] = &parts[..]
+    else {
         return None;
     };
     Some(Origin {
         log: LogId(log[..].try_into().ok()?),
         signer: signer[..].try_into().ok()?,
         record: Position(record.cast_unsigned()),
+        first: (LogId(first[..].try_into().ok()?), Position(first_record.cast_unsigned())),
     })
 }
 
@@ -188,6 +202,7 @@ mod tests {
                     log: LogId(log),
                     signer,
                     record: Position(record),
+                    first: (LogId(signer[..16].try_into().unwrap()), Position(record / 2)),
                 }),
                 sealed: Sealed { subject, index, bytes },
             },

@@ -80,13 +80,13 @@ pub(crate) struct Telling {
     /// How long: 12h, 90d, 4w, 2y, a date, or forever
     #[arg(long, value_name = "HOW_LONG", value_parser = Keep::from_str)]
     pub(crate) keep: Keep,
-    /// What it is
-    #[arg(long, value_enum, default_value_t = KindOf::Fact)]
-    pub(crate) kind: KindOf,
-    /// Who answers for it [default: the principal]
+    /// What it is [default: what is superseded, else a fact]
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<KindOf>,
+    /// Who answers for it [default: who answered for what is superseded, else the principal]
     #[arg(long, value_name = "NAME")]
     pub(crate) owner: Option<String>,
-    /// A word by which it is found; several may be given
+    /// A word by which it is found; several may be given [default: those of what is superseded]
     #[arg(long, value_name = "WORD")]
     pub(crate) tag: Vec<String>,
     /// What it rests on: a record ('#17'), a file, an address, words; several may be given
@@ -124,8 +124,8 @@ pub(crate) struct Remember {
 #[command(after_help = "Example:
   karyon memory supersede acme payment-terms \"14 days net\" --reason \"new contract\" --keep 2y --data office
 
-What was remembered before is no longer in the default answer. It stays in the history, which says
-what replaced it and why:
+What was remembered before is no longer in the default answer, and its kind, owner and tags are taken
+over unless they are given anew. It stays in the history, which says what replaced it and why:
   karyon memory recall --subject acme --key payment-terms --history --data office")]
 pub(crate) struct Supersede {
     #[command(flatten)]

@@ -116,6 +116,13 @@ fn ten_beliefs_one_behind_the_other() {
         assert_eq!(then[0]["text"], format!("belief {number}"));
     }
     assert_eq!(all.len(), 10);
+    // What is not said anew is taken over.
+    let more = [&FOREVER[..], &["--kind", "lesson", "--tag", "sky", "--owner", "bea"]].concat();
+    told(&place, "supersede", ["moon", "made of", "rock"], &more);
+    told(&place, "supersede", ["moon", "made of", "old rock"], &FOREVER);
+    let last = &recall(&place, "d", &[])[0];
+    let kept = (&last["kind"], &last["tags"], &last["owner"]);
+    assert_eq!(kept, (&json!("lesson"), &json!(["sky"]), &json!("bea")));
     let args = [&["memory", "recall", "--data", "d"], &history[..]].concat();
     let replaced = format!("replaced by record #{}, because: reason 1", records[1]);
     shows(&place.karyon(&args).expect(0), &["belief 0", &replaced]);
@@ -244,6 +251,13 @@ fn what_cannot_be_done_is_told() {
     remember(["x", "b", &long], &FOREVER).expect(1).says(&["cannot be recorded"]);
     let supersede = ["memory", "supersede", "a", "other", "c", "--data", "d"];
     place.karyon(&[&supersede[..], &FOREVER].concat()).expect(1).says(&["nothing is remembered"]);
+    let early =
+        [&supersede[..2], &["a", "b", "c", "--since", "1999-01-01", "--data", "d"]].concat();
+    place
+        .karyon(&[&early[..], &FOREVER].concat())
+        .expect(1)
+        .says(&["it would begin before record"]);
+    remember(["x", "b", "c"], &["--keep", "3m", "--reason", "r"]).expect(1).says(&["12h, 90d, 4w"]);
     let forget = ["memory", "forget", "nobody", "--reason", "r", "--data", "d"];
     place.karyon(&forget).expect(1).says(&["nothing is remembered of \"nobody\""]);
     let none = ["memory", "forget", "a", "--reason", "r", "--data", "none"];

@@ -154,7 +154,8 @@ fn what_is_forgotten_does_not_come_back() {
     let one = [&forget[..], &["--key", "terms"]].concat();
     assert!(there.karyon(&one).expect(0).out.contains("3 memories"));
     let again = there.karyon(&args).expect(0).json();
-    assert_eq!((&again["new"], &again["known"]), (&json!(0), &json!(5)));
+    assert_eq!((&again["new"], &again["known"]), (&json!(0), &json!(2)));
+    assert_eq!(again["erased_here"], 3);
     assert_eq!(history(&there, "e", "acme", "terms")[2]["erased"], true);
     // All about somebody.
     there.karyon(&forget).expect(0);
@@ -164,6 +165,39 @@ fn what_is_forgotten_does_not_come_back() {
     there.karyon(&["audit", "verify", "--data", "e"]).expect(0);
     // Nor does it leave: what is erased is left out.
     assert_eq!(export(&there, "e", "left.engram", &["--key", "friday", "terms"])["memories"], 1);
+}
+
+/// By way of another instance it does not come back either, and what is known is not told twice.
+#[test]
+fn what_comes_back_over_another_instance_is_known() {
+    let (here, there) = (office(), Place::new());
+    export(&here, "d", "o.engram", &["--subject", "acme", "deploys"]);
+    let (file, key) = (here.path("o.engram").display().to_string(), key_of(&here));
+    there.karyon(&import_args(&file, "e", &key)).expect(0);
+    export(&there, "e", "back.engram", &["--subject", "acme", "deploys"]);
+    let forget = ["memory", "forget", "acme", "--key", "secret", "--reason", "r", "--data", "d"];
+    here.karyon(&forget).expect(0);
+    let (file, key) = (there.path("back.engram").display().to_string(), key_of(&there));
+    let back = here.karyon(&import_args(&file, "d", &key)).expect(0).json();
+    assert_eq!((&back["new"], &back["known"]), (&json!(0), &json!(4)), "{back}");
+    assert_eq!(back["erased_here"], 1);
+    assert_eq!(recall(&here, "d", &["--subject", "acme", "--key", "terms"]).len(), 1);
+}
+
+#[test]
+fn what_has_expired_does_not_travel() {
+    let place = office();
+    let soon = std::time::SystemTime::now() + Duration::from_secs(2);
+    let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().to_string();
+    let more = ["--keep", &soon, "--reason", "for a while"];
+    told(&place, "remember", ["guest", "wifi", "password"], &more);
+    while !recall(&place, "d", &["--subject", "guest"]).is_empty() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let args = ["engram", "export", "--subject", "guest", "--out", "g.engram", "--data", "d"];
+    place.karyon(&args).expect(1).says(&["there is nothing in the memory"]);
+    let known = export(&place, "d", "all.engram", &["--kind", "fact"]);
+    assert_eq!(known["memories"], 4);
 }
 
 fn opened(place: &Place) -> Opened {

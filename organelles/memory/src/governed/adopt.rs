@@ -1,7 +1,7 @@
 //! Memories for which somebody answered elsewhere, from an engram: what is new of them, what is known,
 //! and what contradicts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use karyon_graph::{NOBODY, Reader, View};
 use karyon_identity::PublicKey;
@@ -43,18 +43,16 @@ pub struct Disagreement {
 pub struct Adopted {
     /// What is not known here, of each subject and key the oldest first.
     pub new: Vec<Told>,
-    /// What is known here already, erased or not.
+    /// What is known here already, by whatever way it came.
     pub known: usize,
-    /// What is about somebody of whom nothing is remembered any more: it is left out.
-    pub refused: usize,
+    /// What was forgotten here, by itself or with all about its subject: it is left out.
+    pub forgotten: usize,
     /// What is told otherwise here. Both are kept.
     pub disagreements: Vec<Disagreement>,
     /// The log that they come from.
     pub log: LogId,
     /// Whose key signed them.
     pub signer: PublicKey,
-    /// Who answers for the engram.
-    pub principal: String,
 }
 
 impl Carried {
@@ -81,27 +79,18 @@ pub(crate) fn is_governed(memory: &Memory) -> bool {
 /// # Errors
 /// See [`TransplantError`].
 pub fn adopted(
-    reader: Option<&Reader>,
+    here: Option<(&Reader, LogId)>,
     keys: Option<&Keystore>,
     engram: &Carried,
 ) -> Result<Adopted, TransplantError> {
-    let manifest = &engram.manifest;
-    let (log, signer) = (manifest.origin.log, engram.signer);
+    let (log, signer) = (engram.manifest.origin.log, engram.signer);
     let mut told = read(engram)?;
     // In the order in which they were recorded, so that they are superseded as they were there.
     told.sort_by(|one, other| {
         (one.record, &one.subject, &one.key).cmp(&(other.record, &other.subject, &other.key))
     });
-    let principal = manifest.principal.name.clone();
-    let mut adopted = Adopted {
-        new: Vec::new(),
-        known: 0,
-        refused: 0,
-        disagreements: Vec::new(),
-        log,
-        signer,
-        principal,
-    };
+    let mut adopted =
+        Adopted { new: Vec::new(), known: 0, forgotten: 0, disagreements: Vec::new(), log, signer };
     let mut chains = BTreeMap::<(String, String), Vec<Told>>::new();
     for told in told {
         chains.entry((told.subject.clone(), told.key.clone())).or_default().push(told);
@@ -109,7 +98,7 @@ pub fn adopted(
     for ((subject, key), chain) in chains {
         let serial = match keys.and_then(|keys| find(keys, &subject)) {
             Some((_, true)) => {
-                adopted.refused += chain.len();
+                adopted.forgotten += chain.len();
                 continue;
             }
             Some((serial, false)) => serial,
@@ -118,12 +107,13 @@ pub fn adopted(
                 continue;
             }
         };
-        let Some(reader) = reader else {
+        let Some((reader, this_log)) = here else {
             adopted.new.extend(chain);
             continue;
         };
         let own_place = place_of(&key, Some(log));
-        let mut known = BTreeSet::<Position>::new();
+        // By which record of which log it came into the world, and whether it is forgotten.
+        let mut known = BTreeMap::<(LogId, Position), bool>::new();
         for place in places(reader, serial, &key)? {
             let here = versions(reader, keys, serial, &place, &View::NOW)?;
             if place == own_place {
@@ -133,16 +123,22 @@ pub fn adopted(
                         let writer = PublicKey(origin.signer);
                         return Err(TransplantError::OtherSigner { log, writer, signer });
                     }
-                    known.insert(origin.record);
                 }
             } else {
                 disagree(&here, &chain, &mut adopted.disagreements);
             }
+            for memo in here {
+                let first = memo.memo.origin.map_or((this_log, memo.position), |from| from.first);
+                known.insert(first, memo.said == Said::Erased);
+            }
         }
-        let (old, new): (Vec<_>, Vec<_>) =
-            chain.into_iter().partition(|told| known.contains(&told.record));
-        adopted.known += old.len();
-        adopted.new.extend(new);
+        for told in chain {
+            match known.get(&told.came_to_be(log)) {
+                None => adopted.new.push(told),
+                Some(false) => adopted.known += 1,
+                Some(true) => adopted.forgotten += 1,
+            }
+        }
     }
     // The first of each before the second of any: those that are recorded together are all of
     // different memories.

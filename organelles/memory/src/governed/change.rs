@@ -178,6 +178,11 @@ impl Change {
         match held(keys, Some(reader), memo)? {
             None => Err(ChangeError::Missing { subject, key }),
             Some(held) if held.said == Said::Erased => Err(ChangeError::Erased { subject, key }),
+            Some(held) if memo.from < held.valid.from => Err(ChangeError::Malformed {
+                subject: memo.subject.into(),
+                key: memo.key.into(),
+                why: format!("it would begin before record {}, which it replaces", held.position),
+            }),
             Some(held) => Change::with(keys, Some(reader), memo, Some(held.position)),
         }
     }
@@ -252,13 +257,18 @@ impl Change {
                 subject: &told.subject,
                 key: &told.key,
                 kind: told.kind,
-                words: told.words_here(&adopted.log, &adopted.principal),
+                words: told.words_here(&adopted.log),
                 owner: terms.owner,
                 reason: &told.reason,
                 horizon: terms.horizon,
                 from: told.from,
             };
-            let origin = Origin { log: adopted.log, signer: adopted.signer.0, record: told.record };
+            let origin = Origin {
+                log: adopted.log,
+                signer: adopted.signer.0,
+                record: told.record,
+                first: told.came_to_be(adopted.log),
+            };
             write_of(keys, &memo, None, Some(origin))
         });
         Ok(Change { writes: writes.collect::<Result<_, _>>()?, ..Change::default() })

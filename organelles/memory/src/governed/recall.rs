@@ -59,9 +59,9 @@ pub struct Recalled {
 }
 
 impl Recalled {
-    /// Whether its time is over at a second since 1970.
+    /// Whether its time is over in a second since 1970: from its horizon on.
     pub fn is_expired(&self, second: i64) -> bool {
-        self.memo.horizon.is_some_and(|last| last < second)
+        self.memo.horizon.is_some_and(|horizon| horizon <= second)
     }
 }
 

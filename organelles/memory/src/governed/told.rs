@@ -36,6 +36,8 @@ pub struct GovernedSelection<'a> {
     pub at: Option<Time>,
     /// Whether only what holds at the moment is taken out, and not what held before.
     pub without_history: bool,
+    /// What expired before this second since 1970 is left out; `None`: nothing is.
+    pub now: Option<i64>,
 }
 
 impl GovernedSelection<'_> {
@@ -47,6 +49,7 @@ impl GovernedSelection<'_> {
             && is_one(self.keys, &memo.key)
             && is_one(self.owners, &memo.memo.owner)
             && (self.kinds.is_empty() || self.kinds.contains(&memo.memo.kind))
+            && self.now.is_none_or(|now| !memo.is_expired(now))
     }
 }
 
@@ -71,6 +74,8 @@ pub struct Told {
     pub from: Time,
     /// The record there.
     pub record: Position,
+    /// The log and the record by which it came into the world; `None`: by that record.
+    pub first: Option<(LogId, Position)>,
 }
 
 const KIND: &str = "kind";
@@ -81,6 +86,7 @@ const TEXT: &str = "text";
 const TAGS: &str = "tags";
 const EVIDENCE: &str = "evidence";
 const VIA: &str = "via";
+const FIRST: &str = "first";
 
 impl Told {
     /// What a recalled memory tells; `None`: what it says is erased, or the keys are elsewhere.
@@ -96,7 +102,13 @@ impl Told {
             words,
             from: memo.valid.from,
             record: memo.position,
+            first: memo.memo.origin.map(|origin| origin.first),
         })
+    }
+
+    /// The log and the record by which it came into the world, where it comes from this log.
+    pub(super) fn came_to_be(&self, log: LogId) -> (LogId, Position) {
+        self.first.unwrap_or((log, self.record))
     }
 
     fn write(&self) -> Write {
@@ -104,6 +116,10 @@ impl Told {
             Value::List(texts.map(|text| text.clone().into()).collect())
         };
         let horizon = self.horizon.and_then(|second| Time::new(second, 0));
+        let first = self.first.map(|(log, record)| {
+            let record = Value::Int(record.0.cast_signed());
+            Value::List(vec![Value::Bytes(log.0.into()), record])
+        });
         Write {
             entity: Entity::Fact {
                 subject: Vertex::Named(self.subject.clone()),
@@ -119,6 +135,7 @@ impl Told {
                 (TAGS, list(&mut self.words.tags.iter())),
                 (EVIDENCE, list(&mut self.words.evidence.iter())),
                 (VIA, list(&mut self.words.via.iter())),
+                (FIRST, first.unwrap_or(Value::Null)),
             ]),
         }
     }
@@ -149,20 +166,25 @@ impl Told {
             },
             from: write.valid.from,
             record: recorded.position,
+            first: first(properties.get(FIRST)?),
         };
         let is_whole = told.write() == *write && recorded.agent == NOBODY;
         is_whole.then_some(told)
     }
 
     /// What it says here: the same, with where it comes from.
-    pub(super) fn words_here(&self, log: &LogId, principal: &str) -> Words {
+    pub(super) fn words_here(&self, log: &LogId) -> Words {
         let Told { words, record, owner, .. } = self;
         let mut words = words.clone();
-        words.via.push(format!(
-            "record {record} of log {log}, for which {owner} answered, by leave of {principal}"
-        ));
+        words.via.push(format!("record {record} of log {log}, for which {owner} answered"));
         words
     }
+}
+
+fn first(value: &Value) -> Option<(LogId, Position)> {
+    let Value::List(parts) = value else { return None };
+    let [Value::Bytes(log), Value::Int(record)] = &parts[..] else { return None };
+    Some((LogId(log[..].try_into().ok()?), Position(record.cast_unsigned())))
 }
 
 fn text(properties: &Properties, name: &str) -> Option<String> {
@@ -227,7 +249,9 @@ pub fn export_governed(
         }
         sealer.add(&Memory { write: told.write(), recorded })?;
     }
-    seal(report, reader, sealer, (BTreeSet::new(), selection.at), key, out)
+    // What one of them was recorded for is not for whoever reads another.
+    let why = Some("each for a reason of its own");
+    seal(report, reader, sealer, (BTreeSet::new(), selection.at, why), key, out)
 }
 
 /// The write of a version, as it lies in the log.

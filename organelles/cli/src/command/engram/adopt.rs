@@ -26,16 +26,11 @@ const REPORT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Seals what is new, signs, and becomes the node.
 pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliError> {
     let data = args.data.as_path();
-    let keep = args.keep.as_ref().ok_or_else(|| {
-        CliError::failure(
-            "the engram holds memories for which somebody answers: say how long they are kept here",
-        )
-        .with_hint("--keep 2y, or a date, or forever; --owner says who answers for them here")
-    })?;
+    let horizon = until(args)?;
     let directory = KeyDirectory::from_environment()?;
     let this_node = grant::node_key(&directory)?;
     let name = grant::principal(&directory, args.principal.as_deref())?;
-    let terms = Terms { owner: args.owner.as_deref().unwrap_or(&name), horizon: horizon(keep)? };
+    let terms = Terms { owner: args.owner.as_deref().unwrap_or(&name), horizon };
     secrets::settle_if_begun(&directory, data)?;
     // Before anything is made there; and again once it is held.
     compare(args, engram, Secrets::open_read_only(&directory, data)?.as_ref().map(Secrets::keys))?;
@@ -74,6 +69,7 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
 
 /// Says what the import would do.
 pub(super) fn try_out(args: &args::Import, engram: &Carried) -> Result<Code, CliError> {
+    until(args)?;
     let directory = KeyDirectory::from_environment()?;
     let secrets = Secrets::open_read_only(&directory, &args.data)?;
     let adopted = compare(args, engram, secrets.as_ref().map(Secrets::keys))?;
@@ -88,6 +84,17 @@ pub(super) fn take(args: &args::Import, mut node: Arrived) -> Result<Code, CliEr
     record(&args.data, node)?;
     output::line(&String::from_utf8_lossy(&report));
     Ok(Code::Ok)
+}
+
+/// The last second to which it is kept here, as it is said.
+fn until(args: &args::Import) -> Result<Option<i64>, CliError> {
+    let keep = args.keep.as_ref().ok_or_else(|| {
+        CliError::failure(
+            "the engram holds memories for which somebody answers: say how long they are kept here",
+        )
+        .with_hint("--keep 2y, or a date, or forever; --owner says who answers for them here")
+    })?;
+    horizon(keep)
 }
 
 fn compare(
@@ -107,7 +114,7 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
             "dry_run": args.dry_run,
             "new": adopted.new.len(),
             "known": adopted.known,
-            "erased_here": adopted.refused,
+            "erased_here": adopted.forgotten,
             "conflicts": adopted.disagreements.iter().map(as_json).collect::<Vec<_>>(),
             "changed": !args.dry_run && !adopted.new.is_empty(),
             "data": args.data,
@@ -118,14 +125,15 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
     let mut lines = Vec::new();
     let known = count(adopted.known);
     lines.push(match (adopted.new.len(), args.dry_run) {
-        (0, _) => format!("no change: all {known} memories are there already"),
+        (0, _) if adopted.known == 0 => "no change".to_owned(),
+        (0, _) => format!("no change: {known} memories are there already"),
         (new, true) => format!("{} memories would be imported, {known} are there", count(new)),
         (new, false) => format!("{} memories imported, {known} were there already", count(new)),
     });
-    if adopted.refused > 0 {
+    if adopted.forgotten > 0 {
         lines.push(format!(
-            "{} are left out: nothing is remembered any more of whom they are about",
-            count(adopted.refused)
+            "{} left out: forgotten here, and they do not come back",
+            count(adopted.forgotten)
         ));
     }
     for Disagreement { here, theirs } in &adopted.disagreements {

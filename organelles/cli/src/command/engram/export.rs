@@ -16,6 +16,7 @@ use karyon_types::AgentId;
 use karyon_verify::{Trust, verify};
 use serde_json::json;
 
+use super::super::memory::change::now;
 use super::super::memory::secrets::{self, Secrets};
 use super::super::memory::{moment, named, open, unknown};
 use crate::args::{Choice, Export};
@@ -71,6 +72,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         kinds: &choice.kind.iter().copied().map(MemoKind::from).collect::<Vec<_>>(),
         at,
         without_history: args.no_history,
+        now: at.is_none().then(|| now().units()),
     };
     let secrets = match choice.is_governed() {
         true => Secrets::open_read_only(&directory, data)?,

@@ -4,15 +4,19 @@
 //! destroyed behind the record that says so, by the process that has the keys: so erasing takes a
 //! process around the one that becomes the node.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
-use karyon_graph::Reader;
+use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
-use karyon_memory::{Change, ChangeError, GOVERNED, Moment, NewMemo, Words, due, record_change};
-use karyon_memory_ops::Time;
+use karyon_memory::{
+    Change, ChangeError, GOVERNED, Moment, NewMemo, Recalled, Said, Words, due, history,
+    record_change,
+};
+use karyon_memory_ops::{MemoKind, Time};
 use karyon_runtime::{DataDir, datadir};
 use karyon_types::Position;
 use serde_json::json;
@@ -147,7 +151,7 @@ fn change(
     Ok(Some(match deed {
         Deed::Remember(telling) => {
             let mut secrets = Secrets::open_or_create(directory, data, reader)?;
-            let memo = memo(telling, principal)?;
+            let memo = memo(telling, principal, None)?;
             let change = Change::remember(secrets.keys_mut(), reader, &memo).map_err(failed)?;
             secrets.close()?;
             change
@@ -155,7 +159,11 @@ fn change(
         Deed::Supersede(telling) => {
             let reader = reader.ok_or_else(unrecorded)?;
             let mut secrets = Secrets::open(directory, data)?;
-            let memo = memo(telling, principal)?;
+            let keys = Some(secrets.keys());
+            let before = history(reader, keys, &telling.subject, &telling.key, &View::NOW);
+            let before = before.map_err(|error| failed(error.into()))?;
+            let before = before.iter().rfind(|memo| memo.memo.origin.is_none());
+            let memo = memo(telling, principal, before)?;
             let change = Change::supersede(secrets.keys_mut(), reader, &memo).map_err(failed)?;
             secrets.close()?;
             change
@@ -194,7 +202,15 @@ pub(crate) fn horizon(keep: &Keep) -> Result<Option<i64>, CliError> {
     let horizon = match keep {
         Keep::Forever => None,
         Keep::For(seconds) => Some(now.saturating_add(*seconds)),
-        Keep::To(text) => Some(time(text, "--keep")?.units()),
+        Keep::To(text) => match moment(text, "--keep") {
+            Ok(Moment::Time(time)) => Some(time.units()),
+            Ok(Moment::Tick(_)) | Err(_) => {
+                return Err(CliError::failure(format!(
+                    "--keep: \"{text}\" is neither how long (12h, 90d, 4w, 2y), nor a date \
+                     (2027-12-31), nor forever"
+                )));
+            }
+        },
     };
     match horizon {
         Some(horizon) if horizon <= now => Err(CliError::failure("--keep: that moment is over")
@@ -203,19 +219,30 @@ pub(crate) fn horizon(keep: &Keep) -> Result<Option<i64>, CliError> {
     }
 }
 
-fn memo<'a>(telling: &'a Telling, principal: &'a str) -> Result<NewMemo<'a>, CliError> {
+/// What is told, with what is left open as it was `before`.
+fn memo<'a>(
+    telling: &'a Telling,
+    principal: &'a str,
+    before: Option<&'a Recalled>,
+) -> Result<NewMemo<'a>, CliError> {
+    let mut tags: BTreeSet<String> = telling.tag.iter().cloned().collect();
+    if let (true, Some(Said::Words(words))) = (tags.is_empty(), before.map(|memo| &memo.said)) {
+        tags = words.tags.clone();
+    }
+    let kind = telling.kind.map(MemoKind::from).or(before.map(|memo| memo.memo.kind));
+    let owner = telling.owner.as_deref().or(before.map(|memo| memo.memo.owner.as_str()));
     let now = now();
     Ok(NewMemo {
         subject: &telling.subject,
         key: &telling.key,
-        kind: telling.kind.into(),
+        kind: kind.unwrap_or(MemoKind::Fact),
         words: Words {
             text: telling.text.clone(),
-            tags: telling.tag.iter().cloned().collect(),
+            tags,
             evidence: telling.evidence.clone(),
             via: Vec::new(),
         },
-        owner: telling.owner.as_deref().unwrap_or(principal),
+        owner: owner.unwrap_or(principal),
         reason: &telling.reason,
         horizon: horizon(&telling.keep)?,
         from: telling.since.as_deref().map_or(Ok(now), |since| time(since, "--since"))?,
@@ -223,7 +250,7 @@ fn memo<'a>(telling: &'a Telling, principal: &'a str) -> Result<NewMemo<'a>, Cli
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> Time {
+pub(crate) fn now() -> Time {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let since = since.unwrap_or_default();
     let units = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
