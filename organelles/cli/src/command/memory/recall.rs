@@ -22,7 +22,12 @@ struct Asking {
     reader: Reader,
     secrets: Option<Secrets>,
     view: View,
+    /// Whether there is something, and its keys are elsewhere.
+    is_locked: bool,
 }
+
+/// What is said where nothing is found of what only keys could find.
+const LOCKED: &str = "what is remembered here, and of whom, cannot be told without its keys";
 
 impl Asking {
     fn new(wanted: &Wanted) -> Result<Asking, CliError> {
@@ -42,12 +47,13 @@ impl Asking {
         }
         let secrets = Secrets::open_read_only(&directory, &wanted.data)?;
         let reader = graph.read()?;
-        if secrets.is_none() && !reader.written_by(NOBODY)?.is_empty() {
+        let is_locked = secrets.is_none() && !reader.written_by(NOBODY)?.is_empty();
+        if is_locked {
             output::note(
                 "note: the keys of this memory are not on this machine: what was said stays sealed",
             );
         }
-        Ok(Asking { reader, secrets, view })
+        Ok(Asking { reader, secrets, view, is_locked })
     }
 
     fn filter<'a>(&self, wanted: &'a Wanted, words: &'a [String]) -> Filter<'a> {
@@ -83,7 +89,10 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
     }
     .map_err(failed)?;
     if wanted.json {
-        output::json(&json!({ "memories": found.iter().map(as_json).collect::<Vec<_>>() }));
+        let memories: Vec<_> = found.iter().map(as_json).collect();
+        output::json(&json!({ "memories": memories, "keys_elsewhere": asking.is_locked }));
+    } else if found.is_empty() && asking.is_locked {
+        output::line(LOCKED);
     } else if found.is_empty() {
         output::line("nothing is remembered of that");
     } else {
@@ -112,6 +121,7 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
         }
         put(&mut answer, "known_by_agents", known.iter().map(show::as_json).collect::<Vec<_>>());
         put(&mut answer, "more", more);
+        put(&mut answer, "keys_elsewhere", asking.is_locked);
         output::json(&answer);
         return Ok(Code::Ok);
     }
@@ -127,7 +137,7 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
         is_empty = false;
     }
     if is_empty {
-        output::line("nothing is remembered");
+        output::line(if asking.is_locked { LOCKED } else { "nothing is remembered" });
     }
     if more > 0 {
         let more = thousands(more as u64);
