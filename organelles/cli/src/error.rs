@@ -191,6 +191,7 @@ impl From<TransplantError> for CliError {
             | TransplantError::NoPrincipal
             | TransplantError::Locked
             | TransplantError::Mixed { .. }
+            | TransplantError::Governed { .. }
             | TransplantError::TooManyGoverned { .. }
             | TransplantError::NotGoverned { .. }
             | TransplantError::OwnLog => CliError::failure(words(&error)),

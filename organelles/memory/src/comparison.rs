@@ -77,6 +77,7 @@ pub(crate) fn compare(reader: &Reader, carried: &Carried) -> Result<Compared, Tr
 /// # Errors
 /// As those of [`import`](crate::import), but for those of a grant.
 pub fn foretell(data: &Path, keys: &Trust, carried: &Carried) -> Result<Imported, TransplantError> {
+    carried.of_agents()?;
     let mut imported = Imported {
         new: carried.memories,
         known: 0,

@@ -16,7 +16,7 @@ mod told;
 use std::collections::BTreeSet;
 
 use karyon_memory_ops::{Entity, MemoKind, Vertex};
-use karyon_types::LogId;
+use karyon_types::{Hasher, LogId};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use adopt::is_governed;
@@ -74,6 +74,17 @@ fn entity_of(subject: u64, place: &str) -> Entity {
 /// remembered here under the same key, and never in its place.
 fn place_of(key: &str, origin: Option<LogId>) -> String {
     origin.map_or_else(|| key.to_owned(), |log| format!("{key}@{log}"))
+}
+
+/// The name of where an origin's memories lie: the log that they came from, or a hash of both where
+/// that had them from another one, so that they do not replace those of its own.
+fn lane_of(log: LogId, first: LogId) -> LogId {
+    if log == first {
+        return log;
+    }
+    let mut hasher = Hasher::for_domain("karyon memory origin v1");
+    hasher.update(&log.0).update(&first.0);
+    hasher.finish().0.first_chunk().copied().map_or(first, LogId)
 }
 
 /// The key of a place, and the log from which the memory came.

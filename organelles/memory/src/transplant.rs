@@ -120,6 +120,15 @@ pub enum TransplantError {
         /// Those of agents.
         others: usize,
     },
+    /// What is to be sealed where it comes in.
+    #[error(
+        "the engram holds {governed} memories for which somebody answers; `karyon engram import \
+         --keep` seals them where they come in"
+    )]
+    Governed {
+        /// How many.
+        governed: usize,
+    },
     /// More than comes in at once.
     #[error(
         "the engram holds {memories} memories for which somebody answers; at most {} come in at \
@@ -343,10 +352,15 @@ pub(crate) fn may_enter(engram: &Carried, report: &Report) -> Result<(), Transpl
     if report.log == log {
         return Err(TransplantError::OwnLog);
     }
+    let other = |origin: [u8; 16], earlier: [u8; 32]| {
+        (origin == log.0 && earlier != signer.0).then_some(PublicKey(earlier))
+    };
     let earlier = report.controls.iter().find_map(|control| match control {
-        Control::Import(import) if import.origin == log.0 && import.signer != signer.0 => {
-            Some(PublicKey(import.signer))
-        }
+        Control::Import(import) => other(import.origin, import.signer),
+        Control::Memory(record) => record.writes.iter().find_map(|write| {
+            let origin = Memo::of(&Write::decode(write)?.content)?.origin?;
+            other(origin.log.0, origin.signer)
+        }),
         _ => None,
     });
     match earlier {
@@ -400,6 +414,7 @@ pub fn import(
     key: Arc<SecretKey>,
     import: &Import<'_>,
 ) -> Result<Imported, TransplantError> {
+    import.engram.of_agents()?;
     let digest = import_digest(&import.engram.hash);
     import.authority.permits(key.public_key(), digest, RESOURCE, Rights::IMPORT)?;
     let annex = Annex::begin(dir, key, import.known)?;

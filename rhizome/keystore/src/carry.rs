@@ -40,6 +40,8 @@ impl Keystore {
         let mut state = self.without(without)?.unwrap_or_else(|| self.state().clone());
         state.settle();
         let system = &place.system;
+        // What is sealed here from now on is not for whoever has the file.
+        state.renew(|| system.random())?;
         let master = Master { log: place.log, generation: 1, key: system.random()? };
         let keys = place.sealed(&master, &state, path)?;
         let text = master.encode();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use karyon_engram::{Engram, Opened};
 use karyon_identity::SecretKey;
-use karyon_memory_ops::{Content, Memory};
+use karyon_memory_ops::{Content, Entity, Memory};
 use serde_json::{Value, json};
 
 use crate::engram::files;
@@ -167,6 +167,30 @@ fn what_is_forgotten_does_not_come_back() {
     assert_eq!(export(&there, "e", "left.engram", &["--key", "friday", "terms"])["memories"], 1);
 }
 
+/// What two logs say of one thing stays apart on its way to a third.
+#[test]
+fn what_lies_beside_each_other_lies_so_everywhere() {
+    let [one, two, three] = [Place::new(), Place::new(), Place::new()];
+    told(&one, "remember", ["acme", "k", "one says"], &FOREVER);
+    told(&two, "remember", ["acme", "k", "two says"], &FOREVER);
+    export(&one, "d", "o.engram", &["--key", "k"]);
+    let file = one.path("o.engram").display().to_string();
+    let done = two.karyon(&import_args(&file, "d", &key_of(&one))).expect(0).json();
+    assert_eq!(done["conflicts"].as_array().unwrap().len(), 1);
+    export(&two, "d", "t.engram", &["--key", "k"]);
+    let file = two.path("t.engram").display().to_string();
+    let done = three.karyon(&import_args(&file, "e", &key_of(&two))).expect(0).json();
+    assert_eq!(done["new"], 2);
+    let both = recall(&three, "e", &["--subject", "acme"]);
+    let texts: std::collections::BTreeSet<_> =
+        both.iter().map(|memory| memory["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["one says", "two says"].into());
+    // From the first itself it is another's word, and lies apart again.
+    let file = one.path("o.engram").display().to_string();
+    let done = three.karyon(&import_args(&file, "e", &key_of(&one))).expect(0).json();
+    assert_eq!((&done["new"], &done["known"]), (&json!(0), &json!(1)));
+}
+
 /// By way of another instance it does not come back either, and what is known is not told twice.
 #[test]
 fn what_comes_back_over_another_instance_is_known() {
@@ -276,6 +300,24 @@ fn what_is_forged_or_unclear_is_refused_and_nothing_is_written() {
     );
     there.karyon(&args).expect(3).says(&["get it from that node", &node]);
     assert_eq!(files(&there.path("e/log")), before);
+    // Nor about something of which nothing came before.
+    forge(
+        &place,
+        &mallory,
+        |_| (),
+        |memory| {
+            if let Entity::Fact { predicate, .. } = &mut memory.write.entity {
+                predicate.push('x');
+            }
+        },
+    );
+    there.karyon(&args).expect(3).says(&["get it from that node", &node]);
+    assert_eq!(files(&there.path("e/log")), before);
+    // The library does not take it for what agents remember.
+    let carried = karyon_memory::Carried::check(fs::File::open(&file).unwrap()).unwrap();
+    let trust = karyon_verify::Trust { node_key: None, known: Vec::new() };
+    let foretold = karyon_memory::foretell(&there.path("new"), &trust, &carried);
+    assert!(foretold.unwrap_err().to_string().contains("for which somebody answers"));
     // Keep and owner are for these alone; agents and people are not chosen at once.
     let both = ["engram", "export", "--subject", "a", "--agent", "b", "--out", "x", "--data", "d"];
     place.karyon(&both).expect(2).says(&["cannot be used with"]);

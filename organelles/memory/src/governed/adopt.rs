@@ -12,7 +12,7 @@ use karyon_types::{LogId, Position};
 use super::recall::{places, versions};
 use super::settle::find;
 use super::told::Told;
-use super::{Recalled, Said, place_of};
+use super::{Recalled, Said, lane_of, place_of};
 use crate::carried::Carried;
 use crate::transplant::TransplantError;
 
@@ -69,6 +69,16 @@ impl Carried {
     }
 }
 
+impl Carried {
+    /// Whether all of its memories are agents'.
+    pub(crate) fn of_agents(&self) -> Result<(), TransplantError> {
+        match self.governed()? {
+            0 => Ok(()),
+            governed => Err(TransplantError::Governed { governed }),
+        }
+    }
+}
+
 /// Whether a principal recorded it, and no agent.
 pub(crate) fn is_governed(memory: &Memory) -> bool {
     memory.recorded.agent == NOBODY
@@ -91,11 +101,12 @@ pub fn adopted(
     });
     let mut adopted =
         Adopted { new: Vec::new(), known: 0, forgotten: 0, disagreements: Vec::new(), log, signer };
-    let mut chains = BTreeMap::<(String, String), Vec<Told>>::new();
+    let mut chains = BTreeMap::<(String, String, LogId), Vec<Told>>::new();
     for told in told {
-        chains.entry((told.subject.clone(), told.key.clone())).or_default().push(told);
+        let (first, _) = told.came_to_be(log);
+        chains.entry((told.subject.clone(), told.key.clone(), first)).or_default().push(told);
     }
-    for ((subject, key), chain) in chains {
+    for ((subject, key, first), chain) in chains {
         let serial = match keys.and_then(|keys| find(keys, &subject)) {
             Some((_, true)) => {
                 adopted.forgotten += chain.len();
@@ -111,7 +122,7 @@ pub fn adopted(
             adopted.new.extend(chain);
             continue;
         };
-        let own_place = place_of(&key, Some(log));
+        let own_place = place_of(&key, Some(lane_of(log, first)));
         // By which record of which log it came into the world, and whether it is forgotten.
         let mut known = BTreeMap::<(LogId, Position), bool>::new();
         for place in places(reader, serial, &key)? {

@@ -21,7 +21,7 @@ use serde_bytes::ByteBuf;
 use super::adopt::{Adopted, Terms};
 use super::recall::{first_unused, places, versions};
 use super::settle::find;
-use super::{Recalled, Said, Words, associated, entity_of, key_of, place_of, subject_of};
+use super::{Recalled, Said, Words, associated, entity_of, key_of, lane_of, place_of, subject_of};
 use crate::deed::{DeedError, deed};
 use crate::governed::recall::RecallError;
 
@@ -84,6 +84,9 @@ pub enum ChangeError {
         /// Under which key, if one was named.
         key: Option<String>,
     },
+    /// Something else was recorded between the thought and the deed.
+    #[error("something else was recorded meanwhile; nothing was changed, ask again")]
+    Overtaken,
     /// What was handed over to be recorded is not what was signed.
     #[error("what is to be recorded is no change of memories: {0}")]
     Forged(&'static str),
@@ -142,6 +145,9 @@ pub struct Change {
     erased: Vec<(u64, u32, u32)>,
     /// Everything whose horizon is no later goes.
     expired: Option<i64>,
+    /// How many records the log held when it was thought of: with another one behind them it may
+    /// be wrong.
+    on: u64,
 }
 
 impl Change {
@@ -285,6 +291,12 @@ impl Change {
         Ok(Change { writes: vec![write], ..Change::default() })
     }
 
+    /// What it rests on: the records of the log that were read.
+    #[must_use]
+    pub fn resting_on(self, reader: Option<&Reader>) -> Change {
+        Change { on: reader.map_or(0, |reader| reader.end().0), ..self }
+    }
+
     /// For the hand-over to the node.
     ///
     /// # Errors
@@ -307,7 +319,8 @@ impl Change {
             let Entity::Fact { subject, predicate } = &write.entity else {
                 return Err(ChangeError::Forged("a memory is a fact"));
             };
-            if key_of(predicate).1 != memo.origin.map(|origin| origin.log) {
+            let lane = memo.origin.map(|origin| lane_of(origin.log, origin.first.0));
+            if key_of(predicate).1 != lane {
                 return Err(ChangeError::Forged("a memory lies where those of another log do"));
             }
             if subject_of(subject) != Some(memo.sealed.subject) {
@@ -363,7 +376,7 @@ fn write_of(
         key: memo.key.into(),
         why,
     };
-    let place = place_of(memo.key, origin.map(|origin| origin.log));
+    let place = place_of(memo.key, origin.map(|origin| lane_of(origin.log, origin.first.0)));
     for (what, name) in [("subject", memo.subject), ("key", &place), ("owner", memo.owner)] {
         if !is_name(name) {
             let why = format!(
@@ -464,6 +477,9 @@ pub fn record_change(
     authority.permits(key.public_key(), Change::digest(bytes), GOVERNED, Rights::REMEMBER)?;
     let change = Change::decode(bytes)?;
     let annex = Annex::begin(dir, key, known)?;
+    if annex.report().map_or(0, |report| report.end.records) != change.on {
+        return Err(ChangeError::Overtaken);
+    }
     let records = deed(&annex, authority, karyon, Rights::REMEMBER, |lease| {
         let records = change.records(lease.0, wall_ms());
         Ok::<_, DeedError>(records.into_iter().map(Control::Memory).collect())

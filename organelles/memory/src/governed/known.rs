@@ -76,7 +76,7 @@ impl Newest {
         }
         self.seen += 1;
         self.kept.push(fact);
-        if self.kept.len() >= 2 * self.most + 64 {
+        if self.kept.len() >= self.most.saturating_mul(2).saturating_add(64) {
             self.cut();
         }
     }

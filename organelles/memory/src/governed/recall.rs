@@ -10,7 +10,7 @@ use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
 use super::settle::find;
-use super::{Words, associated, key_of, run, subject_of, vertex_of};
+use super::{Words, associated, key_of, lane_of, run, subject_of, vertex_of};
 
 /// Why nothing is recalled.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +148,7 @@ pub fn recall(
     }
     // What was recorded here stands before what came from elsewhere.
     found.sort_by(|one, other| {
-        let order = |memo: &Recalled| memo.memo.origin.map(|origin| origin.log);
+        let order = |memo: &Recalled| memo.memo.origin.map(|origin| (origin.log, origin.first.0));
         (&one.subject, &one.key, order(one)).cmp(&(&other.subject, &other.key, order(other)))
     });
     Ok(found)
@@ -257,7 +257,7 @@ pub(super) fn opened(
     let Some(memo) = Memo::of(&content) else { return Ok(None) };
     let (key, from) = key_of(place);
     let is_there = origin.is_none() && memo.sealed.subject == serial;
-    if !is_there || memo.origin.map(|origin| origin.log) != from {
+    if !is_there || memo.origin.map(|origin| lane_of(origin.log, origin.first.0)) != from {
         return Ok(None);
     }
     let in_run = recorded.agent != NOBODY;

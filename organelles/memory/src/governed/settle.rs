@@ -23,7 +23,7 @@ pub struct Settled {
 /// # Errors
 /// See [`KeystoreError`]; asked again, it goes on.
 pub fn settle(keys: &mut Keystore, controls: &[Control]) -> Result<Settled, KeystoreError> {
-    let (erasure, settled) = ordered(keys, controls);
+    let (erasure, settled) = ordered(keys, controls)?;
     match keys.erase(&erasure)?.leftover {
         // The keys are gone; that nothing is left of them is a part of it.
         Some(error) => Err(error),
@@ -48,11 +48,12 @@ pub fn carry_keys(
     for subject in subjects {
         keys.advance(subject, first_unused(reader, subject.0)?)?;
     }
-    Ok(keys.carry(&ordered(keys, controls).0, file)?)
+    let (erasure, _) = ordered(keys, controls)?;
+    Ok(keys.carry(&erasure, file)?)
 }
 
 /// What the log says is to be destroyed, as far as it is there.
-fn ordered(keys: &Keystore, controls: &[Control]) -> (Erasure, Settled) {
+fn ordered(keys: &mut Keystore, controls: &[Control]) -> Result<(Erasure, Settled), KeystoreError> {
     let (mut erasure, mut settled) = (Erasure::new(), Settled::default());
     let records = controls.iter().filter_map(|control| match control {
         Control::Memory(record) => Some(record),
@@ -64,12 +65,18 @@ fn ordered(keys: &Keystore, controls: &[Control]) -> (Erasure, Settled) {
         if last == u32::MAX {
             erasure.erase_subject(name);
             settled.subjects += 1;
-        } else if keys.is_live(subject, first) {
-            erasure.erase(subject, first..last + 1);
-            settled.memories += u64::from(last - first) + 1;
+            continue;
+        }
+        // Part of it may be gone already: others erase, too.
+        let live = (first..=last).filter(|index| keys.is_live(subject, *index)).count();
+        if live > 0 {
+            // Keys that were brought back from a backup do not know what was sealed since.
+            keys.advance(subject, last.saturating_add(1))?;
+            erasure.erase(subject, first..last.saturating_add(1));
+            settled.memories += live as u64;
         }
     }
-    (erasure, settled)
+    Ok((erasure, settled))
 }
 
 /// The number of a subject that is or was known, and whether it is erased.

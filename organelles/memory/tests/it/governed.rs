@@ -252,6 +252,27 @@ fn what_was_recorded_and_not_destroyed_yet_is_destroyed_by_whoever_comes_next() 
     assert_eq!(office.texts(&filter), ["(erased)", "two"]);
 }
 
+/// Somebody else forgot a part of what expires, in between.
+#[test]
+fn what_is_gone_in_part_goes_as_a_whole() {
+    let mut office = Office::new();
+    for key in ["a", "b", "c"] {
+        let told = NewMemo { horizon: Some(10), ..memo("ada", key, key) };
+        office.tell(&told, false).unwrap();
+    }
+    let reader = office.graph.read().unwrap();
+    let expires = Change::expire(due(&reader, &office.keys, 10).unwrap(), 10).unwrap();
+    let forgets = Change::forget(&office.keys, &reader, "ada", "a").unwrap();
+    drop(reader);
+    office.take(&forgets);
+    assert_eq!(office.settle(), Settled { memories: 1, subjects: 0 });
+    office.take(&expires);
+    assert_eq!(office.settle(), Settled { memories: 2, subjects: 0 });
+    let of_ada = Filter { subject: Some("ada"), ..Filter::default() };
+    assert_eq!(office.texts(&of_ada), ["(erased)", "(erased)", "(erased)"]);
+    assert_eq!(office.settle(), Settled::default());
+}
+
 #[test]
 fn keys_from_a_backup_are_told_what_was_sealed_since() {
     let mut office = Office::new();

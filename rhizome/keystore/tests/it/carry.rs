@@ -57,6 +57,32 @@ fn what_was_sealed_opens_there_and_what_was_erased_is_erased() {
     }
 }
 
+/// Whoever takes the file apart has what was sealed until then, and nothing that comes later.
+#[test]
+fn the_file_opens_nothing_that_is_sealed_later() {
+    let (place, there) = (Place::new(), Place::new());
+    let mut keystore = place.create();
+    let before = keystore.seal("ada", b"about", b"before").unwrap();
+    keystore.close().unwrap();
+    let mut keystore = place.open();
+    let file = there.folder.path().join("carried");
+    keystore.carry(&Erasure::new(), &file).unwrap();
+    let later = keystore.seal("ada", b"about", b"later").unwrap();
+    let bytes = fs::read(&file).unwrap();
+    let ends: Vec<_> = (1..=bytes.len()).filter(|at| bytes[at - 1] == b'\n').collect();
+    let folder = there.data().join("keystore");
+    fs::create_dir_all(&folder).unwrap();
+    for (path, part) in
+        [(folder.join("keys.1"), &bytes[ends[5]..]), (there.master(), &bytes[ends[0]..ends[5]])]
+    {
+        fs::write(&path, part).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let taken = there.open();
+    assert_eq!(unseal(&taken, &before).unwrap(), b"before");
+    assert!(matches!(unseal(&taken, &later), Err(UnsealError::Damaged { .. })));
+}
+
 #[test]
 fn nothing_is_sealed_under_one_key_in_two_places() {
     let (place, there, third) = (Place::new(), Place::new(), Place::new());

@@ -51,7 +51,7 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
         return Ok(Code::Ok);
     }
     let change = Change::adopt(secrets.keys_mut(), reader.as_ref(), &adopted, &terms);
-    let change = change.map_err(failed)?;
+    let change = change.map_err(failed)?.resting_on(reader.as_ref());
     secrets.close()?;
     let reason = format!("import what was answered for in log {}", adopted.log);
     let (bytes, terms) = signed_for(&change, reason)?;

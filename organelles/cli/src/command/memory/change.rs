@@ -98,6 +98,10 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
         Deed::Remember(_) => data_directory(data)?,
         Deed::Supersede(_) | Deed::Forget(_) | Deed::Expire(_) => DataDir::open(data)?,
     };
+    if deed.erases() {
+        // Once more, now that nobody else can settle it before it is recorded.
+        secrets::begin_erasing(data)?;
+    }
     let key = keys::of_log(&directory, data)?;
     let node_key = key.public_key();
     if node_key != this_node {
@@ -111,6 +115,7 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
         // Whoever waits for the record is told by none.
         return Ok(Code::Ok);
     };
+    let change = change.resting_on(reader.as_ref());
     let (bytes, terms) = signed_for(&change, deed.reason().to_owned())?;
     let said = grant::sign(&directory, node_key, Some(&name), terms)?;
     let mut inputs = Inputs::default();
@@ -299,6 +304,7 @@ fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     let status = command.status().map_err(failed)?;
     // Also where it failed: what it recorded, it recorded.
     let erased = secrets::settle(&directory, data)?;
+    secrets::end_erasing(data)?;
     if !status.success() {
         return Ok(code_of(status));
     }

@@ -161,11 +161,17 @@ pub(crate) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliErr
         // None can be opened any more. They are a cache, and what they hold is no longer wanted.
         purge(&data.join("snapshots"))?;
     }
+    Ok(settled)
+}
+
+/// Notes that nothing is to be destroyed any more. For whoever ordered it alone: to somebody else
+/// the record may be still to come.
+pub(crate) fn end_erasing(data: &Path) -> Result<(), CliError> {
     let file = data.join(ERASING);
     match std::fs::remove_file(&file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(CliError::failure(format!("{}: {error}", file.display())))
         }
-        Ok(()) | Err(_) => Ok(settled),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
