@@ -9,6 +9,7 @@ use karyon_runtime::datadir;
 use karyon_statements::Checkpoint;
 
 use crate::error::CliError;
+use crate::output;
 
 /// The longest public key file, bytes: one short line.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
@@ -86,6 +87,20 @@ fn known(
 pub(crate) fn of_log(keys: &KeyDirectory, data: &Path) -> Result<SecretKey, CliError> {
     let began = header(data).map(|header| header.node_key);
     of_node(keys, began.as_ref())
+}
+
+/// The same; where it is not the one of this node today, a person is told.
+pub(crate) fn of_log_told(
+    keys: &KeyDirectory,
+    data: &Path,
+    this_node: PublicKey,
+) -> Result<SecretKey, CliError> {
+    let key = of_log(keys, data)?;
+    let node_key = key.public_key();
+    if node_key != this_node {
+        output::note(&format!("note: the log was begun with the former node key {node_key}"));
+    }
+    Ok(key)
 }
 
 /// This machine's node key with this public half; the current one for a stranger's.

@@ -49,5 +49,6 @@ pub use projection::{Projection, ProjectionError};
 pub use recall::Recollection;
 pub use selection::Selection;
 pub use transplant::{
-    Import, Imported, RESOURCE, TransplantError, Trusted, export, import, import_digest, trust,
+    Import, Imported, RESOURCE, TransplantError, Trusted, export, import, import_digest, spool,
+    trust,
 };

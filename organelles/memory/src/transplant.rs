@@ -250,6 +250,19 @@ pub(crate) fn seal(
     Ok((sealer.seal(&manifest, key, out)?, memories))
 }
 
+/// An empty file beside another, without a name: it goes with whoever has it open.
+///
+/// # Errors
+/// What the system says.
+pub fn spool(beside: &Path) -> std::io::Result<File> {
+    let mut name = beside.as_os_str().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let mut options = File::options();
+    let file = options.read(true).write(true).create_new(true).open(&name)?;
+    std::fs::remove_file(&name)?;
+    Ok(file)
+}
+
 /// What a memory says and where it was recorded, in few bytes.
 fn digest(memory: &Memory) -> Hash {
     let Memory { write, recorded } = memory;

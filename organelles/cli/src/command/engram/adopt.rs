@@ -5,12 +5,10 @@ use std::path::Path;
 use karyon_keys::KeyDirectory;
 use karyon_keystore::Keystore;
 use karyon_memory::{Adopted, Carried, Change, Disagreement, Said, Terms, foretell_governed};
-use karyon_runtime::datadir;
 use karyon_verify::Trust;
 use serde_json::{Value as Json, json};
 
-use super::super::memory::change::{failed, horizon, record, signed_for};
-use super::super::memory::open;
+use super::super::memory::change::{failed, horizon, record, recorded, signed_for};
 use super::super::memory::secrets::{self, Secrets};
 use super::import::data_directory;
 use crate::args;
@@ -35,15 +33,9 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
     // Before anything is made there; and again once it is held.
     compare(args, engram, Secrets::open_read_only(&directory, data)?.as_ref().map(Secrets::keys))?;
     let dir = data_directory(data)?;
-    let key = keys::of_log(&directory, data)?;
+    let key = keys::of_log_told(&directory, data, this_node)?;
     let node_key = key.public_key();
-    if node_key != this_node {
-        output::note(&format!("note: the log was begun with the former node key {node_key}"));
-    }
-    let reader = match datadir::log_file(data).exists() {
-        true => Some(open(data)?.read()?),
-        false => None,
-    };
+    let reader = recorded(data)?;
     let mut secrets = Secrets::open_or_create(&directory, data, reader.as_ref())?;
     let adopted = compare(args, engram, Some(secrets.keys()))?;
     if adopted.new.is_empty() {

@@ -8,7 +8,7 @@ use karyon_engram::EngramError;
 use karyon_graph::{Kind, Reader};
 use karyon_keys::KeyDirectory;
 use karyon_memory::{
-    GovernedSelection, Journal, Moment, Selection, TransplantError, export, export_governed,
+    GovernedSelection, Journal, Moment, Selection, TransplantError, export, export_governed, spool,
 };
 use karyon_memory_ops::{MemoKind, Vertex};
 use karyon_runtime::datadir;
@@ -201,14 +201,4 @@ fn unwritten(error: TransplantError, path: &Path) -> CliError {
         }
         other => other.into(),
     }
-}
-
-/// A file beside another, without a name: it goes with whoever has it open.
-fn spool(beside: &Path) -> std::io::Result<File> {
-    let mut name = beside.as_os_str().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(&name)?;
-    std::fs::remove_file(&name)?;
-    Ok(file)
 }

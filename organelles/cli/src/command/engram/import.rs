@@ -43,11 +43,8 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
     let log = engram.manifest.origin.log;
     let this_node = grant::node_key(&directory)?;
     // A log that is there goes on with the key that began it.
-    let key = keys::of_log(&directory, data)?;
+    let key = keys::of_log_told(&directory, data, this_node)?;
     let node_key = key.public_key();
-    if node_key != this_node {
-        output::note(&format!("note: the log was begun with the former node key {node_key}"));
-    }
     let terms = grant::Terms {
         reason: format!("import an engram of log {log}"),
         rights: Rights::IMPORT,

@@ -102,15 +102,9 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
         // Once more, now that nobody else can settle it before it is recorded.
         secrets::begin_erasing(data)?;
     }
-    let key = keys::of_log(&directory, data)?;
+    let key = keys::of_log_told(&directory, data, this_node)?;
     let node_key = key.public_key();
-    if node_key != this_node {
-        output::note(&format!("note: the log was begun with the former node key {node_key}"));
-    }
-    let reader = match datadir::log_file(data).exists() {
-        true => Some(open(data)?.read()?),
-        false => None,
-    };
+    let reader = recorded(data)?;
     let Some(change) = change(deed, &directory, reader.as_ref(), &name)? else {
         // Whoever waits for the record is told by none.
         return Ok(Code::Ok);
@@ -123,6 +117,14 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     drop(dir);
     let launch = Launch { data, key, said, signers: None, tighten: Vec::new(), inputs: &inputs };
     launch.start(&directory).map(|never| match never {})
+}
+
+/// What is remembered in a directory; `None`: nothing was recorded there.
+pub(crate) fn recorded(data: &Path) -> Result<Option<Reader>, CliError> {
+    Ok(match datadir::log_file(data).exists() {
+        true => Some(open(data)?.read()?),
+        false => None,
+    })
 }
 
 /// A change as it is handed over, and what is to be signed for it.

@@ -1,7 +1,7 @@
 //! What is remembered in a data directory, taken out, brought in elsewhere, and told to whoever is
 //! new.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use karyon_graph::View;
 use karyon_identity::PublicKey;
 use karyon_memory::{
     Carried, Filter, Import, Imported, Item, Journal, RESOURCE, Selection, TransplantError, export,
-    import, import_digest, known, trust,
+    import, import_digest, known, spool, trust,
 };
 use karyon_memory_ops::Properties;
 use karyon_runtime::{DataDir, DataDirError, datadir};
@@ -68,12 +68,13 @@ impl Data {
         let reader = karyon_memory::open(&self.path, &mut |_| ())?.graph.read()?;
         let mut journal = Journal::of(&self.path, &mut |_| ()).map_err(TransplantError::Journal)?;
         let file = File::create_new(out).map_err(|error| RunError::File(out.into(), error))?;
-        let sealed = spool(out).and_then(|spool| {
-            let files = (spool, &mut BufWriter::new(&file));
-            let (_, memories) = export(&report, &reader, &mut journal, chosen, &key, files)?;
-            file.sync_all().map_err(|error| RunError::File(out.into(), error))?;
-            Ok(memories)
-        });
+        let sealed =
+            spool(out).map_err(|error| RunError::File(out.into(), error)).and_then(|spool| {
+                let files = (spool, &mut BufWriter::new(&file));
+                let (_, memories) = export(&report, &reader, &mut journal, chosen, &key, files)?;
+                file.sync_all().map_err(|error| RunError::File(out.into(), error))?;
+                Ok(memories)
+            });
         sealed.inspect_err(|_| drop(std::fs::remove_file(out)))
     }
 
@@ -128,14 +129,4 @@ impl Data {
         let (items, _) = known(&reader, &filter, &View::NOW, most)?;
         Ok(items.into_iter().filter_map(KnownFact::of).collect())
     }
-}
-
-/// An empty file beside another, without a name: it goes with whoever has it open.
-fn spool(beside: &Path) -> Result<File, RunError> {
-    let mut path = beside.as_os_str().to_owned();
-    path.push(".part");
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(&path);
-    let file = file.and_then(|file| std::fs::remove_file(&path).map(|()| file));
-    file.map_err(|error| RunError::File(path.into(), error))
 }
