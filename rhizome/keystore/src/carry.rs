@@ -38,7 +38,6 @@ impl Keystore {
         let place = self.place();
         place.refuse_inside(path)?;
         let mut state = self.without(without)?.unwrap_or_else(|| self.state().clone());
-        state.settle();
         let system = &place.system;
         // What is sealed here from now on is not for whoever has the file.
         state.renew(|| system.random())?;

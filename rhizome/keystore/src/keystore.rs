@@ -359,6 +359,8 @@ impl Keystore {
         }
         if let Some(live) = self.state.live_mut(subject) {
             live.next = live.next.max(end.min(MEMORIES_MAX));
+            // What is erased below it must not be given out when the file is read again.
+            live.reserved = live.reserved.max(live.next);
         }
         Ok(())
     }

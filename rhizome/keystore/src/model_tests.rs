@@ -230,3 +230,18 @@ proptest! {
         run(&acts);
     }
 }
+
+#[test]
+fn what_the_log_told_and_is_erased_is_not_given_out_after_a_crash() {
+    for is_closed in [false, true] {
+        run(&[
+            Act::Seal { name: 0, length: 1 },
+            // Nothing is reserved any more.
+            Act::Reopen { is_closed: true },
+            Act::Advance { name: 0, end: 40 },
+            Act::Erase { subjects: vec![], ranges: vec![(0, 1, 39)] },
+            Act::Reopen { is_closed },
+            Act::Seal { name: 0, length: 1 },
+        ]);
+    }
+}

@@ -38,7 +38,8 @@ pub(crate) type NameDigest = [u8; 32];
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) name: Zeroizing<String>,
-    /// The index behind those that may be given out before the file is written again.
+    /// The index behind those that may be given out before the file is written again; never below
+    /// `next`.
     pub(crate) reserved: u32,
     /// The next index to be given out; not in the file: there it is `reserved`.
     pub(crate) next: u32,
@@ -176,15 +177,6 @@ impl State {
             }
         }
         Ok(())
-    }
-
-    /// What is given out is behind all that was: nothing is reserved that was not used.
-    pub(crate) fn settle(&mut self) {
-        for entry in &mut self.entries {
-            if let Entry::Live(live) = entry {
-                live.reserved = live.reserved.max(live.next);
-            }
-        }
     }
 
     /// Destroys all keys of a subject and its name.
