@@ -285,6 +285,8 @@ impl<A: Agent> Run<A> {
                 snapshots: None,
                 recaller: None,
                 effects: Default::default(),
+                space: None,
+                observer: None,
                 rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),

@@ -5,6 +5,7 @@
 //! carries them out and for whoever reads the log. Each arrangement has one encoding.
 
 mod child;
+mod mark;
 mod reason;
 mod receipt;
 mod schedule;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use child::ChildTerms;
 pub use karyon_supervision::{Restart, Shutdown};
+pub use mark::{Mark, WORDS_MAX, Words};
 pub use reason::{ExitReason, REASON_BYTES_MAX};
 pub use receipt::{NotDone, RECEIPT_BYTES_MAX, Receipt};
 pub use schedule::{Schedule, Turns};
@@ -133,6 +135,8 @@ pub enum Arrangement<'a> {
         /// How, as its adapter reads it.
         arguments: &'a [u8],
     },
+    /// Something that all agents see was changed.
+    Mark(Mark),
 }
 
 mod number {
@@ -224,6 +228,7 @@ impl<'a> Arrangement<'a> {
                 put_sized(out, resource);
                 out.extend_from_slice(arguments);
             }
+            Arrangement::Mark(mark) => mark.encode(out),
         }
     }
 
@@ -277,7 +282,7 @@ impl<'a> Arrangement<'a> {
                 resource: sized_text(b)?,
                 arguments: std::mem::take(b),
             },
-            _ => return None,
+            mark => Arrangement::Mark(Mark::decode(mark, b)?),
         };
         b.is_empty().then_some(read)
     }
@@ -340,6 +345,15 @@ mod tests {
             let about = Some(AgentId(agent)).filter(|agent| agent.0 > 0);
             check(&Arrangement::Recall { about, query: &payload });
             check(&Arrangement::Effect { action: &words, resource: "a/b", arguments: &payload });
+            let (layer, slot) = (output as u8, step);
+            let cell = repeats.then_some(agent as u32);
+            for words in [&[][..], &[0], &[ticks, 0, agent, u64::MAX]] {
+                let words = Words::new(words).unwrap();
+                check(&Arrangement::Mark(Mark::Set { layer, slot, cell, words }));
+            }
+            check(&Arrangement::Mark(Mark::Clear { layer, slot }));
+            let leave = repeats.then_some(agent);
+            check(&Arrangement::Mark(Mark::Claim { layer, slot, word: ticks, leave }));
             for bond in [Bond::Monitor, Bond::Link] {
                 check(&Arrangement::Bind(bond, AgentId(agent)));
                 check(&Arrangement::Unbind(bond, AgentId(agent)));
@@ -406,6 +420,19 @@ mod tests {
         let recall = |about| Arrangement::Recall { about, query: b"go" };
         assert_eq!(bytes(recall(None)), b"\x1e\x00go");
         assert_eq!(bytes(recall(Some(AgentId(300)))), b"\x1e\xac\x02go");
+        let set = |cell, words: &[u64]| {
+            let words = Words::new(words).unwrap();
+            bytes(Arrangement::Mark(Mark::Set { layer: 2, slot: 300, cell, words }))
+        };
+        assert_eq!(set(None, &[]), b"\x20\x02\xac\x02\x00");
+        assert_eq!(set(Some(0), &[7, 300]), b"\x20\x02\xac\x02\x01\x07\xac\x02");
+        assert_eq!(bytes(Arrangement::Mark(Mark::Clear { layer: 2, slot: 9 })), b"\x21\x02\x09");
+        let claim = |leave| Arrangement::Mark(Mark::Claim { layer: 2, slot: 9, word: 5, leave });
+        assert_eq!(bytes(claim(None)), b"\x22\x02\x09\x05");
+        assert_eq!(bytes(claim(Some(8))), b"\x22\x02\x09\x05\x08");
+        assert_eq!(Words::new(&[0; 5]), None, "more words than a slot has");
+        assert_eq!(Arrangement::decode(b"\x20\x00\x01\x00\x01\x02\x03\x04\x05"), None);
+        assert_eq!(Arrangement::decode(b"\x22\x02\x09\x00"), None, "a claim of nothing");
         assert_eq!(Arrangement::decode(b"\x10\x03go"), None, "a name that ends too soon");
         assert_eq!(Arrangement::decode(b"\x01\x00go"), None, "no ticks");
         assert_eq!(Arrangement::decode(b"\x08\x00"), None, "something behind it");

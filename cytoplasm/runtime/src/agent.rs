@@ -1,7 +1,7 @@
 //! The contract of every agent: `(state, event) -> (state', outputs)`, pure and deterministic.
 
 use karyon_arrangements::{
-    Arrangement, Bond, ChildTerms, ExitReason, Lane, Receipt, Schedule, TimerId, bounded_name,
+    Arrangement, Bond, ChildTerms, ExitReason, Lane, Mark, Receipt, Schedule, TimerId, bounded_name,
 };
 use karyon_supervision::Restart;
 use karyon_types::{AgentId, Denial, Tick};
@@ -14,6 +14,7 @@ use crate::draws;
 use crate::pressure::Refused;
 use crate::registry::{Registered, Registry};
 use crate::scheduler::TIMER_TICKS_MAX;
+use crate::space::{Layer, Space};
 
 /// The content of a message. Up to 24 bytes travel without an allocation.
 pub type Payload = SmallVec<[u8; 24]>;
@@ -155,6 +156,8 @@ pub enum Deed {
     Recall,
     /// To do something outside.
     Effect,
+    /// To change what all see: as far as this agent is concerned, which may be itself.
+    Mark(AgentId),
 }
 
 /// A step's own word that it failed; handled like a panic, but cheaper.
@@ -266,6 +269,8 @@ pub struct Context<'a> {
     pub(crate) drawn: u64,
     /// Who has which name; `None`: nobody ever took one.
     pub(crate) names: Option<&'a Registry>,
+    /// What all see; `None`: the run has no space.
+    pub(crate) space: Option<&'a Space>,
 }
 
 impl Context<'_> {
@@ -494,6 +499,21 @@ impl Context<'_> {
         let id = TimerId { step: self.step, output: self.wishes.outputs.len() as u16 };
         self.arrange(&Arrangement::Effect { action, resource, arguments });
         id
+    }
+
+    /// A layer of the run's space as it is when the tick begins, or, where agents take turns, when
+    /// this step does: what this step changes is not in it. `None`: there is no such layer.
+    #[inline]
+    pub fn layer(&self, layer: u8) -> Option<&Layer> {
+        self.space?.layer(layer)
+    }
+
+    /// Changes what all see: from the next tick on, or, where agents take turns, from the next step
+    /// on. The gate is asked as for a message to itself, or to the agent whose slot it is. A slot that
+    /// the space does not have is denied.
+    #[inline]
+    pub fn mark(&mut self, mark: Mark) {
+        self.arrange(&Arrangement::Mark(mark));
     }
 
     fn arrange(&mut self, what: &Arrangement<'_>) {

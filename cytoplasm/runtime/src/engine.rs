@@ -5,6 +5,7 @@
 //! the supervisor's intensity, and names the next tick.
 
 mod free;
+mod seeing;
 mod shares;
 mod snapshots;
 mod stepping;
@@ -12,6 +13,7 @@ mod supervising;
 mod waiting;
 
 use self::free::Free;
+use self::seeing::Seeing;
 use self::stepping::Stepping;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -44,6 +46,7 @@ use crate::schedule;
 use crate::scheduler::{Envelope, Layout, Plan, Scheduler, TickOutcome};
 use crate::services;
 use crate::snapshot::{self, Taker};
+use crate::space::Common;
 use crate::subjects::{Custody, Opaque};
 use crate::tally::Tallied;
 use crate::terms::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig};
@@ -94,10 +97,12 @@ pub fn run<A: Agent>(
         spawned: AtomicU64::new(0),
         last: AtomicU64::new(population.names.len() as u64),
         names: Board::default(),
+        space: Common::new(config.space),
         custody: population.subjects.map(|subjects| Box::new(Custody::new(subjects))),
     };
     let goes_on = (plan.schedule.is_free(), owned.appends());
     let permitted = plan.custody.as_ref().map_or(Ok(()), |custody| custody.permits(goes_on));
+    let permitted = permitted.and_then(|()| seeing::permits(&plan));
     if let Err(error) = permitted {
         *recorder = Some(owned);
         return Err(error);
@@ -155,6 +160,7 @@ pub fn run<A: Agent>(
         taken: None,
         woken: None,
         free: Free::new(config.virtual_time),
+        seeing: Seeing::new(config.observer),
     };
     let resumed_from = woken.as_ref().map(|woken| woken.tick);
     let going_on = woken.map_or(Ok(()), |woken| leader.go_on(&plan, woken, &slabs, &links));
@@ -243,6 +249,7 @@ pub fn run<A: Agent>(
         resumed_from,
         opaque,
         subjects,
+        space: shared.plan.space.read(),
     })
 }
 
@@ -327,6 +334,7 @@ struct Leader {
     taken: Option<Tick>,
     /// It goes on from a snapshot, behind a tick that ran before.
     woken: Option<Left>,
+    seeing: Seeing,
 }
 
 /// What is left to do behind a tick.
@@ -375,6 +383,11 @@ impl Leader {
             && self.effects.is_empty()
             && !self.orders.has_records()
             && self.trees.as_ref().is_none_or(|trees| trees.is_quiet());
+        if let Some(last) = last.filter(|_| self.seeing.is_complete) {
+            self.recorder.check_complete()?;
+            self.current = Some(Tick(last.0 + 1));
+            return Ok(self.end(Ending::Completed));
+        }
         let idle = last.is_some() && is_empty && next >= plan.inputs.ends();
         if idle && self.held == 0 {
             self.recorder.check_complete()?;
@@ -531,6 +544,7 @@ impl Leader {
         // They ended before anything else happened in the tick.
         for (first, last) in self.losing.drain(..) {
             self.bonds.lose(first, last);
+            plan.space.remove((first.0..=last.0).map(AgentId));
             self.trees.iter_mut().for_each(|trees| trees.lose(first, last));
         }
         // In a free-running run they are counted when they are released.
@@ -572,6 +586,7 @@ impl Leader {
                 self.apply(change);
             }
         }
+        self.seeing.settle(plan, tick, outcomes);
         self.recalls.ask(recalls, tick, &mut self.recorder)?;
         self.effects.ask(effects, &self.recorder);
         if let Some(guard) = &self.guard {
@@ -583,6 +598,7 @@ impl Leader {
             return Err(RunError::IntensityExceeded { tick, intensity: self.intensity });
         }
         self.supervise(ground, tick)?;
+        self.seeing.show(plan, tick);
         self.progress.inputs.fetch_add(released, Ordering::Relaxed);
         self.progress.messages.fetch_add(sent + passed, Ordering::Relaxed);
         if refused > 0 {

@@ -128,6 +128,9 @@ pub enum RunError {
     /// Something that a free-running run has not.
     #[error("a free-running run has no {0}")]
     NotFree(&'static str),
+    /// What all see cannot be forgotten.
+    #[error("a run whose agents belong to subjects has no space that all see")]
+    SpaceOfSubjects,
     /// A run cannot go on without what its agents know.
     #[error(
         "the run cannot go on: what its agents of subject ~{subject} know is {why}; it can be replayed"

@@ -43,6 +43,7 @@ mod schedule;
 mod scheduler;
 mod services;
 mod snapshot;
+mod space;
 mod standing;
 mod subjects;
 mod tally;
@@ -72,8 +73,8 @@ pub use engine::run;
 pub use error::RunError;
 pub use input::{Batch, EveryTick, InputItem, InputSource};
 pub use karyon_arrangements::{
-    ChildTerms, ExitReason, Lane, NotDone, REASON_BYTES_MAX, RECEIPT_BYTES_MAX, Receipt,
-    SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns,
+    ChildTerms, ExitReason, Lane, Mark, NotDone, REASON_BYTES_MAX, RECEIPT_BYTES_MAX, Receipt,
+    SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns, WORDS_MAX, Words,
 };
 pub use karyon_supervision::{Exit, Intensity, Restart, Shutdown};
 pub use leases::{Change, ChangeError};
@@ -86,6 +87,7 @@ pub use registry::{MEMBERSHIPS_MAX, NAMES_MAX, REGISTERED_BYTES_MAX, Registered}
 pub use root::add_state;
 pub use scheduler::{BONDS_PER_AGENT, TIMER_TICKS_MAX, TIMERS_PER_AGENT};
 pub use snapshot::{Every, Keep, Snapshot, SnapshotFolder, Snapshots, Start};
+pub use space::{LAYERS_MAX, Layer, Observer, SLOTS_MAX, Space, Whose};
 pub use subjects::{Closed, Opaque, SEAL_BYTES, Sealing, Seals, Subjects};
 pub use tally::{Tallied, Tally};
 pub use terms::{

@@ -40,6 +40,7 @@ use crate::input::InputItem;
 use crate::pressure;
 use crate::recall::Recall;
 use crate::registry::{Naming, Registry};
+use crate::space::{self, Change, Space};
 use crate::standing::Standing;
 use crate::subjects::Opaque;
 use crate::terms::Counts;
@@ -109,6 +110,8 @@ pub(crate) struct TickOutcome {
     pub(crate) births: Vec<Birth>,
     /// Names and groups that agents want.
     pub(crate) names: Vec<Naming>,
+    /// What agents did to what all see.
+    pub(crate) changes: Vec<Change>,
     /// What agents ask the memory.
     pub(crate) recalls: Vec<Recall>,
     /// What they want done outside.
@@ -163,6 +166,10 @@ pub(crate) struct Scheduler<A> {
     boxes: Option<Box<Boxes>>,
     /// Who has which name in the tick that runs, should names be taken in this run.
     names: Option<Arc<Registry>>,
+    /// What all see in the tick that runs.
+    space: Option<Arc<Space>>,
+    /// Whether there is something that all see.
+    sees: bool,
     /// Where it says what it runs, if somebody watches.
     pub(crate) pulse: Option<Arc<Pulse>>,
 }
@@ -250,7 +257,9 @@ impl<A: Agent> Scheduler<A> {
     fn empty(plan: &Plan<A>, number: usize, schedulers: usize) -> Scheduler<A> {
         let share = share(plan.agents, schedulers);
         let layout = Layout::new(plan.agents, schedulers);
-        Scheduler::of(1 + number as u64 * share, layout, schedulers, share)
+        let mut scheduler = Scheduler::of(1 + number as u64 * share, layout, schedulers, share);
+        scheduler.sees = plan.space.is_there();
+        scheduler
     }
 
     fn of(first: u64, layout: Layout, schedulers: usize, share: u64) -> Scheduler<A> {
@@ -282,6 +291,8 @@ impl<A: Agent> Scheduler<A> {
             opaque: Opaque::default(),
             boxes: None,
             names: None,
+            space: None,
+            sees: false,
             pulse: None,
         }
     }
@@ -296,6 +307,7 @@ impl<A: Agent> Scheduler<A> {
     /// ordered by sender already.
     pub(crate) fn run_tick(&mut self, plan: &Plan<A>, tick: Tick, inbox: &[Envelope]) {
         self.names = plan.names.read();
+        self.space = plan.space.read();
         let all_timers = self.timers_due(tick);
         let all_signals = std::mem::take(&mut self.signals);
         let (mut timers, mut signals) = (all_timers.as_slice(), all_signals.as_slice());
@@ -355,7 +367,7 @@ impl<A: Agent> Scheduler<A> {
         self.signals.clear();
         self.outcome.timer = self.wheel.soonest(self.outcome.sent == 0).map(Tick);
         self.outcome.held = self.held();
-        self.names = None;
+        (self.names, self.space) = (None, None);
         order.clear();
         self.order = order;
     }
@@ -500,6 +512,10 @@ impl<A: Agent> Scheduler<A> {
             return emptied;
         };
         apart::note(&mut self.watched, id, &due.cause);
+        if plan.schedule.is_sequential() {
+            // A step sees what the one before did.
+            space::take_effect(&mut self.space, &mut self.outcome.changes);
+        }
         let kind = agent.kind();
         let redeliver = match kind.restart_from {
             RestartFrom::Init => None,
@@ -516,8 +532,10 @@ impl<A: Agent> Scheduler<A> {
             let bound = plan.limits.outputs_per_step;
             let (step, wishes) = (slot.steps, &mut self.wishes);
             let (schedule, names) = (&plan.schedule, self.names.as_deref());
+            let space = self.space.as_deref();
+            let (me, now, drawn) = (id, tick, 0);
             let mut context =
-                Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0, names };
+                Context { me, step, now, wishes, bound, schedule, drawn, names, space };
             let chaos = plan.chaos.kills(id, tick, &due.cause, attempt);
             if let Some(pulse) = &self.pulse {
                 pulse.begin(id, &due.cause);

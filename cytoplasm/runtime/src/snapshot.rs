@@ -41,7 +41,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// By which the log names it.
     pub fn digest(&self) -> Hash {
-        let mut hasher = Hasher::for_domain("karyon snapshot v2");
+        let mut hasher = Hasher::for_domain("karyon snapshot v3");
         hasher.update(&self.tick.0.to_le_bytes()).update(&self.records.to_le_bytes());
         hasher.field(&self.content).finish()
     }

@@ -45,7 +45,8 @@ impl<'a> Wanted<'a> {
                 | Deed::Register(_)
                 | Deed::Join
                 | Deed::Recall
-                | Deed::Effect,
+                | Deed::Effect
+                | Deed::Mark(_),
                 decision,
             ) => match decision {
                 Ok(lease) => Output::Arranged { lease: Some(lease), what: payload },

@@ -275,7 +275,8 @@ fn said<'a>(what: &Arrangement<'a>) -> Option<&'a [u8]> {
         | Arrangement::Join(_)
         | Arrangement::Leave(_)
         | Arrangement::Recall { .. }
-        | Arrangement::Effect { .. } => None,
+        | Arrangement::Effect { .. }
+        | Arrangement::Mark(_) => None,
     }
 }
 

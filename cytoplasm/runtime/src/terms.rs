@@ -19,6 +19,7 @@ use crate::pressure::Shed;
 use crate::processes::Desk;
 use crate::recall::Recaller;
 use crate::snapshot::Snapshots;
+use crate::space::{Observer, Space};
 use crate::subjects::{Opaque, Subjects};
 use crate::tally::Tally;
 use crate::watchdog::Watch;
@@ -196,6 +197,11 @@ pub struct RunConfig {
     pub recaller: Option<Box<dyn Recaller>>,
     /// What agents may do outside, and who does it.
     pub effects: Effects,
+    /// What all agents see, as it is when the run begins; `None`: nothing. Not in a free-running run,
+    /// and not where agents belong to subjects: what they mark could not be forgotten.
+    pub space: Option<Space>,
+    /// Who looks at it behind each tick.
+    pub observer: Option<Box<dyn Observer>>,
 }
 
 /// How far a run has come.
@@ -268,4 +274,6 @@ pub struct Outcome<A> {
     pub opaque: Opaque,
     /// Who belongs to a subject, those who came to life included; `None`: nobody does.
     pub subjects: Option<Subjects>,
+    /// What all see; `None`: the run has no space.
+    pub space: Option<Arc<Space>>,
 }

@@ -407,6 +407,7 @@ impl Trees {
             }
         };
         self.record(id, by.step, measure);
+        field.ground.plan.space.remove([id]);
         field.bonds.apply(BondChange::End { by, reason, left: Left::Nothing });
         Some(Event::Exited(child, exit))
     }

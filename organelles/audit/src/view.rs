@@ -4,7 +4,7 @@
 
 use data_encoding::HEXLOWER;
 use karyon_arrangements::{
-    Arrangement, Bond, ChildTerms, Lane, Receipt, Restart, Schedule, Shutdown, Told,
+    Arrangement, Bond, ChildTerms, Lane, Mark, Receipt, Restart, Schedule, Shutdown, Told,
 };
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, OrderVerb, Output,
@@ -241,6 +241,7 @@ fn arrangement_view(bytes: &[u8]) -> Value {
                 "action": action, "resource": resource, "arguments": payload_view(arguments)
             }
         }),
+        Some(Arrangement::Mark(mark)) => mark_view(&mark),
         Some(Arrangement::Spawn { name, how }) => {
             json!({ "spawn": { "name": name, "how": payload_view(how) } })
         }
@@ -259,6 +260,19 @@ fn arrangement_view(bytes: &[u8]) -> Value {
         Some(Arrangement::Leave(group)) => json!({ "leave": group }),
         // Of a later version.
         None => json!({ "unknown": payload_view(bytes) }),
+    }
+}
+
+fn mark_view(mark: &Mark) -> Value {
+    let (layer, slot) = (mark.layer(), mark.slot());
+    match mark {
+        Mark::Set { cell, words, .. } => json!({
+            "set": { "layer": layer, "slot": slot, "cell": cell, "words": words.as_slice() }
+        }),
+        Mark::Clear { .. } => json!({ "clear": { "layer": layer, "slot": slot } }),
+        Mark::Claim { word, leave, .. } => json!({
+            "claim": { "layer": layer, "slot": slot, "word": word, "leave": leave }
+        }),
     }
 }
 

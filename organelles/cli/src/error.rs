@@ -323,6 +323,7 @@ fn run_error(error: &RunError) -> CliError {
         | RunError::Change { .. }
         | RunError::Tree(_)
         | RunError::NotFree(_)
+        | RunError::SpaceOfSubjects
         | RunError::Closed { .. }
         | RunError::Recall { .. }
         | RunError::Memory { .. } => (Code::Failure, None),

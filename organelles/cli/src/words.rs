@@ -1,6 +1,6 @@
 //! Records in words: what `why` and `audit` say of them.
 
-use karyon_arrangements::{Arrangement, Bond, Lane, Receipt, Schedule, Told};
+use karyon_arrangements::{Arrangement, Bond, Lane, Mark, Receipt, Schedule, Told};
 pub(crate) use karyon_audit::control_kind;
 use karyon_log::{
     Cause, Control, CrashKind, Decision, LeaseRecord, Loss, Measure, Message, Order, OrderVerb,
@@ -334,6 +334,17 @@ pub(crate) fn arrangement_words(what: &[u8]) -> String {
             let (action, resource) = (plain(action), plain(resource));
             format!("wanted {action} done on {resource}, {} bytes", arguments.len())
         }
+        Some(Arrangement::Mark(mark)) => match mark {
+            Mark::Set { layer, slot, cell, words } => {
+                let cell = cell.map_or(String::new(), |cell| format!(", in cell {cell}"));
+                format!("set slot {slot} of layer {layer} to {:?}{cell}", words.as_slice())
+            }
+            Mark::Clear { layer, slot } => format!("cleared slot {slot} of layer {layer}"),
+            Mark::Claim { layer, slot, word, leave } => {
+                let leave = leave.map_or(String::new(), |leave| format!(" and left {leave}"));
+                format!("claimed slot {slot} of layer {layer} with {word}{leave}")
+            }
+        },
         Some(Arrangement::Spawn { name, .. }) => format!("spawned {}", plain(name)),
         Some(Arrangement::SpawnUnder { supervisor, name, .. }) => {
             format!("spawned {} below supervisor {supervisor}", plain(name))

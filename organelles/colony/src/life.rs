@@ -374,6 +374,8 @@ fn config(scenario: &Scenario, settings: &Settings) -> RunConfig {
         snapshots: None,
         recaller: None,
         effects: Effects::default(),
+        space: None,
+        observer: None,
         rate: settings.rate,
     }
 }

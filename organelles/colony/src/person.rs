@@ -121,6 +121,7 @@ impl Agent for Person {
                     | Deed::Terminate(_)
                     | Deed::Register(_)
                     | Deed::Join
+                    | Deed::Mark(_)
                     | Deed::Recall
                     | Deed::Effect,
                 ..

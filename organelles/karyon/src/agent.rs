@@ -165,6 +165,16 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
         self.handle(ctx.me().pid(), message, ctx)
     }
 
+    /// It is activated with all others: [`Run::every_tick`](crate::Run::every_tick). Left out: it does
+    /// nothing.
+    ///
+    /// # Errors
+    /// See [`Agent::init`].
+    fn step(&mut self, ctx: &mut Context<'_, Self>) -> Result {
+        let _ = ctx;
+        Ok(())
+    }
+
     /// A call came to its end: answered, too late, denied, or whoever was asked is gone. Each call
     /// comes here once, unless the caller began anew meanwhile. Left out: a failure, because then
     /// nobody should have called.

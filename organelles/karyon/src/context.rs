@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use karyon_memory_ops::{Content, Entity, Query, Time, Valid, Value, Vertex, Write};
-use karyon_runtime::{ExitReason, Lane, TimerId};
+use karyon_runtime::{ExitReason, Lane, Layer, Mark, TimerId};
 use karyon_types::Tick;
 use serde::Serialize;
 
@@ -194,6 +194,50 @@ impl<A: Agent> Context<'_, A> {
         let mut bytes = Vec::with_capacity(32);
         query.encode(&mut bytes).map_err(failure)?;
         Ok(Recall(self.inner.recall(query.about(), &bytes)))
+    }
+
+    /// A layer of what all see ([`Run::space`](crate::Run::space)) as it was when the tick began, or,
+    /// in a schedule of turns, when this step did. A look at it costs what a look at a list does.
+    ///
+    /// # Errors
+    /// The run has no layer of this number, from 0.
+    #[inline]
+    pub fn layer(&self, layer: u8) -> Result<&Layer> {
+        self.inner.layer(layer).ok_or_else(|| failure(format_args!("there is no layer {layer}")))
+    }
+
+    /// Changes what all see, from the next tick on, or, in a schedule of turns, from the next step
+    /// on. Takes the right `Rights::SEND`, to itself or to the agent whose slot it is. Of claims of one
+    /// slot in one tick the first one in an order that is drawn for the tick is granted; who looks at
+    /// the slot in the next tick knows. A slot that is not there comes to [`Agent::denied`]. One
+    /// output.
+    #[inline]
+    pub fn mark(&mut self, mark: Mark) {
+        self.inner.mark(mark);
+    }
+
+    /// What never changes ([`Run::world`](crate::Run::world)).
+    ///
+    /// # Errors
+    /// The run has none, or one of another type.
+    #[inline]
+    pub fn world<W: 'static>(&self) -> Result<&W> {
+        let world = self.directory.world.as_ref().and_then(|world| world.downcast_ref());
+        world.ok_or_else(|| failure("the run has no world of this type"))
+    }
+
+    /// The step of the model that this tick is, from 0, and its stage: the tick itself and 0 in a
+    /// [`Schedule`](crate::Schedule) without stages.
+    pub fn round(&self) -> (u64, u32) {
+        (self.inner.round(), self.inner.stage())
+    }
+
+    /// 64 random bits: the same for any number of threads, when a step is given again and when the
+    /// run is repeated. For numbers see [`below`](crate::below), [`unit`](crate::unit) and
+    /// [`exponential`](crate::exponential). Their seed is that of the [`Schedule`](crate::Schedule).
+    #[inline]
+    pub fn random(&mut self) -> u64 {
+        self.inner.random()
     }
 
     /// Has something done in the world outside: `action` on `resource` (a path, as `mail/team`), by

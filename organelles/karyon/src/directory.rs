@@ -1,6 +1,8 @@
 //! Who is in a run, by name and by group; the same from its beginning to its end.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use karyon_runtime::AgentKind;
 
@@ -19,6 +21,8 @@ pub(crate) struct Directory {
     pub(crate) spawns: BTreeMap<&'static str, u32>,
     /// Supervisors below which agents may be spawned, by name.
     pub(crate) supervisors: BTreeMap<String, u64>,
+    /// What never changes.
+    pub(crate) world: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Directory {

@@ -20,6 +20,9 @@ pub(crate) type Instead<'a> = dyn Fn(u32, Pid, &[u8]) -> Option<Vec<u8>> + 'a;
 pub(crate) struct Inputs {
     said: Vec<Vec<u8>>,
     by_tick: BTreeMap<u64, (u64, Vec<InputItem>)>,
+    agents: u64,
+    /// How often all are activated, and in how many ticks once.
+    activates: Option<(u64, u64)>,
 }
 
 impl Inputs {
@@ -36,7 +39,12 @@ impl Inputs {
             items.sort_by_key(|item| item.receiver);
             (tick, (number, items))
         });
-        Inputs { said, by_tick: by_tick.collect() }
+        Inputs { said, by_tick: by_tick.collect(), agents, activates: None }
+    }
+
+    /// Likewise, and all agents are activated so often, in each of so many ticks once.
+    pub(crate) fn activating(self, activates: Option<(u64, u64)>) -> Inputs {
+        Inputs { activates, ..self }
     }
 
     /// The copy that a data directory keeps: MessagePack, a list of (tick, agent, bytes). What is
@@ -70,6 +78,17 @@ impl InputSource for Inputs {
     }
 
     fn ends(&self) -> Tick {
-        Tick(self.by_tick.last_key_value().map_or(0, |(tick, _)| tick + 1))
+        let said = self.by_tick.last_key_value().map_or(0, |(tick, _)| tick + 1);
+        let (times, each) = self.activates.unwrap_or((0, 1));
+        let activated = times.checked_sub(1).map_or(0, |last| last.saturating_mul(each) + 1);
+        Tick(said.max(activated))
+    }
+
+    fn everybody(&self, tick: Tick) -> Option<u32> {
+        let (times, each) = self.activates?;
+        let time = tick.0 / each;
+        let is_now = tick.0.is_multiple_of(each) && time < times;
+        // Behind all that says something.
+        is_now.then_some((self.said.len() as u64 + time * self.agents) as u32)
     }
 }

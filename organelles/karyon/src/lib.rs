@@ -51,6 +51,7 @@ mod names;
 mod outcome;
 mod recall;
 mod run;
+mod series;
 mod signals;
 mod spawn;
 pub mod testkit;
@@ -72,11 +73,12 @@ pub use karyon_memory_ops as memory;
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
     Adapter, Authority, Closed, Compared, Counts, Deed, Divergence, Effect, Ending, Every,
-    ExitReason, Failure, Intensity, Lane, Limits, MEMBERSHIPS_MAX, NAMES_MAX, NotDone, Opaque,
-    Refused, Schedule, Shed, TimerId,
+    ExitReason, Failure, Intensity, Lane, Layer, Limits, MEMBERSHIPS_MAX, Mark, NAMES_MAX, NotDone, Opaque,
+    Refused, Schedule, Shed, Space, TimerId, Whose, Words, below, exponential, unit,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
 pub use recall::{Recall, Recalled};
 pub use run::{AutoShutdown, Child, Data, KnownFact, RefusedOrder, Replayed, Run, Supervisor};
+pub use series::{Series, View};
 pub use spawn::{NotSpawned, Spawn, Spawned};

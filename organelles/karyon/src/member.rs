@@ -222,6 +222,8 @@ fn happen<A: Agent>(agent: &mut A, event: Event<'_>, ctx: &mut Context<'_, A>) -
         Event::Input { payload: [wire::MARK] } | Event::Message { payload: [wire::MARK], .. } => {
             Ok(())
         }
+        // No message is empty.
+        Event::Input { payload: [] } => agent.step(ctx),
         Event::Input { payload } => agent.input(wire::read(payload)?, ctx),
         Event::Message { payload: [wire::MARK, answer @ ..], .. } => {
             match wire::read_answer(answer) {

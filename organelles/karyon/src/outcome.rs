@@ -1,12 +1,15 @@
 //! What is left of a run.
 
-use karyon_runtime::{Counts, Ending};
+use std::sync::Arc;
+
+use karyon_runtime::{Counts, Ending, Space};
 use karyon_types::Hash;
 
 use crate::address::{AgentRef, Pid};
 use crate::agent::Agent;
 use crate::member::Member;
 use crate::run::RefusedOrder;
+use crate::series::Series;
 
 /// What is left of a run.
 pub struct Outcome {
@@ -33,6 +36,10 @@ pub struct Outcome {
     /// Orders that were not carried out ([`Run::order`](crate::Run::order)). Those that a resumed run
     /// repeated are not among them.
     pub refused: Vec<RefusedOrder>,
+    /// What was measured ([`Run::measure`](crate::Run::measure)).
+    pub series: Series,
+    /// What all see at the end; `None`: the run has no space.
+    pub space: Option<Arc<Space>>,
     pub(crate) agents: Vec<Option<Member>>,
     /// The names of the last of them, those that came to life in the run.
     pub(crate) born: Vec<String>,

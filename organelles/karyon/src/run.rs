@@ -6,6 +6,7 @@ mod memory;
 mod orders;
 mod settings;
 mod snapshots;
+mod space;
 mod subjects;
 mod tree;
 
@@ -73,6 +74,7 @@ pub struct Run {
     horizons: BTreeMap<String, i64>,
     /// Kinds that agents may spawn, by number.
     spawns: BTreeSet<usize>,
+    surroundings: space::Surroundings,
     /// The first thing that is wrong with it.
     fault: Option<Arc<dyn Fn() -> RunError + Send + Sync>>,
 }
@@ -93,6 +95,7 @@ impl Run {
             subjects: BTreeMap::new(),
             horizons: BTreeMap::new(),
             spawns: BTreeSet::new(),
+            surroundings: space::Surroundings::default(),
             fault: None,
         }
     }
@@ -233,6 +236,7 @@ impl Run {
         if self.settings.schedule.is_free() && !self.subjects.is_empty() {
             return Err(RunError::FreeSubjects);
         }
+        self.surroundings.check(self.places.len() as u64)?;
         self.supervised()?;
         self.supervisors()?;
         self.check_orders()?;
@@ -245,7 +249,8 @@ impl Run {
     fn directory(&self) -> Directory {
         let kinds = self.kinds.iter().map(|known| known.kind).collect();
         let groups = self.groups.clone();
-        let mut directory = Directory { groups, kinds, ..Directory::default() };
+        let world = self.surroundings.world();
+        let mut directory = Directory { groups, kinds, world, ..Directory::default() };
         for (serial, place) in (1..).zip(&self.places) {
             let kind = self.kinds.get(place.kind).map_or("", |known| known.name);
             directory.names.insert(place.name.clone(), (Pid(serial), kind));

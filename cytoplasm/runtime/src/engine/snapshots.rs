@@ -3,8 +3,8 @@
 //! The moment is behind all that follows from a tick, and in front of all that is done for the
 //! next: all schedulers wait, and all that they did is recorded or on its way.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use karyon_log::Control;
 use karyon_types::AgentId;
@@ -94,6 +94,7 @@ impl Leader {
             names,
             recalls,
             effects,
+            seeing,
         } = self;
         if names.is_used() {
             // Who has which name is not written down: such a run is gone on with from its beginning.
@@ -127,6 +128,8 @@ impl Leader {
             orders: orders.save(),
             recalls: recalls.save(),
             effects: effects.save(),
+            space: ground.plan.space.read().map(|space| (*space).clone()),
+            seen: seeing.save().into(),
         };
         for slab in ground.slabs {
             if !lock(slab).save(&mut content) {
@@ -165,6 +168,8 @@ impl Leader {
         self.orders.load(std::mem::take(&mut content.orders));
         self.recalls.load(std::mem::take(&mut content.recalls));
         self.effects.load(std::mem::take(&mut content.effects));
+        plan.space.put(content.space.take().map(Arc::new));
+        self.seeing.load(&content.seen)?;
         self.lost = content.lost.iter().copied().map(AgentId).collect();
         if let (Some(trees), Some(tree), Some(saved)) =
             (&mut self.trees, woken.tree.take(), content.trees.take())

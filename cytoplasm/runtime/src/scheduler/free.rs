@@ -474,8 +474,17 @@ impl<A: Agent> Scheduler<A> {
         let (mut wishes, bound) = (Wishes::default(), plan.limits.outputs_per_step);
         let (step, schedule, wishes) = (slot.steps, &plan.schedule, &mut wishes);
         let names = self.names.as_deref();
-        let mut context =
-            Context { me: id, step, now: tick, wishes, bound, schedule, drawn: 0, names };
+        let mut context = Context {
+            me: id,
+            step,
+            now: tick,
+            wishes,
+            bound,
+            schedule,
+            drawn: 0,
+            names,
+            space: None,
+        };
         let chaos = plan.chaos.kills(id, tick, &held.cause(id), 0);
         attempt_step(&mut agent, event, &mut context, chaos).map(|fault| fault.0)
     }

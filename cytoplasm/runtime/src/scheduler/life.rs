@@ -18,6 +18,7 @@ use crate::effects::{self, Effect, Intent};
 use crate::error::RunError;
 use crate::recall::{RECALLS_PER_AGENT, Recall};
 use crate::registry::{Claim, Naming, REGISTERED_BYTES_MAX};
+use crate::space::{Change, What};
 use crate::standing::Wanted;
 use crate::wheel::{Key, Wheel};
 
@@ -124,6 +125,7 @@ impl Life {
             | Arrangement::Register(_)
             | Arrangement::Join(_)
             | Arrangement::Effect { .. }
+            | Arrangement::Mark(_)
             | Arrangement::Lane(_) => true,
         }
     }
@@ -309,6 +311,9 @@ impl<A: Agent> Scheduler<A> {
                 }
             }
         }
+        if self.sees && matches!(left, Left::Nothing | Left::Anew) {
+            self.outcome.changes.push(Change { by, what: What::End });
+        }
         if left == Left::Nothing && !self.origins.is_empty() {
             self.ended_for_good(by.from);
         }
@@ -345,6 +350,11 @@ impl<A: Agent> Scheduler<A> {
                 (Deed::Recall, Rights::RECALL, about.unwrap_or(AgentId(1)))
             }
             Arrangement::Effect { .. } => (Deed::Effect, Rights::ACT, id),
+            Arrangement::Mark(mark) => {
+                let to = self.space.as_ref().and_then(|space| space.asks(id, mark).ok());
+                let to = to.unwrap_or(id);
+                (Deed::Mark(to), Rights::SEND, to)
+            }
             Arrangement::Cancel(_)
             | Arrangement::Unbind(..)
             | Arrangement::TrapExit(_)
@@ -375,6 +385,10 @@ impl<A: Agent> Scheduler<A> {
                 Err(denial)
             }
             Arrangement::Effect { .. } if !slot.standing.may_act() => Err(Denial::BudgetExhausted),
+            Arrangement::Mark(mark) => match &self.space {
+                Some(space) => space.asks(id, mark).map(drop),
+                None => Err(Denial::BudgetExhausted),
+            },
             Arrangement::Register(name) | Arrangement::Join(name)
                 if !(1..=REGISTERED_BYTES_MAX).contains(&name.len()) =>
             {
@@ -414,6 +428,10 @@ impl<A: Agent> Scheduler<A> {
             Arrangement::Spawn { name, how } => (None, name, how),
             Arrangement::SpawnUnder { supervisor, child, name, how } => {
                 (Some(Place { supervisor: ChildId(*supervisor), child: *child }), name, how)
+            }
+            Arrangement::Mark(mark) => {
+                let change = Change { by: message, what: What::Mark(*mark) };
+                return self.outcome.changes.push(change);
             }
             other => return self.make_own(tick, message, other),
         };
@@ -467,6 +485,7 @@ impl<A: Agent> Scheduler<A> {
             | Arrangement::SealedExit(_)
             | Arrangement::Spawn { .. }
             | Arrangement::SpawnUnder { .. }
+            | Arrangement::Mark(_)
             | Arrangement::Effect { .. } => {}
             Arrangement::Terminate(child) => {
                 self.outcome.bonds.push(BondChange::Terminate { by: message, child: *child });

@@ -12,6 +12,7 @@ use crate::chaos::Chaos;
 use crate::effects::Permit;
 use crate::input::InputSource;
 use crate::registry::Board;
+use crate::space::Common;
 use crate::subjects::{Closed, Custody};
 use crate::terms::{Born, Limits};
 
@@ -38,6 +39,8 @@ pub(crate) struct Plan<A> {
     pub(crate) last: AtomicU64,
     /// Likewise, who has which name.
     pub(crate) names: Board,
+    /// And what all see.
+    pub(crate) space: Common,
     /// `None`: no agent belongs to a subject.
     pub(crate) custody: Option<Box<Custody>>,
 }

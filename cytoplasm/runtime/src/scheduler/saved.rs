@@ -46,6 +46,7 @@ impl TickOutcome {
             // Of a free-running run alone.
             waiting: _,
             births,
+            changes,
             recalls,
             effects,
             pieces,
@@ -58,7 +59,7 @@ impl TickOutcome {
         counted == [0; 7]
             && (records.is_empty() && bonds.is_empty() && births.is_empty())
             && (pieces.is_empty() && signals.is_empty() && names.is_empty())
-            && (recalls.is_empty() && effects.is_empty())
+            && (recalls.is_empty() && effects.is_empty() && changes.is_empty())
             && !remembered
             && error.is_none()
     }
@@ -108,6 +109,9 @@ impl<A: Agent> Scheduler<A> {
             boxes,
             // There is a snapshot only where nobody has one.
             names: _,
+            // The plan has it between two ticks.
+            space: _,
+            sees: _,
             // None is taken of a run that is only repeated.
             opaque: _,
         } = self;
@@ -373,6 +377,7 @@ impl Deed {
             Deed::Terminate(child) => SavedDeed::Terminate(child.0),
             Deed::Register(holder) => SavedDeed::Register(holder.0),
             Deed::Join => SavedDeed::Join,
+            Deed::Mark(agent) => SavedDeed::Mark(agent.0),
             Deed::Spawn => SavedDeed::Spawn,
             Deed::Recall => SavedDeed::Recall,
             Deed::Effect => SavedDeed::Effect,
@@ -389,6 +394,7 @@ impl Deed {
             SavedDeed::Terminate(child) => Deed::Terminate(AgentId(child)),
             SavedDeed::Register(holder) => Deed::Register(AgentId(holder)),
             SavedDeed::Join => Deed::Join,
+            SavedDeed::Mark(agent) => Deed::Mark(AgentId(agent)),
             SavedDeed::Spawn => Deed::Spawn,
             SavedDeed::Recall => Deed::Recall,
             SavedDeed::Effect => Deed::Effect,

@@ -17,6 +17,7 @@ use crate::agent::Agent;
 use crate::bonds::Bonds;
 use crate::input::InputItem;
 use crate::schedule::Order;
+use crate::space::take_effect;
 use crate::trees::Trees;
 
 /// Stands for "no letter".
@@ -179,6 +180,7 @@ impl<A: Agent> Scheduler<A> {
     ) {
         let mut turns = std::mem::take(&mut self.turns);
         self.names = plan.names.read();
+        self.space = plan.space.take();
         let agents = plan.last.load(Ordering::Relaxed) as usize;
         turns.begin(Order::of(&plan.schedule, tick), agents);
         let timers = self.timers_due(tick);
@@ -209,6 +211,7 @@ impl<A: Agent> Scheduler<A> {
                 inbox: &turns.inbox,
             };
             self.run_one(plan, tick, id, &arrivals);
+            take_effect(&mut self.space, &mut self.outcome.changes);
             if let Some(outbox) = self.outbox.first_mut() {
                 outbox.drain(..).for_each(|envelope| turns.deliver(envelope));
             }
@@ -230,6 +233,7 @@ impl<A: Agent> Scheduler<A> {
         self.outcome.sent = turns.waiting;
         self.outcome.held = self.held();
         self.names = None;
+        plan.space.put(self.space.take());
         self.turns = turns;
     }
 

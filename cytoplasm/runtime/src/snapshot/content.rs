@@ -10,6 +10,7 @@ use karyon_types::AgentId;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::space::Space;
 use crate::terms::Counts;
 
 /// An output of a step: whose, which step, which output.
@@ -49,6 +50,10 @@ pub(crate) struct Content {
     pub(crate) recalls: Vec<SavedRecalls>,
     /// Effects of which nobody was told yet, by which output.
     pub(crate) effects: Vec<By>,
+    /// What all see; `None`: the run has no space.
+    pub(crate) space: Option<Space>,
+    /// What the observer made of what it was shown.
+    pub(crate) seen: ByteBuf,
 }
 
 /// An agent. One that was lost has nothing but its place.
@@ -184,6 +189,7 @@ pub(crate) enum SavedDeed {
     Terminate(u64),
     Register(u64),
     Join,
+    Mark(u64),
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use super::{Keep, Snapshot, Start};
 use crate::datadir::replace_whole;
 
 /// How a file begins; the last two digits are the version of its format.
-const MAGIC: [u8; 8] = *b"KSNAP\x0002";
+const MAGIC: [u8; 8] = *b"KSNAP\x0003";
 /// Magic, log, tick, records, digest, length of the content.
 const HEADER_BYTES: usize = 8 + 16 + 8 + 8 + 32 + 8;
 /// Snapshots that are kept: should the newest not be whole, there is one more.

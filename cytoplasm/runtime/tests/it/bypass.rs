@@ -57,6 +57,8 @@ fn a_native_agent_can_bypass_the_gate() {
         snapshots: None,
         recaller: None,
         effects: Default::default(),
+        space: None,
+        observer: None,
         rate: None,
     };
     let smuggler = file.clone();

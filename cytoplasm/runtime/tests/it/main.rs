@@ -33,6 +33,7 @@ mod schedules;
 mod sealed;
 mod snapshot_files;
 mod snapshots;
+mod spaces;
 mod standing;
 mod support;
 mod timers;

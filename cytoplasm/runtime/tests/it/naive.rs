@@ -2,7 +2,6 @@
 
 use karyon_log::{Record, Records};
 use karyon_runtime::{Schedule, Turns};
-use karyon_types::Tick;
 
 use crate::support::{Order, in_words};
 
@@ -17,6 +16,15 @@ fn mix(state: u64) -> u64 {
 pub fn rank(seed: u64, drawn_at: u64, agent: u64) -> u64 {
     let turns = u64::from_be_bytes(*b"turns_01");
     mix(mix(mix(seed ^ turns) ^ mix(drawn_at)) ^ mix(agent))
+}
+
+/// An agent's rank in a tick of a schedule.
+pub fn rank_of(schedule: &Schedule, tick: u64, agent: u64) -> u64 {
+    let drawn_at = match schedule.turns() {
+        Turns::RandomByStep => tick / u64::from(schedule.stages()),
+        _ => tick,
+    };
+    rank(schedule.seed(), drawn_at, agent)
 }
 
 #[derive(Clone)]
@@ -48,22 +56,17 @@ pub fn play(
         || puppets.iter().any(|puppet| !(puppet.mailbox.is_empty() && puppet.timers.is_empty()))
     {
         let mut order: Vec<_> = (1..=agents).collect();
-        let drawn_at = match schedule.turns() {
-            Turns::Simultaneous | Turns::Free => None,
-            Turns::Random => Some(tick),
-            Turns::RandomByStep => Some(schedule.round(Tick(tick))),
-        };
-        if let Some(drawn_at) = drawn_at {
-            order.sort_by_key(|agent| rank(schedule.seed(), drawn_at, *agent));
+        if schedule.is_sequential() {
+            order.sort_by_key(|agent| rank_of(schedule, tick, *agent));
         }
         // All at once: nobody sees what is sent in this tick.
         let mut mailboxes: Vec<_> = puppets.iter().map(|puppet| puppet.mailbox.clone()).collect();
-        if drawn_at.is_none() {
+        if !schedule.is_sequential() {
             puppets.iter_mut().for_each(|puppet| puppet.mailbox.clear());
         }
         for agent in order {
             let place = agent as usize - 1;
-            if drawn_at.is_some() {
+            if schedule.is_sequential() {
                 mailboxes[place] = std::mem::take(&mut puppets[place].mailbox);
             }
             let (due, later): (Vec<_>, Vec<_>) =

@@ -23,6 +23,7 @@ use crate::recalls::Echo;
 use crate::repeating::{log_of, not_recorded, ticks};
 use crate::schedules::schedules;
 use crate::sealed;
+use crate::spaces;
 use crate::support::*;
 use crate::trees::{flags, supervised};
 
@@ -87,6 +88,8 @@ impl Case {
             desk: Some(asker.desk.clone()),
             snapshots: kept.every_tick(),
             subjects: sealed::subjects(&self.subjects, &[]),
+            // What all see cannot be sealed.
+            space: self.subjects.is_empty().then(spaces::space),
             ..Stage::default()
         }
     }
@@ -236,6 +239,7 @@ fn deeds() -> impl Strategy<Value = Vec<Order>> {
             1 => Just(Order::Obey),
             1 => (0u64..4, 0u16..3).prop_map(|(step, output)| Cancel(step, output)),
             1 => reason().prop_map(ExitWith),
+            4 => spaces::marks(),
         ];
         prop::collection::vec(one, 0..4)
     })

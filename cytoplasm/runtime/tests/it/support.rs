@@ -15,9 +15,10 @@ use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
     Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Effects, Event, ExitReason,
-    Failure, InputItem, InputSource, Intensity, Lane, Limits, Outcome, Population, Progress,
-    Recaller, Receipt, Recorder, Registered, Restart, RestartFrom, RunConfig, RunError, Schedule,
-    Shutdown, Snapshots, SpawnId, Subjects, TimerId, Watch, codec, run,
+    Failure, InputItem, InputSource, Intensity, Lane, Layer, Limits, Mark, Observer, Outcome,
+    Population, Progress, Recaller, Receipt, Recorder, Registered, Restart, RestartFrom, RunConfig,
+    RunError, Schedule, Shutdown, Snapshots, Space, SpawnId, Subjects, TimerId, Watch, Words,
+    codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -73,6 +74,13 @@ pub enum Order {
     Recall(u64, String),
     /// Have something done outside: action, resource, arguments.
     Effect(String, String, String),
+    /// Set a slot of a layer, and where it stands.
+    Set(u8, u64, Option<u32>, Vec<u64>),
+    Clear(u8, u64),
+    /// Claim a slot with a word, and leave another.
+    Claim(u8, u64, u64, Option<u64>),
+    /// Hear what all see.
+    Look,
 }
 
 /// How a child is supervised: its restart (0 permanent, 1 transient, 2 temporary), the ticks that
@@ -221,6 +229,18 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                     let spawn = context.spawn_under(supervisor, terms(below), "child", &how);
                     self.to_tell.insert(spawn, orders);
                 }
+                Order::Set(layer, slot, cell, words) => {
+                    let words = Words::new(&words).expect("words");
+                    context.mark(Mark::Set { layer, slot, cell, words });
+                }
+                Order::Clear(layer, slot) => context.mark(Mark::Clear { layer, slot }),
+                Order::Claim(layer, slot, word, leave) => {
+                    context.mark(Mark::Claim { layer, slot, word, leave });
+                }
+                Order::Look => {
+                    let seen: Vec<_> = (0..9).map_while(|layer| context.layer(layer)).collect();
+                    self.heard.push(format!("{}: {}", context.now(), in_short(&seen)));
+                }
                 Order::Terminate(child) => context.terminate_child(AgentId(child)),
                 Order::Register(name) => context.register(&name),
                 Order::Unregister(name) => context.unregister(&name),
@@ -252,6 +272,22 @@ impl Drop for Released {
     fn drop(&mut self) {
         HANGING[self.0].store(true, Ordering::Relaxed);
     }
+}
+
+/// What layers hold: slots that hold or stand somewhere, with their cells.
+pub fn in_short(layers: &[&Layer]) -> String {
+    let slot = |layer: &Layer, slot| {
+        let (words, cell) = (layer.words(slot), layer.cell(slot));
+        let holds = cell.is_some() || words.iter().any(|word| *word != 0);
+        holds.then(|| format!("{slot}{words:?}{}", cell.map_or(String::new(), |c| format!("@{c}"))))
+    };
+    let layer = |layer: &&Layer| {
+        let slots: Vec<_> = (0..layer.slots()).filter_map(|at| slot(layer, at)).collect();
+        let lists = (0..9).map(|cell| layer.standing(cell).collect::<Vec<_>>());
+        let lists: Vec<_> = lists.filter(|list| !list.is_empty()).collect();
+        format!("{} {lists:?}", slots.join(" "))
+    };
+    layers.iter().map(layer).collect::<Vec<_>>().join("; ")
 }
 
 fn encoded(orders: &[Order]) -> Vec<u8> {
@@ -369,6 +405,8 @@ pub fn resuming(disk: &Disk) -> Recorder {
     Recorder::resuming(Some(writer), Walk::new(Box::new(disk.clone())).unwrap(), &end)
 }
 
+pub type MakeObserver = Arc<dyn Fn() -> Box<dyn Observer> + std::marker::Send + Sync>;
+
 pub type MakeRecaller = Arc<dyn Fn() -> Box<dyn Recaller> + std::marker::Send + Sync>;
 
 /// How a stage differs from the usual.
@@ -397,6 +435,8 @@ pub struct Stage {
     /// Makes what answers agents that ask the memory.
     pub recaller: Option<MakeRecaller>,
     pub effects: Effects,
+    pub space: Option<Space>,
+    pub observer: Option<MakeObserver>,
 }
 
 pub const LIMITS: Limits = Limits {
@@ -434,6 +474,8 @@ impl Default for Stage {
             progress: Arc::default(),
             recaller: None,
             effects: Effects::default(),
+            space: None,
+            observer: None,
         }
     }
 }
@@ -496,6 +538,8 @@ impl Stage {
             rate: self.rate,
             recaller: self.recaller.as_ref().map(|make| make()),
             effects: self.effects.clone(),
+            space: self.space.clone(),
+            observer: self.observer.as_ref().map(|make| make()),
         };
         let population = Population {
             names: (1..=self.agents).map(|n| format!("puppet {n}")).collect(),

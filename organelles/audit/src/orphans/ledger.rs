@@ -198,6 +198,7 @@ impl Ledger {
                 | Arrangement::Leave(_)
                 | Arrangement::Unbind(..)
                 | Arrangement::TrapExit(_)
+                | Arrangement::Mark(_)
                 | Arrangement::Lane(_),
             )
             | None => false,

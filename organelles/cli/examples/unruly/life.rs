@@ -135,6 +135,8 @@ fn run_node(
         snapshots: None,
         recaller: None,
         effects: Default::default(),
+        space: None,
+        observer: None,
         rate: None,
     };
     let count = modes.number("agents").unwrap_or(10_000);

@@ -101,6 +101,8 @@ fn run_on(
         snapshots: None,
         recaller: None,
         effects: Default::default(),
+        space: None,
+        observer: None,
         rate: None,
     };
     let grant = Grant {

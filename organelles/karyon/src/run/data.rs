@@ -198,7 +198,7 @@ impl Run {
                 hasher.field(name.as_bytes()).update(&number.to_le_bytes());
             }
         }
-        let subjects = self.describe_subjects();
+        let (subjects, seen) = (self.describe_subjects(), self.surroundings.describe());
         let (name, agents, population) = (&self.name, self.places.len(), hasher.finish());
         let settings = &self.settings;
         let (limits, intensity) = (self.limits_in_all(), &settings.intensity);
@@ -233,7 +233,7 @@ impl Run {
         format!(
             "run = {name:?}\nagents = {agents}\npopulation = \"{population}\"\nseed = {seed}\n\
              chaos = {chaos:?}\nrights = {rights}\nlease_ends = {expires:?}\n\
-             changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n{effects}{subjects}\n\
+             changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n{effects}{subjects}{seen}\n\
              [supervision]\nintensity = {}\nperiod_ticks = {}\n\n\
              [limits]\noutputs_per_step = {}\nmessages_per_tick = {}\n\
               log_bytes_per_lease = \"{}\"\nspawned = {}\nforks = {}\n{shed}",

@@ -15,6 +15,13 @@ use crate::error::RunError;
 use crate::inputs::Inputs;
 use crate::member::Member;
 use crate::outcome::Outcome;
+use crate::series::Series;
+
+/// What comes of a run beside its agents.
+pub(super) struct Beside {
+    pub(super) refused: Vec<RefusedOrder>,
+    pub(super) series: Series,
+}
 
 impl Run {
     /// How it is run, here or again; nothing guards it and nobody looks for STOP yet.
@@ -37,6 +44,8 @@ impl Run {
             snapshots: None,
             recaller: None,
             effects: settings.effects.clone(),
+            space: None,
+            observer: None,
             schedule: settings.schedule,
         }
     }
@@ -109,21 +118,26 @@ impl Run {
         (grant, subjects): (Grant, Option<Subjects>),
         orders: &[Due],
         recorder: &mut Option<Recorder>,
-    ) -> Result<(karyon_runtime::Outcome<Member>, Vec<RefusedOrder>), RunError> {
+    ) -> Result<(karyon_runtime::Outcome<Member>, Beside), RunError> {
         let inputs = Inputs::new(self.places.len() as u64, &self.inputs);
+        let inputs = inputs.activating(self.surroundings.activates());
+        config.space = self.surroundings.space();
+        let (observer, reported) = self.surroundings.reporter().unzip();
+        config.observer = observer;
         let desk = config.desk.get_or_insert_default();
         let inputs = Arc::new(Ordered::new(inputs, Arc::clone(desk), &self.orders, orders));
         let source = Arc::clone(&inputs);
         let outcome =
             karyon_runtime::run(config, self.population(grant, subjects)?, source, recorder)?;
-        Ok((outcome, inputs.refused()))
+        let series = self.series(reported, outcome.ticks, outcome.space.as_deref());
+        Ok((outcome, Beside { refused: inputs.refused(), series }))
     }
 
     /// What is left of it.
     pub(super) fn left(
         &self,
         outcome: karyon_runtime::Outcome<Member>,
-        refused: Vec<RefusedOrder>,
+        Beside { refused, series }: Beside,
         state_root: Hash,
         (records, records_root): (u64, Hash),
     ) -> Outcome {
@@ -136,6 +150,8 @@ impl Run {
             records_root,
             records,
             refused,
+            series,
+            space: outcome.space,
             agents: outcome.agents,
             born: outcome.born,
         }

@@ -34,13 +34,13 @@ impl Run {
         let mut recorder = Some(recorder(&disk)?);
         let config = self.config_in_memory(&disk);
         let allowed = (self.grant(None), self.subjects_in_memory());
-        let (outcome, refused) = self.go(config, allowed, &self.orders, &mut recorder)?;
+        let (outcome, beside) = self.go(config, allowed, &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }
         let (records, records_root) = read_back(Walk::new(Box::new(disk))?)?;
         let state_root = self.add_state(&outcome).finish();
-        Ok(self.left(outcome, refused, state_root, (records, records_root)))
+        Ok(self.left(outcome, beside, state_root, (records, records_root)))
     }
 
     /// How it is run there: nothing waits for a clock, and whoever tests is guardian enough.

@@ -218,6 +218,10 @@ impl InputSource for Ordered {
     fn ends(&self) -> Tick {
         self.inputs.ends().max(Tick(self.ends))
     }
+
+    fn everybody(&self, tick: Tick) -> Option<u32> {
+        self.inputs.everybody(tick)
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Run {
         let mut writes = Some(recorder(&disk)?);
         let snapshots = Snapshots { every: Every::Ticks(1), keep: Arc::new(kept.clone()) };
         let config = RunConfig { snapshots: Some(snapshots), ..self.config_in_memory(&disk) };
-        let (outcome, _) = self.go(config, allowed(), &self.orders, &mut writes)?;
+        let (outcome, beside) = self.go(config, allowed(), &self.orders, &mut writes)?;
         if let Some(recorder) = writes.take() {
             recorder.close()?;
         }
@@ -71,18 +71,21 @@ impl Run {
             let compares = Recorder::resuming(None, walk, &end).starting_from(vec![start]);
             let config = RunConfig { schedulers, ..self.config_in_memory(&disk) };
             let again = self.go(config, allowed(), &[], &mut Some(compares));
-            let (again, _) = again.map_err(|error| differs(error.to_string()))?;
+            let (again, also) = again.map_err(|error| differs(error.to_string()))?;
             if again.resumed_from != Some(tick) {
                 return Err(differs("its agents cannot be made from it".into()));
             }
             if (self.add_state(&again).finish(), again.counts) != whole {
                 return Err(differs("it ends in another state".into()));
             }
+            if also.series != beside.series || again.space != outcome.space {
+                return Err(differs("what all see at its end, or what was measured, is another".into()));
+            }
             if again.ending != Ending::Completed {
                 return Err(differs("it does not end".into()));
             }
         }
         let records = super::memory::read_back(Walk::new(Box::new(disk))?)?;
-        Ok(self.left(outcome, Vec::new(), whole.0, records))
+        Ok(self.left(outcome, beside, whole.0, records))
     }
 }

@@ -114,6 +114,8 @@ fn play(
         snapshots: None,
         recaller: None,
         effects: Default::default(),
+        space: None,
+        observer: None,
         rate: None,
         schedule: Schedule::default(),
     };

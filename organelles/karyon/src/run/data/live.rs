@@ -233,7 +233,7 @@ impl Run {
         if let Some(memory) = memory.as_ref().filter(|_| !ended.as_ref().is_ok_and(is_complete)) {
             memory.discard();
         }
-        let (outcome, refused) = match ended {
+        let (outcome, beside) = match ended {
             Ok(ended) => ended,
             Err(error) => return Err(failed(node, error)),
         };
@@ -259,7 +259,7 @@ impl Run {
             }
         };
         let records = read_back(Walk::open(&datadir::log_folder(&path))?)?;
-        Ok(self.left(outcome, refused, state_root, records))
+        Ok(self.left(outcome, beside, state_root, records))
     }
 
     /// Answers whoever asks about the run, until it is dropped. A run that cannot be asked runs all

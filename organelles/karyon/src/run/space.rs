@@ -1,0 +1,219 @@
+//! What all agents of a run see, what never changes, and what is measured.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use karyon_runtime::{Layer, Mark, Observer, Space, codec};
+use karyon_types::{Hash, Hasher, Tick};
+use serde::Serialize;
+
+use super::Run;
+use crate::error::RunError;
+use crate::series::{Series, View};
+
+/// Inputs of a run that activate agents, at most: each has a number of its own.
+const ACTIVATIONS_MAX: u64 = 1 << 32;
+
+type Measure = Arc<dyn Fn(&View<'_>) -> Vec<f64> + Send + Sync>;
+type IsOver = Arc<dyn Fn(u64, &[f64]) -> bool + Send + Sync>;
+
+/// What never changes, and its digest.
+pub(crate) type World = (Arc<dyn Any + Send + Sync>, Hash);
+
+/// What all see, and who measures it.
+#[derive(Clone, Default)]
+pub(crate) struct Surroundings {
+    space: Option<Space>,
+    world: Option<World>,
+    /// How often all are activated, and in how many ticks once.
+    activates: Option<(u64, u64)>,
+    measures: Option<(Vec<String>, u64, Measure)>,
+    is_over: Option<IsOver>,
+}
+
+impl Surroundings {
+    pub(crate) fn world(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.world.as_ref().map(|(world, _)| Arc::clone(world))
+    }
+
+    pub(crate) fn space(&self) -> Option<Space> {
+        self.space.clone()
+    }
+
+    pub(crate) fn activates(&self) -> Option<(u64, u64)> {
+        self.activates
+    }
+
+    /// What a run's description says of them; nothing where there is nothing.
+    pub(crate) fn describe(&self) -> String {
+        let mut words = String::new();
+        if let Some(space) = &self.space {
+            let mut hasher = Hasher::for_domain("karyon space v1");
+            space.add_to(&mut hasher);
+            words.push_str(&format!("space = \"{}\"\n", hasher.finish()));
+        }
+        if let Some((_, digest)) = &self.world {
+            words.push_str(&format!("world = \"{digest}\"\n"));
+        }
+        if let Some((times, each)) = self.activates {
+            words.push_str(&format!("activates = [{times}, {each}]\n"));
+        }
+        words
+    }
+
+    pub(crate) fn check(&self, agents: u64) -> Result<(), RunError> {
+        let times = self.activates.map_or(0, |(times, _)| times);
+        match agents.checked_mul(times) {
+            Some(inputs) if inputs < ACTIVATIONS_MAX - agents => Ok(()),
+            Some(_) | None => Err(RunError::TooManySteps(agents, times)),
+        }
+    }
+
+    /// Who looks at a run, if it is to be measured, and what comes of that.
+    pub(crate) fn reporter(&self) -> Option<(Box<dyn Observer>, Reported)> {
+        let (names, each, measure) = self.measures.clone()?;
+        let series = Series { names, rows: Vec::new() };
+        let reported = Reported(Arc::new(Mutex::new(series)));
+        let reporter = Reporter {
+            reported: reported.clone(),
+            world: self.world(),
+            each,
+            due: 0,
+            measure,
+            is_over: self.is_over.clone(),
+        };
+        Some((Box::new(reporter), reported))
+    }
+}
+
+/// What was measured so far.
+#[derive(Clone)]
+pub(crate) struct Reported(Arc<Mutex<Series>>);
+
+impl Reported {
+    fn with<T>(&self, then: impl FnOnce(&mut Series) -> T) -> T {
+        then(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Measures what it is shown.
+struct Reporter {
+    reported: Reported,
+    world: Option<Arc<dyn Any + Send + Sync>>,
+    each: u64,
+    /// The first tick behind which it measures again.
+    due: u64,
+    measure: Measure,
+    is_over: Option<IsOver>,
+}
+
+impl Observer for Reporter {
+    fn behind(&mut self, tick: Tick, space: &Space) -> bool {
+        if tick.0 < self.due {
+            return false;
+        }
+        self.due = (tick.0 / self.each + 1).saturating_mul(self.each);
+        let row = (self.measure)(&View { tick, space, world: self.world.as_deref() });
+        let is_over = self.is_over.as_ref().is_some_and(|is_over| is_over(tick.0, &row));
+        self.reported.with(|series| series.rows.push((tick.0, row)));
+        is_over
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.reported.with(|series| codec::encode(&(self.due, &*series), &mut bytes));
+        bytes
+    }
+
+    fn load(&mut self, saved: &[u8]) -> bool {
+        let Some((due, saved)) = codec::decode::<(u64, Series)>(saved) else { return false };
+        self.due = due;
+        self.reported.with(|series| *series = saved);
+        true
+    }
+}
+
+impl Run {
+    /// What all agents see: these layers ([`Context::layer`](crate::Context::layer)), which they
+    /// change by [`Context::mark`](crate::Context::mark). None, if it is not said. Neither in a
+    /// free-running run, nor where agents belong to subjects.
+    pub fn space(&mut self, layers: impl IntoIterator<Item = Layer>) -> &mut Run {
+        self.surroundings.space = Some(Space::new(layers));
+        self
+    }
+
+    /// Changes the space before the run begins. What it does not have is left out.
+    pub fn mark(&mut self, mark: Mark) -> &mut Run {
+        self.surroundings.space.iter_mut().for_each(|space| space.apply(&mark));
+        self
+    }
+
+    /// What never changes while the run goes on and all agents may look at
+    /// ([`Context::world`](crate::Context::world)): parameters, a map, who knows whom. Its
+    /// MessagePack is part of the run's digest.
+    pub fn world<W: Serialize + Send + Sync + 'static>(&mut self, world: W) -> &mut Run {
+        let mut bytes = Vec::new();
+        codec::encode(&world, &mut bytes);
+        let digest = Hasher::for_domain("karyon world v1").field(&bytes).finish();
+        self.surroundings.world = Some((Arc::new(world), digest));
+        self
+    }
+
+    /// Activates all agents that are there when the run begins, in tick 0 and each of the ticks that
+    /// follow, `times` times in all: [`Agent::step`](crate::Agent::step). Who came to life later is
+    /// not activated; it arms an interval. At most 2³² activations in a run.
+    pub fn every_tick(&mut self, times: u64) -> &mut Run {
+        self.every(1, times)
+    }
+
+    /// As [`Run::every_tick`], in every `ticks`th tick only (at least one): the stages of a step.
+    pub fn every(&mut self, ticks: u64, times: u64) -> &mut Run {
+        self.surroundings.activates = Some((times, ticks.max(1)));
+        self
+    }
+
+    /// Measures what all see behind every `each`th tick (at least one), or behind the first tick after
+    /// that in which something happened: `names` are those of the numbers that `measure` gives back.
+    /// They come with the [`Outcome`](crate::Outcome), and behind them those of the end. It has to
+    /// give back the same whenever it is shown the same, and the run has to have a space.
+    pub fn measure(
+        &mut self,
+        each: u64,
+        names: impl IntoIterator<Item = impl Into<String>>,
+        measure: impl Fn(&View<'_>) -> Vec<f64> + Send + Sync + 'static,
+    ) -> &mut Run {
+        let names = names.into_iter().map(Into::into).collect();
+        self.surroundings.measures = Some((names, each.max(1), Arc::new(measure)));
+        self
+    }
+
+    /// Ends the run, complete, behind the first tick whose numbers are such: it is given the tick and
+    /// what was measured.
+    pub fn until(
+        &mut self,
+        is_over: impl Fn(u64, &[f64]) -> bool + Send + Sync + 'static,
+    ) -> &mut Run {
+        self.surroundings.is_over = Some(Arc::new(is_over));
+        self
+    }
+
+    /// What was measured, with a last row for the state in which the run ended.
+    pub(super) fn series(
+        &self,
+        reported: Option<Reported>,
+        ticks: u64,
+        space: Option<&Space>,
+    ) -> Series {
+        let mut series = reported.map(|all| all.with(std::mem::take)).unwrap_or_default();
+        let last = ticks.saturating_sub(1);
+        let is_measured = series.rows.last().is_some_and(|(tick, _)| *tick >= last);
+        if let (Some((.., measure)), Some(space), false) =
+            (&self.surroundings.measures, space, is_measured)
+        {
+            let world = self.surroundings.world();
+            let view = View { tick: Tick(last), space, world: world.as_deref() };
+            series.rows.push((last, measure(&view)));
+        }
+        series
+    }
+}
