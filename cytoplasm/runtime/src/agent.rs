@@ -273,7 +273,7 @@ pub struct Context<'a> {
     pub(crate) space: Option<&'a Space>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// The same way out, for a shorter time: for whoever wraps it.
     pub fn reborrow(&mut self) -> Context<'_> {
         Context { wishes: &mut *self.wishes, ..*self }
@@ -504,7 +504,7 @@ impl Context<'_> {
     /// A layer of the run's space as it is when the tick begins, or, where agents take turns, when
     /// this step does: what this step changes is not in it. `None`: there is no such layer.
     #[inline]
-    pub fn layer(&self, layer: u8) -> Option<&Layer> {
+    pub fn layer(&self, layer: u8) -> Option<&'a Layer> {
         self.space?.layer(layer)
     }
 

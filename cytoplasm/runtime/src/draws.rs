@@ -46,9 +46,9 @@ pub fn exponential(bits: u64, rate: f64) -> f64 {
     if rate > 0.0 { -ln(left) / rate } else { f64::INFINITY }
 }
 
-/// The natural logarithm of a positive, normal number, to a few units of the last place:
-/// ln(m · 2ᵉ) = e · ln 2 + 2 artanh((m − 1) / (m + 1)), with m between √½ and √2.
-fn ln(x: f64) -> f64 {
+/// The natural logarithm of a positive, normal number, to a few units of the last place, the same on
+/// any machine: ln(m · 2ᵉ) = e · ln 2 + 2 artanh((m − 1) / (m + 1)), with m between √½ and √2.
+pub fn ln(x: f64) -> f64 {
     let bits = x.to_bits();
     let mut exponent = (bits >> 52) as i64 - 1023;
     let mut m = f64::from_bits(bits & ((1 << 52) - 1) | 1023 << 52);

@@ -64,7 +64,7 @@ pub use chaos::Chaos;
 pub use clock::Clock;
 pub use committed::{Compared, Divergence, run_records_up_to};
 pub use datadir::{DataDir, DataDirError};
-pub use draws::{below, exponential, unit};
+pub use draws::{below, exponential, ln, unit};
 pub use effects::{
     ACTION_BYTES_MAX, ARGUMENTS_BYTES_MAX, Adapter, EFFECTS_PER_AGENT, Effect, Effects, Permit,
     RESOURCE_BYTES_MAX,

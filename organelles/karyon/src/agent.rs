@@ -137,11 +137,15 @@ pub trait Agent: Serialize + DeserializeOwned + Send + Sized + 'static {
     }
 
     /// A message came: `handle_cast`, `handle_call` and `handle_info` in one. Whoever is to answer
-    /// finds a [`ReplyTo`](crate::ReplyTo) in the message.
+    /// finds a [`ReplyTo`](crate::ReplyTo) in the message. Left out: a failure, because then nobody
+    /// should have sent any.
     ///
     /// # Errors
     /// See [`Agent::init`].
-    fn handle(&mut self, from: Pid, message: Self::Message, ctx: &mut Context<'_, Self>) -> Result;
+    fn handle(&mut self, from: Pid, message: Self::Message, ctx: &mut Context<'_, Self>) -> Result {
+        let _ = (from, message, ctx);
+        Err(failure("an agent that is sent messages has to implement `handle`"))
+    }
 
     /// An input came from outside. Left out: it is a message from [`Pid::OUTSIDE`].
     ///

@@ -31,7 +31,7 @@ pub struct Context<'a, A: Agent> {
     pub(crate) agent: PhantomData<fn() -> A>,
 }
 
-impl<A: Agent> Context<'_, A> {
+impl<'a, A: Agent> Context<'a, A> {
     /// The agent that is running: Elixir's `self()`.
     pub fn me(&self) -> AgentRef<A> {
         Pid::from(self.inner.me()).of()
@@ -202,7 +202,7 @@ impl<A: Agent> Context<'_, A> {
     /// # Errors
     /// The run has no layer of this number, from 0.
     #[inline]
-    pub fn layer(&self, layer: u8) -> Result<&Layer> {
+    pub fn layer(&self, layer: u8) -> Result<&'a Layer> {
         self.inner.layer(layer).ok_or_else(|| failure(format_args!("there is no layer {layer}")))
     }
 
@@ -221,8 +221,9 @@ impl<A: Agent> Context<'_, A> {
     /// # Errors
     /// The run has none, or one of another type.
     #[inline]
-    pub fn world<W: 'static>(&self) -> Result<&W> {
-        let world = self.directory.world.as_ref().and_then(|world| world.downcast_ref());
+    pub fn world<W: 'static>(&self) -> Result<&'a W> {
+        let directory = self.directory;
+        let world = directory.world.as_ref().and_then(|world| world.downcast_ref());
         world.ok_or_else(|| failure("the run has no world of this type"))
     }
 

@@ -67,7 +67,9 @@ pub enum RunError {
     #[error("agent {0} belongs to two subjects; it can be forgotten with one")]
     TwoSubjects(u64),
     /// More activations than a run has room for.
-    #[error("{0} agents cannot be activated {1} times: a run has 2^32 activations at most; have agents arm intervals instead")]
+    #[error(
+        "{0} agents cannot be activated {1} times: a run has 2^32 activations at most; have agents arm intervals instead"
+    )]
     TooManySteps(u64, u64),
     /// Agents belong to subjects, and free-running runs have none.
     #[error("agents of a free-running run cannot belong to a subject; run it in ticks")]

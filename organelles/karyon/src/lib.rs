@@ -72,9 +72,9 @@ pub use karyon_memory_ops as memory;
 /// What can be ordered about an agent, and why it is not done.
 pub use karyon_runtime::processes::{OrderVerb as Order, Refusal};
 pub use karyon_runtime::{
-    Adapter, Authority, Closed, Compared, Counts, Deed, Divergence, Effect, Ending, Every,
-    ExitReason, Failure, Intensity, Lane, Layer, Limits, MEMBERSHIPS_MAX, Mark, NAMES_MAX, NotDone, Opaque,
-    Refused, Schedule, Shed, Space, TimerId, Whose, Words, below, exponential, unit,
+    Adapter, Authority, Clock, Closed, Compared, Counts, Deed, Divergence, Effect, Ending, Every,
+    ExitReason, Failure, Intensity, Lane, Layer, Limits, MEMBERSHIPS_MAX, Mark, NAMES_MAX, NotDone,
+    Opaque, Refused, Schedule, Shed, Space, TimerId, Whose, Words, below, exponential, ln, unit,
 };
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;

@@ -5,6 +5,7 @@
 mod college;
 mod consequences;
 mod memory;
+mod models;
 mod networks;
 mod replay;
 mod support;

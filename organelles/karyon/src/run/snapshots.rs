@@ -79,7 +79,9 @@ impl Run {
                 return Err(differs("it ends in another state".into()));
             }
             if also.series != beside.series || again.space != outcome.space {
-                return Err(differs("what all see at its end, or what was measured, is another".into()));
+                return Err(differs(
+                    "what all see at its end, or what was measured, is another".into(),
+                ));
             }
             if again.ending != Ending::Completed {
                 return Err(differs("it does not end".into()));
