@@ -1,11 +1,12 @@
 //! Wolves, sheep and grass.
 //!
 //! In each step first all sheep act, in a random order, then all wolves, and then grass grows. An
-//! animal walks to a neighbouring cell, loses a unit of energy, eats what it finds there (a sheep
-//! grass, a wolf a sheep), dies if it has less than none left, and otherwise may leave a child with
-//! half of its energy. Source: Wilensky, "NetLogo Wolf Sheep Predation model", 1997; rules and
-//! parameters as in the public comparison of frameworks (JuliaDynamics/ABMFrameworksComparison):
-//! bounded grid, Moore neighbourhood. Schedule: stages, in each one after the other in a random order.
+//! animal walks to a neighbouring cell, drawn from those there are, loses a unit of energy, eats what it
+//! finds there (a sheep grass, a wolf a sheep), dies (a sheep with less than 1 left, a wolf with less
+//! than 0), and otherwise may leave a child with half of its energy. Source: Wilensky, "NetLogo Wolf
+//! Sheep Predation model", 1997; rules and parameters as declared in the public comparison of
+//! frameworks (JuliaDynamics/ABMFrameworksComparison, `WolfSheep/DECLARATION.md`; the code beside it
+//! lets a sheep live down to 0 and grass grow a step later): bounded grid, Moore neighbourhood. Schedule: stages, in each one after the other in a random order.
 
 use karyon::{
     Agent, Context, Kind, Layer, Limits, Mark, Pid, Result, Run, Schedule, TimerId, View, Whose,
@@ -120,8 +121,8 @@ impl Body {
         self.stand(layer, ctx)
     }
 
-    fn fate<A: Agent>(&mut self, reproduce: f64, ctx: &mut Context<'_, A>) -> Fate {
-        if self.energy < 0.0 {
+    fn fate<A: Agent>(&mut self, least: f64, reproduce: f64, ctx: &mut Context<'_, A>) -> Fate {
+        if self.energy < least {
             return Fate::Dies;
         }
         if unit(ctx.random()) >= reproduce {
@@ -134,9 +135,10 @@ impl Body {
 
 /// Arms what wakes an animal in its stage of the next step, and in that of all others.
 fn wait<A: Agent<Message = Says>>(stage: u64, ctx: &mut Context<'_, A>) {
-    let stages = u64::from(STAGES);
-    let ahead = (stages + stage - ctx.now().0 % stages) % stages;
-    ctx.after(if ahead == 0 { stages } else { ahead }, Says::Begin);
+    let (now, stages) = (ctx.now().0, u64::from(STAGES));
+    // The first who are there begin with the second step, all of them.
+    let ahead = if now == 0 { stages + stage } else { stages + stage - now % stages };
+    ctx.after(if ahead > stages && now > 0 { ahead - stages } else { ahead }, Says::Begin);
 }
 
 /// The model's step: it begins with the second, when all stand where they stand.
@@ -176,10 +178,10 @@ impl Agent for Sheep {
         let cell = u64::from(self.0.cell);
         if ctx.layer(GRASS)?.word(cell) <= step {
             self.0.energy += gain;
-            let words = Words::new(&[step + regrowth + 1]).ok_or_else(|| failure("no words"))?;
+            let words = Words::new(&[step + regrowth]).ok_or_else(|| failure("no words"))?;
             ctx.mark(Mark::Set { layer: GRASS, slot: cell, cell: None, words });
         }
-        match self.0.fate(reproduce, ctx) {
+        match self.0.fate(1.0, reproduce, ctx) {
             Fate::Lives => {}
             Fate::Bears(child) => drop(ctx.spawn("sheep", Sheep(child))?),
             Fate::Dies => ctx.exit(),
@@ -219,7 +221,7 @@ impl Agent for Wolf {
             ctx.mark(Mark::Clear { layer: SHEEP, slot });
             ctx.cast(Pid(slot + 1).of::<Sheep>(), Says::Act);
         }
-        match self.0.fate(reproduce, ctx) {
+        match self.0.fate(0.0, reproduce, ctx) {
             Fate::Lives => {}
             Fate::Bears(child) => drop(ctx.spawn("wolf", Wolf(child))?),
             Fate::Dies => ctx.exit(),
