@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as IoWrite;
 
-use karyon_engram::Sealer;
+use karyon_engram::{Principal, Sealer};
 use karyon_graph::{EntityId, NOBODY, Reader, Version, View};
-use karyon_identity::SecretKey;
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_keystore::Keystore;
 use karyon_log::{Control, Record};
 use karyon_memory_ops::{
-    Content, Entity, MemoKind, Memory, Properties, Recorded, Time, Valid, Value, Vertex, Write,
+    Content, Entity, MemoKind, Memory, Origin, Properties, Recorded, Time, Valid, Value, Vertex,
+    Write,
 };
 use karyon_types::{LogId, Position};
 use karyon_verify::Report;
 
+use super::adopt::Terms;
+use super::change::NewMemo;
 use super::recall::{opened, serial_of};
 use super::{Recalled, Said, Words};
 use crate::journal::Journal;
@@ -111,7 +114,7 @@ impl Told {
         self.first.unwrap_or((log, self.record))
     }
 
-    fn write(&self) -> Write {
+    pub(super) fn write(&self) -> Write {
         let list = |texts: &mut dyn Iterator<Item = &String>| {
             Value::List(texts.map(|text| text.clone().into()).collect())
         };
@@ -172,6 +175,27 @@ impl Told {
         is_whole.then_some(told)
     }
 
+    /// As it is recorded here, where it comes from a log whose engrams this key signs.
+    pub(super) fn here<'a>(
+        &'a self,
+        words: Words,
+        (log, signer): (LogId, PublicKey),
+        terms: &Terms<'a>,
+    ) -> (NewMemo<'a>, Origin) {
+        let memo = NewMemo {
+            subject: &self.subject,
+            key: &self.key,
+            kind: self.kind,
+            words,
+            owner: terms.owner,
+            reason: &self.reason,
+            horizon: terms.horizon,
+            from: self.from,
+        };
+        let (record, first) = (self.record, self.came_to_be(log));
+        (memo, Origin { log, signer: signer.0, record, first })
+    }
+
     /// What it says here: the same, with where it comes from.
     pub(super) fn words_here(&self, log: &LogId) -> Words {
         let Told { words, record, owner, .. } = self;
@@ -203,8 +227,8 @@ fn texts(properties: &Properties, name: &str) -> Option<Vec<String>> {
     texts.collect()
 }
 
-/// Takes out memories for which somebody answers, opened; what is erased is left out. As
-/// [`export`](crate::export) otherwise.
+/// Takes out memories for which somebody answers, opened; what is erased is left out. Whoever gives
+/// them away `answers` for that in the manifest. As [`export`](crate::export) otherwise.
 ///
 /// # Errors
 /// See [`TransplantError`].
@@ -213,7 +237,7 @@ pub fn export_governed(
     reader: &Reader,
     journal: &mut Journal,
     keys: Option<&Keystore>,
-    selection: &GovernedSelection<'_>,
+    (selection, answers): (&GovernedSelection<'_>, Principal),
     key: &SecretKey,
     (spool, out): (File, &mut impl IoWrite),
 ) -> Result<(u64, usize), TransplantError> {
@@ -250,7 +274,7 @@ pub fn export_governed(
         sealer.add(&Memory { write: told.write(), recorded })?;
     }
     // What one of them was recorded for is not for whoever reads another.
-    let why = Some("each for a reason of its own");
+    let why = Some(("each for a reason of its own", answers));
     seal(report, reader, sealer, (BTreeSet::new(), selection.at, why), key, out)
 }
 
