@@ -240,16 +240,20 @@ pub(crate) fn seal(
         .into_iter()
         .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
         .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
-    let first_reason = || report.controls.iter().find_map(|control| match control {
-        Control::Reason(reason) => Some(reason.label.clone()),
-        _ => None,
-    });
-    let first_principal = || report.controls.iter().find_map(|control| match control {
-        Control::Principal(Known { name, public_key, .. }) => {
-            Some(Principal { name: name.clone(), public_key: PublicKey(*public_key) })
-        }
-        _ => None,
-    });
+    let first_reason = || {
+        report.controls.iter().find_map(|control| match control {
+            Control::Reason(reason) => Some(reason.label.clone()),
+            _ => None,
+        })
+    };
+    let first_principal = || {
+        report.controls.iter().find_map(|control| match control {
+            Control::Principal(Known { name, public_key, .. }) => {
+                Some(Principal { name: name.clone(), public_key: PublicKey(*public_key) })
+            }
+            _ => None,
+        })
+    };
     let (reason, principal) = match told {
         Some((reason, principal)) => (reason.to_owned(), Some(principal)),
         None => (first_reason().unwrap_or_default(), first_principal()),

@@ -288,7 +288,9 @@ impl Change {
         }
         all.retain(|memo| match which {
             Which::Id(id) => id == memo.id() || id == memo.position.to_string(),
-            Which::Key(_) | Which::All => key.is_none_or(|key| key == memo.key || key == memo.place()),
+            Which::Key(_) | Which::All => {
+                key.is_none_or(|key| key == memo.key || key == memo.place())
+            }
         });
         if id.is_some() && all.len() > 1 {
             let ids = all.iter().map(Recalled::id).collect::<Vec<_>>().join(", ");

@@ -145,7 +145,7 @@ impl Told {
 
     /// What a memory of an engram tells; `None`: it is none for which somebody answers, or not in
     /// its one form.
-    pub(super) fn of(memory: &Memory) -> Option<Told> {
+    pub fn of(memory: &Memory) -> Option<Told> {
         let Memory { write, recorded } = memory;
         let Entity::Fact { subject: Vertex::Named(subject), predicate } = &write.entity else {
             return None;
