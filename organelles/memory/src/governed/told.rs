@@ -39,7 +39,8 @@ pub struct GovernedSelection<'a> {
     pub at: Option<Time>,
     /// Whether only what holds at the moment is taken out, and not what held before.
     pub without_history: bool,
-    /// What expired before this second since 1970 is left out; `None`: nothing is.
+    /// What has expired by this second since 1970 is left out, and, without history and where no
+    /// moment is named, what begins later; `None`: nothing is.
     pub now: Option<i64>,
 }
 
@@ -242,12 +243,24 @@ pub fn export_governed(
     (spool, out): (File, &mut impl IoWrite),
 ) -> Result<(u64, usize), TransplantError> {
     let view = selection.at.map_or(View::NOW, View::at);
+    // What begins later does not hold yet.
+    let now = selection.now.and_then(|now| Time::new(now, 999_999_999));
+    let held = selection.at.or(now).map_or(View::NOW, View::at);
     let mut chosen: Vec<(Position, u16, Recorded, Version, u64, String)> = Vec::new();
     for entity in reader.written_by(NOBODY)? {
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         let versions = match selection.without_history {
-            true => reader.get(&entity, &view)?.into_iter().collect(),
+            // What an agent writes about it holds nothing back.
+            true => {
+                let by_principals = |version: &Version| version.recorded.agent == NOBODY;
+                reader
+                    .history(&entity, &held)?
+                    .into_iter()
+                    .rfind(by_principals)
+                    .into_iter()
+                    .collect()
+            }
             false => reader.history(&entity, &view)?,
         };
         for version in versions {
