@@ -193,6 +193,8 @@ impl From<TransplantError> for CliError {
             | TransplantError::Mixed { .. }
             | TransplantError::Governed { .. }
             | TransplantError::TooManyGoverned { .. }
+            | TransplantError::TooHeavy { .. }
+            | TransplantError::Owner { .. }
             | TransplantError::NotGoverned { .. }
             | TransplantError::OwnLog => CliError::failure(words(&error)),
         }

@@ -6,6 +6,7 @@
 mod args;
 mod asking;
 mod command;
+mod confirm;
 mod divergence;
 mod error;
 mod grant;

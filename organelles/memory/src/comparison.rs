@@ -11,7 +11,7 @@ use karyon_types::LogId;
 use karyon_verify::{Trust, VerifyError, verify};
 
 use crate::carried::Carried;
-use crate::governed::{Adopted, adopted};
+use crate::governed::{Adopted, Terms, adopted};
 use crate::item::Item;
 use crate::open::open_unwritten;
 use crate::transplant::{Imported, TransplantError, may_enter};
@@ -103,9 +103,10 @@ pub fn foretell_governed(
     keys: &Trust,
     keystore: Option<&Keystore>,
     carried: &Carried,
+    terms: &Terms<'_>,
 ) -> Result<Adopted, TransplantError> {
     let here = enterable(data, keys, carried)?;
-    adopted(here.as_ref().map(|(reader, log)| (reader, *log)), keystore, carried)
+    adopted(here.as_ref().map(|(reader, log)| (reader, *log)), keystore, carried, terms)
 }
 
 /// The memory that an engram would come into, as it is, and its log; `None`: nothing was recorded

@@ -1,12 +1,16 @@
 //! Memories that a principal answers for: recorded with an owner, a horizon and a reason, superseded
 //! rather than changed, and erased by destroying the key under which they were sealed.
 //!
-//! What a memory says never leaves whoever recorded it but sealed: the log, the graph and its file
-//! hold ciphertext, and so nothing has to be rewritten when the key goes. Who answers, until when
-//! and why is not sealed: it outlives the erasure.
+//! What a memory says lies in a data directory only sealed: the log, the graph and its file hold
+//! ciphertext, and so nothing has to be rewritten when the key goes. It is opened for whoever asks
+//! where the keys are, and for an engram, which says it in the open. Who answers, until when, under
+//! which key and why is not sealed: it outlives the erasure.
 
 mod adopt;
+mod beside;
+mod bounds;
 mod change;
+mod erased;
 mod known;
 mod recall;
 mod run;
@@ -20,10 +24,16 @@ use karyon_types::{Hasher, LogId};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use adopt::is_governed;
-pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Terms, adopted};
-pub use change::{Change, ChangeError, GOVERNED, NewMemo, record_change};
+pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Refused, Terms, adopted};
+pub use beside::{contradictions, erased_by, recorded_in, replacement};
+pub use bounds::{CHANGE_BYTES_MAX, KEY_BYTES_MAX, WAY_BYTES};
+pub use change::{Change, ChangeError, GOVERNED, NewMemo, Which, record_change};
+pub use erased::{Erasure, erasures};
 pub use known::known;
-pub use recall::{Briefing, Filter, RecallError, Recalled, Said, brief, due, history, recall};
+pub use recall::{
+    Briefing, Filter, Found as FoundMemories, RecallError, Recalled, Said, brief, due, find_all,
+    history, recall,
+};
 pub use run::{Kept, RunSeals};
 pub use settle::{Settled, carry_keys, settle};
 pub use told::{GovernedSelection, Told, export_governed};

@@ -13,7 +13,7 @@ use karyon_engram::{EngramError, Manifest, Origin, Principal, Sealer};
 use karyon_gate::Rights;
 use karyon_graph::{Cut, GraphError, NOBODY, Reader};
 use karyon_identity::{PublicKey, SecretKey};
-use karyon_log::{Control, ImportRecord, InputFile, Output, Record};
+use karyon_log::{Control, ImportRecord, InputFile, Output, PrincipalRecord as Known, Record};
 use karyon_memory_ops::{
     Content, Entity, Memo, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
 };
@@ -139,6 +139,26 @@ pub enum TransplantError {
         /// How many.
         memories: usize,
     },
+    /// More than comes in at once.
+    #[error(
+        "what the engram brings for which somebody answers has {bytes} bytes; at most {} come in at \
+         once: export it in parts, by --subject, --key or --owner",
+        crate::governed::CHANGE_BYTES_MAX
+    )]
+    TooHeavy {
+        /// How much.
+        bytes: u64,
+    },
+    /// Nobody can be called so.
+    #[error(
+        "nobody answers for them who is called {owner:?}: a name is a text of 1 to {} bytes without \
+         control characters",
+        karyon_memory_ops::limits::NAME_BYTES_MAX
+    )]
+    Owner {
+        /// The name.
+        owner: String,
+    },
     /// A memory without what is due.
     #[error("memory {cid} is said to be recorded by a principal, and lacks owner, reason or kind")]
     NotGoverned {
@@ -195,12 +215,12 @@ pub fn export(
 }
 
 /// Seals what was chosen by naming these agents, at a moment, with these words for why it was
-/// recorded; `None`: those of the log's first grant.
+/// recorded and who answers; `None`: those of the log's first grant.
 pub(crate) fn seal(
     report: &Report,
     reader: &Reader,
     mut sealer: Sealer<File>,
-    (named, at, why): (BTreeSet<AgentId>, Option<Time>, Option<&str>),
+    (named, at, told): (BTreeSet<AgentId>, Option<Time>, Option<(&str, Principal)>),
     key: &SecretKey,
     out: &mut impl IoWrite,
 ) -> Result<(u64, usize), TransplantError> {
@@ -220,14 +240,24 @@ pub(crate) fn seal(
         .into_iter()
         .map(|agent| Ok((agent, spoken_of(reader, None, &Vertex::Agent(agent))?)))
         .collect::<Result<BTreeMap<_, _>, GraphError>>()?;
-    let principal = report.controls.iter().find_map(|control| match control {
-        Control::Principal(principal) => Some(principal),
-        _ => None,
-    });
-    let reason = report.controls.iter().find_map(|control| match control {
-        Control::Reason(reason) => Some(reason.label.clone()),
-        _ => None,
-    });
+    let first_reason = || {
+        report.controls.iter().find_map(|control| match control {
+            Control::Reason(reason) => Some(reason.label.clone()),
+            _ => None,
+        })
+    };
+    let first_principal = || {
+        report.controls.iter().find_map(|control| match control {
+            Control::Principal(Known { name, public_key, .. }) => {
+                Some(Principal { name: name.clone(), public_key: PublicKey(*public_key) })
+            }
+            _ => None,
+        })
+    };
+    let (reason, principal) = match told {
+        Some((reason, principal)) => (reason.to_owned(), Some(principal)),
+        None => (first_reason().unwrap_or_default(), first_principal()),
+    };
     let principal = principal.ok_or(TransplantError::NoPrincipal)?;
     let manifest = Manifest {
         origin: Origin {
@@ -237,11 +267,8 @@ pub(crate) fn seal(
             tree_root: report.end.tree.root(),
             records: report.end.records,
         },
-        principal: Principal {
-            name: principal.name.clone(),
-            public_key: PublicKey(principal.public_key),
-        },
-        reason: why.map(ToOwned::to_owned).or(reason).unwrap_or_default(),
+        principal,
+        reason,
         created_unix_ms: wall_ms(),
         at,
         agents,

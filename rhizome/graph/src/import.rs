@@ -33,8 +33,10 @@ impl Batch<'_, '_> {
         let path = self.inputs.join(&record.file.name);
         let failed = |source| GraphError::Import { position, path: path.clone(), source };
         let copy = open_copy(&path, record).map_err(failed)?;
-        // Whoever recorded it had read it to its end, and by its hash it is the same. Should it not
-        // be what it was then, the transaction is undone.
+        // By its hash it is what was recorded. That each block is in its one form is believed of
+        // whoever recorded it: this machine, which had read it to its end, or, in a log that
+        // `karyon import` brought, the node that signed it. All else is checked; should anything be
+        // wrong, the transaction is undone.
         let mut told = stream(&copy, record).map_err(failed)?.known();
         let log = told.manifest().origin.log;
         let origin = [log.0.as_slice(), &record.root].concat();

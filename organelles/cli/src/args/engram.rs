@@ -22,7 +22,8 @@ pub(crate) enum Engram {
     Import(Import),
 }
 
-/// What to take out; what several of these choose is taken together.
+/// What to take out. Of agents' memories, what any of these chooses; of what somebody answers for,
+/// what all of them choose.
 #[derive(ClapArgs)]
 #[group(required = true, multiple = true)]
 pub(crate) struct Choice {
@@ -41,16 +42,16 @@ pub(crate) struct Choice {
     /// Everything within --hops edges: it, its facts, the edges between; several may follow
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub(crate) around: Vec<String>,
-    /// What somebody answers for: all about this subject; several may follow
+    /// Of what somebody answers for, what is about this subject; several may follow
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with_all = AGENTS)]
     pub(crate) subject: Vec<String>,
-    /// What somebody answers for: all under this key; several may follow
+    /// Of what somebody answers for, what is under this key; several may follow
     #[arg(long, value_name = "KEY", num_args = 1.., conflicts_with_all = AGENTS)]
     pub(crate) key: Vec<String>,
-    /// All for which this one answers; several may follow
+    /// Of what somebody answers for, what this one does; several may follow
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with_all = AGENTS)]
     pub(crate) owner: Vec<String>,
-    /// What somebody answers for: all of this kind; several may follow
+    /// Of what somebody answers for, what is of this kind; several may follow
     #[arg(long, value_name = "KIND", num_args = 1.., conflicts_with_all = AGENTS)]
     pub(crate) kind: Vec<KindOf>,
 }
@@ -76,16 +77,21 @@ impl Choice {
 
 An engram holds what is chosen, with all versions that begin no later than T, and where each was
 recorded. A label, and which edges lead away, are looked at as they are at T. This machine's node
-signs it. --subject, --key, --owner and --kind choose what `karyon memory remember` recorded, and
-all of them must hold: it is opened for that, so THE FILE SAYS IN THE OPEN what is sealed here.
+signs it. What --agent, --label, --writer, --fact and --around choose is taken together.
+--subject, --key, --owner and --kind choose what `karyon memory remember` recorded: of several of
+these all must hold, of several names behind one any. It is opened for that, so THE FILE SAYS IN
+THE OPEN what is sealed here; the manifest names --principal as who answers for that.
 
 {MOMENTS}"))]
 pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) choice: Choice,
-    /// With --around: at most so many edges away, in either direction
-    #[arg(long, value_name = "K", default_value_t = 1, requires = "around")]
-    pub(crate) hops: u32,
+    /// With --around: at most so many edges away, in either direction [default: 1]
+    #[arg(long, value_name = "K", requires = "around")]
+    pub(crate) hops: Option<u32>,
+    /// With --subject, --key, --owner or --kind: who gives them away [default: the first principal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
     /// Only what was so by this moment [default: everything]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,

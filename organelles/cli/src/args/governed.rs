@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args as ClapArgs, ValueEnum};
 use karyon_memory_ops::MemoKind;
 
@@ -87,7 +88,7 @@ pub(crate) struct Telling {
     #[arg(long, value_name = "NAME")]
     pub(crate) owner: Option<String>,
     /// A word by which it is found; several may be given [default: those of what is superseded]
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) tag: Vec<String>,
     /// What it rests on: a record ('#17'), a file, an address, words; several may be given
     #[arg(long, value_name = "WHAT")]
@@ -136,24 +137,24 @@ pub(crate) struct Supersede {
 #[derive(ClapArgs)]
 pub(crate) struct Wanted {
     /// About this subject
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) subject: Option<String>,
     /// Under this key
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) key: Option<String>,
-    /// Of this kind
-    #[arg(long, value_enum)]
-    pub(crate) kind: Option<KindOf>,
+    /// Of this kind; several may be given, each with --kind or behind a comma
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) kind: Vec<KindOf>,
     /// For which this one answers
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) owner: Option<String>,
     /// With this tag
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) tag: Option<String>,
-    /// As of this moment [default: what holds now]
+    /// As of this moment, also what has expired since [default: what holds now]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,
-    /// As it was recorded up to this record ('#N' or N)
+    /// As it was recorded up to this record ('#N' or N), or by the end of a tick of the run (tick:N)
     #[arg(long, value_name = "POS")]
     pub(crate) as_recorded: Option<String>,
     /// The data directory
@@ -171,15 +172,17 @@ pub(crate) struct Wanted {
   karyon memory recall --subject acme --key payment-terms --history --data office
   karyon memory recall --kind decision --at 2026-05-01 --data office
 
-What is erased is shown where its subject is named: that it is erased, never what it said.")]
+What is erased is shown where its subject is named: that it is erased, by whom, when and why, never
+what it said. What has expired, and what holds only from a later moment on, is left out and counted.
+What says otherwise of the same subject and key is shown beside it as a contradiction.")]
 pub(crate) struct Recall {
     /// Words that must all be in it, in any case
-    #[arg(value_name = "WORD")]
+    #[arg(value_name = "WORD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) words: Vec<String>,
     #[command(flatten)]
     pub(crate) wanted: Wanted,
     /// Every version, with what replaced it and why
-    #[arg(long, requires = "subject", requires = "key")]
+    #[arg(long, requires = "subject", requires = "key", conflicts_with_all = ["words", "kind", "owner", "tag"])]
     pub(crate) history: bool,
 }
 
@@ -202,21 +205,35 @@ pub(crate) struct Brief {
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   karyon memory forget acme --key payment-terms --reason \"sent in error\" --data office
+  karyon memory forget acme --id '#12.0' --reason \"not true\" --data office    (one version)
+  karyon memory forget acme --dry-run --data office                           (what would go)
   karyon memory forget acme --reason \"they asked for it\" --data office      (all about acme, for good)
+
+Before all about a subject is forgotten, a terminal asks; where nobody can be asked, --yes is needed.
+Of a subject whose name is not known, its number in the log (~7) is taken.
 
 The keys are destroyed: what was sealed under them cannot be read any more, in the log, in the memory
 or in a copy of the data directory. That it was erased, by whom and why stays in the log, which
 verifies as before. A subject that was forgotten as a whole cannot be remembered again.
 What cannot be held: copies of the key file that somebody made, and what was given away in the open.")]
 pub(crate) struct Forget {
-    /// Whom or what
+    /// Whom or what, by name or as ~NUMBER
     pub(crate) subject: String,
-    /// Only what was remembered under this key
+    /// Only what was remembered under this key, wherever it came from; KEY@LOG: what came from there
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
+    /// Only this one, by the id that `karyon memory recall --json` shows ('#12.0'), or by its record
+    #[arg(long, value_name = "ID", conflicts_with = "key")]
+    pub(crate) id: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub(crate) reason: Option<String>,
+    /// Show what would be forgotten, and forget nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before all about a subject is forgotten
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Who signs [default: the principal that was made first]
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,

@@ -17,7 +17,8 @@ fn told(place: &Place, verb: &str, what: [&str; 3]) {
 }
 
 fn forget(place: &Place, data: &str, more: &[&str]) {
-    let args = [&["memory", "forget"], more, &["--reason", "asked", "--data", data]].concat();
+    let args =
+        [&["memory", "forget"], more, &["--reason", "asked", "--yes", "--data", data]].concat();
     place.karyon(&args).expect(0);
 }
 

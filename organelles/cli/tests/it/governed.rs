@@ -21,7 +21,7 @@ pub(crate) fn recall(place: &Place, data: &str, more: &[&str]) -> Vec<Value> {
 }
 
 /// What stands on standard output.
-fn shows(ended: &Ended, words: &[&str]) {
+pub(crate) fn shows(ended: &Ended, words: &[&str]) {
     for word in words {
         assert!(ended.out.contains(word), "no {word:?} in {}", ended.out);
     }
@@ -150,7 +150,10 @@ fn what_is_forgotten_is_nowhere_and_the_log_verifies() {
     assert_eq!(recall(&place, "d", &[]).len(), 2);
     place.karyon(&forget).expect(1).says(&["is erased, and stays so"]);
     let all = ["memory", "forget", "subject-CANARY", "--reason", "asked for it", "--data", "d"];
-    shows(&place.karyon(&all).expect(0), &["all that was ever remembered"]);
+    // Nobody can be asked here.
+    place.karyon(&all).expect(1).says(&["nobody can be asked", "nothing was forgotten", "--yes"]);
+    let done = place.karyon(&[&all[..], &["--yes"]].concat()).expect(0);
+    shows(&done, &["all that was ever remembered of it: 1 memory, record #"]);
     let gone = recall(&place, "d", &["--subject", "subject-CANARY"]);
     assert_eq!((gone.len(), &gone[0]["erased"]), (1, &json!(true)));
     let again = ["memory", "remember", "subject-CANARY", "b", "x", "--data", "d"];
@@ -208,7 +211,7 @@ fn random_canaries_of_an_erased_subject_are_in_no_file() {
         std::process::Command::new("cp").arg("-r").args([&data, &place.path("b")]).status();
     assert!(copied.unwrap().success());
     fs::remove_dir_all(place.path("b/keystore")).unwrap();
-    let forget = ["memory", "forget", &subject, "--reason", "asked for it", "--data", "d"];
+    let forget = ["memory", "forget", &subject, "--reason", "asked for it", "--data", "d", "--yes"];
     place.karyon(&forget).expect(0);
 
     place.karyon(&["audit", "export", "--out", "d/after.jsonl", "--data", "d"]).expect(0);

@@ -14,7 +14,7 @@ use crate::governed::{FOREVER, holding, recall, told};
 use crate::support::{Place, wait_until_free};
 
 /// An instance in which something is remembered.
-fn office() -> Place {
+pub(crate) fn office() -> Place {
     let place = Place::new();
     for (number, verb) in ["remember", "supersede", "supersede"].into_iter().enumerate() {
         let (text, reason) = (format!("{} days net", 30 - number * 8), format!("reason {number}"));
@@ -27,16 +27,16 @@ fn office() -> Place {
     place
 }
 
-fn export(place: &Place, data: &str, out: &str, chosen: &[&str]) -> Value {
+pub(crate) fn export(place: &Place, data: &str, out: &str, chosen: &[&str]) -> Value {
     let args = [&["engram", "export", "--out", out, "--data", data, "--json"], chosen].concat();
     place.karyon(&args).expect(0).json()
 }
 
-fn import_args<'a>(name: &'a str, data: &'a str, key: &'a str) -> Vec<&'a str> {
+pub(crate) fn import_args<'a>(name: &'a str, data: &'a str, key: &'a str) -> Vec<&'a str> {
     vec!["engram", "import", name, "--data", data, "--trust", key, "--keep", "1y", "--json"]
 }
 
-fn key_of(place: &Place) -> String {
+pub(crate) fn key_of(place: &Place) -> String {
     let key = fs::read_to_string(place.keys().join("node.pub")).unwrap();
     key.split_whitespace().last().unwrap().to_owned()
 }
@@ -158,7 +158,7 @@ fn what_is_forgotten_does_not_come_back() {
     assert_eq!(again["erased_here"], 3);
     assert_eq!(history(&there, "e", "acme", "terms")[2]["erased"], true);
     // All about somebody.
-    there.karyon(&forget).expect(0);
+    there.karyon(&[&forget[..], &["--yes"]].concat()).expect(0);
     let again = there.karyon(&args).expect(0).json();
     assert_eq!((&again["new"], &again["erased_here"]), (&json!(0), &json!(4)));
     assert_eq!(recall(&there, "e", &[]).len(), 1);
@@ -228,7 +228,12 @@ fn opened(place: &Place) -> Opened {
     Engram::open(&fs::read(place.path("o.engram")).unwrap()).unwrap()
 }
 
-fn forge(place: &Place, key: &SecretKey, change: impl Fn(&mut Engram), of: impl Fn(&mut Memory)) {
+pub(crate) fn forge(
+    place: &Place,
+    key: &SecretKey,
+    change: impl Fn(&mut Engram),
+    of: impl Fn(&mut Memory),
+) {
     let mut engram = opened(place).engram;
     engram.manifest.origin.node_key = key.public_key();
     change(&mut engram);

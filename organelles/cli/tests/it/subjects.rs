@@ -70,7 +70,7 @@ fn what_agents_of_a_subject_know_is_recalled_and_forgotten_for_good() {
     assert!(d.join("snapshots").exists());
 
     let forget = ["memory", "forget", "CANARY and sons", "--reason", "asked for it", "--data", "d"];
-    place.karyon(&forget).expect(0);
+    place.karyon(&[&forget[..], &["--yes"]].concat()).expect(0);
     assert_eq!(recall(&place, "CANARY and sons")[0]["erased"], true);
     assert_eq!(recall(&place, "bea")[0]["text"], "agent 2 said; words: CANARY-TWO");
     assert!(!d.join("snapshots").exists());

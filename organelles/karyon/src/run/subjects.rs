@@ -46,8 +46,9 @@ impl Run {
     }
 
     /// Until when all that the run knows of a subject is kept: a second since 1970. From then on
-    /// `karyon memory expire` destroys its key. If it is not said, it is kept until somebody forgets
-    /// the subject.
+    /// `karyon memory expire` destroys its key, if an agent of the subject remembered anything: the
+    /// horizon stands in its memories alone. Where they were only told things, and if it is not
+    /// said, all of it is kept until somebody forgets the subject.
     pub fn keep_until(&mut self, subject: &str, second: i64) -> &mut Run {
         self.horizons.insert(subject.into(), second);
         self

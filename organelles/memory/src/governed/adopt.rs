@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use karyon_graph::{NOBODY, Reader, View};
 use karyon_identity::PublicKey;
 use karyon_keystore::Keystore;
-use karyon_memory_ops::{Memory, Time};
+use karyon_memory_ops::{Memory, Time, is_name};
 use karyon_types::{LogId, Position};
 
+use super::bounds::CHANGE_BYTES_MAX;
 use super::recall::{places, versions};
 use super::settle::find;
 use super::told::Told;
@@ -38,6 +39,15 @@ pub struct Disagreement {
     pub theirs: Told,
 }
 
+/// A memory of an engram that cannot be recorded here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// It.
+    pub told: Told,
+    /// Why not.
+    pub why: String,
+}
+
 /// What an engram brings of memories for which somebody answers.
 #[derive(Clone, Debug)]
 pub struct Adopted {
@@ -47,6 +57,9 @@ pub struct Adopted {
     pub known: usize,
     /// What was forgotten here, by itself or with all about its subject: it is left out.
     pub forgotten: usize,
+    /// What cannot be recorded here, and what else is new of the same subject and key: without the
+    /// one, another would seem to hold at its time.
+    pub refused: Vec<Refused>,
     /// What is told otherwise here. Both are kept.
     pub disagreements: Vec<Disagreement>,
     /// The log that they come from.
@@ -84,6 +97,31 @@ pub(crate) fn is_governed(memory: &Memory) -> bool {
     memory.recorded.agent == NOBODY
 }
 
+impl Adopted {
+    /// Takes in what is new of one subject and key, if all of it can be recorded here; how many
+    /// bytes of a change that is, in front of them each its length.
+    fn take(&mut self, chain: Vec<Told>, terms: &Terms<'_>) -> u64 {
+        let bytes = |told: &Told| {
+            let words = told.words_here(&self.log);
+            let (memo, origin) = told.here(words, (self.log, self.signer), terms);
+            memo.bytes(Some(&origin)).map(|bytes| bytes as u64 + 8)
+        };
+        let each: Vec<_> = chain.iter().map(bytes).collect();
+        let wrong = each.iter().position(Result::is_err).and_then(|at| chain.get(at));
+        let Some(wrong) = wrong.map(|told| told.record) else {
+            self.new.extend(chain);
+            return each.into_iter().flatten().sum();
+        };
+        let refused = chain.into_iter().zip(each).map(|(told, bytes)| {
+            let why = bytes.err();
+            let why = why.unwrap_or_else(|| format!("it belongs to record {wrong}, which cannot"));
+            Refused { told, why }
+        });
+        self.refused.extend(refused);
+        0
+    }
+}
+
 /// Compares what an engram brings with what is remembered here. Nothing is written.
 ///
 /// # Errors
@@ -92,20 +130,32 @@ pub fn adopted(
     here: Option<(&Reader, LogId)>,
     keys: Option<&Keystore>,
     engram: &Carried,
+    terms: &Terms<'_>,
 ) -> Result<Adopted, TransplantError> {
+    if !is_name(terms.owner) {
+        return Err(TransplantError::Owner { owner: terms.owner.into() });
+    }
     let (log, signer) = (engram.manifest.origin.log, engram.signer);
     let mut told = read(engram)?;
     // In the order in which they were recorded, so that they are superseded as they were there.
     told.sort_by(|one, other| {
         (one.record, &one.subject, &one.key).cmp(&(other.record, &other.subject, &other.key))
     });
-    let mut adopted =
-        Adopted { new: Vec::new(), known: 0, forgotten: 0, disagreements: Vec::new(), log, signer };
+    let mut adopted = Adopted {
+        new: Vec::new(),
+        known: 0,
+        forgotten: 0,
+        refused: Vec::new(),
+        disagreements: Vec::new(),
+        log,
+        signer,
+    };
     let mut chains = BTreeMap::<(String, String, LogId), Vec<Told>>::new();
     for told in told {
         let (first, _) = told.came_to_be(log);
         chains.entry((told.subject.clone(), told.key.clone(), first)).or_default().push(told);
     }
+    let mut bytes = 0;
     for ((subject, key, first), chain) in chains {
         let serial = match keys.and_then(|keys| find(keys, &subject)) {
             Some((_, true)) => {
@@ -114,12 +164,12 @@ pub fn adopted(
             }
             Some((serial, false)) => serial,
             None => {
-                adopted.new.extend(chain);
+                bytes += adopted.take(chain, terms);
                 continue;
             }
         };
         let Some((reader, this_log)) = here else {
-            adopted.new.extend(chain);
+            bytes += adopted.take(chain, terms);
             continue;
         };
         let own_place = place_of(&key, Some(lane_of(log, first)));
@@ -143,13 +193,18 @@ pub fn adopted(
                 known.insert(first, memo.said == Said::Erased);
             }
         }
+        let mut new = Vec::new();
         for told in chain {
             match known.get(&told.came_to_be(log)) {
-                None => adopted.new.push(told),
+                None => new.push(told),
                 Some(false) => adopted.known += 1,
                 Some(true) => adopted.forgotten += 1,
             }
         }
+        bytes += adopted.take(new, terms);
+    }
+    if bytes > CHANGE_BYTES_MAX {
+        return Err(TransplantError::TooHeavy { bytes });
     }
     // The first of each before the second of any: those that are recorded together are all of
     // different memories.
@@ -165,6 +220,10 @@ pub fn adopted(
 fn read(engram: &Carried) -> Result<Vec<Told>, TransplantError> {
     if engram.memories > ADOPTED_MAX {
         return Err(TransplantError::TooManyGoverned { memories: engram.memories });
+    }
+    // All of it is held; what is in the open is never twice as long as what is sealed of it.
+    if engram.bytes > 4 * CHANGE_BYTES_MAX {
+        return Err(TransplantError::TooHeavy { bytes: engram.bytes });
     }
     let mut stream = engram.read()?;
     let mut all = Vec::with_capacity(engram.memories);

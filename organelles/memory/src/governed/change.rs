@@ -6,11 +6,10 @@ use std::sync::Arc;
 use karyon_gate::Rights;
 use karyon_graph::{GraphError, Reader, View};
 use karyon_identity::SecretKey;
-use karyon_keystore::{Keystore, KeystoreError, SubjectId};
+use karyon_keystore::{Keystore, KeystoreError, SubjectId, UnsealError};
 use karyon_log::{Control, MemoryRecord};
-use karyon_memory_ops::limits::NAME_BYTES_MAX;
 use karyon_memory_ops::{
-    Entity, Memo, MemoKind, Origin, Sealed, Time, Valid, Write, WriteError, is_name,
+    Entity, Memo, MemoKind, Origin, Sealed, Time, Valid, Vertex, Write, WriteError,
 };
 use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
@@ -19,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::adopt::{Adopted, Terms};
-use super::recall::{first_unused, places, versions};
+use super::beside::of_subject;
+use super::recall::{first_unused, serial, versions};
 use super::settle::find;
 use super::{Recalled, Said, Words, associated, entity_of, key_of, lane_of, place_of, subject_of};
 use crate::deed::{DeedError, deed};
@@ -57,6 +57,8 @@ pub enum ChangeError {
         key: String,
         /// The record.
         position: Position,
+        /// The last second, since 1970, to which that is kept; `None`: until it is erased.
+        horizon: Option<i64>,
     },
     /// There is none.
     #[error("nothing is remembered of \"{subject}\"{}", under(.key.as_deref()))]
@@ -75,6 +77,12 @@ pub enum ChangeError {
         subject: String,
         /// Under which key.
         key: String,
+    },
+    /// A record that holds several.
+    #[error("that record holds several of it: name one of {ids}")]
+    NoId {
+        /// Which.
+        ids: String,
     },
     /// It is erased for good.
     #[error("\"{subject}\"{} is erased, and stays so", under(.key.as_deref()))]
@@ -135,6 +143,19 @@ pub struct NewMemo<'a> {
     pub from: Time,
 }
 
+/// What of a subject is to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// All of it.
+    All,
+    /// All that was ever remembered under a key: wherever it came from, or in one place alone
+    /// (`KEY@LOG`).
+    Key(&'a str),
+    /// One memory, by its [id](Recalled::id), or by its record where that holds no other of the
+    /// subject.
+    Id(&'a str),
+}
+
 /// What is to be recorded of memories, sealed already: what a principal signs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,13 +181,26 @@ impl Change {
         reader: Option<&Reader>,
         memo: &NewMemo<'_>,
     ) -> Result<Change, ChangeError> {
+        memo.check(false)?;
+        let is_number = subject_of(&Vertex::Named(memo.subject.into())).is_some();
+        if is_number && find(keys, memo.subject).is_none() {
+            let why = "~ and a number is what the log calls a subject: say its name";
+            return Err(memo.malformed(why.into()));
+        }
         match held(keys, reader, memo)? {
             Some(held) if held.said != Said::Erased => Err(ChangeError::IsThere {
                 subject: memo.subject.into(),
                 key: memo.key.into(),
                 position: held.position,
+                horizon: held.memo.horizon,
             }),
-            _ => Change::with(keys, reader, memo, None),
+            // What is erased keeps its moment: in front of it nothing would be found.
+            Some(erased) if memo.from < erased.valid.from => Err(memo.malformed(format!(
+                "it would begin before record {}, which was erased and in front of which it would \
+                 not be found; say a later moment",
+                erased.position
+            ))),
+            Some(_) | None => Change::with(keys, reader, memo, None),
         }
     }
 
@@ -180,20 +214,20 @@ impl Change {
         reader: &Reader,
         memo: &NewMemo<'_>,
     ) -> Result<Change, ChangeError> {
+        memo.check(true)?;
         let (subject, key) = (memo.subject.to_owned(), Some(memo.key.to_owned()));
         match held(keys, Some(reader), memo)? {
             None => Err(ChangeError::Missing { subject, key }),
             Some(held) if held.said == Said::Erased => Err(ChangeError::Erased { subject, key }),
-            Some(held) if memo.from < held.valid.from => Err(ChangeError::Malformed {
-                subject: memo.subject.into(),
-                key: memo.key.into(),
-                why: format!("it would begin before record {}, which it replaces", held.position),
-            }),
+            Some(held) if memo.from < held.valid.from => Err(memo.malformed(format!(
+                "it would begin before record {}, which it replaces",
+                held.position
+            ))),
             Some(held) => Change::with(keys, Some(reader), memo, Some(held.position)),
         }
     }
 
-    /// Nothing any more of a subject.
+    /// Nothing any more of a subject, by its name or as `~NUMBER`.
     ///
     /// # Errors
     /// [`ChangeError::Missing`], [`ChangeError::Erased`].
@@ -215,22 +249,64 @@ impl Change {
         subject: &str,
         key: &str,
     ) -> Result<Change, ChangeError> {
-        let (serial, _) = known(keys, subject, Some(key))?;
-        let mut all = Vec::new();
-        for place in places(reader, serial, key)? {
-            all.extend(versions(reader, Some(keys), serial, &place, &View::NOW)?);
+        let goes = Change::goes(keys, reader, subject, Which::Key(key))?;
+        Ok(Change::forget_these(&goes))
+    }
+
+    /// Nothing any more of these, each of which has a key of its own.
+    pub fn forget_these(goes: &[Recalled]) -> Change {
+        let erased = goes.iter().map(|memo| (memo.serial, memo.memo.sealed.index)).collect();
+        Change { erased: ranges(erased), ..Change::default() }
+    }
+
+    /// What would be forgotten of a subject, which is named or `~NUMBER`: what is erased already is
+    /// not among it.
+    ///
+    /// # Errors
+    /// [`ChangeError::Missing`], [`ChangeError::Erased`], [`ChangeError::InRun`],
+    /// [`ChangeError::NoId`]; see [`GraphError`].
+    pub fn goes(
+        keys: &Keystore,
+        reader: &Reader,
+        subject: &str,
+        which: Which<'_>,
+    ) -> Result<Vec<Recalled>, ChangeError> {
+        let (key, id) = match which {
+            Which::All => (None, None),
+            Which::Key(key) => (Some(key), None),
+            Which::Id(id) => (None, Some(id)),
+        };
+        let (serial, is_gone) = known(keys, subject, key)?;
+        let (subject, named) = (subject.to_owned(), key.or(id).map(ToOwned::to_owned));
+        let mut all = of_subject(reader, Some(keys), serial)?;
+        if which == Which::All {
+            all.retain(|memo| memo.said != Said::Erased);
+            return match is_gone {
+                true => Err(ChangeError::Erased { subject, key: None }),
+                false => Ok(all),
+            };
         }
-        let (in_run, all): (Vec<_>, Vec<_>) = all.into_iter().partition(|memo| memo.in_run);
-        if all.is_empty() && !in_run.is_empty() {
-            return Err(ChangeError::InRun { subject: subject.into(), key: key.into() });
+        all.retain(|memo| match which {
+            Which::Id(id) => id == memo.id() || id == memo.position.to_string(),
+            Which::Key(_) | Which::All => {
+                key.is_none_or(|key| key == memo.key || key == memo.place())
+            }
+        });
+        if id.is_some() && all.len() > 1 {
+            let ids = all.iter().map(Recalled::id).collect::<Vec<_>>().join(", ");
+            return Err(ChangeError::NoId { ids });
         }
-        let live = all.iter().filter(|memo| memo.said != Said::Erased);
-        let erased: Vec<_> = live.map(|memo| (serial, memo.memo.sealed.index)).collect();
-        let (subject, key) = (subject.to_owned(), Some(key.to_owned()));
-        match (all.is_empty(), erased.is_empty()) {
-            (true, _) => Err(ChangeError::Missing { subject, key }),
-            (false, true) => Err(ChangeError::Erased { subject, key }),
-            (false, false) => Ok(Change { erased: ranges(erased), ..Change::default() }),
+        let (in_run, mut all): (Vec<_>, Vec<_>) = all.into_iter().partition(|memo| memo.in_run);
+        if let (true, Some(memo)) = (all.is_empty(), in_run.first()) {
+            return Err(ChangeError::InRun { subject, key: memo.key.clone() });
+        }
+        if all.is_empty() {
+            return Err(ChangeError::Missing { subject, key: named });
+        }
+        all.retain(|memo| memo.said != Said::Erased);
+        match all.is_empty() {
+            true => Err(ChangeError::Erased { subject, key: named }),
+            false => Ok(all),
         }
     }
 
@@ -259,22 +335,8 @@ impl Change {
         }
         keys.prepare(&subjects.into_iter().collect::<Vec<_>>())?;
         let writes = adopted.new.iter().map(|told| {
-            let memo = NewMemo {
-                subject: &told.subject,
-                key: &told.key,
-                kind: told.kind,
-                words: told.words_here(&adopted.log),
-                owner: terms.owner,
-                reason: &told.reason,
-                horizon: terms.horizon,
-                from: told.from,
-            };
-            let origin = Origin {
-                log: adopted.log,
-                signer: adopted.signer.0,
-                record: told.record,
-                first: told.came_to_be(adopted.log),
-            };
+            let words = told.words_here(&adopted.log);
+            let (memo, origin) = told.here(words, (adopted.log, adopted.signer), terms);
             write_of(keys, &memo, None, Some(origin))
         });
         Ok(Change { writes: writes.collect::<Result<_, _>>()?, ..Change::default() })
@@ -371,26 +433,9 @@ fn write_of(
     supersedes: Option<Position>,
     origin: Option<Origin>,
 ) -> Result<ByteBuf, ChangeError> {
-    let malformed = |why: String| ChangeError::Malformed {
-        subject: memo.subject.into(),
-        key: memo.key.into(),
-        why,
-    };
+    let malformed = |why: String| memo.malformed(why);
+    memo.bytes(origin.as_ref()).map_err(malformed)?;
     let place = place_of(memo.key, origin.map(|origin| lane_of(origin.log, origin.first.0)));
-    for (what, name) in [("subject", memo.subject), ("key", &place), ("owner", memo.owner)] {
-        if !is_name(name) {
-            let why = format!(
-                "a {what} is a text of 1 to {NAME_BYTES_MAX} bytes without control characters"
-            );
-            return Err(malformed(why));
-        }
-    }
-    if key_of(memo.key).1.is_some() {
-        return Err(malformed("a key that ends with @ and a log is one of another log".into()));
-    }
-    if memo.reason.trim().is_empty() {
-        return Err(malformed("it has no reason".into()));
-    }
     let words = memo.words.encode().map_err(|error| malformed(error.to_string()))?;
     let bound = associated(&place, memo.kind, memo.owner);
     let sealed = keys.seal(memo.subject, &bound, &words)?;
@@ -442,7 +487,16 @@ fn held(
 fn known(keys: &Keystore, subject: &str, key: Option<&str>) -> Result<(u64, bool), ChangeError> {
     let missing =
         || ChangeError::Missing { subject: subject.into(), key: key.map(ToOwned::to_owned) };
-    find(keys, subject).ok_or_else(missing)
+    if let Some(found) = find(keys, subject) {
+        return Ok(found);
+    }
+    let serial = serial(Some(keys), subject).ok_or_else(missing)?;
+    // Nothing is sealed so: all that is asked is whether it ever could have been.
+    match (keys.name(SubjectId(serial)), keys.unseal(SubjectId(serial), 0, &[], &[])) {
+        (Some(_), _) => Ok((serial, false)),
+        (None, Err(UnsealError::Erased { .. })) => Ok((serial, true)),
+        (None, _) => Err(missing()),
+    }
 }
 
 /// Neighbouring keys together.

@@ -20,7 +20,7 @@ pub fn known(
     view: &View,
     most: usize,
 ) -> Result<(Vec<Item>, usize), GraphError> {
-    let is_of_agents = filter.kind.is_none_or(|kind| kind == MemoKind::Fact)
+    let is_of_agents = (filter.kinds.is_empty() || filter.kinds.contains(&MemoKind::Fact))
         && filter.owner.is_none()
         && filter.tag.is_none();
     if !is_of_agents {

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use karyon_graph::{EntityId, GraphError, NOBODY, Reader, Version, VertexId, View};
+use karyon_graph::{At, EntityId, GraphError, NOBODY, Reader, Version, VertexId, View};
 use karyon_keystore::{Keystore, SubjectId, UnsealError};
 use karyon_log::Message;
 use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
 use super::settle::find;
-use super::{Words, associated, key_of, lane_of, run, subject_of, vertex_of};
+use super::{Words, associated, key_of, lane_of, place_of, run, subject_of, vertex_of};
 
 /// Why nothing is recalled.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,8 @@ pub struct Recalled {
     pub valid: Valid,
     /// Where it stands in the log.
     pub position: Position,
+    /// Which of that record's memories it is.
+    pub output: u16,
     /// Whether an agent recorded it that belongs to the subject; else a principal did.
     pub in_run: bool,
 }
@@ -63,6 +65,39 @@ impl Recalled {
     pub fn is_expired(&self, second: i64) -> bool {
         self.memo.horizon.is_some_and(|horizon| horizon <= second)
     }
+
+    /// By which it is named alone: its record, and which of that record's memories it is.
+    pub fn id(&self) -> String {
+        format!("{}.{}", self.position, self.output)
+    }
+
+    /// Where it lies.
+    pub(super) fn place(&self) -> String {
+        place_of(&self.key, self.memo.origin.map(|origin| lane_of(origin.log, origin.first.0)))
+    }
+
+    /// Which of these took its place: of those that were recorded here the one that says so, of
+    /// those from elsewhere the next one from there.
+    pub fn replaced_by<'a>(&self, history: &'a [Recalled]) -> Option<&'a Recalled> {
+        let place = self.place();
+        let mut behind = history.iter().filter(|memo| memo.place() == place);
+        if self.memo.origin.is_none() {
+            return behind.find(|memo| memo.memo.supersedes == Some(self.position));
+        }
+        let is_it = |memo: &&Recalled| (memo.position, memo.output) == (self.position, self.output);
+        behind.find(is_it).and_then(|_| behind.next())
+    }
+}
+
+/// What is found, and how much is left out of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// By subject and key.
+    pub memories: Vec<Recalled>,
+    /// What would be among them, had it not expired.
+    pub expired: usize,
+    /// What holds from a later moment on.
+    pub later: usize,
 }
 
 /// Which memories are asked for; of several conditions all must hold.
@@ -72,25 +107,34 @@ pub struct Filter<'a> {
     pub subject: Option<&'a str>,
     /// Under this key.
     pub key: Option<&'a str>,
-    /// Of this kind.
-    pub kind: Option<MemoKind>,
+    /// Of one of these kinds; empty: of any.
+    pub kinds: &'a [MemoKind],
     /// For which this one answers.
     pub owner: Option<&'a str>,
     /// With this tag.
     pub tag: Option<&'a str>,
     /// With each of these words somewhere in text, tags, key or subject, in any case.
     pub words: &'a [String],
-    /// What expired before this second since 1970 is left out; `None`: nothing is.
+    /// What has expired by this second since 1970 is left out, and, unless a moment is asked about,
+    /// what holds only later; `None`: nothing is.
     pub now: Option<i64>,
 }
 
 impl Filter<'_> {
+    /// The moment at which principals' memories are asked, where none is named: the end of the
+    /// second.
+    pub(super) fn moment(&self, view: &View) -> Option<Time> {
+        match view.at {
+            At::Now => Time::new(self.now?, 999_999_999),
+            At::Moment(_) | At::Between(..) => None,
+        }
+    }
+
     fn admits(&self, memo: &Recalled) -> bool {
         let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
         let is_known = is(self.key, &memo.key)
             && is(self.owner, &memo.memo.owner)
-            && self.kind.is_none_or(|kind| kind == memo.memo.kind)
-            && self.now.is_none_or(|now| !memo.is_expired(now));
+            && (self.kinds.is_empty() || self.kinds.contains(&memo.memo.kind));
         let Said::Words(words) = &memo.said else {
             // What it said is not known, so only who asks for this very subject meets it.
             return is_known
@@ -119,39 +163,78 @@ pub fn recall(
     filter: &Filter<'_>,
     view: &View,
 ) -> Result<Vec<Recalled>, RecallError> {
+    Ok(find_all(reader, keys, filter, view)?.memories)
+}
+
+/// The same, with how much is left out.
+///
+/// # Errors
+/// See [`RecallError`].
+pub fn find_all(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    filter: &Filter<'_>,
+    view: &View,
+) -> Result<Found, RecallError> {
+    let mut all_found = Found::default();
     let entities = match filter.subject {
         None => all(reader, keys)?,
         Some(name) => match serial(keys, name) {
-            None => return Ok(Vec::new()),
+            None => return Ok(all_found),
             Some(serial) => match reader.find_vertex(None, &vertex_of(serial))? {
-                None => return Ok(Vec::new()),
+                None => return Ok(all_found),
                 Some(vertex) => reader.entities_of(vertex)?,
             },
         },
     };
-    let mut found = Vec::new();
+    let moment = filter.moment(view);
+    let found = &mut all_found.memories;
     for entity in entities {
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         if filter.key.is_some_and(|key| key != key_of(predicate).0) {
             continue;
         }
         let Some(serial) = serial_of(reader, *subject)? else { continue };
-        let memo = match reader.get(&entity, view)? {
-            Some(version) if version.recorded.agent == NOBODY => {
-                opened(keys, serial, predicate, version)?
-            }
-            // An agent may write whatever it likes about anything, an end of it, too: in front of
-            // what somebody answers for it hides nothing.
-            Some(_) | None => versions(reader, keys, serial, predicate, view)?.pop(),
-        };
-        found.extend(memo.filter(|memo| filter.admits(memo)));
+        let (memo, later) = holding(reader, keys, (serial, &entity), view, moment)?;
+        all_found.later += later.iter().filter(|memo| filter.admits(memo)).count();
+        let Some(memo) = memo.filter(|memo| filter.admits(memo)) else { continue };
+        match filter.now.is_some_and(|now| memo.is_expired(now)) {
+            true => all_found.expired += usize::from(memo.said != Said::Erased),
+            false => found.push(memo),
+        }
     }
     // What was recorded here stands before what came from elsewhere.
     found.sort_by(|one, other| {
         let order = |memo: &Recalled| memo.memo.origin.map(|origin| (origin.log, origin.first.0));
         (&one.subject, &one.key, order(one)).cmp(&(&other.subject, &other.key, order(other)))
     });
-    Ok(found)
+    Ok(all_found)
+}
+
+/// What holds in an entity, and, where a `moment` is named, what holds only later.
+pub(super) fn holding(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    (serial, entity): (u64, &EntityId),
+    view: &View,
+    moment: Option<Time>,
+) -> Result<(Option<Recalled>, Vec<Recalled>), RecallError> {
+    let EntityId::Fact { predicate, .. } = entity else { return Ok((None, Vec::new())) };
+    let is_later = |from: Time| moment.is_some_and(|moment| moment < from);
+    if let Some(version) = reader.get(entity, view)?
+        && version.recorded.agent == NOBODY
+        && !is_later(version.valid.from)
+    {
+        return Ok((opened(keys, serial, predicate, version)?, Vec::new()));
+    }
+    // An agent may write whatever it likes about anything, an end of it, too: in front of what
+    // somebody answers for it hides nothing.
+    let mut all = versions(reader, keys, serial, predicate, view)?;
+    // Moments of a run are of its model, and no moments of a clock.
+    let is_later = |memo: &Recalled| !memo.in_run && is_later(memo.valid.from);
+    let behind = all.iter().rposition(|memo| !is_later(memo)).map_or(0, |last| last + 1);
+    let later = all.split_off(behind);
+    Ok((all.pop(), later))
 }
 
 /// What principals recorded, and what agents remember of subjects whose keys are here.
@@ -234,7 +317,7 @@ pub(super) fn first_unused(reader: &Reader, serial: u64) -> Result<u32, GraphErr
 }
 
 /// The number of a subject.
-fn serial(keys: Option<&Keystore>, name: &str) -> Option<u64> {
+pub(super) fn serial(keys: Option<&Keystore>, name: &str) -> Option<u64> {
     let found = keys.and_then(|keys| find(keys, name)).map(|(serial, _)| serial);
     found.or_else(|| subject_of(&Vertex::Named(name.into())))
 }
@@ -246,7 +329,8 @@ pub(super) fn serial_of(reader: &Reader, subject: VertexId) -> Result<Option<u64
     })
 }
 
-/// A version with what it says; `None`: no principal recorded it.
+/// A version with what it says; `None`: neither a principal recorded it here, nor an agent of the
+/// subject.
 pub(super) fn opened(
     keys: Option<&Keystore>,
     serial: u64,
@@ -291,8 +375,8 @@ pub(super) fn opened(
         }
     };
     let subject = keys.and_then(|keys| keys.name(SubjectId(serial))).map(ToOwned::to_owned);
-    let key = key.to_owned();
-    Ok(Some(Recalled { subject, serial, key, memo, said, valid, position, in_run }))
+    let (key, output) = (key.to_owned(), recorded.output.unwrap_or_default());
+    Ok(Some(Recalled { subject, serial, key, memo, said, valid, position, output, in_run }))
 }
 
 /// The keys of what was to be kept no longer than `second`, and is not erased.

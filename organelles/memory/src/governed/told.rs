@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as IoWrite;
 
-use karyon_engram::Sealer;
+use karyon_engram::{Principal, Sealer};
 use karyon_graph::{EntityId, NOBODY, Reader, Version, View};
-use karyon_identity::SecretKey;
+use karyon_identity::{PublicKey, SecretKey};
 use karyon_keystore::Keystore;
 use karyon_log::{Control, Record};
 use karyon_memory_ops::{
-    Content, Entity, MemoKind, Memory, Properties, Recorded, Time, Valid, Value, Vertex, Write,
+    Content, Entity, MemoKind, Memory, Origin, Properties, Recorded, Time, Valid, Value, Vertex,
+    Write,
 };
 use karyon_types::{LogId, Position};
 use karyon_verify::Report;
 
+use super::adopt::Terms;
+use super::change::NewMemo;
 use super::recall::{opened, serial_of};
 use super::{Recalled, Said, Words};
 use crate::journal::Journal;
@@ -36,7 +39,8 @@ pub struct GovernedSelection<'a> {
     pub at: Option<Time>,
     /// Whether only what holds at the moment is taken out, and not what held before.
     pub without_history: bool,
-    /// What expired before this second since 1970 is left out; `None`: nothing is.
+    /// What has expired by this second since 1970 is left out, and, without history and where no
+    /// moment is named, what begins later; `None`: nothing is.
     pub now: Option<i64>,
 }
 
@@ -111,7 +115,7 @@ impl Told {
         self.first.unwrap_or((log, self.record))
     }
 
-    fn write(&self) -> Write {
+    pub(super) fn write(&self) -> Write {
         let list = |texts: &mut dyn Iterator<Item = &String>| {
             Value::List(texts.map(|text| text.clone().into()).collect())
         };
@@ -142,7 +146,7 @@ impl Told {
 
     /// What a memory of an engram tells; `None`: it is none for which somebody answers, or not in
     /// its one form.
-    pub(super) fn of(memory: &Memory) -> Option<Told> {
+    pub fn of(memory: &Memory) -> Option<Told> {
         let Memory { write, recorded } = memory;
         let Entity::Fact { subject: Vertex::Named(subject), predicate } = &write.entity else {
             return None;
@@ -170,6 +174,27 @@ impl Told {
         };
         let is_whole = told.write() == *write && recorded.agent == NOBODY;
         is_whole.then_some(told)
+    }
+
+    /// As it is recorded here, where it comes from a log whose engrams this key signs.
+    pub(super) fn here<'a>(
+        &'a self,
+        words: Words,
+        (log, signer): (LogId, PublicKey),
+        terms: &Terms<'a>,
+    ) -> (NewMemo<'a>, Origin) {
+        let memo = NewMemo {
+            subject: &self.subject,
+            key: &self.key,
+            kind: self.kind,
+            words,
+            owner: terms.owner,
+            reason: &self.reason,
+            horizon: terms.horizon,
+            from: self.from,
+        };
+        let (record, first) = (self.record, self.came_to_be(log));
+        (memo, Origin { log, signer: signer.0, record, first })
     }
 
     /// What it says here: the same, with where it comes from.
@@ -203,8 +228,8 @@ fn texts(properties: &Properties, name: &str) -> Option<Vec<String>> {
     texts.collect()
 }
 
-/// Takes out memories for which somebody answers, opened; what is erased is left out. As
-/// [`export`](crate::export) otherwise.
+/// Takes out memories for which somebody answers, opened; what is erased is left out. Whoever gives
+/// them away `answers` for that in the manifest. As [`export`](crate::export) otherwise.
 ///
 /// # Errors
 /// See [`TransplantError`].
@@ -213,17 +238,29 @@ pub fn export_governed(
     reader: &Reader,
     journal: &mut Journal,
     keys: Option<&Keystore>,
-    selection: &GovernedSelection<'_>,
+    (selection, answers): (&GovernedSelection<'_>, Principal),
     key: &SecretKey,
     (spool, out): (File, &mut impl IoWrite),
 ) -> Result<(u64, usize), TransplantError> {
     let view = selection.at.map_or(View::NOW, View::at);
+    // What begins later does not hold yet.
+    let now = selection.now.and_then(|now| Time::new(now, 999_999_999));
+    let held = selection.at.or(now).map_or(View::NOW, View::at);
     let mut chosen: Vec<(Position, u16, Recorded, Version, u64, String)> = Vec::new();
     for entity in reader.written_by(NOBODY)? {
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         let versions = match selection.without_history {
-            true => reader.get(&entity, &view)?.into_iter().collect(),
+            // What an agent writes about it holds nothing back.
+            true => {
+                let by_principals = |version: &Version| version.recorded.agent == NOBODY;
+                reader
+                    .history(&entity, &held)?
+                    .into_iter()
+                    .rfind(by_principals)
+                    .into_iter()
+                    .collect()
+            }
             false => reader.history(&entity, &view)?,
         };
         for version in versions {
@@ -250,7 +287,7 @@ pub fn export_governed(
         sealer.add(&Memory { write: told.write(), recorded })?;
     }
     // What one of them was recorded for is not for whoever reads another.
-    let why = Some("each for a reason of its own");
+    let why = Some(("each for a reason of its own", answers));
     seal(report, reader, sealer, (BTreeSet::new(), selection.at, why), key, out)
 }
 

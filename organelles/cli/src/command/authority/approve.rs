@@ -1,7 +1,5 @@
 //! `karyon authority approve`: a principal says yes to exactly one proposal.
 
-use std::io::{BufRead as _, IsTerminal as _};
-
 use karyon_authority::ProposalState;
 use karyon_runtime::wall_ms;
 use karyon_statements::Statement;
@@ -13,6 +11,7 @@ use super::statement::{self, Speaker};
 use super::values::{moment, to_json};
 use super::{become_the_node, permit, refused, with};
 use crate::args::Approve;
+use crate::confirm::is_confirmed;
 use crate::error::{CliError, Code};
 use crate::guarded::{self, Arrived};
 use crate::handover::Inputs;
@@ -90,7 +89,7 @@ fn launch(args: &Approve) -> Result<Code, CliError> {
         Hash(digest),
         moment(proposal.expires_unix_ms)
     ));
-    if state == ProposalState::Pending && !args.yes && !is_confirmed(&speaker.name)? {
+    if state == ProposalState::Pending && !args.yes && !is_meant(&speaker.name)? {
         return Err(CliError::failure("nothing was approved"));
     }
     let expires_unix_ms = wall_ms().saturating_add(args.valid.saturating_mul(1000));
@@ -99,16 +98,7 @@ fn launch(args: &Approve) -> Result<Code, CliError> {
     become_the_node(data, said, &Inputs::default())
 }
 
-fn is_confirmed(name: &str) -> Result<bool, CliError> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(CliError::failure("nobody can be asked: nothing was approved")
-            .with_hint("look at what is shown above, and add --yes if it is what you want"));
-    }
-    eprint!("Approve of exactly this, once, as {name}? (yes, or anything else for no) ");
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| CliError::failure(format!("the answer cannot be read: {error}")))?;
-    Ok(answer.trim() == "yes")
+fn is_meant(name: &str) -> Result<bool, CliError> {
+    let question = format!("Approve of exactly this, once, as {name}?");
+    is_confirmed(&question, "nothing was approved")
 }

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use karyon_keys::KeyDirectory;
 use karyon_keystore::Keystore;
-use karyon_memory::{Adopted, Carried, Change, Disagreement, Said, Terms, foretell_governed};
+use karyon_memory::{
+    Adopted, Carried, Change, Disagreement, Refused, Said, Terms, foretell_governed,
+};
 use karyon_verify::Trust;
 use serde_json::{Value as Json, json};
 
 use super::super::memory::change::{failed, horizon, record, recorded, signed_for};
+use super::super::memory::forget::memories;
 use super::super::memory::secrets::{self, Secrets};
 use super::import::data_directory;
 use crate::args;
@@ -31,16 +34,20 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
     let terms = Terms { owner: args.owner.as_deref().unwrap_or(&name), horizon };
     secrets::settle_if_begun(&directory, data)?;
     // Before anything is made there; and again once it is held.
-    compare(args, engram, Secrets::open_read_only(&directory, data)?.as_ref().map(Secrets::keys))?;
+    let secrets = Secrets::open_read_only(&directory, data)?;
+    let adopted = compare(args, engram, secrets.as_ref().map(Secrets::keys), &terms)?;
+    drop(secrets);
+    if adopted.new.is_empty() {
+        return Ok(told(args, &adopted));
+    }
     let dir = data_directory(data)?;
     let key = keys::of_log_told(&directory, data, this_node)?;
     let node_key = key.public_key();
     let reader = recorded(data)?;
     let mut secrets = Secrets::open_or_create(&directory, data, reader.as_ref())?;
-    let adopted = compare(args, engram, Some(secrets.keys()))?;
+    let adopted = compare(args, engram, Some(secrets.keys()), &terms)?;
     if adopted.new.is_empty() {
-        output::line(&report(args, &adopted));
-        return Ok(Code::Ok);
+        return Ok(told(args, &adopted));
     }
     let change = Change::adopt(secrets.keys_mut(), reader.as_ref(), &adopted, &terms);
     let change = change.map_err(failed)?.resting_on(reader.as_ref());
@@ -61,12 +68,26 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
 
 /// Says what the import would do.
 pub(super) fn try_out(args: &args::Import, engram: &Carried) -> Result<Code, CliError> {
-    until(args)?;
+    let horizon = until(args)?;
     let directory = KeyDirectory::from_environment()?;
+    // Nobody is made who answers: whoever it will be has a name that is short enough.
+    let name = match args.owner.as_ref().or(args.principal.as_ref()) {
+        Some(name) => name.clone(),
+        None => directory.default_principal()?.unwrap_or_else(|| "principal".into()),
+    };
+    let terms = Terms { owner: &name, horizon };
     let secrets = Secrets::open_read_only(&directory, &args.data)?;
-    let adopted = compare(args, engram, secrets.as_ref().map(Secrets::keys))?;
-    output::line(&report(args, &adopted));
-    Ok(Code::Ok)
+    let adopted = compare(args, engram, secrets.as_ref().map(Secrets::keys), &terms)?;
+    Ok(told(args, &adopted))
+}
+
+/// Tells what comes of it without a node; how the command ends.
+fn told(args: &args::Import, adopted: &Adopted) -> Code {
+    output::line(&report(args, adopted));
+    match adopted.new.is_empty() && !adopted.refused.is_empty() {
+        true => Code::Refused,
+        false => Code::Ok,
+    }
 }
 
 /// Records it, as the node.
@@ -93,10 +114,11 @@ fn compare(
     args: &args::Import,
     engram: &Carried,
     keys: Option<&Keystore>,
+    terms: &Terms<'_>,
 ) -> Result<Adopted, CliError> {
     let data: &Path = &args.data;
     let keys::Trusted { key: node_key, known, .. } = keys::trusted(None, data)?;
-    Ok(foretell_governed(data, &Trust { node_key, known }, keys, engram)?)
+    Ok(foretell_governed(data, &Trust { node_key, known }, keys, engram, terms)?)
 }
 
 /// What is told of it: words, or one JSON object.
@@ -107,6 +129,12 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
             "new": adopted.new.len(),
             "known": adopted.known,
             "erased_here": adopted.forgotten,
+            "refused": adopted.refused.iter().map(|refused| json!({
+                "subject": refused.told.subject,
+                "key": refused.told.key,
+                "record": refused.told.record.0,
+                "why": refused.why,
+            })).collect::<Vec<_>>(),
             "conflicts": adopted.disagreements.iter().map(as_json).collect::<Vec<_>>(),
             "changed": !args.dry_run && !adopted.new.is_empty(),
             "data": args.data,
@@ -118,10 +146,18 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
     let known = count(adopted.known);
     lines.push(match (adopted.new.len(), args.dry_run) {
         (0, _) if adopted.known == 0 => "no change".to_owned(),
-        (0, _) => format!("no change: {known} memories are there already"),
-        (new, true) => format!("{} memories would be imported, {known} are there", count(new)),
-        (new, false) => format!("{} memories imported, {known} were there already", count(new)),
+        (0, _) => format!("no change: {} there already", memories(adopted.known)),
+        (new, true) => format!("{} would be imported, {known} there already", memories(new)),
+        (new, false) => format!("{} imported, {known} there already", memories(new)),
     });
+    if !adopted.refused.is_empty() {
+        let refused = count(adopted.refused.len());
+        lines.push(format!("{refused} left out, as they cannot be recorded here:"));
+        for Refused { told, why } in &adopted.refused {
+            let (subject, key) = (plain(&told.subject), plain(&told.key));
+            lines.push(format!("  {subject} {key} ({} there): {}", told.record, plain(why)));
+        }
+    }
     if adopted.forgotten > 0 {
         lines.push(format!(
             "{} left out: forgotten here, and they do not come back",

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::BufWriter;
 use std::path::Path;
 
-use karyon_engram::EngramError;
+use karyon_engram::{EngramError, Principal};
 use karyon_graph::{Kind, Reader};
 use karyon_keys::KeyDirectory;
 use karyon_memory::{
@@ -17,15 +17,27 @@ use karyon_verify::{Trust, verify};
 use serde_json::json;
 
 use super::super::memory::change::now;
+use super::super::memory::forget::memories as count;
 use super::super::memory::secrets::{self, Secrets};
 use super::super::memory::{moment, named, open, unknown};
 use crate::args::{Choice, Export};
 use crate::error::{CliError, Code};
-use crate::keys;
-use crate::output::{self, size, thousands};
+use crate::output::{self, size};
+use crate::{grant, keys};
 
 pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
     let data = args.data.as_path();
+    // What conflicts with --around is not asked for it by the parser.
+    if args.hops.is_some() && args.choice.around.is_empty() {
+        return Err(CliError::failure("--hops says how far --around reaches, and needs it"));
+    }
+    let hops = args.hops.unwrap_or(1);
+    if args.principal.is_some() && !args.choice.is_governed() {
+        return Err(CliError::failure(
+            "--principal is for memories for which somebody answers: of agents' memories the first \
+             principal of the log does",
+        ));
+    }
     let at = match args.at.as_deref().map(|at| moment(at, "--at")).transpose()? {
         None => None,
         Some(Moment::Time(time)) => Some(time),
@@ -61,7 +73,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         writers: &agents_called(&choice.writer)?,
         facts: &choice.fact,
         around: &agents_called(&choice.around)?,
-        hops: args.hops,
+        hops,
         at,
         without_history: args.no_history,
     };
@@ -86,7 +98,8 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         let sealed = match choice.is_governed() {
             true => {
                 let keys = secrets.as_ref().map(Secrets::keys);
-                export_governed(&report, &reader, &mut journal, keys, &governed, &key, files)
+                let chosen = (&governed, giver(&directory, args.principal.as_deref())?);
+                export_governed(&report, &reader, &mut journal, keys, chosen, &key, files)
             }
             false => export(&report, &reader, &mut journal, &selection, &key, files),
         };
@@ -106,7 +119,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             "keys": choice.key,
             "owners": choice.owner,
             "kinds": governed.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
-            "hops": (!choice.around.is_empty()).then_some(args.hops),
+            "hops": (!choice.around.is_empty()).then_some(hops),
             "history": !args.no_history,
             "memories": memories,
             "bytes": bytes,
@@ -115,9 +128,9 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         }));
     } else {
         output::line(&format!(
-            "{} memories of {} in {}, {}; signed by {}",
-            thousands(memories as u64),
-            chosen(args),
+            "{} of {} in {}, {}; signed by {}",
+            count(memories),
+            chosen(&args.choice, hops),
             args.out.display(),
             size(bytes),
             key.public_key(),
@@ -126,26 +139,37 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
     Ok(Code::Ok)
 }
 
-/// What was chosen, for a person.
-fn chosen(args: &Export) -> String {
-    let Choice { agent, label, writer, fact, around, subject, key, owner, kind } = &args.choice;
-    let of_kind: Vec<_> = kind.iter().map(|kind| MemoKind::from(*kind).name().to_owned()).collect();
-    let hops = format!("within {} of ", args.hops);
-    let kinds = [
+/// What was chosen, for a person: of agents' memories what any option chooses, of those for which
+/// somebody answers what all options choose.
+fn chosen(choice: &Choice, hops: u32) -> String {
+    let Choice { agent, label, writer, fact, around, subject, key, owner, kind } = choice;
+    let hops = format!("within {hops} of ");
+    let any = [
         (agent, ""),
         (label, "all "),
         (writer, "what was written by "),
         (fact, "all "),
         (around, hops.as_str()),
-        (subject, "all about "),
-        (key, "all under "),
-        (owner, "what is answered for by "),
-        (&of_kind, "every "),
     ];
-    let words = kinds
+    let of_kind: Vec<_> = kind.iter().map(|kind| MemoKind::from(*kind).name().to_owned()).collect();
+    let all = [(&of_kind, "kind "), (subject, "subject "), (key, "key "), (owner, "owner ")];
+    let any =
+        any.iter().flat_map(|(names, word)| names.iter().map(move |name| format!("{word}{name}")));
+    let all = all
         .iter()
-        .flat_map(|(names, word)| names.iter().map(move |name| format!("{word}{name}")));
-    words.collect::<Vec<_>>().join(", ")
+        .filter(|(names, _)| !names.is_empty())
+        .map(|(names, word)| format!("{word}{}", names.join(" or ")));
+    match choice.is_governed() {
+        true => all.collect::<Vec<_>>().join(" and "),
+        false => any.collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Who gives memories away for which somebody answers.
+fn giver(directory: &KeyDirectory, asked: Option<&str>) -> Result<Principal, CliError> {
+    let name = grant::principal(directory, asked)?;
+    let public_key = directory.load_principal_public_key(&name)?;
+    Ok(Principal { name, public_key })
 }
 
 /// Refuses labels and facts that are not there.

@@ -76,10 +76,16 @@ fn believe(engram: &Carried, args: &args::Import) -> Result<Option<PublicKey>, C
     match trust(engram, keys::this_node()?, named) {
         Ok(_) => Ok(named),
         Err(error @ TransplantError::UnknownSigner { .. }) => {
-            Err(CliError::from(error).with_hint(format!(
-                "if you got that key from its owner in another way, name it: --trust {}",
-                engram.signer
-            )))
+            Err(CliError::from(error).with_hint(match named {
+                // To name that key is to believe the file about itself.
+                Some(named) => format!(
+                    "--trust names {named}: whoever signed this is somebody else; ask the owner of \
+                     the node for its key, by another way than the engram came"
+                ),
+                None => "get the key of its node from its owner, by another way than the engram \
+                         came, compare the two, and only then name it with --trust"
+                    .to_owned(),
+            }))
         }
         Err(other) => Err(other.into()),
     }

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use karyon_memory::{Contradiction, Imported, Item};
 use serde_json::{Value as Json, json};
 
+use super::super::memory::forget::memories;
 use super::super::memory::show;
 use crate::args;
 use crate::output::{self, plain, put, thousands};
@@ -41,9 +42,9 @@ pub(super) fn show(imported: &Imported, args: &args::Import) {
 
 fn summary(imported: &Imported, is_dry_run: bool) -> String {
     let count = |number: usize| thousands(number as u64);
-    let (new, known) = (count(imported.new), count(imported.known));
+    let (new, known) = (memories(imported.new), count(imported.known));
     if imported.new == 0 {
-        return format!("no change: all {known} memories are there already");
+        return format!("no change: {} there already", memories(imported.known));
     }
     let (verb, were) = match is_dry_run {
         true => ("would be imported", "are"),
@@ -54,7 +55,7 @@ fn summary(imported: &Imported, is_dry_run: bool) -> String {
         1 => "1 contradiction, of which both are kept:".into(),
         many => format!("{} contradictions, of which both are kept:", count(many)),
     };
-    format!("{new} memories {verb}, {known} {were} there already; {contradictions}")
+    format!("{new} {verb}, {known} {were} there already; {contradictions}")
 }
 
 /// Two lines of the table, the one here above theirs.

@@ -4,12 +4,13 @@
 use karyon_memory::{TransplantError, Trusted, trust};
 use serde_json::json;
 
+use super::super::memory::forget::memories as count;
 use super::check;
 use crate::args::VerifyEngram;
 use crate::error::{CliError, Code};
 use crate::handover::Inputs;
 use crate::keys;
-use crate::output::{self, size, thousands};
+use crate::output::{self, size};
 
 pub(crate) fn execute(args: &VerifyEngram) -> Result<Code, CliError> {
     let named = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
@@ -32,7 +33,7 @@ pub(crate) fn execute(args: &VerifyEngram) -> Result<Code, CliError> {
             "origin": engram.manifest.origin.log.to_string(),
         }));
     } else {
-        let whole = format!("{} memories, {}", thousands(memories as u64), size(engram.bytes));
+        let whole = format!("{}, {}", count(memories), size(engram.bytes));
         for (name, value) in [
             ("engram", whole.as_str()),
             ("verified", "every hash, every form and the signature are right"),

@@ -223,7 +223,8 @@ pub(super) fn end_of_tick(tick: Tick, data: &Path) -> Result<Position, CliError>
         Some(last) if tick <= last => Ok(journal.end_of_tick(tick)?),
         Some(last) => Err(CliError::failure(format!("there is no {tick}"))
             .with_hint(format!("the last one is {last}: leave the option out to ask for the end"))),
-        None => Err(CliError::failure("nothing was recorded in any tick")),
+        None => Err(CliError::failure("nothing was recorded in any tick")
+            .with_hint("name a record instead: '#N'")),
     }
 }
 

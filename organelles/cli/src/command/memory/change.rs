@@ -1,20 +1,17 @@
 //! `karyon memory remember|supersede|forget|expire`: what a principal records and erases.
 //!
-//! What is said is sealed before anything is signed, and only then handed to the node. A key is
-//! destroyed behind the record that says so, by the process that has the keys: so erasing takes a
-//! process around the one that becomes the node.
+//! What is said is sealed before anything is signed, and only then handed to the node.
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
 
 use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
 use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_memory::{
-    Change, ChangeError, GOVERNED, Moment, NewMemo, Recalled, Said, Words, due, history,
-    record_change,
+    CHANGE_BYTES_MAX, Change, ChangeError, GOVERNED, Moment, NewMemo, Recalled, Said, Words, due,
+    history, record_change,
 };
 use karyon_memory_ops::{MemoKind, Time};
 use karyon_runtime::{DataDir, datadir};
@@ -22,19 +19,14 @@ use karyon_types::Position;
 use serde_json::json;
 
 use super::secrets::{self, Secrets};
-use super::{moment, open};
+use super::{forget, moment, open};
 use crate::args::{Expire, Forget, Keep, Telling};
 use crate::command::engram::data_directory;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
 use crate::handover::{Input, Inputs};
-use crate::output::{self, thousands};
+use crate::output;
 use crate::{grant, keys};
-
-/// Tells a process that another one around it destroys the keys.
-const WITHIN: &str = "KARYON_ERASING";
-/// The longest change, bytes: 50,000 memories of an engram, or some million ranges of keys.
-const CHANGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What is to be done.
 #[derive(Clone, Copy)]
@@ -46,7 +38,7 @@ pub(super) enum Deed<'a> {
 }
 
 impl Deed<'_> {
-    fn data(&self) -> &Path {
+    pub(super) fn data(&self) -> &Path {
         match self {
             Deed::Remember(telling) | Deed::Supersede(telling) => &telling.data,
             Deed::Forget(args) => &args.data,
@@ -66,8 +58,17 @@ impl Deed<'_> {
     fn reason(&self) -> &str {
         match self {
             Deed::Remember(telling) | Deed::Supersede(telling) => &telling.reason,
-            Deed::Forget(args) => &args.reason,
+            Deed::Forget(args) => args.reason.as_deref().unwrap_or_default(),
             Deed::Expire(_) => "what was to be kept no longer is erased",
+        }
+    }
+
+    /// Whether the answer is for a program.
+    pub(super) fn is_for_a_program(&self) -> bool {
+        match self {
+            Deed::Remember(telling) | Deed::Supersede(telling) => telling.json,
+            Deed::Forget(args) => args.json,
+            Deed::Expire(args) => args.json,
         }
     }
 
@@ -81,7 +82,12 @@ impl Deed<'_> {
 pub(super) fn execute(deed: Deed<'_>) -> Result<Code, CliError> {
     match guarded::arrived()? {
         Some(node) => take(deed, node),
-        None if deed.erases() && std::env::var_os(WITHIN).is_none() => erase(deed),
+        None if let Deed::Forget(args) = deed
+            && args.dry_run =>
+        {
+            forget::try_out(args)
+        }
+        None if deed.erases() && std::env::var_os(forget::WITHIN).is_none() => forget::erase(deed),
         None => launch(deed),
     }
 }
@@ -93,6 +99,10 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     let directory = KeyDirectory::from_environment()?;
     let this_node = grant::node_key(&directory)?;
     let name = grant::principal(&directory, deed.principal())?;
+    if let Deed::Remember(telling) = deed {
+        // Before anything is made for it.
+        memo(telling, &name, None)?.check(false).map_err(failed)?;
+    }
     // Held while keys are given out, so that no two give out the same.
     let dir = match deed {
         Deed::Remember(_) => data_directory(data)?,
@@ -105,7 +115,7 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     let key = keys::of_log_told(&directory, data, this_node)?;
     let node_key = key.public_key();
     let reader = recorded(data)?;
-    let Some(change) = change(deed, &directory, reader.as_ref(), &name)? else {
+    let Some((change, goes)) = change(deed, &directory, reader.as_ref(), &name)? else {
         // Whoever waits for the record is told by none.
         return Ok(Code::Ok);
     };
@@ -113,7 +123,10 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     let (bytes, terms) = signed_for(&change, deed.reason().to_owned())?;
     let said = grant::sign(&directory, node_key, Some(&name), terms)?;
     let mut inputs = Inputs::default();
-    inputs.give(Input::Change, &bytes).map_err(|error| CliError::failure(error.to_string()))?;
+    let given = inputs.give(Input::Change, &bytes);
+    given
+        .and_then(|()| inputs.give(Input::Report, goes.to_string().as_bytes()))
+        .map_err(|error| CliError::failure(error.to_string()))?;
     drop(dir);
     let launch = Launch { data, key, said, signers: None, tighten: Vec::new(), inputs: &inputs };
     launch.start(&directory).map(|never| match never {})
@@ -146,13 +159,13 @@ pub(crate) fn signed_for(
     Ok((bytes, terms))
 }
 
-/// What is to be recorded; `None`: there is nothing to do.
+/// What is to be recorded, and how many memories it erases; `None`: there is nothing to do.
 fn change(
     deed: Deed<'_>,
     directory: &KeyDirectory,
     reader: Option<&Reader>,
     principal: &str,
-) -> Result<Option<Change>, CliError> {
+) -> Result<Option<(Change, usize)>, CliError> {
     let data = deed.data();
     let unrecorded = || CliError::failure(format!("nothing was recorded in {}", data.display()));
     Ok(Some(match deed {
@@ -161,7 +174,7 @@ fn change(
             let memo = memo(telling, principal, None)?;
             let change = Change::remember(secrets.keys_mut(), reader, &memo).map_err(failed)?;
             secrets.close()?;
-            change
+            (change, 0)
         }
         Deed::Supersede(telling) => {
             let reader = reader.ok_or_else(unrecorded)?;
@@ -173,22 +186,18 @@ fn change(
             let memo = memo(telling, principal, before)?;
             let change = Change::supersede(secrets.keys_mut(), reader, &memo).map_err(failed)?;
             secrets.close()?;
-            change
+            (change, 0)
         }
         Deed::Forget(args) => {
             let reader = reader.ok_or_else(unrecorded)?;
-            let secrets = Secrets::open(directory, data)?;
-            match &args.key {
-                None => Change::forget_subject(secrets.keys(), &args.subject),
-                Some(key) => Change::forget(secrets.keys(), reader, &args.subject, key),
-            }
-            .map_err(failed)?
+            forget::forgetting(args, reader, &Secrets::open(directory, data)?)?
         }
         Deed::Expire(_) => {
             let reader = reader.ok_or_else(unrecorded)?;
             let (secrets, now) = (Secrets::open(directory, data)?, now().units());
             let due = due(reader, secrets.keys(), now).map_err(|error| failed(error.into()))?;
-            return Ok(Change::expire(due, now));
+            let goes = due.len();
+            return Ok(Change::expire(due, now).map(|change| (change, goes)));
         }
     }))
 }
@@ -273,8 +282,12 @@ pub(crate) fn record(data: &Path, mut node: Arrived) -> Result<Position, CliErro
     record_change(dir, node.key, &bytes, &authority, &node.known, VERSION).map_err(failed)
 }
 
-fn take(deed: Deed<'_>, node: Arrived) -> Result<Code, CliError> {
+fn take(deed: Deed<'_>, mut node: Arrived) -> Result<Code, CliError> {
+    let goes = deed.erases().then(|| forget::counted(&mut node, deed.data()));
     let position = record(deed.data(), node)?;
+    if let Some(goes) = goes {
+        forget::tell(position.0, goes);
+    }
     if let Deed::Remember(telling) | Deed::Supersede(telling) = deed {
         if telling.json {
             output::json(&json!({
@@ -288,61 +301,12 @@ fn take(deed: Deed<'_>, node: Arrived) -> Result<Code, CliError> {
     Ok(Code::Ok)
 }
 
-/// Has it recorded by a process of its own, and destroys the keys behind that.
-fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
-    let data = deed.data();
-    if !data.is_dir() {
-        return Err(CliError::failure(format!("there is no data directory {}", data.display())));
-    }
-    guarded::permit(data)?;
-    let directory = KeyDirectory::from_environment()?;
-    // So that nothing is begun where there is nothing.
-    drop(Secrets::open_read_only(&directory, data)?.ok_or_else(|| secrets::none(data))?);
-    let failed = |error: std::io::Error| CliError::failure(format!("nothing was erased: {error}"));
-    secrets::begin_erasing(data)?;
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut command = Command::new(program);
-    command.args(std::env::args_os().skip(1)).env(WITHIN, "1");
-    let status = command.status().map_err(failed)?;
-    // Also where it failed: what it recorded, it recorded.
-    let erased = secrets::settle(&directory, data)?;
-    secrets::end_erasing(data)?;
-    if !status.success() {
-        return Ok(code_of(status));
-    }
-    let (what, json) = match deed {
-        Deed::Forget(args) => (format!("forgotten: {}", args.subject), args.json),
-        Deed::Expire(args) => ("expired".to_owned(), args.json),
-        Deed::Remember(_) | Deed::Supersede(_) => (String::new(), false),
-    };
-    if json {
-        output::json(
-            &json!({ "erased": erased.memories, "subjects": erased.subjects, "data": data }),
-        );
-    } else {
-        output::line(&match (erased.memories, erased.subjects) {
-            (0, 0) => "nothing has expired".to_owned(),
-            (1, 0) => format!("{what}, 1 memory"),
-            (memories, 0) => format!("{what}, {} memories", thousands(memories)),
-            (_, _) => format!("{what}, and all that was ever remembered of it"),
-        });
-    }
-    Ok(Code::Ok)
-}
-
-fn code_of(status: ExitStatus) -> Code {
-    match status.code() {
-        Some(3) => Code::Refused,
-        Some(4) => Code::Halted,
-        Some(5) => Code::VerificationFailed,
-        Some(130) => Code::Interrupted { signal: 2 },
-        Some(143) => Code::Interrupted { signal: 15 },
-        Some(_) | None => Code::Failure,
-    }
-}
-
 pub(crate) fn failed(error: ChangeError) -> CliError {
     let hint = match &error {
+        ChangeError::IsThere { horizon: Some(horizon), .. } if *horizon <= now().units() => Some(
+            "it has expired, so answers leave it out: `karyon memory expire` erases it, and \
+             `karyon memory supersede` replaces it",
+        ),
         ChangeError::IsThere { .. } => {
             Some("`karyon memory supersede` replaces it, and keeps it in the history")
         }

@@ -3,6 +3,8 @@
 mod ask;
 pub(crate) mod change;
 mod diff;
+pub(crate) mod forget;
+pub(crate) mod memo;
 mod narrow;
 mod plot;
 mod rebuild;
@@ -15,6 +17,8 @@ use change::Deed;
 
 use crate::args::Memory;
 use crate::error::{CliError, Code};
+
+pub(crate) use recall::failed as recall_failed;
 
 pub(crate) use ask::{all_names, moment, named, open, unknown};
 

@@ -1,16 +1,20 @@
 //! `karyon memory recall|brief`: what somebody recorded to be remembered.
 
-use karyon_graph::{NOBODY, Reader, View};
-use karyon_identity::PublicKey;
+use std::collections::BTreeMap;
+
+use karyon_graph::{At, NOBODY, Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_memory::{
-    Date, Filter, Item, Moment, RecallError, Recalled, Said, brief, history, known, recall,
+    Filter, FoundMemories, Item, Journal, Moment, RecallError, Recalled, Said, brief,
+    contradictions, erasures, find_all, history, known, replacement,
 };
-use karyon_memory_ops::{MemoKind, Time};
+use karyon_memory_ops::MemoKind;
 use serde_json::{Value as Json, json};
 
 use super::ask::position_of;
 use super::change::now;
+use super::forget::memories;
+use super::memo::{self, Beside};
 use super::secrets::{self, Secrets};
 use super::{moment, open, show};
 use crate::args::{Brief, Recall, Wanted};
@@ -22,6 +26,8 @@ struct Asking {
     reader: Reader,
     secrets: Option<Secrets>,
     view: View,
+    /// The question's moment, for the JSON answer.
+    about: Json,
     /// Whether there is something, and its keys are elsewhere.
     is_locked: bool,
 }
@@ -53,20 +59,63 @@ impl Asking {
                 "note: the keys of this memory are not on this machine: what was said stays sealed",
             );
         }
-        Ok(Asking { reader, secrets, view, is_locked })
+        let at = match view.at {
+            At::Moment(time) => show::moment(time),
+            At::Now | At::Between(..) => Json::Null,
+        };
+        let as_recorded = view.as_recorded.map(|position| position.0);
+        let about = json!({ "at": at, "as_recorded": as_recorded });
+        Ok(Asking { reader, secrets, view, about, is_locked })
     }
 
-    fn filter<'a>(&self, wanted: &'a Wanted, words: &'a [String]) -> Filter<'a> {
+    fn filter<'a>(
+        &self,
+        wanted: &'a Wanted,
+        words: &'a [String],
+        kinds: &'a [MemoKind],
+    ) -> Filter<'a> {
         Filter {
             subject: wanted.subject.as_deref(),
             key: wanted.key.as_deref(),
-            kind: wanted.kind.map(MemoKind::from),
+            kinds,
             owner: wanted.owner.as_deref(),
             tag: wanted.tag.as_deref(),
             words,
             // What was so then is asked by whoever names a moment.
             now: wanted.at.is_none().then(|| now().units()),
         }
+    }
+
+    /// What is told beside each of what was found.
+    fn beside(
+        &self,
+        wanted: &Wanted,
+        found: &[Recalled],
+        filter: &Filter<'_>,
+        is_history: bool,
+    ) -> Result<Vec<Beside>, CliError> {
+        let (reader, keys, view) = (&self.reader, self.keys(), &self.view);
+        let mut erased = BTreeMap::new();
+        if found.iter().any(|memo| memo.said == Said::Erased) {
+            let mut journal = Journal::of(&wanted.data, &mut |_| ())?;
+            erased = erasures(&mut journal, reader, found)?;
+        }
+        let contradicts = match is_history {
+            true => vec![Vec::new(); found.len()],
+            false => contradictions(reader, keys, found, filter, view).map_err(failed)?,
+        };
+        let is_now = *view == View::NOW;
+        let told = found.iter().zip(contradicts).map(|(memo, contradicts)| {
+            let replaced_by = match () {
+                () if is_history => memo.replaced_by(found).cloned(),
+                // What holds now is replaced by nothing that has begun.
+                () if is_now => None,
+                () => replacement(reader, keys, memo, view).map_err(failed)?,
+            };
+            let erased = erased.get(&(memo.serial, memo.memo.sealed.index)).cloned();
+            Ok(Beside { replaced_by, erased, contradicts })
+        });
+        told.collect()
     }
 
     fn keys(&self) -> Option<&karyon_keystore::Keystore> {
@@ -78,46 +127,77 @@ impl Asking {
 pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
     let asking = Asking::new(&args.wanted)?;
     let wanted = &args.wanted;
+    let kinds = kinds(wanted);
+    let filter = asking.filter(wanted, &args.words, &kinds);
+    let (reader, keys, view) = (&asking.reader, asking.keys(), &asking.view);
     let found = match (&wanted.subject, &wanted.key) {
         (Some(subject), Some(key)) if args.history => {
-            history(&asking.reader, asking.keys(), subject, key, &asking.view)
+            let memories = history(reader, keys, subject, key, view).map_err(failed)?;
+            FoundMemories { memories, ..FoundMemories::default() }
         }
-        _ => {
-            let filter = asking.filter(wanted, &args.words);
-            recall(&asking.reader, asking.keys(), &filter, &asking.view)
-        }
-    }
-    .map_err(failed)?;
+        _ => find_all(reader, keys, &filter, view).map_err(failed)?,
+    };
+    let told = asking.beside(wanted, &found.memories, &filter, args.history)?;
     if wanted.json {
-        let memories: Vec<_> = found.iter().map(as_json).collect();
-        output::json(&json!({ "memories": memories, "keys_elsewhere": asking.is_locked }));
-    } else if found.is_empty() && asking.is_locked {
-        output::line(LOCKED);
-    } else if found.is_empty() {
-        output::line("nothing is remembered of that");
-    } else {
-        let origin = |memo: &Recalled| memo.memo.origin.map(|origin| origin.log);
-        let replaced = |index: usize| {
-            let (one, next) = (found.get(index)?, found.get(index + 1)?);
-            (args.history && origin(one) == origin(next)).then_some(next)
-        };
-        for (index, memo) in found.iter().enumerate() {
-            show_one(memo, replaced(index));
+        let memories = found.memories.iter().zip(&told);
+        let mut answer = asking.about.clone();
+        put(
+            &mut answer,
+            "memories",
+            memories.map(|(memo, beside)| memo::as_json(memo, beside)).collect::<Vec<_>>(),
+        );
+        put(&mut answer, "expired", found.expired);
+        put(&mut answer, "later", found.later);
+        put(&mut answer, "keys_elsewhere", asking.is_locked);
+        output::json(&answer);
+        return Ok(Code::Ok);
+    }
+    match found.memories.is_empty() {
+        true if asking.is_locked => output::line(LOCKED),
+        true => output::line("nothing is remembered of that"),
+        false => {
+            let each = found.memories.iter().zip(&told);
+            each.for_each(|(memo, beside)| memo::show_one(memo, beside));
         }
     }
+    note_left_out(&found);
     Ok(Code::Ok)
+}
+
+/// Says what would be there, but for its time.
+fn note_left_out(found: &FoundMemories) {
+    if found.expired > 0 {
+        output::note(&format!(
+            "note: {} left out: expired, and not erased yet; --at a moment shows what was so \
+             then, `karyon memory expire` erases it",
+            memories(found.expired)
+        ));
+    }
+    if found.later > 0 {
+        output::note(&format!(
+            "note: {} left out: not so yet; --at a later moment shows what will be so",
+            memories(found.later)
+        ));
+    }
 }
 
 /// `karyon memory brief`.
 pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
     let asking = Asking::new(&args.wanted)?;
-    let filter = asking.filter(&args.wanted, &[]);
+    let kinds = kinds(&args.wanted);
+    let filter = asking.filter(&args.wanted, &[], &kinds);
     let briefing = brief(&asking.reader, asking.keys(), &filter, &asking.view).map_err(failed)?;
     let (known, more) = known(&asking.reader, &filter, &asking.view, args.limit)?;
+    let mut parts = Vec::new();
+    for (kind, memos) in briefing.parts {
+        let told = asking.beside(&args.wanted, &memos, &filter, false)?;
+        parts.push((kind, memos.into_iter().zip(told).collect::<Vec<_>>()));
+    }
     if args.wanted.json {
-        let mut answer = json!({});
-        for (kind, memos) in &briefing.parts {
-            put(&mut answer, plural(*kind), memos.iter().map(as_json).collect::<Vec<_>>());
+        let mut answer = asking.about.clone();
+        for (kind, memos) in &parts {
+            let memos = memos.iter().map(|(memo, beside)| memo::as_json(memo, beside));
+            put(&mut answer, plural(*kind), memos.collect::<Vec<_>>());
         }
         put(&mut answer, "known_by_agents", known.iter().map(show::as_json).collect::<Vec<_>>());
         put(&mut answer, "more", more);
@@ -126,9 +206,9 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
         return Ok(Code::Ok);
     }
     let mut is_empty = true;
-    for (kind, memos) in briefing.parts.iter().filter(|(_, memos)| !memos.is_empty()) {
+    for (kind, memos) in parts.iter().filter(|(_, memos)| !memos.is_empty()) {
         output::line(&format!("{}:", plural(*kind)));
-        memos.iter().for_each(|memo| show_one(memo, None));
+        memos.iter().for_each(|(memo, beside)| memo::show_one(memo, beside));
         is_empty = false;
     }
     if !known.is_empty() {
@@ -140,10 +220,14 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
         output::line(if asking.is_locked { LOCKED } else { "nothing is remembered" });
     }
     if more > 0 {
-        let more = thousands(more as u64);
-        output::note(&format!("note: agents know {more} more facts: --limit N shows more"));
+        let (more, s) = (thousands(more as u64), if more == 1 { "" } else { "s" });
+        output::note(&format!("note: agents know {more} more fact{s}: --limit N shows more"));
     }
     Ok(Code::Ok)
+}
+
+fn kinds(wanted: &Wanted) -> Vec<MemoKind> {
+    wanted.kind.iter().copied().map(MemoKind::from).collect()
 }
 
 /// What an agent knows, and from where.
@@ -168,78 +252,7 @@ fn plural(kind: MemoKind) -> &'static str {
     }
 }
 
-/// A subject for a person: its name, or its number where that is not known.
-fn subject(memo: &Recalled) -> String {
-    memo.subject.as_deref().map_or_else(|| format!("~{}", memo.serial), plain)
-}
-
-fn show_one(memo: &Recalled, replaced_by: Option<&Recalled>) {
-    let said = match &memo.said {
-        Said::Words(words) => plain(&words.text),
-        Said::Erased => "erased".to_owned(),
-        Said::Locked => "sealed: its key is not here".to_owned(),
-    };
-    output::line(&format!("{}  {}: {said}", subject(memo), plain(&memo.key)));
-    let mut about = vec![
-        format!("record {}", memo.position),
-        memo.memo.kind.name().to_owned(),
-        format!("since {}", Date(memo.valid.from)),
-        match memo.memo.horizon.and_then(|second| Time::new(second, 0)) {
-            None => "kept until it is erased".to_owned(),
-            Some(time) => format!("kept to {}", Date(time)),
-        },
-        format!("{} answers", plain(&memo.memo.owner)),
-        format!("because: {}", plain(&memo.memo.reason)),
-    ];
-    if let Said::Words(words) = &memo.said {
-        let tags: Vec<_> = words.tags.iter().map(|tag| format!("#{}", plain(tag))).collect();
-        about.extend((!tags.is_empty()).then(|| tags.join(" ")));
-        let evidence: Vec<_> = words.evidence.iter().map(|evidence| plain(evidence)).collect();
-        about.extend((!evidence.is_empty()).then(|| format!("on: {}", evidence.join(", "))));
-        let via: Vec<_> = words.via.iter().rev().map(|via| plain(via)).collect();
-        about.extend((!via.is_empty()).then(|| format!("from {}", via.join(", and before from "))));
-    } else if let Some(origin) = memo.memo.origin {
-        about.push(format!("from record {} of log {}", origin.record, origin.log));
-    }
-    output::line(&format!("    {}", about.join("; ")));
-    if let Some(by) = replaced_by {
-        let reason = plain(&by.memo.reason);
-        output::line(&format!("    replaced by record {}, because: {reason}", by.position));
-    }
-}
-
-fn as_json(memo: &Recalled) -> Json {
-    let horizon = memo.memo.horizon.and_then(|second| Time::new(second, 0));
-    let mut out = json!({
-        "subject": memo.subject,
-        "number": memo.serial,
-        "key": memo.key,
-        "kind": memo.memo.kind.name(),
-        "owner": memo.memo.owner,
-        "reason": memo.memo.reason,
-        "horizon": horizon.map(show::moment),
-        "since": show::moment(memo.valid.from),
-        "record": memo.position.0,
-        "supersedes": memo.memo.supersedes.map(|record| record.0),
-        "origin": memo.memo.origin.map(|origin| {
-            let signer = PublicKey(origin.signer).to_string();
-            json!({ "log": origin.log.to_string(), "record": origin.record.0, "signer": signer })
-        }),
-    });
-    match &memo.said {
-        Said::Words(words) => {
-            put(&mut out, "text", words.text.clone());
-            put(&mut out, "tags", words.tags.iter().cloned().collect::<Vec<_>>());
-            put(&mut out, "evidence", words.evidence.clone());
-            put(&mut out, "via", words.via.clone());
-        }
-        Said::Erased => put(&mut out, "erased", true),
-        Said::Locked => put(&mut out, "sealed", true),
-    }
-    out
-}
-
-fn failed(error: RecallError) -> CliError {
+pub(crate) fn failed(error: RecallError) -> CliError {
     let code = match &error {
         RecallError::Forged { .. } => Code::VerificationFailed,
         _ => Code::Failure,

@@ -2,6 +2,7 @@
 
 mod dot;
 mod json;
+mod memories;
 mod sentence;
 mod text;
 
@@ -15,6 +16,8 @@ use karyon_memory::{Bounds, Journal, Subject, consequences, explain};
 use karyon_memory_ops::Vertex;
 use karyon_types::Position;
 
+use memories::Memories;
+
 use super::memory::{all_names, open};
 use crate::args::Why;
 use crate::error::{CliError, Code};
@@ -27,7 +30,7 @@ pub(crate) fn execute(args: &Why) -> Result<Code, CliError> {
     let graph = open(&args.data)?;
     let reader = graph.read()?;
     let mut journal = journal(&args.data)?;
-    let subject = subject(&args.reference, &reader, &journal)?;
+    let subject = subject(args, &reader, &journal)?;
     let teller = Teller { reader: &reader, words: words(&args.data, &mut journal)? };
     if args.consequences {
         let bounds = Bounds { depth: args.depth.get(), links: args.limit.get() };
@@ -42,12 +45,18 @@ pub(crate) fn execute(args: &Why) -> Result<Code, CliError> {
         return Ok(Code::Ok);
     }
     let lineage = explain(subject, &mut journal, &reader)?;
+    let memories = Memories::of(&lineage, &args.data, &reader)?;
     if args.json {
-        output::json(&teller.chain_json(&args.reference, &lineage)?);
+        let mut answer = teller.chain_json(&args.reference, &lineage)?;
+        if let Some(memories) = &memories {
+            memories.put_into(&mut answer);
+        }
+        output::json(&answer);
     } else if args.dot {
         teller.chain_dot(&lineage)?;
     } else {
         teller.chain_text(&args.reference, subject, &lineage)?;
+        memories.iter().for_each(Memories::show);
     }
     Ok(Code::Ok)
 }
@@ -68,7 +77,8 @@ fn journal(data: &Path) -> Result<Journal, CliError> {
 }
 
 /// What the reference means: `#N` is a record, anything else an agent's name.
-fn subject(reference: &str, reader: &Reader, journal: &Journal) -> Result<Subject, CliError> {
+fn subject(args: &Why, reader: &Reader, journal: &Journal) -> Result<Subject, CliError> {
+    let reference = args.reference.as_str();
     if let Some(number) = reference.strip_prefix('#') {
         let end = journal.end().0;
         return match number.parse() {
@@ -92,6 +102,9 @@ fn subject(reference: &str, reader: &Reader, journal: &Journal) -> Result<Subjec
         .with_hint(format!(
             "ask there, or see where it came from: `karyon memory get {reference} --data DIR`"
         )));
+    }
+    if let Some(error) = memories::named(reference, &args.data, reader)? {
+        return Err(error);
     }
     let names = all_names(reader)?;
     let near = nearest(reference, names.iter().map(String::as_str), SUGGESTIONS);
