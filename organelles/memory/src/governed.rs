@@ -6,6 +6,7 @@
 //! and why is not sealed: it outlives the erasure.
 
 mod adopt;
+mod brought;
 mod change;
 mod known;
 mod recall;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use adopt::is_governed;
 pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Terms, adopted};
+pub use brought::{Opening, hiding, opening};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, record_change};
 pub use known::known;
 pub use recall::{Briefing, Filter, RecallError, Recalled, Said, brief, due, history, recall};

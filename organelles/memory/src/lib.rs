@@ -30,9 +30,9 @@ pub use deed::DeedError;
 pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
     ADOPTED_MAX, Adopted, Briefing, Change, ChangeError, Disagreement, Filter, GOVERNED,
-    GovernedSelection, Kept, NewMemo, RecallError, Recalled, RunSeals, Said, Settled, Terms, Told,
-    Words, adopted, brief, carry_keys, due, export_governed, history, known, recall, record_change,
-    settle,
+    GovernedSelection, Kept, NewMemo, Opening, RecallError, Recalled, RunSeals, Said, Settled,
+    Terms, Told, Words, adopted, brief, carry_keys, due, export_governed, hiding, history, known,
+    opening, recall, record_change, settle,
 };
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};

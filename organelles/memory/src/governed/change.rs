@@ -135,6 +135,40 @@ pub struct NewMemo<'a> {
     pub from: Time,
 }
 
+impl NewMemo<'_> {
+    /// Whether it keeps the bounds, as far as that shows before it is sealed.
+    ///
+    /// # Errors
+    /// [`ChangeError::Malformed`].
+    pub fn check(&self) -> Result<(), ChangeError> {
+        for (what, name) in [("subject", self.subject), ("key", self.key), ("owner", self.owner)] {
+            check_name(self, what, name)?;
+        }
+        if key_of(self.key).1.is_some() {
+            let why = "a key that ends with @ and a log is one of another log";
+            return Err(self.malformed(why.into()));
+        }
+        if self.reason.trim().is_empty() {
+            return Err(self.malformed("it has no reason".into()));
+        }
+        Ok(())
+    }
+
+    fn malformed(&self, why: String) -> ChangeError {
+        let (subject, key) = (self.subject.into(), self.key.into());
+        ChangeError::Malformed { subject, key, why }
+    }
+}
+
+fn check_name(memo: &NewMemo<'_>, what: &str, name: &str) -> Result<(), ChangeError> {
+    match is_name(name) {
+        true => Ok(()),
+        false => Err(memo.malformed(format!(
+            "a {what} is a text of 1 to {NAME_BYTES_MAX} bytes without control characters"
+        ))),
+    }
+}
+
 /// What is to be recorded of memories, sealed already: what a principal signs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -371,26 +405,11 @@ fn write_of(
     supersedes: Option<Position>,
     origin: Option<Origin>,
 ) -> Result<ByteBuf, ChangeError> {
-    let malformed = |why: String| ChangeError::Malformed {
-        subject: memo.subject.into(),
-        key: memo.key.into(),
-        why,
-    };
+    let malformed = |why: String| memo.malformed(why);
+    memo.check()?;
     let place = place_of(memo.key, origin.map(|origin| lane_of(origin.log, origin.first.0)));
-    for (what, name) in [("subject", memo.subject), ("key", &place), ("owner", memo.owner)] {
-        if !is_name(name) {
-            let why = format!(
-                "a {what} is a text of 1 to {NAME_BYTES_MAX} bytes without control characters"
-            );
-            return Err(malformed(why));
-        }
-    }
-    if key_of(memo.key).1.is_some() {
-        return Err(malformed("a key that ends with @ and a log is one of another log".into()));
-    }
-    if memo.reason.trim().is_empty() {
-        return Err(malformed("it has no reason".into()));
-    }
+    // With the log that it came from it may be too long.
+    check_name(memo, "key", &place)?;
     let words = memo.words.encode().map_err(|error| malformed(error.to_string()))?;
     let bound = associated(&place, memo.kind, memo.owner);
     let sealed = keys.seal(memo.subject, &bound, &words)?;

@@ -25,6 +25,7 @@ use super::secrets::{self, Secrets};
 use super::{moment, open};
 use crate::args::{Expire, Forget, Keep, Telling};
 use crate::command::engram::data_directory;
+use crate::command::refuse_authority;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
 use crate::handover::{Input, Inputs};
@@ -91,8 +92,13 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     let data = deed.data();
     guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
-    let this_node = grant::node_key(&directory)?;
-    let name = grant::principal(&directory, deed.principal())?;
+    // All that can be wrong is looked at before a key is made.
+    refuse_authority(data)?;
+    keys::refuse_stranger(&directory, data)?;
+    let name = grant::answerable(&directory, deed.principal())?;
+    if let Deed::Remember(telling) | Deed::Supersede(telling) = deed {
+        memo(telling, &name, None)?.check().map_err(failed)?;
+    }
     // Held while keys are given out, so that no two give out the same.
     let dir = match deed {
         Deed::Remember(_) => data_directory(data)?,
@@ -102,8 +108,6 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
         // Once more, now that nobody else can settle it before it is recorded.
         secrets::begin_erasing(data)?;
     }
-    let key = keys::of_log_told(&directory, data, this_node)?;
-    let node_key = key.public_key();
     let reader = recorded(data)?;
     let Some(change) = change(deed, &directory, reader.as_ref(), &name)? else {
         // Whoever waits for the record is told by none.
@@ -111,7 +115,8 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     };
     let change = change.resting_on(reader.as_ref());
     let (bytes, terms) = signed_for(&change, deed.reason().to_owned())?;
-    let said = grant::sign(&directory, node_key, Some(&name), terms)?;
+    let key = keys::of_log_told(&directory, data, grant::node_key(&directory)?)?;
+    let said = grant::sign(&directory, key.public_key(), deed.principal(), terms)?;
     let mut inputs = Inputs::default();
     inputs.give(Input::Change, &bytes).map_err(|error| CliError::failure(error.to_string()))?;
     drop(dir);
@@ -296,6 +301,8 @@ fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     }
     guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
+    refuse_authority(data)?;
+    keys::refuse_stranger(&directory, data)?;
     // So that nothing is begun where there is nothing.
     drop(Secrets::open_read_only(&directory, data)?.ok_or_else(|| secrets::none(data))?);
     let failed = |error: std::io::Error| CliError::failure(format!("nothing was erased: {error}"));
