@@ -25,9 +25,14 @@ pub(crate) fn execute(args: &ExportData) -> Result<Code, CliError> {
     if !data.is_dir() {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
+    if DataDir::is_in_use(data) == Some(true) {
+        return Err(in_use(data));
+    }
+    // Before it is held: what is held looks as if something ran there, and in safe mode no memory is
+    // written. If something was recorded in between, that is found.
+    let reader = open(data)?.read()?;
     let _held = hold(data)?;
     let report = verified(data)?;
-    let reader = open(data)?.read()?;
     let key = own_key(&report.node_key)?;
     if let Some(file) = &args.keys {
         carry(data, &report, &reader, file)?;
@@ -48,27 +53,21 @@ pub(crate) fn execute(args: &ExportData) -> Result<Code, CliError> {
     Ok(Code::Ok)
 }
 
-/// Keeps others from recording there until it is exported; `None`: nothing can be written there.
+/// Keeps others from recording there until it is exported; `None`: nothing can be written there by
+/// whoever exports, and what grows meanwhile is found.
 fn hold(data: &Path) -> Result<Option<DataDir>, CliError> {
-    let in_use = || {
-        let what = format!("{} is in use: something runs there", data.display());
-        Err(CliError::failure(what)
-            .with_hint("wait for it, or interrupt it (Ctrl-C) and go on with it afterwards"))
-    };
+    const CLOSED: [ErrorKind; 2] = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
     match DataDir::open(data) {
         Ok(dir) => Ok(Some(dir)),
-        Err(DataDirError::InUse { .. }) => in_use(),
-        Err(DataDirError::Io { source, .. })
-            if matches!(
-                source.kind(),
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-            ) =>
-        {
-            // Somebody else may write there: what grows meanwhile is found.
-            if DataDir::is_in_use(data) == Some(true) { in_use() } else { Ok(None) }
-        }
+        Err(DataDirError::InUse { .. }) => Err(in_use(data)),
+        Err(DataDirError::Io { source, .. }) if CLOSED.contains(&source.kind()) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn in_use(data: &Path) -> CliError {
+    CliError::failure(format!("{} is in use: something runs there", data.display()))
+        .with_hint("wait for it, or interrupt it (Ctrl-C) and go on with it afterwards")
 }
 
 fn verified(data: &Path) -> Result<Report, CliError> {

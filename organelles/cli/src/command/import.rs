@@ -67,8 +67,9 @@ fn no_export(args: &ImportData, error: ImportError) -> CliError {
         Ok(Ok(_)) if Engram::may_begin(&beginning) => {
             let what = "is an engram, a part of a memory, and no export of a whole data directory";
             let (file, data) = (args.file.display(), args.data.display());
-            CliError::failure(format!("{file} {what}"))
-                .with_hint(format!("`karyon engram import {file} --data {data}` takes it in"))
+            let hint = format!("`karyon engram import {file} --data {data}` takes it in");
+            let message = format!("{file} {what}");
+            CliError { code: Code::VerificationFailed, message, hint: Some(hint) }
         }
         Ok(_) | Err(_) => in_file(&args.file, error.into()),
     }

@@ -71,7 +71,7 @@ fn keys_that_lack_what_came_later_are_called_older_and_stay_of_use() {
         let refused = there.karyon(&older).expect(1);
         let has = place.verified("d")["records"].to_string();
         refused.says(&["older than the export", &format!("{early} records"), &has, "opens 3 of"]);
-        assert_eq!(names(&there.path("")), ["early.keys", "early.tar", "keys", &late]);
+        assert!(!there.path("d").exists() && !there.path(".d.importing").exists());
         assert_eq!(names(&there.keys().join("keystores")), [""; 0], "a master key is left");
         // What was said is what helps.
         import(&there, "early.tar", "e", &["--keys", "early.keys"]);
@@ -236,7 +236,8 @@ fn an_export_beside_who_records_is_whole_or_refused() {
             there.karyon(&["import", &out, "--data", "d"]).expect(0);
             exported += 1;
         } else {
-            assert!(ended.err.contains("in use"), "{ended:?}");
+            let why = ["in use", "the log grew"];
+            assert!(why.iter().any(|why| ended.err.contains(why)), "{ended:?}");
             assert!(!place.path(&out).exists());
         }
     }
@@ -311,11 +312,11 @@ fn an_engram_and_an_export_are_told_apart() {
     let engram = ["engram", "export", "--subject", "acme", "--out", "a.engram", "--data", "d"];
     place.karyon(&engram).expect(0);
     export(&place, "d", "d.tar", &[]);
-    let refused = place.karyon(&["import", "a.engram", "--data", "e"]).expect(1);
+    let refused = place.karyon(&["import", "a.engram", "--data", "e"]).expect(5);
     refused.says(&["a.engram is an engram", "`karyon engram import a.engram --data e`"]);
     for verb in ["import", "inspect", "verify"] {
         let data = if verb == "import" { &["--data", "e"][..] } else { &[] };
-        let refused = place.karyon(&[&["engram", verb, "d.tar"], data].concat()).expect(1);
+        let refused = place.karyon(&[&["engram", verb, "d.tar"], data].concat()).expect(5);
         refused.says(&["d.tar is an export", "`karyon import d.tar --data"]);
     }
     assert!(!place.path("e").exists() && !place.path(".e.importing").exists());
@@ -352,7 +353,7 @@ fn what_fails_makes_no_key() {
         "run rumour --data mine",
     ] {
         let ended = there.karyon(&args.split(' ').collect::<Vec<_>>());
-        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(matches!(ended.code, Some(1 | 5)), "{ended:?}");
         for made in ["node.key", "node.pub", "default-principal"] {
             assert!(!there.keys().join(made).exists(), "{args}: it made {made}\n{}", ended.err);
         }

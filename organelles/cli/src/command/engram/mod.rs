@@ -64,12 +64,11 @@ fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
 fn refused(path: &Path, error: &EngramError) -> CliError {
     if open_regular(path).is_ok_and(is_export) {
         let path = path.display();
-        return CliError::failure(format!(
-            "{path} is an export of a whole data directory, and no engram"
-        ))
-        .with_hint(format!(
+        let message = format!("{path} is an export of a whole data directory, and no engram");
+        let hint = format!(
             "`karyon import {path} --data DIR` takes it in, as a data directory of its own"
-        ));
+        );
+        return CliError { code: Code::VerificationFailed, message, hint: Some(hint) };
     }
     let code = match error {
         EngramError::Unreadable { .. } => Code::Failure,
