@@ -133,10 +133,11 @@ impl Carried {
     fn bring(self, mut staged: Staged, report: &Report) -> Result<(), CliError> {
         let Carried { keys, file, master } = self;
         let (id, source, data) = (keys.log(), keys.source(), staged.path().to_owned());
-        let made = keys.settle(&data, &master).map_err(|error| match error {
-            KeystoreError::Exists { path } if path == master => are_here(&path),
-            error => secrets::failed(error),
-        });
+        let made = match keys.settle(&data, &master) {
+            // Another import was first: that one's master key is none of this one's.
+            Err(KeystoreError::Exists { path }) if path == master => return Err(are_here(&path)),
+            made => made.map_err(secrets::failed),
+        };
         let brought = made.and_then(|mut keystore| {
             check(&mut keystore, (&file, source), &data, report)?;
             keystore.close().map_err(secrets::failed)?;
@@ -144,7 +145,11 @@ impl Carried {
         });
         brought.map_err(|error| match abandon(&data, &master, id) {
             Ok(_) => error,
-            Err(_) => error.with_hint(format!("{} is of no use; remove it", master.display())),
+            Err(left) => error.with_hint(format!(
+                "{} may be left of it, and opens nothing then: put it aside before this is tried \
+                 again ({left})",
+                master.display()
+            )),
         })
     }
 }

@@ -88,8 +88,12 @@ impl Secrets {
             data.display(),
             why.message
         ));
-        let hidden = secrets.map(|secrets| hiding(secrets.0, data)).transpose();
-        Ok(hidden.map_err(super::change::failed)?.map(Secrets))
+        Ok(match secrets {
+            None => None,
+            Some(Secrets(keys)) => {
+                Some(Secrets(hiding(keys, data).map_err(super::change::failed)?))
+            }
+        })
     }
 
     pub(crate) fn keys(&self) -> &Keystore {
