@@ -358,6 +358,7 @@ fn what_fails_makes_no_key() {
             assert!(!there.keys().join(made).exists(), "{args}: it made {made}\n{}", ended.err);
         }
         assert_eq!(names(&there.keys().join("principals")), [""; 0], "{args}");
+        assert!(!there.path("e").exists(), "{args}: a directory was begun");
     }
     assert_eq!(there.verified("d"), before);
 }
