@@ -5,6 +5,7 @@
 //! 1. What was erased is not in the file.
 //! 2. What is made from it seals nothing under a key that anybody else has: behind the indexes that
 //!    were given out, each keystore that comes from one has other keys.
+//! 3. Of a file that could not be written as a whole nothing is left, or that is said.
 
 use std::fmt;
 use std::io;

@@ -57,9 +57,9 @@
 //! # Carrying
 //! [`Keystore::carry`] writes the keys to one file for another machine, under a master key of its
 //! own that is in it: who has that file can read. It says of which log they are, and how far that
-//! had come ([`Source`]): keys of another one are not taken for them. [`CarriedKeys::settle`] makes a keystore from it,
-//! under a new master. Two keystores of one origin have the same keys for what was sealed before,
-//! and different ones for what comes.
+//! had come ([`Source`]), so that keys of another log are not taken for its own.
+//! [`CarriedKeys::settle`] makes a keystore from it, under a new master. Two keystores of one origin
+//! have the same keys for what was sealed before, and different ones for what comes.
 //!
 //! # What the caller does
 //! One process at a time may have a keystore open for writing: the caller holds the lock of the data

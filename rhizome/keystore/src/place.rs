@@ -6,6 +6,8 @@
 //! 2. At every moment that one is there, whole, if the master is.
 //! 3. A new master is durable in the place of the old one before anything of the old generation is
 //!    destroyed.
+//! 4. A keystore is made, and what a making left is abandoned, by whoever holds the master's folder:
+//!    no master is written over by another making.
 
 use std::ffi::OsString;
 use std::io;
