@@ -266,6 +266,10 @@ impl From<NodeError> for CliError {
         };
         let hint = match &error {
             NodeError::Log(failed) => Some(log_hint(failed)),
+            NodeError::Verify(VerifyError::WrongKey { found, .. }) => Some(format!(
+                "a log goes on with the node key that began it: bring that machine's node.key as \
+                 retired/{found}.key beside the keys here (docs/operating.md, Backup)"
+            )),
             NodeError::Io { source, .. } if is_full(source.kind()) => Some(
                 "free some space, then `karyon safety resume --reason …` and `karyon resume`; \
                  should nothing be recorded yet, that says so"

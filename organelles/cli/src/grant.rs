@@ -11,16 +11,25 @@ use crate::error::{CliError, Code};
 use crate::handover::Said;
 use crate::output;
 
-/// Makes the keys that are missing, and says so; who answers.
-pub(crate) fn principal(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliError> {
+/// Who answers, or would: nothing is made. One who is asked for must be there.
+pub(crate) fn answerable(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliError> {
     if let Some(name) = asked {
+        keys.load_principal_public_key(name)?;
         return Ok(name.to_owned());
     }
     if let Some(name) = keys.default_principal()? {
         return Ok(name);
     }
     let user = std::env::var("USER").unwrap_or_default();
-    let name = if is_principal_name(&user) { user } else { "principal".to_owned() };
+    Ok(if is_principal_name(&user) { user } else { "principal".to_owned() })
+}
+
+/// Makes the key that is missing, and says so; who answers.
+pub(crate) fn principal(keys: &KeyDirectory, asked: Option<&str>) -> Result<String, CliError> {
+    let name = answerable(keys, asked)?;
+    if asked.is_some() || keys.default_principal()?.is_some() {
+        return Ok(name);
+    }
     let public = create_principal(keys, &name)?;
     output::note(&format!(
         "made the principal \"{name}\" ({public}), who answers for runs on this machine; \

@@ -103,6 +103,27 @@ pub(crate) fn of_log_told(
     Ok(key)
 }
 
+/// Refuses a log that was begun elsewhere, with a key whose secret is not here: whoever is about to
+/// record looks before any key is made, which would then be taken for the trusted one.
+pub(crate) fn refuse_stranger(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
+    let Some(began) = header(data).map(|header| header.node_key) else { return Ok(()) };
+    match keys.node_key_for(&began) {
+        Ok(_) => Ok(()),
+        Err(KeyError::NotHere { public, path }) => {
+            Err(not_here(KeyError::NotHere { public, path: path.clone() }.into(), &path))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn not_here(error: CliError, path: &Path) -> CliError {
+    error.with_hint(format!(
+        "bring it from the machine that began the log, its node.key, as {} (docs/operating.md, \
+         Backup); until then the log can be asked, verified (--key) and exported",
+        path.display()
+    ))
+}
+
 /// This machine's node key with this public half; the current one for a stranger's.
 pub(crate) fn of_node(
     keys: &KeyDirectory,

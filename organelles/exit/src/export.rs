@@ -13,6 +13,7 @@ use karyon_log::{
     Control, DiskFolder, list_records, open_regular, read_regular, records_name, segment_name,
 };
 use karyon_runtime::datadir;
+use karyon_statements::Checkpoint;
 use karyon_types::Hash;
 use karyon_verify::Report;
 
@@ -25,7 +26,7 @@ use crate::{names, told};
 
 /// What is exported, and how.
 pub struct Export<'a> {
-    /// The data directory, in which nothing is under way.
+    /// The data directory, in which nothing is under way: whoever exports holds it.
     pub data: &'a Path,
     /// Of its log, verified a moment ago.
     pub report: &'a Report,
@@ -53,8 +54,14 @@ pub struct Exported {
 /// A file of the data directory, and how much of it is exported.
 struct Copied {
     name: String,
-    from: PathBuf,
+    from: Origin,
     bytes: u64,
+}
+
+/// From where it is copied.
+enum Origin {
+    File(PathBuf),
+    Bytes(Vec<u8>),
 }
 
 /// Writes a file with all that the data directory holds. `progress` hears how many bytes it has.
@@ -69,7 +76,8 @@ pub fn export(
     if reader.end().0 != report.end.records {
         return Err(ExportError::Grew);
     }
-    let copied = copied(data, report)?;
+    let kept = kept(data, report)?;
+    let copied = copied(data, report, kept.as_ref())?;
     let empty = |name: &str| FileEntry { name: name.to_owned(), bytes: 0, sha256: String::new() };
     let told = names::TOLD.iter().copied();
     let mut manifest = Manifest {
@@ -98,7 +106,7 @@ pub fn export(
         None => None,
     };
     let mut files = Vec::with_capacity(manifest.files.len());
-    let memories = tell(request, &mut archive, &mut files)?;
+    let memories = tell(request, kept, &mut archive, &mut files)?;
     for file in &copied {
         let (entry, ()) = archive.add(&file.name, |to| copy(file, out, to))?;
         files.push(entry);
@@ -120,6 +128,7 @@ pub fn export(
 /// Adds what the export says in words; how many memories there are.
 fn tell(
     request: &Export<'_>,
+    kept: Option<Vec<u8>>,
     archive: &mut Archive<'_>,
     files: &mut Vec<FileEntry>,
 ) -> Result<u64, ExportError> {
@@ -139,10 +148,6 @@ fn tell(
     ] {
         files.push(archive.add(name, |to| told::list(all, out, to))?.0);
     }
-    let kept = match read_regular(&datadir::checkpoint_file(data), CHECKPOINT_BYTES_MAX) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        read => Some(read.map_err(unwritten(&datadir::checkpoint_file(data)))?),
-    };
     let kept = kept.and_then(|bytes| String::from_utf8(bytes).ok());
     let manner = key.map_or(Manner::Bare(kept.as_deref()), Manner::Signed);
     let (entry, exported) =
@@ -156,15 +161,40 @@ fn tell(
     Ok(memories)
 }
 
+/// The checkpoint beside the log; `None`: there is none.
+///
+/// # Errors
+/// [`ExportError::Grew`]: it is of more than was verified.
+fn kept(data: &Path, report: &Report) -> Result<Option<Vec<u8>>, ExportError> {
+    let file = datadir::checkpoint_file(data);
+    let bytes = match read_regular(&file, CHECKPOINT_BYTES_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(unwritten(&file))?,
+    };
+    // One that cannot be read was found by whoever verified the log.
+    let size = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| Checkpoint::parse_unverified(text).ok().map(|checkpoint| checkpoint.size));
+    match size.is_some_and(|size| size > report.end.tree.size()) {
+        true => Err(ExportError::Grew),
+        false => Ok(Some(bytes)),
+    }
+}
+
 /// The files that are copied: the log's, and those that it names.
-fn copied(data: &Path, report: &Report) -> Result<Vec<Copied>, ExportError> {
+fn copied(
+    data: &Path,
+    report: &Report,
+    kept: Option<&Vec<u8>>,
+) -> Result<Vec<Copied>, ExportError> {
     let log = datadir::log_folder(data);
     let end = &report.end;
     let hashed = list_records(&DiskFolder::new(&log)).map_err(unwritten(&log))?;
     let file = |name: String| {
         let from = log.join(&name);
         let bytes = from.metadata().map_err(unwritten(&from))?.len();
-        Ok::<_, ExportError>(Copied { name: names::of_log(&name), from, bytes })
+        let name = names::of_log(&name);
+        Ok::<_, ExportError>(Copied { name, from: Origin::File(from), bytes })
     };
     let mut copied = Vec::new();
     for segment in 0..=end.segment {
@@ -178,16 +208,18 @@ fn copied(data: &Path, report: &Report) -> Result<Vec<Copied>, ExportError> {
             copied.push(file(records_name(segment))?);
         }
     }
-    let checkpoint = datadir::checkpoint_file(data);
-    if checkpoint.exists() {
-        copied.push(file("checkpoint".into())?);
-    }
+    // As it was read: whoever commits replaces it.
+    copied.extend(kept.map(|kept| Copied {
+        name: names::CHECKPOINT.to_owned(),
+        bytes: kept.len() as u64,
+        from: Origin::Bytes(kept.clone()),
+    }));
     for (name, bytes) in named(report) {
         let exported = names::input(name);
         if names::kind(&exported) != Some(names::Kind::Input(name)) {
             return Err(ExportError::Name { name: name.to_owned() });
         }
-        let from = datadir::inputs(data).join(name);
+        let from = Origin::File(datadir::inputs(data).join(name));
         copied.push(Copied { name: exported, from, bytes });
     }
     Ok(copied)
@@ -204,7 +236,10 @@ pub(crate) fn named(report: &Report) -> BTreeMap<&str, u64> {
 }
 
 fn copy(file: &Copied, out: &Path, to: &mut dyn io::Write) -> Result<(), ExportError> {
-    let from = open_regular(&file.from).map_err(unwritten(&file.from))?;
+    let from = match &file.from {
+        Origin::Bytes(bytes) => return to.write_all(bytes).map_err(unwritten(out)),
+        Origin::File(path) => open_regular(path).map_err(unwritten(path))?,
+    };
     let copied = io::copy(&mut from.take(file.bytes), to).map_err(unwritten(out))?;
     // It was as long when it was verified.
     if copied == file.bytes { Ok(()) } else { Err(ExportError::Grew) }

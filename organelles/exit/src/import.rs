@@ -30,6 +30,26 @@ const SAFETY: &str = "safety";
 /// Held as long as somebody unpacks there.
 const LOCK: &str = "lock";
 
+/// What an export says of itself, from its beginning alone: nothing of it is proved. For whoever
+/// looks whether it is the right one before anything is made.
+///
+/// # Errors
+/// As [`Place::unpack`].
+pub fn manifest(file: File) -> Result<Manifest, ImportError> {
+    let len = file.metadata().map_err(untaken(Path::new("the export")))?.len();
+    let from = BufReader::with_capacity(BUFFER_BYTES, file);
+    let mut unheard = |_| ();
+    let mut archive = Reader { from, at: 0, progress: Progress::new(&mut unheard) };
+    Ok(archive.manifest(len)?.0)
+}
+
+/// Whether a file begins as an export does.
+pub fn is_export(mut file: impl Read) -> bool {
+    let mut block = [0; BLOCK];
+    let first = file.read_exact(&mut block).ok().and_then(|()| tar::read(&block).ok());
+    first.is_some_and(|(name, _)| name == names::MANIFEST)
+}
+
 /// Where an export is to be taken in, and the folder beside it in which it is unpacked; held by
 /// nobody else. When this is dropped, that folder goes.
 #[derive(Debug)]

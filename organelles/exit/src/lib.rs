@@ -30,5 +30,5 @@ mod told;
 
 pub use error::{ExportError, ImportError};
 pub use export::{Export, Exported, export};
-pub use import::{Place, Staged};
+pub use import::{Place, Staged, is_export, manifest};
 pub use manifest::{FileEntry, Manifest};

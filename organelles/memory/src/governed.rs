@@ -9,6 +9,7 @@
 mod adopt;
 mod beside;
 mod bounds;
+mod brought;
 mod change;
 mod erased;
 mod known;
@@ -27,6 +28,7 @@ pub(crate) use adopt::is_governed;
 pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Refused, Terms, adopted};
 pub use beside::{contradictions, erased_by, recorded_in, replacement};
 pub use bounds::{CHANGE_BYTES_MAX, KEY_BYTES_MAX, WAY_BYTES};
+pub use brought::{Opening, hiding, opening};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, Which, record_change};
 pub use erased::{Erasure, erasures};
 pub use known::known;

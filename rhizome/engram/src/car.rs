@@ -39,6 +39,13 @@ fn encode_header(root: &Cid) -> Result<Vec<u8>, EngramError> {
         .map_err(|_| unwritable)
 }
 
+/// Whether these bytes begin as a file does: behind a length a map of two, of which the first is
+/// called `roots`.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    const MAP: &[u8] = b"\xa2\x65roots";
+    bytes.split_first().is_some_and(|(_, header)| header.starts_with(MAP))
+}
+
 /// Appends a block.
 pub(crate) fn put_block(out: &mut Vec<u8>, cid: &Cid, data: &[u8]) {
     varint::write(out, (Cid::BYTES + data.len()) as u64);

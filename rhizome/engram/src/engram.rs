@@ -7,6 +7,7 @@ use karyon_identity::{PublicKey, SecretKey};
 use karyon_memory_ops::Memory;
 use karyon_types::AgentId;
 
+use crate::car;
 use crate::cid::Cid;
 use crate::error::EngramError;
 use crate::limits::{BLOCK_BYTES_MAX, FILE_BYTES_MAX};
@@ -54,6 +55,12 @@ impl Engram {
         let mut file = Vec::new();
         sealer.seal(manifest, key, &mut file)?;
         Ok(file)
+    }
+
+    /// Whether a file that begins with these bytes may be one: nothing of it is checked. For whoever
+    /// was given another file and says which.
+    pub fn may_begin(bytes: &[u8]) -> bool {
+        car::begins(bytes)
     }
 
     /// Checks a whole file and hands out what it holds. In this order: the file's length; its

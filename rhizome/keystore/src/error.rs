@@ -122,6 +122,31 @@ pub enum KeystoreError {
         /// Its version.
         found: u64,
     },
+    /// A file of carried keys that does not say whose they are.
+    #[error(
+        "{}: these keys do not say of which log they are, an earlier Karyon wrote them: write them \
+         anew, or use the Karyon that wrote them",
+        path.display()
+    )]
+    Unbound {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was written of a file that failed is there still, and holds keys.
+    #[error(
+        "{error}; and what was written of it holds keys, and is there still ({left}): overwrite and \
+         remove {}",
+        path.display()
+    )]
+    Left {
+        /// The file.
+        path: PathBuf,
+        /// Why it is not whole.
+        #[source]
+        error: Box<KeystoreError>,
+        /// Why it is there.
+        left: Box<KeystoreError>,
+    },
     /// A file is not as it was written.
     #[error("{}: this {which} is damaged ({what}): bring it back from where a copy is kept", path.display())]
     Damaged {

@@ -1,17 +1,18 @@
 //! The keystore as others use it.
 
 use std::fmt;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use karyon_types::LogId;
 
 use crate::cipher::{self, NONCE_BYTES};
 use crate::erasure::{Erasure, merged};
-use crate::error::{KeystoreError, UnsealError};
+use crate::error::{KeystoreError, UnsealError, failed};
 use crate::limits::{MEMORIES_MAX, NAME_BYTES_MAX, OVERHEAD_BYTES, PATHS, PLAINTEXT_BYTES_MAX};
+use crate::look::id_by;
 use crate::master::Master;
-use crate::place::Place;
+use crate::place::{FOLDER, Place};
 use crate::run::RunKey;
 use crate::state::{Entry, Live, State, Subject, SubjectId};
 use crate::system::{Os, System};
@@ -92,6 +93,37 @@ impl Keystore {
         let state = State::new(place.system.random()?);
         place.create(&master, &state)?;
         Ok(Keystore::with(place, master, state, Mode::Writing))
+    }
+
+    /// Opens the keystore of a data directory, or makes one with the id `new` where there is none.
+    /// One whose making was cut off is made anew, with the id that it was to have. `master` says
+    /// where the master key of an id lies.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) and [`open`](Self::open).
+    pub fn open_or_create(
+        data: &FilePath,
+        master: impl Fn(LogId) -> PathBuf,
+        new: LogId,
+    ) -> Result<Keystore, KeystoreError> {
+        Keystore::open_or_create_in(|| Box::new(Os), data, master, new)
+    }
+
+    pub(crate) fn open_or_create_in(
+        system: impl Fn() -> Box<dyn System>,
+        data: &FilePath,
+        master: impl Fn(LogId) -> PathBuf,
+        new: LogId,
+    ) -> Result<Keystore, KeystoreError> {
+        let id = id_by(&*system(), data).map_err(failed("read", &data.join(FOLDER)))?;
+        let Some(id) = id else { return Keystore::create_in(system(), data, &master(new), new) };
+        match Keystore::open_in(system(), data, &master(id), id) {
+            // Nothing was ever given out of it: its master never had its place.
+            Err(KeystoreError::NotMade { .. }) => {
+                Keystore::create_in(system(), data, &master(id), id)
+            }
+            opened => opened,
+        }
     }
 
     /// Opens the keystore of a log, and destroys what an erasure that was cut off has left.
@@ -391,6 +423,17 @@ impl Keystore {
             path.get_mut().unwrap_or_else(PoisonError::into_inner).forget();
         }
         Ok(Committed { generation, leftover })
+    }
+
+    /// The same keystore for reading only, in which what is to be erased is erased: for whoever reads
+    /// while somebody else is about to erase it. Nothing is written.
+    ///
+    /// # Errors
+    /// [`KeystoreError::UnknownName`], [`KeystoreError::UnknownSubject`], [`KeystoreError::Range`].
+    pub fn hiding(mut self, erasure: &Erasure) -> Result<Keystore, KeystoreError> {
+        let after = self.without(erasure)?.unwrap_or(self.state);
+        self.state = after;
+        Ok(Keystore::with(self.place, self.master, self.state, Mode::ReadOnly))
     }
 
     /// The state without what is to be erased; `None` if all of it is erased already.

@@ -56,9 +56,10 @@
 //!
 //! # Carrying
 //! [`Keystore::carry`] writes the keys to one file for another machine, under a master key of its
-//! own that is in it: who has that file can read. [`CarriedKeys::settle`] makes a keystore from it,
-//! under a new master. Two keystores of one origin have the same keys for what was sealed before,
-//! and different ones for what comes.
+//! own that is in it: who has that file can read. It says of which log they are, and how far that
+//! had come ([`Source`]), so that keys of another log are not taken for its own.
+//! [`CarriedKeys::settle`] makes a keystore from it, under a new master. Two keystores of one origin
+//! have the same keys for what was sealed before, and different ones for what comes.
 //!
 //! # What the caller does
 //! One process at a time may have a keystore open for writing: the caller holds the lock of the data
@@ -103,11 +104,13 @@ mod crash_tests;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]
+mod making_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod simulated;
 
-pub use carry::{CarriedKeys, abandon};
+pub use carry::{CarriedKeys, Source, abandon, destroy_carried};
 pub use erasure::Erasure;
 pub use error::{KeystoreError, UnsealError, Which};
 pub use keystore::{Committed, Keystore, Sealed};

@@ -1,7 +1,6 @@
 //! What can be told of a keystore without a secret being used.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use karyon_types::LogId;
@@ -10,6 +9,10 @@ use crate::file::{LOG_AT, MAGIC};
 use crate::keystore::Keystore;
 use crate::place::{FOLDER, generation};
 use crate::state::{Entry, SubjectId};
+use crate::system::{Os, System};
+
+/// The beginning of a keystore file's header, with the log at its end.
+const HEADER_BYTES: usize = LOG_AT + 16;
 
 impl Keystore {
     /// The name of a subject; `None`: it is erased, or unknown.
@@ -35,22 +38,19 @@ impl Keystore {
 /// # Errors
 /// What the system says; [`InvalidData`](ErrorKind::InvalidData) for a file that is none.
 pub fn id_in(data: &Path) -> io::Result<Option<LogId>> {
+    id_by(&Os, data)
+}
+
+pub(crate) fn id_by(system: &dyn System, data: &Path) -> io::Result<Option<LogId>> {
     let folder = data.join(FOLDER);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        entries => entries?,
-    };
-    let mut newest = None;
-    for entry in entries {
-        let name = entry?.file_name();
-        newest = newest.max(name.to_str().and_then(generation).map(|number| (number, name)));
-    }
+    let names = system.names(&folder)?;
+    let newest = names.iter().filter_map(|name| Some((generation(name)?, name))).max();
     let Some((_, name)) = newest else { return Ok(None) };
     let path = folder.join(name);
     let none =
         || io::Error::new(ErrorKind::InvalidData, format!("{} is no keystore", path.display()));
-    let mut header = [0; LOG_AT + 16];
-    File::open(&path)?.read_exact(&mut header).map_err(|_| none())?;
+    let found = system.read(&path, HEADER_BYTES as u64)?.ok_or_else(none)?;
+    let header = found.bytes.first_chunk::<HEADER_BYTES>().ok_or_else(none)?;
     let id = header.strip_prefix(MAGIC).and_then(|_| header.last_chunk());
     Ok(Some(LogId(*id.ok_or_else(none)?)))
 }

@@ -77,13 +77,13 @@ impl Master {
     }
 }
 
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for half in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
         out.push(if half < 10 { b'0' + half } else { b'a' + half - 10 });
     }
 }
 
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let digits = text.as_bytes().chunks_exact(2);
     if text.len() != 2 * N {

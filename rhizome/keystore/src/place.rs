@@ -6,6 +6,8 @@
 //! 2. At every moment that one is there, whole, if the master is.
 //! 3. A new master is durable in the place of the old one before anything of the old generation is
 //!    destroyed.
+//! 4. A keystore is made, and what a making left is abandoned, by whoever holds the master's folder:
+//!    no master is written over by another making.
 
 use std::ffi::OsString;
 use std::io;
@@ -20,7 +22,7 @@ use crate::file::{self, FileFault};
 use crate::limits::{FILE_BYTES_MAX, MASTER_BYTES_MAX};
 use crate::master::{Master, MasterFault};
 use crate::state::State;
-use crate::system::System;
+use crate::system::{Locked, System};
 
 /// The folder in the data directory.
 pub(crate) const FOLDER: &str = "keystore";
@@ -45,9 +47,12 @@ impl Place {
         &self.folder
     }
 
-    /// Makes both files, for nobody yet. What a making that was cut off has left is made anew.
+    /// Makes both files, for nobody yet. What a making that was cut off has left is made anew. Of
+    /// several that are made at once under one master's name one is.
     pub(crate) fn create(&self, master: &Master, state: &State) -> Result<(), KeystoreError> {
         self.refuse_inside(&self.master)?;
+        // From the look at the master to its rename: what waits beside it is nobody else's.
+        let _held = self.lock_master().map_err(failed("lock", parent(&self.master)))?;
         if self.read_master()?.is_some() {
             return Err(KeystoreError::Exists { path: self.master.clone() });
         }
@@ -61,6 +66,11 @@ impl Place {
         self.sync(parent(&self.master))?;
         self.put_state(master, state)?;
         self.rename(&waiting, &self.master)
+    }
+
+    /// Keeps others from making a keystore under this master's name, or abandoning one.
+    pub(crate) fn lock_master(&self) -> io::Result<Box<dyn Locked>> {
+        self.system.lock(parent(&self.master))
     }
 
     /// Reads both files. Somebody who erases in between is no error.
@@ -299,18 +309,23 @@ impl Place {
 
     /// Overwrites a file and takes its name away; whether it was there.
     pub(crate) fn destroy(&self, path: &Path) -> Result<bool, KeystoreError> {
-        let destroyed = match self.system.hold(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            held => held.and_then(|mut held| held.destroy()),
-        };
-        destroyed.map_err(failed("overwrite", path))?;
-        self.system.remove(path).map_err(failed("remove", path))?;
-        Ok(true)
+        destroy(&*self.system, path)
     }
 
     fn sync(&self, folder: &Path) -> Result<(), KeystoreError> {
         self.system.sync_folder(folder).map_err(failed("sync", folder))
     }
+}
+
+/// Overwrites a file and takes its name away; whether it was there.
+pub(crate) fn destroy(system: &dyn System, path: &Path) -> Result<bool, KeystoreError> {
+    let destroyed = match system.hold(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        held => held.and_then(|mut held| held.destroy()),
+    };
+    destroyed.map_err(failed("overwrite", path))?;
+    system.remove(path).map_err(failed("remove", path))?;
+    Ok(true)
 }
 
 /// What is wrong with a master key that lies at `path`.

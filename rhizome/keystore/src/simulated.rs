@@ -12,7 +12,7 @@ use karyon_identity::RandomError;
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
-use crate::system::{Found, Held, System};
+use crate::system::{Found, Held, Locked, System};
 
 /// A change of names that is not durable yet, atomic as in a journal.
 #[derive(Clone)]
@@ -51,6 +51,7 @@ struct Inner {
     stop: Option<Stop>,
     is_stopped: bool,
     drawn: u64,
+    locked: BTreeSet<PathBuf>,
 }
 
 /// Where to stop.
@@ -128,6 +129,7 @@ impl Disk {
         }
         inner.names = inner.durable.clone();
         (inner.stop, inner.is_stopped) = (None, false);
+        inner.locked.clear();
     }
 
     /// The files that have names.
@@ -160,6 +162,8 @@ impl Disk {
 
     /// Runs an operation, or the part of it that a stop leaves: 0, 1 or 2, and 3 for all of it.
     fn operate(&self, operation: impl FnOnce(&mut Inner, u8)) -> io::Result<()> {
+        // Others have their turn between any two.
+        std::thread::yield_now();
         let mut inner = self.inner();
         if inner.is_stopped {
             return Err(stopped());
@@ -275,6 +279,13 @@ impl System for Disk {
         Ok(Box::new(HeldInode { disk: self.clone(), inode }))
     }
 
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Locked>> {
+        while !self.inner().locked.insert(folder.to_owned()) {
+            std::thread::yield_now();
+        }
+        Ok(Box::new(LockedFolder { disk: self.clone(), folder: folder.to_owned() }))
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         if !self.inner().names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
@@ -284,6 +295,19 @@ impl System for Disk {
                 inner.change(Change::Take(path.to_owned()));
             }
         })
+    }
+}
+
+struct LockedFolder {
+    disk: Disk,
+    folder: PathBuf,
+}
+
+impl Locked for LockedFolder {}
+
+impl Drop for LockedFolder {
+    fn drop(&mut self) {
+        self.disk.inner().locked.remove(&self.folder);
     }
 }
 

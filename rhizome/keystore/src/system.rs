@@ -39,6 +39,9 @@ pub(crate) trait System: Send + Sync {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Holds a file, so that it can be overwritten when its name has gone.
     fn hold(&self, path: &Path) -> io::Result<Box<dyn Held>>;
+    /// Waits until nobody else holds a folder, and holds it until what is given back is dropped, or
+    /// the process ends.
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Locked>>;
     /// Takes a name away.
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
@@ -48,6 +51,11 @@ pub(crate) trait Held {
     /// Overwrites it with zeros, durably, and truncates it.
     fn destroy(&mut self) -> io::Result<()>;
 }
+
+/// A folder that is held.
+pub(crate) trait Locked {}
+
+impl Locked for File {}
 
 /// The operating system.
 pub(crate) struct Os;
@@ -120,6 +128,12 @@ impl System for Os {
         // What a link leads to is nobody's to overwrite.
         is_regular(path)?;
         Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Locked>> {
+        let folder = File::open(named(folder))?;
+        folder.lock()?;
+        Ok(Box::new(folder))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -1,13 +1,15 @@
 //! `karyon export`: all that a data directory holds, as one file in open formats.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use karyon_colony::life::VERSION;
 use karyon_exit::{Export, Exported, export};
 use karyon_identity::{PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
+use karyon_keystore::{Source, destroy_carried};
 use karyon_memory::{ChangeError, carry_keys};
-use karyon_runtime::{DataDir, datadir};
+use karyon_runtime::{DataDir, DataDirError, datadir};
 use karyon_verify::{KeyStatus, Report, Trust, VerifyError, verify};
 use serde_json::json;
 
@@ -24,12 +26,13 @@ pub(crate) fn execute(args: &ExportData) -> Result<Code, CliError> {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
     if DataDir::is_in_use(data) == Some(true) {
-        let what = format!("{} is in use: something runs there", data.display());
-        return Err(CliError::failure(what)
-            .with_hint("wait for it, or interrupt it (Ctrl-C) and go on with it afterwards"));
+        return Err(in_use(data));
     }
-    let report = verified(data)?;
+    // Before it is held: what is held looks as if something ran there, and in safe mode no memory is
+    // written. If something was recorded in between, that is found.
     let reader = open(data)?.read()?;
+    let _held = hold(data)?;
+    let report = verified(data)?;
     let key = own_key(&report.node_key)?;
     if let Some(file) = &args.keys {
         carry(data, &report, &reader, file)?;
@@ -50,12 +53,29 @@ pub(crate) fn execute(args: &ExportData) -> Result<Code, CliError> {
     Ok(Code::Ok)
 }
 
+/// Keeps others from recording there until it is exported; `None`: nothing can be written there by
+/// whoever exports, and what grows meanwhile is found.
+fn hold(data: &Path) -> Result<Option<DataDir>, CliError> {
+    const CLOSED: [ErrorKind; 2] = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    match DataDir::open(data) {
+        Ok(dir) => Ok(Some(dir)),
+        Err(DataDirError::InUse { .. }) => Err(in_use(data)),
+        Err(DataDirError::Io { source, .. }) if CLOSED.contains(&source.kind()) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn in_use(data: &Path) -> CliError {
+    CliError::failure(format!("{} is in use: something runs there", data.display()))
+        .with_hint("wait for it, or interrupt it (Ctrl-C) and go on with it afterwards")
+}
+
 fn verified(data: &Path) -> Result<Report, CliError> {
     let trusted = keys::trusted_if_known(None, data)?;
     let trust = Trust { node_key: trusted.key, known: trusted.known };
     let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
     match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {
-        Err(VerifyError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+        Err(VerifyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
             Err(CliError::failure(format!("nothing was recorded in {}", data.display())))
         }
         other => Ok(other?),
@@ -85,7 +105,9 @@ fn carry(
     let directory = KeyDirectory::from_environment()?;
     let mut secrets =
         Secrets::open_read_only(&directory, data)?.ok_or_else(|| secrets::none(data))?;
-    carry_keys(secrets.keys_mut(), reader, &report.controls, file).map_err(|error| match error {
+    let source = Source { log: report.log, records: report.end.records };
+    let carried = carry_keys(secrets.keys_mut(), reader, &report.controls, source, file);
+    carried.map_err(|error| match error {
         ChangeError::Keys(error) => secrets::failed(error),
         ChangeError::Graph(error) => error.into(),
         other => CliError::failure(words(&other)),
@@ -94,11 +116,12 @@ fn carry(
 
 /// The error, without the keys that were to go with the export.
 fn without_keys(error: CliError, keys: Option<&Path>) -> CliError {
-    match keys.map(|file| (file, std::fs::remove_file(file))) {
-        Some((file, Err(_))) => {
-            error.with_hint(format!("{} holds keys; remove it", file.display()))
-        }
-        Some((_, Ok(()))) | None => error,
+    match keys.map(|file| (file, destroy_carried(file))) {
+        Some((file, Err(left))) => error.with_hint(format!(
+            "{} holds keys, and is there still ({left}): overwrite and remove it",
+            file.display()
+        )),
+        Some((_, Ok(_))) | None => error,
     }
 }
 

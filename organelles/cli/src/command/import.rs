@@ -1,13 +1,16 @@
 //! `karyon import`: an export, as a data directory of its own.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use karyon_exit::{Place, Staged};
-use karyon_graph::{Graph, View};
+use karyon_engram::Engram;
+use karyon_exit::{ImportError, Manifest, Place, Staged, manifest};
+use karyon_graph::Graph;
 use karyon_keys::KeyDirectory;
-use karyon_keystore::{CarriedKeys, Keystore, abandon, id_in};
+use karyon_keystore::{CarriedKeys, Keystore, KeystoreError, Source, abandon, id_in};
 use karyon_log::open_regular;
-use karyon_memory::{Filter, recall, settle};
+use karyon_memory::{opening, settle};
 use karyon_runtime::datadir;
 use karyon_types::Hash;
 use karyon_verify::{KeyStatus, Report, Trust};
@@ -15,19 +18,24 @@ use serde_json::json;
 
 use super::memory::secrets;
 use crate::args::ImportData;
-use crate::error::{CliError, Code, words};
+use crate::error::{CliError, Code};
 use crate::output::{self, thousands};
 use crate::{keys, progress};
 
 pub(crate) fn execute(args: &ImportData) -> Result<Code, CliError> {
-    let file = open_regular(&args.file).map_err(|error| unreadable(&args.file, &error))?;
+    let file = opened(&args.file)?;
     let len = file.metadata().map_err(|error| unreadable(&args.file, &error))?.len();
     let given = args.trust.as_deref().map(|key| keys::public_key("--trust", key)).transpose()?;
+    // Before anything is made.
+    let told = manifest(opened(&args.file)?).map_err(|error| no_export(args, error))?;
+    let carried = args.keys.as_deref().map(|keys| Carried::read(keys, args, &told)).transpose()?;
     let place = Place::take(&args.data)?;
     if let Some(leftover) = place.leftover() {
         clear_keys(leftover)?;
     }
-    let carried = args.keys.as_deref().map(Carried::read).transpose()?;
+    if let Some(carried) = &carried {
+        carried.refuse_where_they_are()?;
+    }
     let bar = progress::bytes("importing", len);
     let staged = place.unpack(file, &mut |bytes| bar.set(bytes));
     drop(bar);
@@ -45,6 +53,26 @@ pub(crate) fn execute(args: &ImportData) -> Result<Code, CliError> {
     }
     told.show();
     Ok(Code::Ok)
+}
+
+fn opened(file: &Path) -> Result<File, CliError> {
+    open_regular(file).map_err(|error| unreadable(file, &error))
+}
+
+/// The error about a file that does not begin as an export does; or that it is an engram.
+fn no_export(args: &ImportData, error: ImportError) -> CliError {
+    let mut beginning = Vec::new();
+    let read = opened(&args.file).map(|file| file.take(64).read_to_end(&mut beginning));
+    match read {
+        Ok(Ok(_)) if Engram::may_begin(&beginning) => {
+            let what = "is an engram, a part of a memory, and no export of a whole data directory";
+            let (file, data) = (args.file.display(), args.data.display());
+            let hint = format!("`karyon engram import {file} --data {data}` takes it in");
+            let message = format!("{file} {what}");
+            CliError { code: Code::VerificationFailed, message, hint: Some(hint) }
+        }
+        Ok(_) | Err(_) => in_file(&args.file, error.into()),
+    }
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
@@ -67,50 +95,117 @@ fn clear_keys(leftover: &Path) -> Result<(), CliError> {
 /// Keys that come with the export, and where their master key is to lie.
 struct Carried {
     keys: CarriedKeys,
+    file: PathBuf,
     master: PathBuf,
 }
 
 impl Carried {
-    fn read(file: &Path) -> Result<Carried, CliError> {
+    /// Reads the keys, of this export's log and of no other.
+    fn read(file: &Path, args: &ImportData, export: &Manifest) -> Result<Carried, CliError> {
         let keys = CarriedKeys::read(file).map_err(secrets::failed)?;
-        let master = secrets::master(&KeyDirectory::from_environment()?, keys.log())?;
-        if master.exists() {
+        let of = keys.source().log.to_string();
+        if of != export.log_id {
             let what = format!(
-                "this machine has these keys already, for another data directory: {} is there",
-                master.display()
+                "these are not the keys of this export: {} is of log {of}, and {} of log {}; \
+                 nothing was made",
+                file.display(),
+                args.file.display(),
+                export.log_id
             );
             return Err(CliError::failure(what).with_hint(
-                "import it without --keys, or under another configuration (KARYON_CONFIG_HOME)",
+                "name the key file that `karyon export --keys` wrote for this log, or import \
+                 without --keys: what people recorded then stays sealed",
             ));
         }
-        Ok(Carried { keys, master })
+        let master = secrets::master(&KeyDirectory::from_environment()?, keys.log())?;
+        Ok(Carried { keys, file: file.to_owned(), master })
+    }
+
+    /// Refuses keys whose master key has its place already: another directory needs that one.
+    fn refuse_where_they_are(&self) -> Result<(), CliError> {
+        match self.master.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Ok(_) | Err(_) => Err(are_here(&self.master)),
+        }
     }
 
     /// Puts keys and directory in their places: both, or neither.
     fn bring(self, mut staged: Staged, report: &Report) -> Result<(), CliError> {
-        let (id, master, data) = (self.keys.log(), self.master, staged.path().to_owned());
-        let made = self.keys.settle(&data, &master).map_err(secrets::failed);
+        let Carried { keys, file, master } = self;
+        let (id, source, data) = (keys.log(), keys.source(), staged.path().to_owned());
+        let made = match keys.settle(&data, &master) {
+            // Another import was first: that one's master key is none of this one's.
+            Err(KeystoreError::Exists { path }) if path == master => return Err(are_here(&path)),
+            made => made.map_err(secrets::failed),
+        };
         let brought = made.and_then(|mut keystore| {
-            check(&mut keystore, &data, report)?;
+            check(&mut keystore, (&file, source), &data, report)?;
             keystore.close().map_err(secrets::failed)?;
             Ok(staged.put_in_place()?)
         });
         brought.map_err(|error| match abandon(&data, &master, id) {
             Ok(_) => error,
-            Err(_) => error.with_hint(format!("{} is of no use; remove it", master.display())),
+            Err(left) => error.with_hint(format!(
+                "{} may be left of it, and opens nothing then: put it aside before this is tried \
+                 again ({left})",
+                master.display()
+            )),
         })
     }
 }
 
-/// Whether the keys are those of the memories, and follow the log.
-fn check(keystore: &mut Keystore, data: &Path, report: &Report) -> Result<(), CliError> {
+/// There is a master key of this name: it is never written over.
+fn are_here(master: &Path) -> CliError {
+    let master = master.display();
+    CliError::failure(format!(
+        "this machine has these keys already, for another data directory: {master} is there; \
+         nothing was changed"
+    ))
+    .with_hint(format!(
+        "where that directory is there still, import without --keys, or under another configuration \
+         (KARYON_CONFIG_HOME); where it is lost, put its master key aside (mv {master} {master}.old) \
+         and import again; a copy of the lost directory would open with {master}.old alone"
+    ))
+}
+
+/// Lets the keys follow the log, and refuses those that lack some of the memories.
+fn check(
+    keystore: &mut Keystore,
+    (file, source): (&Path, Source),
+    data: &Path,
+    report: &Report,
+) -> Result<(), CliError> {
+    // What was forgotten is none that they lack.
+    settle(keystore, &report.controls).map_err(secrets::failed)?;
     let graph = Graph::open_read_only(&datadir::memory_file(data))?;
-    let reader = graph.read()?;
-    recall(&reader, Some(keystore), &Filter::default(), &View::NOW).map_err(|error| {
-        CliError::failure(format!("these are not the keys of this export: {}", words(&error)))
-            .with_hint("the keys were written by the `karyon export --keys` of the same directory")
-    })?;
-    settle(keystore, &report.controls).map(drop).map_err(secrets::failed)
+    let found = opening(&graph.read()?, keystore)?;
+    let Some(first) = found.first_missing else { return Ok(()) };
+    let (had, has) = (source.records, report.end.records);
+    let tried = found.opens + found.missing;
+    let what = format!(
+        "{} opens {} of the {} memories in this export that are not forgotten, and not that of \
+         record {first}",
+        file.display(),
+        thousands(found.opens),
+        thousands(tried)
+    );
+    Err(match had < has {
+        true => CliError::failure(format!(
+            "{what}: these keys are older than the export; the log had {} records when they were \
+             written, and has {} here",
+            thousands(had),
+            thousands(has)
+        ))
+        .with_hint(
+            "import with a key file that was written with this export or later, or the older export \
+             that these keys were written with; without --keys all of it stays sealed",
+        ),
+        false => CliError::failure(format!(
+            "{what}, although they are of this log and no older: where they were written they do \
+             not open it either"
+        ))
+        .with_hint("look there with `karyon memory recall`; without --keys it can be imported"),
+    })
 }
 
 /// What came of it.

@@ -76,6 +76,20 @@ fn refuse_of_another_program(data: &Path) -> Result<(), CliError> {
     ))
 }
 
+/// Refuses to record memories in a directory of `karyon authority`, which goes on for ever: they need
+/// one of their own.
+fn refuse_authority(data: &Path) -> Result<(), CliError> {
+    let genesis = life::genesis_of(data);
+    if genesis.is_none_or(|genesis| genesis.scenario_name != karyon_broker::KIND.0) {
+        return Ok(());
+    }
+    Err(CliError::failure(format!(
+        "{} is an authority directory: grants, leases and approvals, and no memories",
+        data.display()
+    ))
+    .with_hint("name another --data for memories, new or used for them; both go on side by side"))
+}
+
 fn is_of_another_program(genesis: &Genesis) -> bool {
     let is_broker = genesis.kinds.iter().any(|(kind, _)| kind == karyon_broker::KIND.0);
     !genesis.kinds.is_empty() && !is_broker && !life::is_of_colony(genesis)

@@ -52,10 +52,11 @@ fn launch(args: &Run) -> Result<Code, CliError> {
         resource: resource(&name),
         digest: terms_digest(&scenario, rumour.contacts.raw()),
     };
-    let said = grant::sign(&keys, grant::node_key(&keys)?, args.principal.as_deref(), terms)?;
+    grant::answerable(&keys, args.principal.as_deref())?;
     let data = data_directory(args, &name)?;
     // Its lock goes with this program; the guardian takes it anew.
     let _dir = DataDir::create(&data)?;
+    let said = grant::sign(&keys, grant::node_key(&keys)?, args.principal.as_deref(), terms)?;
     let key = keys.load_node_key()?;
     let launch = Launch { data: &data, key, said, signers: None, tighten, inputs: &inputs };
     launch.start(&keys).map(|never| match never {})

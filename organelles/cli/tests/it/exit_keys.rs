@@ -9,26 +9,26 @@ use serde_json::Value;
 use crate::exit::{carried, export, import, node_key};
 use crate::support::Place;
 
-const FOREVER: [&str; 4] = ["--keep", "forever", "--reason", "because"];
+pub(crate) const FOREVER: [&str; 4] = ["--keep", "forever", "--reason", "because"];
 
-fn told(place: &Place, verb: &str, what: [&str; 3]) {
+pub(crate) fn told(place: &Place, verb: &str, what: [&str; 3]) {
     let args = [&["memory", verb], &what[..], &FOREVER, &["--data", "d"]].concat();
     place.karyon(&args).expect(0);
 }
 
-fn forget(place: &Place, data: &str, more: &[&str]) {
+pub(crate) fn forget(place: &Place, data: &str, more: &[&str]) {
     let args =
         [&["memory", "forget"], more, &["--reason", "asked", "--yes", "--data", data]].concat();
     place.karyon(&args).expect(0);
 }
 
-fn recall(place: &Place, data: &str, more: &[&str]) -> Vec<Value> {
+pub(crate) fn recall(place: &Place, data: &str, more: &[&str]) -> Vec<Value> {
     let args = [&["memory", "recall", "--json", "--data", data], more].concat();
     place.karyon(&args).expect(0).json()["memories"].as_array().unwrap().clone()
 }
 
 /// Memories of three subjects: one superseded, one erased, a subject erased as a whole.
-fn office() -> Place {
+pub(crate) fn office() -> Place {
     let place = Place::new();
     told(&place, "remember", ["acme", "terms", "30 days net"]);
     told(&place, "supersede", ["acme", "terms", "14 days net"]);
@@ -48,7 +48,7 @@ fn copy_keys(place: &Place, there: &Place) {
 }
 
 /// What is answered about everything, with histories.
-fn answers(place: &Place, data: &str) -> Vec<Vec<Value>> {
+pub(crate) fn answers(place: &Place, data: &str) -> Vec<Vec<Value>> {
     let questions: [&[&str]; 7] = [
         &[],
         &["--subject", "acme", "--key", "terms", "--history"],

@@ -19,6 +19,7 @@ mod engram_attacks;
 mod engram_choice;
 mod engram_files;
 mod exit;
+mod exit_carried;
 mod exit_keys;
 mod governed;
 mod governed_bounds;

@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 
-use karyon_exit::{ExportError, ImportError, Place as Target};
+use karyon_exit::{ExportError, ImportError, Place as Target, is_export, manifest};
 use karyon_runtime::datadir::{checkpoint_file, inputs, log_file};
+use karyon_statements::Checkpoint;
 use serde_json::Value;
 
 use crate::support::{Pieces, Place, digits, header, key, names, report};
@@ -195,9 +196,35 @@ fn a_log_that_grows_meanwhile_is_not_exported() {
     report.end.commits += 1;
     assert!(matches!(tried(&report), Err(ExportError::Grew)), "the log has fewer");
     report.end.commits -= 1;
+    // Somebody records beside it, and the checkpoint is of more.
+    let checkpoint = checkpoint_file(&data);
+    let kept = fs::read(&checkpoint).unwrap();
+    let size = report.end.tree.size() + 1;
+    let more = Checkpoint { origin: karyon_log::origin(report.log), size, root: [7; 32] };
+    fs::write(&checkpoint, more.to_note(&key()).unwrap()).unwrap();
+    assert!(matches!(tried(&report), Err(ExportError::Grew)), "the checkpoint knows more");
+    fs::write(&checkpoint, kept).unwrap();
     // A file that is shorter than it was.
     let log = fs::OpenOptions::new().write(true).open(log_file(&data)).unwrap();
     log.set_len(4096).unwrap();
     assert!(tried(&report).is_err());
     assert!(!out.exists() && !place.path("d.tar.part").exists());
+}
+
+#[test]
+fn its_beginning_says_what_it_is() {
+    let place = Place::new();
+    let exported = place.export("d", Some(&key()), "d.tar");
+    let open = |name: &str| File::open(place.path(name)).unwrap();
+    assert!(is_export(open("d.tar")));
+    assert_eq!(manifest(open("d.tar")).unwrap(), exported.manifest);
+    let bytes = fs::read(place.path("d.tar")).unwrap();
+    fs::write(place.path("cut"), &bytes[..bytes.len() - 1]).unwrap();
+    assert!(is_export(open("cut")));
+    fs::write(place.path("other"), &bytes[512..]).unwrap();
+    fs::write(place.path("empty"), "").unwrap();
+    for name in ["other", "empty", "d/log/00000000.log"] {
+        assert!(!is_export(open(name)), "{name}");
+        assert!(matches!(manifest(open(name)), Err(ImportError::Damaged { .. })), "{name}");
+    }
 }

@@ -101,8 +101,10 @@ impl Run {
             return Ok(None);
         }
         let keys = keys.ok_or(RunError::NoKeystore)?;
-        let id = LogId(GrantTerms::random_nonce()?);
-        let mut keystore = Keystore::create(data, &master(keys, id)?, id)?;
+        let (new, folder) = (LogId(GrantTerms::random_nonce()?), keys.keystores()?);
+        // What a beginning that was cut off has left is gone on with: nothing was sealed under it.
+        let master = |id| folder.join(master_name(id));
+        let mut keystore = Keystore::open_or_create(data, master, new)?;
         let mut given: BTreeMap<&str, (u64, u32)> = BTreeMap::new();
         let mut names: Vec<_> = self.numbered().into_iter().collect();
         // Their order says nothing of their names.
@@ -222,5 +224,9 @@ fn open(keys: &KeyDirectory, data: &Path) -> Result<Option<Keystore>, RunError> 
 }
 
 fn master(keys: &KeyDirectory, id: LogId) -> Result<std::path::PathBuf, RunError> {
-    Ok(keys.keystores()?.join(format!("{id}.key")))
+    Ok(keys.keystores()?.join(master_name(id)))
+}
+
+fn master_name(id: LogId) -> String {
+    format!("{id}.key")
 }

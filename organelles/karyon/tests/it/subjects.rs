@@ -353,3 +353,39 @@ fn a_run_that_was_killed_goes_on_with_its_keys_and_is_repeated() {
     }
     assert!(killed > 1, "{killed} killed");
 }
+
+/// What each step of giving out keys leaves, where nothing came behind it.
+#[test]
+fn a_beginning_that_was_cut_off_between_its_keys_and_its_log_is_begun_again() {
+    for step in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let data = data(&folder);
+        let keystores = KeyDirectory::at(folder.path().join("keys")).keystores().unwrap();
+        std::fs::create_dir(data.path()).unwrap();
+        std::fs::write(data.path().join("lock"), "").unwrap();
+        let id = karyon_types::LogId([7; 16]);
+        let master = keystores.join(format!("{id}.key"));
+        let waiting = keystores.join(format!(".{id}.key.new"));
+        if step > 0 {
+            let mut keystore = Keystore::create(data.path(), &master, id).unwrap();
+            if step > 3 {
+                keystore.give_out("bea").unwrap();
+            }
+        }
+        // The folder alone; the file beside a master that waits; both; and both with a key given out.
+        match step {
+            1 => {
+                std::fs::rename(&master, &waiting).unwrap();
+                std::fs::remove_file(data.path().join("keystore/keys.1")).unwrap();
+            }
+            2 => std::fs::rename(&master, &waiting).unwrap(),
+            _ => {}
+        }
+        let (run, ..) = office();
+        let outcome = run.begin(&data).unwrap_or_else(|error| panic!("step {step}: {error}"));
+        let (_, root, opaque) = confirmed(run.replay(&data).unwrap());
+        assert_eq!((root, opaque.is_empty()), (Some(outcome.state_root), true), "step {step}");
+        let made = id_in(data.path()).unwrap().unwrap();
+        assert_eq!(made == id, step > 1, "step {step}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use karyon_graph::Reader;
-use karyon_keystore::{Erasure, Keystore, KeystoreError, Subject, SubjectId};
+use karyon_keystore::{Erasure, Keystore, KeystoreError, Source, Subject, SubjectId};
 use karyon_log::Control;
 
 use super::change::ChangeError;
@@ -33,7 +33,7 @@ pub fn settle(keys: &mut Keystore, controls: &[Control]) -> Result<Settled, Keys
 
 /// Writes the keys to a file for another machine: none of which the log says that it is to be
 /// destroyed, and such that nothing in the log is sealed under a key to come. `keys` may be opened
-/// for reading only.
+/// for reading only; `source` is the log of the controls.
 ///
 /// # Errors
 /// [`ChangeError::Keys`], [`ChangeError::Graph`]. There is no file then.
@@ -41,6 +41,7 @@ pub fn carry_keys(
     keys: &mut Keystore,
     reader: &Reader,
     controls: &[Control],
+    source: Source,
     file: &Path,
 ) -> Result<(), ChangeError> {
     // Keys that were brought back from a backup do not know what was sealed since.
@@ -49,11 +50,14 @@ pub fn carry_keys(
         keys.advance(subject, first_unused(reader, subject.0)?)?;
     }
     let (erasure, _) = ordered(keys, controls)?;
-    Ok(keys.carry(&erasure, file)?)
+    Ok(keys.carry(&erasure, source, file)?)
 }
 
 /// What the log says is to be destroyed, as far as it is there.
-fn ordered(keys: &mut Keystore, controls: &[Control]) -> Result<(Erasure, Settled), KeystoreError> {
+pub(super) fn ordered(
+    keys: &mut Keystore,
+    controls: &[Control],
+) -> Result<(Erasure, Settled), KeystoreError> {
     let (mut erasure, mut settled) = (Erasure::new(), Settled::default());
     let records = controls.iter().filter_map(|control| match control {
         Control::Memory(record) => Some(record),

@@ -14,6 +14,10 @@ fn version_1_bytes() {
     }
     let kept = std::fs::read(golden).expect("the golden file is part of the repository");
     assert!(file == kept, "the format changed: raise its version");
+    assert!(Engram::may_begin(&kept[..64]));
+    for other in [&b""[..], &kept[..4], &kept[1..64], b"manifest.json\0\0\0\0"] {
+        assert!(!Engram::may_begin(other), "{other:?}");
+    }
     let opened = Engram::open(&kept).unwrap();
     assert_eq!(opened.signer, signer());
     assert_eq!(opened.engram.manifest, manifest(&memories));

@@ -4,10 +4,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use karyon_keystore::{
-    CarriedKeys, Erasure, Keystore, KeystoreError, Sealed, Subject, UnsealError, abandon,
+    CarriedKeys, Erasure, Keystore, KeystoreError, Sealed, Source, Subject, UnsealError, abandon,
+    destroy_carried,
 };
+use karyon_types::LogId;
 
 use crate::{LOG, Place, erase};
+
+/// The log of which the keys are; their keystore has an id of its own.
+const SOURCE: Source = Source { log: LogId([0xcd; 16]), records: 41 };
 
 fn unseal(keystore: &Keystore, sealed: &Sealed) -> Result<Vec<u8>, UnsealError> {
     keystore.unseal(sealed.subject, sealed.index, b"about", &sealed.bytes)
@@ -16,10 +21,10 @@ fn unseal(keystore: &Keystore, sealed: &Sealed) -> Result<Vec<u8>, UnsealError> 
 /// Makes a keystore in `to` of the keys in `from`.
 fn carry(from: &Keystore, without: &Erasure, to: &Place) -> Keystore {
     let file = to.folder.path().join("carried");
-    from.carry(without, &file).unwrap();
+    from.carry(without, SOURCE, &file).unwrap();
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let keys = CarriedKeys::read(&file).unwrap();
-    assert_eq!(keys.log(), LOG);
+    assert_eq!((keys.log(), keys.source()), (LOG, SOURCE));
     keys.settle(&to.data(), &to.master()).unwrap()
 }
 
@@ -66,14 +71,14 @@ fn the_file_opens_nothing_that_is_sealed_later() {
     keystore.close().unwrap();
     let mut keystore = place.open();
     let file = there.folder.path().join("carried");
-    keystore.carry(&Erasure::new(), &file).unwrap();
+    keystore.carry(&Erasure::new(), SOURCE, &file).unwrap();
     let later = keystore.seal("ada", b"about", b"later").unwrap();
     let bytes = fs::read(&file).unwrap();
     let ends: Vec<_> = (1..=bytes.len()).filter(|at| bytes[at - 1] == b'\n').collect();
     let folder = there.data().join("keystore");
     fs::create_dir_all(&folder).unwrap();
     for (path, part) in
-        [(folder.join("keys.1"), &bytes[ends[5]..]), (there.master(), &bytes[ends[0]..ends[5]])]
+        [(folder.join("keys.1"), &bytes[ends[8]..]), (there.master(), &bytes[ends[3]..ends[8]])]
     {
         fs::write(&path, part).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -115,16 +120,16 @@ fn nothing_is_written_over_and_nothing_into_the_data() {
     let file = place.folder.path().join("carried");
     let none = Erasure::new();
     fs::write(&file, "mine").unwrap();
-    let carried = keystore.carry(&none, &file);
+    let carried = keystore.carry(&none, SOURCE, &file);
     assert!(matches!(carried, Err(KeystoreError::Exists { .. })), "{carried:?}");
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     let inside = place.data().join("carried");
-    let carried = keystore.carry(&none, &inside);
+    let carried = keystore.carry(&none, SOURCE, &inside);
     assert!(matches!(carried, Err(KeystoreError::MasterInside { .. })), "{carried:?}");
     assert!(!inside.exists());
     // Where a keystore is, none is made.
     fs::remove_file(&file).unwrap();
-    keystore.carry(&none, &file).unwrap();
+    keystore.carry(&none, SOURCE, &file).unwrap();
     drop(there.create());
     let master = fs::read(there.master()).unwrap();
     let settled = CarriedKeys::read(&file).unwrap().settle(&there.data(), &there.master());
@@ -138,7 +143,7 @@ fn a_file_that_is_not_as_it_was_written_is_refused() {
     let mut keystore = place.create();
     keystore.seal("ada", b"about", b"x").unwrap();
     let file = place.folder.path().join("carried");
-    keystore.carry(&Erasure::new(), &file).unwrap();
+    keystore.carry(&Erasure::new(), SOURCE, &file).unwrap();
     let bytes = fs::read(&file).unwrap();
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
@@ -170,4 +175,92 @@ fn what_nobody_finished_is_taken_away_and_nothing_else() {
     assert!(abandon(&there.data(), &there.master(), LOG).unwrap());
     assert!(!there.master().exists());
     assert!(!abandon(&there.data(), &there.master(), LOG).unwrap());
+}
+
+#[test]
+fn keys_that_do_not_say_of_which_log_they_are_are_refused() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    keystore.seal("ada", b"about", b"x").unwrap();
+    let file = place.folder.path().join("carried");
+    keystore.carry(&Erasure::new(), SOURCE, &file).unwrap();
+    let bytes = fs::read(&file).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let head: Vec<_> = text.lines().take(3).collect();
+    assert_eq!(head[..2], ["karyon-carried-keys-v2", &format!("of {}", SOURCE.log)]);
+    assert_eq!(head[2], "records 41");
+    // As earlier versions wrote it.
+    let ends: Vec<_> = (1..=bytes.len()).filter(|at| bytes[at - 1] == b'\n').collect();
+    let unbound = [b"karyon-carried-keys-v1\n", &bytes[ends[3]..]].concat();
+    fs::write(&file, unbound).unwrap();
+    let read = CarriedKeys::read(&file);
+    assert!(matches!(read, Err(KeystoreError::Unbound { .. })), "{read:?}");
+    // Another log than it was written for, or another number, with the check of the right one.
+    for (is, other) in
+        [("of cd", "of ce"), ("records 41", "records 42"), ("records 41", "records 041")]
+    {
+        let at = bytes.windows(is.len()).position(|part| part == is.as_bytes()).unwrap();
+        let changed = [&bytes[..at], other.as_bytes(), &bytes[at + is.len()..]].concat();
+        fs::write(&file, changed).unwrap();
+        let read = CarriedKeys::read(&file);
+        assert!(matches!(read, Err(KeystoreError::Damaged { .. })), "{other}: {read:?}");
+    }
+}
+
+#[test]
+fn a_key_file_that_is_destroyed_is_overwritten() {
+    let place = Place::new();
+    let file = place.folder.path().join("carried");
+    let other = place.folder.path().join("other");
+    place.create().carry(&Erasure::new(), SOURCE, &file).unwrap();
+    fs::hard_link(&file, &other).unwrap();
+    assert!(destroy_carried(&file).unwrap());
+    assert!(!file.exists());
+    assert_eq!(fs::read(&other).unwrap(), [], "the keys are still there");
+    assert!(!destroy_carried(&file).unwrap());
+}
+
+/// Each by its own view of the file system, as processes have them.
+#[test]
+fn of_several_that_settle_at_once_one_has_the_keys() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    let sealed = keystore.seal("ada", b"about", b"kept").unwrap();
+    let file = place.folder.path().join("carried");
+    keystore.carry(&Erasure::new(), SOURCE, &file).unwrap();
+    for _ in 0..20 {
+        let there = Place::new();
+        let folders = ["a", "b", "c"].map(|name| there.folder.path().join(name));
+        let start = std::sync::Barrier::new(folders.len());
+        let settled: Vec<_> = std::thread::scope(|scope| {
+            let settle = |folder| {
+                let (start, file, master) = (&start, &file, there.master());
+                move || {
+                    fs::create_dir(folder).unwrap();
+                    let keys = CarriedKeys::read(file).unwrap();
+                    start.wait();
+                    keys.settle(folder, &master).map(drop).inspect_err(|_| {
+                        // As whoever imports does.
+                        assert!(!abandon(folder, &master, LOG).unwrap());
+                    })
+                }
+            };
+            let threads: Vec<_> =
+                folders.iter().map(|folder| scope.spawn(settle(folder))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut whole = 0;
+        for (folder, settled) in folders.iter().zip(settled) {
+            let opened = Keystore::open(folder, &there.master(), LOG);
+            match settled {
+                Ok(()) => {
+                    assert_eq!(unseal(&opened.unwrap(), &sealed).unwrap(), b"kept");
+                    whole += 1;
+                }
+                Err(KeystoreError::Exists { .. }) => assert!(opened.is_err()),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!(whole, 1);
+    }
 }

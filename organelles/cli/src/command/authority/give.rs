@@ -22,8 +22,8 @@ pub(super) fn new(args: &NewAuthority) -> Result<Code, CliError> {
         let data = args.place.data.as_path();
         guarded::permit(data)?;
         let directory = KeyDirectory::from_environment()?;
-        grant::node_key(&directory)?;
         let _dir = DataDir::create(data)?;
+        grant::node_key(&directory)?;
         return become_the_node(data, Said::Nothing, &Inputs::default());
     };
     let broker = Broker::create(node.dir()?, settings(&node.key, Vec::new()));

@@ -63,11 +63,16 @@ impl Past {
         };
         let kind = report.genesis().map(|genesis| genesis.scenario_name.as_str());
         if kind != Some(karyon_broker::KIND.0) {
+            // What was remembered or imported began with no scenario.
+            let holds = if kind.is_none_or(str::is_empty) { "memories" } else { "a run" };
             return Err(CliError::failure(format!(
-                "{} holds a run, not grants for agents that act from outside",
+                "{} is no authority directory: it holds {holds}, not grants for agents that act \
+                 from outside",
                 data.display()
             ))
-            .with_hint("`karyon authority new --data DIR` begins a directory for those"));
+            .with_hint(
+                "`karyon authority new --data DIR` begins one of its own; both go on side by side",
+            ));
         }
         let mut ledger =
             Ledger::new(report.log, Arc::new(Gate::default()), report.node_key, Vec::new());

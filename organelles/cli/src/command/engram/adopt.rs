@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use super::super::memory::change::{failed, horizon, record, recorded, signed_for};
 use super::super::memory::forget::memories;
 use super::super::memory::secrets::{self, Secrets};
+use super::super::refuse_authority;
 use super::import::data_directory;
 use crate::args;
 use crate::error::{CliError, Code};
@@ -29,8 +30,9 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
     let data = args.data.as_path();
     let horizon = until(args)?;
     let directory = KeyDirectory::from_environment()?;
-    let this_node = grant::node_key(&directory)?;
-    let name = grant::principal(&directory, args.principal.as_deref())?;
+    refuse_authority(data)?;
+    keys::refuse_stranger(&directory, data)?;
+    let name = grant::answerable(&directory, args.principal.as_deref())?;
     let terms = Terms { owner: args.owner.as_deref().unwrap_or(&name), horizon };
     secrets::settle_if_begun(&directory, data)?;
     // Before anything is made there; and again once it is held.
@@ -41,8 +43,6 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
         return Ok(told(args, &adopted));
     }
     let dir = data_directory(data)?;
-    let key = keys::of_log_told(&directory, data, this_node)?;
-    let node_key = key.public_key();
     let reader = recorded(data)?;
     let mut secrets = Secrets::open_or_create(&directory, data, reader.as_ref())?;
     let adopted = compare(args, engram, Some(secrets.keys()), &terms)?;
@@ -54,7 +54,8 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
     secrets.close()?;
     let reason = format!("import what was answered for in log {}", adopted.log);
     let (bytes, terms) = signed_for(&change, reason)?;
-    let said = grant::sign(&directory, node_key, Some(&name), terms)?;
+    let key = keys::of_log_told(&directory, data, grant::node_key(&directory)?)?;
+    let said = grant::sign(&directory, key.public_key(), args.principal.as_deref(), terms)?;
     let mut inputs = Inputs::default();
     let mut give = |input, bytes: &[u8]| {
         inputs.give(input, bytes).map_err(|error| CliError::failure(error.to_string()))

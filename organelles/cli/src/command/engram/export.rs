@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::super::memory::change::now;
 use super::super::memory::forget::memories as count;
-use super::super::memory::secrets::{self, Secrets};
+use super::super::memory::secrets::Secrets;
 use super::super::memory::{moment, named, open, unknown};
 use crate::args::{Choice, Export};
 use crate::error::{CliError, Code};
@@ -47,9 +47,10 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         }
     };
     let directory = KeyDirectory::from_environment()?;
-    if args.choice.is_governed() {
-        secrets::settle_if_begun(&directory, data)?;
-    }
+    let secrets = match args.choice.is_governed() {
+        true => Secrets::open_settled(&directory, data)?,
+        false => None,
+    };
     let graph = open(data)?;
     // What is taken out is vouched for, so the log is verified first.
     let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
@@ -85,10 +86,6 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         at,
         without_history: args.no_history,
         now: at.is_none().then(|| now().units()),
-    };
-    let secrets = match choice.is_governed() {
-        true => Secrets::open_read_only(&directory, data)?,
-        false => None,
     };
     let mut journal = Journal::of(data, &mut |_| ())?;
     let mut made = None;

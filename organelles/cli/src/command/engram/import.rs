@@ -12,6 +12,7 @@ use karyon_memory::{
 use karyon_runtime::{DataDir, DataDirError};
 use karyon_verify::Trust;
 
+use super::super::refuse_authority;
 use super::{adopt, check, report};
 use crate::args;
 use crate::error::{CliError, Code, words};
@@ -41,6 +42,10 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
         return adopt::launch(args, &engram);
     }
     let log = engram.manifest.origin.log;
+    refuse_authority(data)?;
+    keys::refuse_stranger(&directory, data)?;
+    grant::answerable(&directory, args.principal.as_deref())?;
+    let _dir = data_directory(data)?;
     let this_node = grant::node_key(&directory)?;
     // A log that is there goes on with the key that began it.
     let key = keys::of_log_told(&directory, data, this_node)?;
@@ -52,7 +57,6 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
         digest: import_digest(&engram.hash),
     };
     let said = grant::sign(&directory, node_key, args.principal.as_deref(), terms)?;
-    let _dir = data_directory(data)?;
     let signers = Some(Signers { this_node, named });
     let launch = Launch { data, key, said, signers, tighten: Vec::new(), inputs: &inputs };
     launch.start(&directory).map(|never| match never {})

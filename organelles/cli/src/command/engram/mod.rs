@@ -12,7 +12,8 @@ use std::fs::File;
 use std::path::Path;
 
 use karyon_engram::{Engram, EngramError, Opened, limits::FILE_BYTES_MAX};
-use karyon_log::read_regular;
+use karyon_exit::is_export;
+use karyon_log::{open_regular, read_regular};
 use karyon_memory::Carried;
 use karyon_memory_ops::Memory;
 
@@ -61,6 +62,14 @@ fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
 }
 
 fn refused(path: &Path, error: &EngramError) -> CliError {
+    if open_regular(path).is_ok_and(is_export) {
+        let path = path.display();
+        let message = format!("{path} is an export of a whole data directory, and no engram");
+        let hint = format!(
+            "`karyon import {path} --data DIR` takes it in, as a data directory of its own"
+        );
+        return CliError { code: Code::VerificationFailed, message, hint: Some(hint) };
+    }
     let code = match error {
         EngramError::Unreadable { .. } => Code::Failure,
         _ => Code::VerificationFailed,

@@ -22,6 +22,7 @@ use super::secrets::{self, Secrets};
 use super::{forget, moment, open};
 use crate::args::{Expire, Forget, Keep, Telling};
 use crate::command::engram::data_directory;
+use crate::command::refuse_authority;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
 use crate::handover::{Input, Inputs};
@@ -97,11 +98,14 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     let data = deed.data();
     guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
-    let this_node = grant::node_key(&directory)?;
-    let name = grant::principal(&directory, deed.principal())?;
-    if let Deed::Remember(telling) = deed {
-        // Before anything is made for it.
-        memo(telling, &name, None)?.check(false).map_err(failed)?;
+    // All that can be wrong is looked at before a key is made.
+    refuse_authority(data)?;
+    keys::refuse_stranger(&directory, data)?;
+    let name = grant::answerable(&directory, deed.principal())?;
+    match deed {
+        Deed::Remember(telling) => memo(telling, &name, None)?.check(false).map_err(failed)?,
+        Deed::Supersede(telling) => memo(telling, &name, None)?.check(true).map_err(failed)?,
+        Deed::Forget(_) | Deed::Expire(_) => {}
     }
     // Held while keys are given out, so that no two give out the same.
     let dir = match deed {
@@ -112,8 +116,6 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
         // Once more, now that nobody else can settle it before it is recorded.
         secrets::begin_erasing(data)?;
     }
-    let key = keys::of_log_told(&directory, data, this_node)?;
-    let node_key = key.public_key();
     let reader = recorded(data)?;
     let Some((change, goes)) = change(deed, &directory, reader.as_ref(), &name)? else {
         // Whoever waits for the record is told by none.
@@ -121,7 +123,8 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     };
     let change = change.resting_on(reader.as_ref());
     let (bytes, terms) = signed_for(&change, deed.reason().to_owned())?;
-    let said = grant::sign(&directory, node_key, Some(&name), terms)?;
+    let key = keys::of_log_told(&directory, data, grant::node_key(&directory)?)?;
+    let said = grant::sign(&directory, key.public_key(), deed.principal(), terms)?;
     let mut inputs = Inputs::default();
     let given = inputs.give(Input::Change, &bytes);
     given

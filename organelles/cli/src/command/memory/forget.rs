@@ -15,10 +15,12 @@ use super::change::{Deed, failed, recorded};
 use super::memo::{Beside, as_json, show_one};
 use super::secrets::{self, Secrets};
 use crate::args::Forget;
+use crate::command::refuse_authority;
 use crate::confirm::is_confirmed;
 use crate::error::{CliError, Code};
 use crate::guarded::{self, Arrived};
 use crate::handover::Input;
+use crate::keys;
 use crate::output::{self, plain, thousands};
 
 /// Tells a process that another one around it destroys the keys.
@@ -94,6 +96,8 @@ pub(super) fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     }
     guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
+    refuse_authority(data)?;
+    keys::refuse_stranger(&directory, data)?;
     drop(there(&directory, data)?);
     if let Deed::Forget(args) = deed
         && which(args) == Which::All

@@ -15,7 +15,7 @@ use super::ask::position_of;
 use super::change::now;
 use super::forget::memories;
 use super::memo::{self, Beside};
-use super::secrets::{self, Secrets};
+use super::secrets::Secrets;
 use super::{moment, open, show};
 use crate::args::{Brief, Recall, Wanted};
 use crate::error::{CliError, Code, words};
@@ -38,7 +38,7 @@ const LOCKED: &str = "what is remembered here, and of whom, cannot be told witho
 impl Asking {
     fn new(wanted: &Wanted) -> Result<Asking, CliError> {
         let directory = KeyDirectory::from_environment()?;
-        secrets::settle_if_begun(&directory, &wanted.data)?;
+        let secrets = Secrets::open_settled(&directory, &wanted.data)?;
         let graph = open(&wanted.data)?;
         let mut view = match wanted.at.as_deref().map(|at| moment(at, "--at")).transpose()? {
             None => View::NOW,
@@ -51,7 +51,6 @@ impl Asking {
         if let Some(position) = &wanted.as_recorded {
             view = view.as_recorded(position_of(position, &wanted.data)?);
         }
-        let secrets = Secrets::open_read_only(&directory, &wanted.data)?;
         let reader = graph.read()?;
         let is_locked = secrets.is_none() && !reader.written_by(NOBODY)?.is_empty();
         if is_locked {

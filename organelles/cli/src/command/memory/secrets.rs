@@ -6,14 +6,14 @@ use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_keystore::{Keystore, KeystoreError, id_in};
 use karyon_log::Control;
-use karyon_memory::{Filter, Settled, recall, settle as settle_keys};
+use karyon_memory::{Filter, Settled, hiding, recall, settle as settle_keys};
 use karyon_runtime::{DataDir, datadir};
 use karyon_statements::GrantTerms;
 use karyon_types::LogId;
 use karyon_verify::{Trust, verify};
 
 use crate::error::{CliError, Code, words};
-use crate::keys;
+use crate::{keys, output};
 
 /// Lies in a data directory while keys are to be destroyed that a record names.
 const ERASING: &str = "erasing";
@@ -29,12 +29,9 @@ impl Secrets {
         data: &Path,
         reader: Option<&Reader>,
     ) -> Result<Secrets, CliError> {
-        if id_of(data)?.is_some() {
-            return Secrets::open(keys, data);
-        }
-        let sealed = match reader {
-            None => Vec::new(),
-            Some(reader) => recall(reader, None, &Filter::default(), &View::NOW)
+        let sealed = match (id_of(data)?, reader) {
+            (Some(_), _) | (None, None) => Vec::new(),
+            (None, Some(reader)) => recall(reader, None, &Filter::default(), &View::NOW)
                 .map_err(|error| CliError::failure(words(&error)))?,
         };
         if !sealed.is_empty() {
@@ -46,10 +43,11 @@ impl Secrets {
                 "bring them with the directory: `karyon export --keys`, `karyon import --keys`",
             ));
         }
-        let id =
+        let new =
             GrantTerms::random_nonce().map_err(|error| CliError::failure(error.to_string()))?;
-        let id = LogId(id);
-        Keystore::create(data, &master(keys, id)?, id).map(Secrets).map_err(failed)
+        let folder = keys.keystores()?;
+        let master = |id| folder.join(master_name(id));
+        Keystore::open_or_create(data, master, LogId(new)).map(Secrets).map_err(failed)
     }
 
     /// Opens it.
@@ -69,6 +67,33 @@ impl Secrets {
             Err(KeystoreError::NotMade { .. } | KeystoreError::MasterMissing { .. }) => Ok(None),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// Opens it to read, and goes on with an erasure that was begun where that can be done; where it
+    /// cannot, what the log says is erased is not told. The note that it was begun stays then.
+    pub(crate) fn open_settled(
+        keys: &KeyDirectory,
+        data: &Path,
+    ) -> Result<Option<Secrets>, CliError> {
+        let Err(why) = settle_if_begun(keys, data) else {
+            return Secrets::open_read_only(keys, data);
+        };
+        if why.code != Code::Failure || !data.is_dir() {
+            return Err(why);
+        }
+        let secrets = Secrets::open_read_only(keys, data)?;
+        output::note(&format!(
+            "note: something is to be erased in {}, and its keys could not be destroyed now ({}); \
+             what the log says is erased is not told",
+            data.display(),
+            why.message
+        ));
+        Ok(match secrets {
+            None => None,
+            Some(Secrets(keys)) => {
+                Some(Secrets(hiding(keys, data).map_err(super::change::failed)?))
+            }
+        })
     }
 
     pub(crate) fn keys(&self) -> &Keystore {
@@ -97,7 +122,11 @@ fn id_of(data: &Path) -> Result<Option<LogId>, CliError> {
 }
 
 pub(crate) fn master(keys: &KeyDirectory, id: LogId) -> Result<PathBuf, CliError> {
-    Ok(keys.keystores()?.join(format!("{id}.key")))
+    Ok(keys.keystores()?.join(master_name(id)))
+}
+
+fn master_name(id: LogId) -> String {
+    format!("{id}.key")
 }
 
 pub(crate) fn failed(error: KeystoreError) -> CliError {

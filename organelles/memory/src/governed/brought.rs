@@ -1,0 +1,83 @@
+//! Keys that were brought from elsewhere: what they open, and what is not told beside them.
+
+use std::path::Path;
+
+use karyon_graph::{EntityId, GraphError, NOBODY, Reader, View};
+use karyon_keystore::Keystore;
+use karyon_log::{Control, Record, Records, Walk};
+use karyon_runtime::datadir;
+use karyon_types::Position;
+
+use super::change::ChangeError;
+use super::recall::{RecallError, Said, opened, serial_of};
+use super::settle::ordered;
+
+/// What keys open of all that principals ever recorded to be remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Versions that they open.
+    pub opens: u64,
+    /// Versions whose keys were destroyed.
+    pub erased: u64,
+    /// Versions whose keys are not among them.
+    pub missing: u64,
+    /// The first record of those.
+    pub first_missing: Option<Position>,
+}
+
+/// Tries the keys on every version of everything.
+///
+/// # Errors
+/// See [`GraphError`].
+pub fn opening(reader: &Reader, keys: &Keystore) -> Result<Opening, GraphError> {
+    let mut opening = Opening::default();
+    for entity in reader.written_by(NOBODY)? {
+        let EntityId::Fact { subject, predicate } = &entity else { continue };
+        let Some(serial) = serial_of(reader, *subject)? else { continue };
+        for version in reader.history(&entity, &View::NOW)? {
+            // An agent may write whatever it likes about anything.
+            if version.recorded.agent != NOBODY {
+                continue;
+            }
+            let position = version.position;
+            let said = match opened(Some(keys), serial, predicate, version) {
+                Ok(memo) => memo.map(|memo| memo.said),
+                Err(RecallError::Forged { .. }) => Some(Said::Locked),
+                Err(RecallError::Graph(error)) => return Err(error),
+            };
+            match said {
+                None => {}
+                Some(Said::Words(_)) => opening.opens += 1,
+                Some(Said::Erased) => opening.erased += 1,
+                Some(Said::Locked) => {
+                    opening.missing += 1;
+                    let first = opening.first_missing.map_or(position, |first| first.min(position));
+                    opening.first_missing = Some(first);
+                }
+            }
+        }
+    }
+    Ok(opening)
+}
+
+/// The keys for reading only, without those of which the log in `data` says that they are to be
+/// destroyed: for whoever reads before that is done.
+///
+/// # Errors
+/// [`ChangeError::Graph`], [`ChangeError::Keys`].
+pub fn hiding(mut keys: Keystore, data: &Path) -> Result<Keystore, ChangeError> {
+    let failed = |error| ChangeError::Graph(GraphError::Log(error));
+    let mut walk = Walk::open(&datadir::log_folder(data)).map_err(failed)?;
+    let mut controls = Vec::new();
+    while let Some(blocks) = walk.next_group().map_err(failed)? {
+        for record in blocks.iter().flat_map(|block| Records::new(&block.body)) {
+            if let Some(Record::Control(control)) = record
+                && matches!(*control, Control::Memory(_))
+            {
+                controls.push(*control);
+            }
+        }
+    }
+    let (erasure, _) = ordered(&mut keys, &controls)?;
+    Ok(keys.hiding(&erasure)?)
+}
