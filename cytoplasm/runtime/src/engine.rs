@@ -5,6 +5,7 @@
 //! the supervisor's intensity, and names the next tick.
 
 mod free;
+mod leaving;
 mod seeing;
 mod shares;
 mod snapshots;
@@ -49,7 +50,7 @@ use crate::snapshot::{self, Taker};
 use crate::space::Common;
 use crate::subjects::{Custody, Opaque};
 use crate::tally::Tallied;
-use crate::terms::{Counts, Ending, Limits, Outcome, Population, Progress, RunConfig};
+use crate::terms::{Ending, Limits, Outcome, Population, Progress, RunConfig};
 use crate::trees::Trees;
 use crate::watching::Watched;
 
@@ -217,27 +218,10 @@ pub fn run<A: Agent>(
         leader.result.ok_or_else(|| RunError::Runtime("the run ended without a result".into()))?;
     let (ending, ticks) = result.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
     tracing::info!(?ending, ticks, "the run ended");
-    let (mut counts, mut agents, mut later) = (Counts::default(), Vec::new(), Vec::new());
-    for slab in &shared.slabs {
-        let slab = std::mem::replace(&mut *lock(slab), Scheduler::nobody());
-        counts.add(&slab.counts);
-        for (id, agent) in slab.into_agents() {
-            match id.0 <= shared.plan.agents {
-                true => agents.push(agent),
-                false => later.push((id, agent)),
-            }
-        }
-    }
-    later.sort_unstable_by_key(|(id, _)| *id);
-    agents.extend(later.into_iter().map(|(_, agent)| agent));
-    for (serial, agent) in (1..).zip(&mut agents) {
-        if opaque.agents.contains_key(&AgentId(serial)) {
-            *agent = None;
-        }
-    }
+    let (counts, agents) = leaving::agents(&shared, &opaque);
     let subjects = shared.plan.custody.as_ref().map(|custody| custody.subjects());
     let born = leader.births.names.into_iter().skip(shared.plan.agents as usize).collect();
-    let leases = leader.leases.terms;
+    let (leases, space) = (leader.leases.terms, shared.plan.space.read());
     Ok(Outcome {
         ending,
         ticks,
@@ -249,7 +233,7 @@ pub fn run<A: Agent>(
         resumed_from,
         opaque,
         subjects,
-        space: shared.plan.space.read(),
+        space,
     })
 }
 

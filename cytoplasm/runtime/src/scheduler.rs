@@ -6,6 +6,7 @@
 
 mod admit;
 mod apart;
+mod arrivals;
 mod attempt;
 mod boxes;
 mod free;
@@ -50,6 +51,7 @@ use crate::wheel::Wheel;
 
 pub(crate) use self::apart::Facts;
 use self::apart::{Apart, Held};
+use self::arrivals::{Arrivals, Due, split_front};
 use self::attempt::attempt_step;
 use self::boxes::Boxes;
 pub(crate) use self::free::Said;
@@ -172,58 +174,6 @@ pub(crate) struct Scheduler<A> {
     sees: bool,
     /// Where it says what it runs, if somebody watches.
     pub(crate) pulse: Option<Arc<Pulse>>,
-}
-
-/// One event, ready to be handled.
-struct Due<'a> {
-    cause: Cause,
-    event: Event<'a>,
-}
-
-/// What arrives for one agent in one tick, in the order in which it is handled.
-struct Arrivals<'a> {
-    signals: &'a [Signal],
-    timers: &'a [(AgentId, TimerId)],
-    inputs: &'a [InputItem],
-    /// The input that all agents get.
-    activation: Option<InputItem>,
-    /// Places in the inbox.
-    letters: &'a [Letter],
-    inbox: &'a [Envelope],
-}
-
-impl<'a> Arrivals<'a> {
-    const NONE: Arrivals<'static> = Arrivals {
-        signals: &[],
-        timers: &[],
-        inputs: &[],
-        activation: None,
-        letters: &[],
-        inbox: &[],
-    };
-
-    /// Those released, and then that of all agents.
-    fn inputs(&self) -> impl Iterator<Item = &InputItem> {
-        self.inputs.iter().chain(&self.activation)
-    }
-
-    fn mail(&self) -> impl Iterator<Item = &'a Envelope> + use<'a> {
-        let inbox = self.inbox;
-        self.letters.iter().filter_map(move |letter| inbox.get(mailbox::place(letter)))
-    }
-
-    /// How many letters count against the mailbox's bound.
-    fn counted(&self) -> u64 {
-        self.mail().filter(|envelope| envelope.counted().is_some()).count() as u64
-    }
-}
-
-/// Splits off what lies in front and is one agent's.
-#[inline]
-fn split_front<'a, T>(items: &mut &'a [T], is_its: impl Fn(&T) -> bool) -> &'a [T] {
-    let (its, later) = items.split_at(items.iter().take_while(|item| is_its(item)).count());
-    *items = later;
-    its
 }
 
 /// Behind all serials.
