@@ -5,7 +5,7 @@ use std::sync::Arc;
 use karyon_log::{Measure, Record, Records};
 use karyon_runtime::processes::OrderVerb::{Fork, Kill, Restart};
 use karyon_runtime::processes::{Answer, Question, Refusal, Stands};
-use karyon_runtime::{Intensity, Limits, ROOT, RunError, TreeError};
+use karyon_runtime::{ChildTerms, Intensity, Limits, ROOT, RunError, Shutdown, TreeError};
 use karyon_supervision::{ChildId, Flags, Restart as Again, Spec, Strategy, Supervised};
 
 use crate::asker::{Asker, order};
@@ -17,6 +17,7 @@ use Order::{Add, After, Exit, Fail, Monitor, Obey, Send, SpawnUnder, Terminate, 
 
 /// The dynamic supervisor below the root, behind four agents.
 const NURSERY: u64 = 900;
+
 const PERMANENT: Below = (0, Some(3), false);
 const TRANSIENT: Below = (1, Some(3), false);
 const TEMPORARY: Below = (2, Some(3), false);
@@ -35,6 +36,20 @@ fn dynamic() -> Flags {
 
 fn stage(nursery: Flags) -> Stage {
     Stage { limits: SPAWNING, tree: Some(tree(nursery)), ..Stage::default() }
+}
+
+pub fn terms((restart, ticks, significant): Below) -> ChildTerms {
+    let restart = match restart {
+        0 => Again::Permanent,
+        1 => Again::Transient,
+        _ => Again::Temporary,
+    };
+    let shutdown = match ticks {
+        None => Shutdown::BrutalKill,
+        Some(u64::MAX) => Shutdown::Infinity,
+        Some(ticks) => Shutdown::Timeout { ticks },
+    };
+    ChildTerms { restart, shutdown, significant }
 }
 
 fn under(below: Below, sum: u64, orders: Vec<Order>) -> Order {

@@ -23,6 +23,22 @@ pub fn space() -> Space {
     Space::new([Layer::new(Whose::Everybody, 6, 1), Layer::new(Whose::Agents, 24, 2).in_cells(5)])
 }
 
+/// What layers hold: slots that hold or stand somewhere, with their cells.
+pub fn in_short(layers: &[&Layer]) -> String {
+    let slot = |layer: &Layer, slot| {
+        let (words, cell) = (layer.words(slot), layer.cell(slot));
+        let holds = cell.is_some() || words.iter().any(|word| *word != 0);
+        holds.then(|| format!("{slot}{words:?}{}", cell.map_or(String::new(), |c| format!("@{c}"))))
+    };
+    let layer = |layer: &&Layer| {
+        let slots: Vec<_> = (0..layer.slots()).filter_map(|at| slot(layer, at)).collect();
+        let lists = (0..9).map(|cell| layer.standing(cell).collect::<Vec<_>>());
+        let lists: Vec<_> = lists.filter(|list| !list.is_empty()).collect();
+        format!("{} {lists:?}", slots.join(" "))
+    };
+    layers.iter().map(layer).collect::<Vec<_>>().join("; ")
+}
+
 /// Something done to it; some of it about what is not there.
 pub fn marks() -> impl Strategy<Value = Order> {
     let cell = prop::option::of(0u32..6);

@@ -14,11 +14,10 @@ use karyon_log::{Cause, End, LogError, ReadStorage, Record, Records, SegmentHead
 use karyon_log_writer::{MemoryStorage, Storage, Writer};
 use karyon_runtime::processes::Desk;
 use karyon_runtime::{
-    Agent, AgentKind, Batch, Change, Chaos, ChildTerms, Context, Effects, Event, ExitReason,
-    Failure, InputItem, InputSource, Intensity, Lane, Layer, Limits, Mark, Observer, Outcome,
-    Population, Progress, Recaller, Receipt, Recorder, Registered, Restart, RestartFrom, RunConfig,
-    RunError, Schedule, Shutdown, Snapshots, Space, SpawnId, Subjects, TimerId, Watch, Words,
-    codec, run,
+    Agent, AgentKind, Batch, Change, Chaos, Context, Effects, Event, ExitReason, Failure,
+    InputItem, InputSource, Intensity, Lane, Limits, Mark, Observer, Outcome, Population, Progress,
+    Recaller, Receipt, Recorder, Registered, Restart, RestartFrom, RunConfig, RunError, Schedule,
+    Snapshots, Space, SpawnId, Subjects, TimerId, Watch, Words, codec, run,
 };
 use karyon_supervision::Supervised;
 use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
@@ -86,20 +85,6 @@ pub enum Order {
 /// How a child is supervised: its restart (0 permanent, 1 transient, 2 temporary), the ticks that
 /// it has to end (none: it is killed), and whether it is significant.
 pub type Below = (u8, Option<u64>, bool);
-
-pub fn terms((restart, ticks, significant): Below) -> ChildTerms {
-    let restart = match restart {
-        0 => Restart::Permanent,
-        1 => Restart::Transient,
-        _ => Restart::Temporary,
-    };
-    let shutdown = match ticks {
-        None => Shutdown::BrutalKill,
-        Some(u64::MAX) => Shutdown::Infinity,
-        Some(ticks) => Shutdown::Timeout { ticks },
-    };
-    ChildTerms { restart, shutdown, significant }
-}
 
 /// No state comes of this.
 pub const NOBODY: u64 = u64::MAX;
@@ -226,7 +211,12 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 }
                 Order::SpawnUnder(supervisor, below, sum, orders) => {
                     let how = sum.to_le_bytes();
-                    let spawn = context.spawn_under(supervisor, terms(below), "child", &how);
+                    let spawn = context.spawn_under(
+                        supervisor,
+                        crate::adopted::terms(below),
+                        "child",
+                        &how,
+                    );
                     self.to_tell.insert(spawn, orders);
                 }
                 Order::Set(layer, slot, cell, words) => {
@@ -239,7 +229,11 @@ impl<const R: u8, const G: u32> Agent for Puppet<R, G> {
                 }
                 Order::Look => {
                     let seen: Vec<_> = (0..9).map_while(|layer| context.layer(layer)).collect();
-                    self.heard.push(format!("{}: {}", context.now(), in_short(&seen)));
+                    self.heard.push(format!(
+                        "{}: {}",
+                        context.now(),
+                        crate::spaces::in_short(&seen)
+                    ));
                 }
                 Order::Terminate(child) => context.terminate_child(AgentId(child)),
                 Order::Register(name) => context.register(&name),
@@ -272,22 +266,6 @@ impl Drop for Released {
     fn drop(&mut self) {
         HANGING[self.0].store(true, Ordering::Relaxed);
     }
-}
-
-/// What layers hold: slots that hold or stand somewhere, with their cells.
-pub fn in_short(layers: &[&Layer]) -> String {
-    let slot = |layer: &Layer, slot| {
-        let (words, cell) = (layer.words(slot), layer.cell(slot));
-        let holds = cell.is_some() || words.iter().any(|word| *word != 0);
-        holds.then(|| format!("{slot}{words:?}{}", cell.map_or(String::new(), |c| format!("@{c}"))))
-    };
-    let layer = |layer: &&Layer| {
-        let slots: Vec<_> = (0..layer.slots()).filter_map(|at| slot(layer, at)).collect();
-        let lists = (0..9).map(|cell| layer.standing(cell).collect::<Vec<_>>());
-        let lists: Vec<_> = lists.filter(|list| !list.is_empty()).collect();
-        format!("{} {lists:?}", slots.join(" "))
-    };
-    layers.iter().map(layer).collect::<Vec<_>>().join("; ")
 }
 
 fn encoded(orders: &[Order]) -> Vec<u8> {
