@@ -25,6 +25,10 @@ house:
 bench *filter:
     cargo bench -p karyon-benches -- {{filter}}
 
+# Models against exact and published values, in full; minutes
+models:
+    cargo test --release -p karyon-colony --test it models -- --include-ignored --nocapture
+
 # DuckDB, CozoDB and Raphtory beside the memory, with the same load; needs Python and the network
 memory-peers *mutations:
     scripts/memory_peers/run.sh {{mutations}}

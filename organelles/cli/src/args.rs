@@ -149,10 +149,12 @@ pub(crate) struct Init {
   karyon run rumour --contacts messages.txt --source 9
   karyon run my-scenario.toml --seed 7 --chaos 0.01 --data runs/chaos --json
   karyon run rumour --rate 5000                  (a minute: time to try karyon ps)
+  karyon run schelling --set need=4 --seed 7     (another model, with a parameter changed)
 
 Stop it with Ctrl-C (`karyon resume` goes on), or for good with `touch DIR/safety/STOP`.")]
 pub(crate) struct Run {
-    /// A scenario file, or the name of a built-in one: rumour
+    /// A scenario file, or the name of a built-in one: rumour, flocking, forest-fire, gossip,
+    /// maki-thompson, moran, schelling, sir, sir-events, wealth, wolf-sheep
     pub(crate) scenario: String,
     /// Contacts to use instead of the scenario's: lines `SRC DST TIME`
     #[arg(long, value_name = "FILE")]
@@ -160,7 +162,11 @@ pub(crate) struct Run {
     /// Who knows the rumour from the beginning [default: the first sender]
     #[arg(long, value_name = "ID")]
     pub(crate) source: Option<String>,
-    /// Seed of the generated network and of chaos [default: the scenario's]
+    /// Another value for a key of the scenario, such as `need=4` or `chaos.probability=0.1`; may be
+    /// given again. Not for the rumour
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Seed of all that is drawn [default: the scenario's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,
     /// Threads that run agents; the result is the same for any number [default: one a core]
@@ -314,6 +320,14 @@ impl Args {
 fn record(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     digits.parse().map_err(|_| "expected the number of a record, such as 1276".into())
+}
+
+fn key_value(given: &str) -> Result<(String, String), String> {
+    let (key, value) = given.split_once('=').ok_or("write KEY=VALUE")?;
+    match key.trim() {
+        "" => Err("write KEY=VALUE".into()),
+        key => Ok((key.into(), value.trim().into())),
+    }
 }
 
 fn probability(text: &str) -> Result<f64, String> {

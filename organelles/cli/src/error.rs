@@ -308,7 +308,7 @@ impl From<LifeError> for CliError {
     }
 }
 
-fn run_error(error: &RunError) -> CliError {
+pub(crate) fn run_error(error: &RunError) -> CliError {
     let mut message = words(error);
     let (code, hint) = match error {
         RunError::Record(RecordError::Log(failed)) => (Code::Failure, Some(log_hint(failed))),

@@ -5,6 +5,7 @@
 //! started it), with nothing of a principal's key left in memory. The guardian starts the same
 //! command line again: this is the *node*, which finds in its [`Handover`] what it needs.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
@@ -13,7 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use karyon_colony::life::VERSION;
-use karyon_colony::scenario::{GUARDIAN_KEYS, Scenario};
+use karyon_colony::scenario::GUARDIAN_KEYS;
 use karyon_guard::Guard;
 use karyon_identity::SecretKey;
 use karyon_keys::{KeyDirectory, KeyError};
@@ -137,21 +138,21 @@ pub(crate) fn arrived() -> Result<Option<Arrived>, CliError> {
 }
 
 /// The limits that a scenario tightens, as the guardian is told them.
-pub(crate) fn tighter(scenario: &Scenario) -> Vec<String> {
+pub(crate) fn tighter(limits: &BTreeMap<String, u64>) -> Vec<String> {
     // In this order, since each is tightened behind the one before.
-    let limits = GUARDIAN_KEYS.iter().filter_map(|key| scenario.guardian.get_key_value(*key));
+    let limits = GUARDIAN_KEYS.iter().filter_map(|key| limits.get_key_value(*key));
     limits.map(|(key, most)| format!("{key}={most}")).collect()
 }
 
 /// As [`tighter`], and none of them looser than the machine's; `place` says where a key stands.
 pub(crate) fn tightened(
-    scenario: &Scenario,
+    limits: &BTreeMap<String, u64>,
     place: impl Fn(&str) -> String,
 ) -> Result<Vec<String>, CliError> {
-    let (config, mut limits) = configured()?;
-    let told = tighter(scenario);
+    let (config, mut configured) = configured()?;
+    let told = tighter(limits);
     for limit in &told {
-        limits.tighten(limit).map_err(|why| {
+        configured.tighten(limit).map_err(|why| {
             let key = limit.split('=').next().unwrap_or(limit);
             CliError::failure(format!("{}: guardian.{why}", place(key))).with_hint(format!(
                 "take it out of [guardian], make it tighter, or change the limit of this machine \

@@ -124,3 +124,28 @@ impl Drop for Spinner {
         }
     }
 }
+
+/// Shows the tick of a run of which nobody knows how long it is, until it is dropped.
+pub(crate) fn show_ticks(progress: Arc<Progress>, data: &Path) -> Bar {
+    let shown = data.display().to_string();
+    let bar = match std::io::stderr().is_terminal() {
+        true => ProgressBar::new_spinner(),
+        false => ProgressBar::hidden(),
+    };
+    set_style(&bar, "{spinner} tick {pos}, {msg} messages, {elapsed}");
+    let (end, ended) = channel();
+    let thread = std::thread::spawn(move || {
+        let mut waits_for = 0;
+        while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(EVERY) {
+            bar.set_position(progress.tick.load(Ordering::Relaxed));
+            let messages = progress.messages.load(Ordering::Relaxed);
+            bar.set_message(output::thousands(messages));
+            let agent = progress.waiting.load(Ordering::Relaxed);
+            if agent != std::mem::replace(&mut waits_for, agent) && agent != 0 {
+                bar.suspend(|| output::note(&waiting(agent, &shown)));
+            }
+        }
+        bar.finish_and_clear();
+    });
+    Bar { shown: Some((end, thread)) }
+}

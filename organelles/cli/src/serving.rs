@@ -6,7 +6,7 @@ use karyon_boundary::{About, Grounds, Server};
 use karyon_colony::life::{Settings, VERSION};
 use karyon_log::Control;
 use karyon_metrics::{Listener, Loopback, MetricsError, Run};
-use karyon_runtime::{DataDir, Node, Recorder};
+use karyon_runtime::{DataDir, Node, Progress, Recorder};
 
 use crate::error::CliError;
 use crate::output;
@@ -58,7 +58,7 @@ pub(crate) fn tell_metrics(
     port: Option<Listener>,
     node: &Node,
     boot: u32,
-    settings: &Settings,
+    progress: &Arc<Progress>,
 ) -> Option<karyon_metrics::Server> {
     let port = port?;
     let address = port.address();
@@ -66,7 +66,7 @@ pub(crate) fn tell_metrics(
         version: VERSION.into(),
         log: node.log().to_string(),
         boot,
-        progress: Arc::clone(&settings.progress),
+        progress: Arc::clone(progress),
         status: node.recorder.as_ref().and_then(Recorder::status),
     };
     match port.serve(run) {

@@ -87,8 +87,14 @@ pub fn series_csv(contacts: &Contacts, arrivals: &[Option<Arrival>]) -> String {
 
 /// The curve could not be drawn.
 #[derive(Debug, thiserror::Error)]
-#[error("the curve of adoption could not be drawn: {0}")]
+#[error("the curve could not be drawn: {0}")]
 pub struct PlotError(String);
+
+impl PlotError {
+    pub(crate) fn new(error: &dyn std::error::Error) -> PlotError {
+        PlotError(error.to_string())
+    }
+}
 
 /// `adoption.svg`: how many know, over time.
 ///
@@ -109,7 +115,7 @@ pub fn adoption_svg(
     let people = arrivals.len() as f64;
     let mut svg = String::new();
     draw(&mut svg, title, &points, time, first, last, people)
-        .map_err(|error| PlotError(error.to_string()))?;
+        .map_err(|error| PlotError::new(&*error))?;
     Ok(svg)
 }
 

@@ -79,6 +79,9 @@ pub use karyon_runtime::{
 pub use karyon_types::{Denial, Hash, Tick};
 pub use outcome::Outcome;
 pub use recall::{Recall, Recalled};
-pub use run::{AutoShutdown, Child, Data, KnownFact, RefusedOrder, Replayed, Run, Supervisor};
+pub use run::{
+    AutoShutdown, Begun, Child, Data, Ended, Host, KnownFact, RefusedOrder, Replayed, Run, Seen,
+    Supervisor,
+};
 pub use series::{Series, View};
 pub use spawn::{NotSpawned, Spawn, Spawned};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use karyon_runtime::{AgentKind, Born, codec};
 use karyon_types::varint;
 
-pub use self::data::{Data, KnownFact, Replayed};
+pub use self::data::{Begun, Data, Ended, Host, KnownFact, Replayed, Seen};
 pub use self::orders::RefusedOrder;
 pub(crate) use self::settings::Settings;
 pub use self::tree::{AutoShutdown, Child, Supervisor};
@@ -75,6 +75,8 @@ pub struct Run {
     /// Kinds that agents may spawn, by number.
     spawns: BTreeSet<usize>,
     surroundings: space::Surroundings,
+    /// What it was made from, in the words of whoever made it.
+    origin: Option<String>,
     /// The first thing that is wrong with it.
     fault: Option<Arc<dyn Fn() -> RunError + Send + Sync>>,
 }
@@ -96,6 +98,7 @@ impl Run {
             horizons: BTreeMap::new(),
             spawns: BTreeSet::new(),
             surroundings: space::Surroundings::default(),
+            origin: None,
             fault: None,
         }
     }

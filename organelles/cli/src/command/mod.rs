@@ -12,6 +12,7 @@ mod inspect;
 mod key;
 mod kill;
 mod memory;
+pub(crate) mod model;
 mod pause;
 mod ps;
 mod replay;
@@ -92,7 +93,10 @@ fn refuse_authority(data: &Path) -> Result<(), CliError> {
 
 fn is_of_another_program(genesis: &Genesis) -> bool {
     let is_broker = genesis.kinds.iter().any(|(kind, _)| kind == karyon_broker::KIND.0);
-    !genesis.kinds.is_empty() && !is_broker && !life::is_of_colony(genesis)
+    !genesis.kinds.is_empty()
+        && !is_broker
+        && !life::is_of_colony(genesis)
+        && !model::is_model(genesis)
 }
 
 /// Runs a command that reads the memory's file. The database under it does not check its bytes,

@@ -23,6 +23,9 @@ pub(crate) fn execute(args: &Replay) -> Result<Code, CliError> {
     let data = args.data.as_path();
     super::refuse_of_another_program(data)?;
     guarded::permit_replay(data)?;
+    if let Some(asked) = super::model::recorded(data)? {
+        return super::model::replay(args, &asked);
+    }
     let trusted = keys::trusted(args.key.as_deref(), data)?;
     let trust = Trust { node_key: trusted.key, known: trusted.known };
     let opened = replay::open(data, &trust, args.until.map(Position))?;

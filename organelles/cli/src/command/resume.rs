@@ -9,6 +9,7 @@ use karyon_colony::life::{self, Settings};
 use karyon_keys::KeyDirectory;
 use karyon_runtime::Progress;
 
+use super::model;
 use super::safety;
 use super::summary::{self, About};
 use crate::args::Resume;
@@ -40,13 +41,10 @@ fn launch(args: &Resume) -> Result<Code, CliError> {
         }
         permitted => permitted,
     }?;
-    let tighten = match life::scenario_of(data) {
-        Some(scenario) => guarded::tightened(&scenario, |_| {
-            format!("the scenario of the run in {}", data.display())
-        })?,
-        // Why there is none is told by the node.
-        None => Vec::new(),
-    };
+    // Why there is none is told by the node.
+    let tighten = guarded::tightened(&model::guardian_limits(data), |_| {
+        format!("the scenario of the run in {}", data.display())
+    })?;
     let keys = KeyDirectory::from_environment()?;
     let launch = Launch {
         data,
@@ -62,8 +60,11 @@ fn launch(args: &Resume) -> Result<Code, CliError> {
 
 /// Goes on, as the node.
 fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
-    let interrupt = signals::listen()?;
     let data = node.shown.as_path();
+    if let Some(asked) = model::recorded(&node.data)? {
+        return model::resume(args, &asked, &node);
+    }
+    let interrupt = signals::listen()?;
     let settings = Settings {
         schedulers: summary::schedulers(args.schedulers),
         interrupt,
@@ -82,22 +83,14 @@ fn live(args: &Resume, node: Arrived) -> Result<Code, CliError> {
     let opened = life::open(dir, Arc::clone(&node.key), &settings)?;
     opened.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
     let end = &opened.report.end;
-    if end.sealed {
-        output::note("the run is complete: repeating it to check it and to write its results anew");
-    } else {
-        let cut = match end.tail_bytes {
-            0 => String::new(),
-            bytes => format!("; {bytes} bytes behind it were never committed, and were cut"),
-        };
-        output::note(&format!("going on behind record #{}{cut}", end.records.saturating_sub(1)));
-    }
+    summary::note_going_on(end);
     let (name, scenario) = (opened.scenario_name.clone(), opened.scenario.clone());
     let contacts = opened.rumour.contacts.list().len() as u64;
     let bar = progress::show(Arc::clone(&settings.progress), contacts, data);
     // A log that is complete is repeated, and not begun once more.
     let boot = opened.report.boots() as u32 + u32::from(!opened.report.end.sealed);
     let asked = serving::open(opened.node(), boot, &opened.report.controls, &settings);
-    let told = serving::tell_metrics(port, opened.node(), boot, &settings);
+    let told = serving::tell_metrics(port, opened.node(), boot, &settings.progress);
     let life = opened.live(&settings);
     drop((asked, told));
     drop(bar);

@@ -15,6 +15,7 @@ use karyon_colony::scenario::{BUILTIN_NAMES, MAX_SCENARIO_BYTES, Scenario, Space
 use karyon_keys::KeyDirectory;
 use karyon_runtime::{DataDir, Progress, datadir};
 
+use super::model;
 use super::summary::{self, About};
 use crate::args::Run;
 use crate::error::{CliError, Code, words};
@@ -36,11 +37,15 @@ fn launch(args: &Run) -> Result<Code, CliError> {
     }
     let keys = KeyDirectory::from_environment()?;
     let mut inputs = Inputs::default();
-    let Asked { name, scenario, text, dropped: _ } = scenario(args, &mut inputs)?;
+    let (name, text) = scenario_text(&args.scenario, &mut inputs)?;
+    if model::is_of(&text) {
+        return model::launch(args, &model::asked(args, name, &text)?, &inputs);
+    }
+    let Asked { name, scenario, text, dropped: _ } = scenario(args, name, text)?;
     let contacts = contacts(args, &scenario, &mut inputs)?;
     let (contacts, _) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
-    let tighten = guarded::tightened(&scenario, |key| {
+    let tighten = guarded::tightened(&scenario.guardian, |key| {
         match Scenario::place_of(&text, &format!("guardian.{key}")) {
             Ok(place) => format!("{}: {place}", args.scenario),
             Err(_) => args.scenario.clone(),
@@ -65,8 +70,12 @@ fn launch(args: &Run) -> Result<Code, CliError> {
 /// Runs, as the node.
 fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
     let begun = Instant::now();
+    let (name, text) = scenario_text(&args.scenario, &mut node.inputs)?;
+    if model::is_of(&text) {
+        return model::live(args, &model::asked(args, name, &text)?, node);
+    }
     let interrupt = signals::listen()?;
-    let Asked { name, scenario, text: _, dropped } = scenario(args, &mut node.inputs)?;
+    let Asked { name, scenario, text: _, dropped } = scenario(args, name, text)?;
     let contacts = contacts(args, &scenario, &mut node.inputs)?;
     let (contacts, notes) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
@@ -98,7 +107,7 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
     let life =
         life::begin(dir, key, &name, &scenario, &rumour, &authority, &settings).and_then(|begun| {
             let _asked = serving::open(begun.node(), 1, &begun.authority, &settings);
-            let _told = serving::tell_metrics(port, begun.node(), 1, &settings);
+            let _told = serving::tell_metrics(port, begun.node(), 1, &settings.progress);
             begun.live(&scenario, &rumour, &settings)
         });
     drop(bar);
@@ -127,8 +136,13 @@ struct Asked {
 }
 
 /// The scenario with what the command line changes, and its name.
-fn scenario(args: &Run, inputs: &mut Inputs) -> Result<Asked, CliError> {
-    let (name, text) = scenario_text(&args.scenario, inputs)?;
+fn scenario(args: &Run, name: String, text: String) -> Result<Asked, CliError> {
+    if let Some((key, _)) = args.set.first() {
+        return Err(CliError::failure(format!(
+            "--set {key}: the rumour's scenario is changed in its file"
+        ))
+        .with_hint("give a file with what docs/rumour.md says; --set is for the other models"));
+    }
     let mut scenario = Scenario::parse(&text)
         .map_err(|error| CliError::failure(format!("{}: {}", args.scenario, words(&error))))?;
     if let Some(seed) = args.seed {
@@ -155,8 +169,8 @@ fn scenario(args: &Run, inputs: &mut Inputs) -> Result<Asked, CliError> {
 }
 
 fn scenario_text(given: &str, inputs: &mut Inputs) -> Result<(String, String), CliError> {
-    if let Some(text) = builtin(given) {
-        return Ok((given.to_owned(), text.to_owned()));
+    if let Some(text) = builtin(given).map(str::to_owned).or_else(|| model::text_of(given)) {
+        return Ok((given.to_owned(), text));
     }
     let path = Path::new(given);
     let text =
@@ -171,12 +185,13 @@ fn scenario_text(given: &str, inputs: &mut Inputs) -> Result<(String, String), C
             Ok((name.into_owned(), text))
         }
         Err(error) => {
-            let near = nearest(given, BUILTIN_NAMES, 1);
+            let names = || BUILTIN_NAMES.into_iter().chain(model::names());
+            let near = nearest(given, names(), 1);
             let hint = match near.first() {
                 Some(name) => format!("did you mean the built-in scenario \"{name}\"?"),
                 None => format!(
                     "give a scenario file, or a built-in name: {}",
-                    BUILTIN_NAMES.join(", ")
+                    names().collect::<Vec<_>>().join(", ")
                 ),
             };
             Err(CliError::failure(format!("the scenario {given} cannot be read: {error}"))
@@ -214,7 +229,7 @@ fn read_twice(inputs: &mut Inputs, input: Input, path: &Path, most: u64) -> io::
 }
 
 /// The directory that was asked for, or the first free `./runs/NAME-N`.
-fn data_directory(args: &Run, name: &str) -> Result<PathBuf, CliError> {
+pub(super) fn data_directory(args: &Run, name: &str) -> Result<PathBuf, CliError> {
     if let Some(data) = &args.data {
         return Ok(data.clone());
     }

@@ -8,7 +8,8 @@ use karyon_colony::life::{Completed, Life, Settings};
 use karyon_colony::report::{adoption_svg, arrivals_csv, series_csv};
 use karyon_colony::rumour::Rumour;
 use karyon_colony::scenario::Scenario;
-use karyon_runtime::{Every, STEP_LIMIT, Stuck, Watch};
+use karyon_log::End;
+use karyon_runtime::{DataDir, Every, STEP_LIMIT, Stuck, Watch};
 use serde_json::json;
 
 use crate::error::{CliError, Code, words};
@@ -55,7 +56,6 @@ pub(crate) fn note_refusals(settings: &Settings) {
 
 /// Writes the results and shows the summary.
 pub(crate) fn show(life: Life, about: &About<'_>, as_json: bool) -> Result<Code, CliError> {
-    let data = about.data.display();
     match life {
         Life::Completed(completed) => {
             write_results(&completed, about)?;
@@ -72,32 +72,71 @@ pub(crate) fn show(life: Life, about: &About<'_>, as_json: bool) -> Result<Code,
             }
             Ok(if completed.lost == 0 { Code::Ok } else { Code::AgentsLost })
         }
-        Life::Interrupted { signal, tick } => {
-            let code = Code::Interrupted { signal };
-            if as_json {
-                output::json(&json!({
-                    "interrupted": signal,
-                    "tick": tick,
-                    "data": data.to_string(),
-                    "exit_code": code.number(),
-                }));
-            } else {
-                output::note(&format!(
-                    "interrupted before tick {tick}; everything so far is recorded. Go on with: \
-                     karyon resume --data {data}"
-                ));
-            }
-            Ok(code)
-        }
-        Life::Halted => Err(CliError {
-            code: Code::Halted,
-            message: format!("halted: the file {data}/safety/STOP was found"),
-            hint: Some(format!(
-                "remove it, then `karyon safety resume --reason \"…\" --data {data}` and `karyon \
-                 resume --data {data}`"
-            )),
-        }),
+        Life::Interrupted { signal, tick } => Ok(interrupted(signal, tick, about.data, as_json)),
+        Life::Halted => Err(halted(about.data)),
     }
+}
+
+/// Says that a run was interrupted, and how to go on.
+pub(super) fn interrupted(signal: u32, tick: u64, data: &Path, as_json: bool) -> Code {
+    let (code, data) = (Code::Interrupted { signal }, data.display());
+    if as_json {
+        output::json(&json!({
+            "interrupted": signal,
+            "tick": tick,
+            "data": data.to_string(),
+            "exit_code": code.number(),
+        }));
+    } else {
+        output::note(&format!(
+            "interrupted before tick {tick}; everything so far is recorded. Go on with: karyon \
+             resume --data {data}"
+        ));
+    }
+    code
+}
+
+/// A run found STOP.
+pub(super) fn halted(data: &Path) -> CliError {
+    let data = data.display();
+    CliError {
+        code: Code::Halted,
+        message: format!("halted: the file {data}/safety/STOP was found"),
+        hint: Some(format!(
+            "remove it, then `karyon safety resume --reason \"…\" --data {data}` and `karyon resume \
+             --data {data}`"
+        )),
+    }
+}
+
+/// Says where a run goes on.
+pub(super) fn note_going_on(end: &End) {
+    if end.sealed {
+        output::note("the run is complete: repeating it to check it and to write its results anew");
+        return;
+    }
+    let cut = match end.tail_bytes {
+        0 => String::new(),
+        bytes => format!("; {bytes} bytes behind it were never committed, and were cut"),
+    };
+    output::note(&format!("going on behind record #{}{cut}", end.records.saturating_sub(1)));
+}
+
+/// Writes results into the directory of a run that is complete.
+pub(super) fn write(
+    dir: &DataDir,
+    data: &Path,
+    results: &[(&str, String)],
+) -> Result<(), CliError> {
+    for (name, text) in results {
+        dir.write(&dir.path().join(name), text.as_bytes()).map_err(|error| {
+            CliError::from(error).with_hint(format!(
+                "the run itself is complete; `karyon resume --data {}` writes its results anew",
+                data.display()
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 fn write_results(completed: &Completed, about: &About<'_>) -> Result<(), CliError> {
@@ -111,20 +150,12 @@ fn write_results(completed: &Completed, about: &About<'_>) -> Result<(), CliErro
     );
     let svg = adoption_svg(&title, contacts, arrivals)
         .map_err(|error| CliError::failure(error.to_string()))?;
-    for (name, text) in [
+    let results = [
         ("arrivals.csv", arrivals_csv(contacts, arrivals)),
         ("series.csv", series_csv(contacts, arrivals)),
         ("adoption.svg", svg),
-    ] {
-        let file = completed.dir.path().join(name);
-        completed.dir.write(&file, text.as_bytes()).map_err(|error| {
-            CliError::from(error).with_hint(format!(
-                "the run itself is complete; `karyon resume --data {}` writes its results anew",
-                about.data.display()
-            ))
-        })?;
-    }
-    Ok(())
+    ];
+    write(&completed.dir, about.data, &results)
 }
 
 fn informed(completed: &Completed) -> u64 {

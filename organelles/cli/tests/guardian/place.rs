@@ -127,7 +127,10 @@ impl Place {
         let folder = self.path("bin");
         fs::create_dir(&folder).unwrap();
         for (from, to) in [(GUARDIAN.into(), "karyon-guardian"), (unruly(), "unruly")] {
-            fs::copy::<PathBuf, _>(from, folder.join(to)).unwrap();
+            // By another process: a file that this one has open to write, and with it whatever another
+            // test forks just then, cannot be executed.
+            let copied = Command::new("cp").arg::<PathBuf>(from).arg(folder.join(to)).status();
+            assert!(copied.unwrap().success());
             self.give(&folder.join(to));
         }
         self.give(&folder);

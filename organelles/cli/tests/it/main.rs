@@ -37,6 +37,7 @@ mod kill;
 mod memory;
 mod memory_asked;
 mod metrics;
+mod models;
 mod own;
 mod processes;
 mod replay;

@@ -9,7 +9,7 @@
 use karyon::{Agent, Context, Kind, Layer, Pid, Result, Run, Schedule, View, Whose};
 use serde::{Deserialize, Serialize};
 
-use super::{say, size, stream};
+use super::{Checked, Model, probability, say, size, stream, within};
 use crate::random::Sequence;
 use crate::spaces::grid::{Grid, Neighbourhood};
 
@@ -89,10 +89,19 @@ fn row(view: &View<'_>) -> Vec<f64> {
     vec![trees as f64, burnt as f64, f64::from(reached)]
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each tick.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("forest-fire");
+impl Model for Parameters {
+    const NAME: &'static str = "forest-fire";
+    const ABOUT: &'static str = "a fire that burns through a forest, or does not";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.side", self.side, 2, 4_096, "2 to 4,096")?;
+        probability("model.density", self.density)
+    }
+
+    // Measured behind each tick.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let neighbourhood = Neighbourhood::VonNeumann;
         let grid = Grid { width: self.side, height: self.side, periodic: false, neighbourhood };
         let mut draws = Sequence::new(seed, stream::PLACES);

@@ -10,7 +10,8 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{put, stream};
+use super::{Checked, Model, activations, put, rate, stream, within};
+use crate::network::OutOfRange;
 use crate::random::Sequence;
 use crate::spaces::plane::Plane;
 
@@ -152,12 +153,42 @@ fn row(view: &View<'_>) -> Vec<f64> {
     vec![(sum.0 * sum.0 + sum.1 * sum.1).sqrt() / count, seen as f64 / count]
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each step. `None`: there is no such
-    /// plane.
-    pub fn build(&self, seed: u64) -> Option<Run> {
-        let mut run = Run::new("flocking");
-        let plane = Plane::new(self.side, self.side, self.vision.max(self.separation))?;
+impl Model for Parameters {
+    const NAME: &'static str = "flocking";
+    const ABOUT: &'static str = "birds that come to fly the same way";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.birds", self.birds, 1, 1_000_000, "1 to 1,000,000")?;
+        rate("model.side", self.side)?;
+        rate("model.vision", self.vision)?;
+        for (key, length) in [
+            ("model.separation", self.separation),
+            ("model.speed", self.speed),
+            ("model.cohere", self.cohere),
+            ("model.separate", self.separate),
+            ("model.matching", self.matching),
+        ] {
+            let fits = (0.0..=1e9).contains(&length);
+            OutOfRange::unless(fits, key, length, "0 to 1,000,000,000")?;
+        }
+        within("model.steps", self.steps, 1, 100_000, "1 to 100,000")?;
+        activations(self.birds, self.steps)?;
+        let plane = Plane::new(self.side, self.side, self.vision.max(self.separation));
+        OutOfRange::unless(
+            plane.is_some(),
+            "model.vision",
+            self.vision,
+            "a length of which no more than 4,096 fit into a side",
+        )
+    }
+
+    // Measured behind each step.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
+        let plane = Plane::new(self.side, self.side, self.vision.max(self.separation));
+        // Where it was not checked there is a plane of one cell.
+        let plane = plane.unwrap_or_default();
         let birds = u64::from(self.birds);
         run.space([Layer::new(Whose::Agents, birds, 4).in_cells(plane.cells())]);
         let mut draws = Sequence::new(seed, stream::PLACES);
@@ -171,7 +202,7 @@ impl Parameters {
         run.schedule(Schedule::sequential_random(seed));
         run.every_tick(u64::from(self.steps));
         run.measure(1, MEASURES, row);
-        Some(run)
+        run
     }
 }
 

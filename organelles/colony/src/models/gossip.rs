@@ -8,7 +8,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{say, size, tally};
+use super::{Checked, Model, say, size, tally, within};
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 2] = ["waiting", "informed"];
@@ -68,10 +68,18 @@ impl Node {
     }
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each tick, and complete when all know.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("gossip");
+impl Model for Parameters {
+    const NAME: &'static str = "gossip";
+    const ABOUT: &'static str = "push gossip: each round whoever knows tells one other";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.nodes", self.nodes, 2, 10_000_000, "2 to 10,000,000")
+    }
+
+    // Measured behind each tick, and complete when all know.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let nodes = u64::from(self.nodes);
         run.space([Layer::new(Whose::Agents, nodes, 1)]);
         run.agents("node", nodes, |_, _| Node { is_informed: false });

@@ -13,7 +13,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{say, size, tally};
+use super::{Checked, Model, say, size, tally, within};
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 3] = ["ignorant", "spreaders", "stiflers"];
@@ -75,10 +75,19 @@ impl Agent for Person {
     }
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each tick.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("maki-thompson");
+impl Model for Parameters {
+    const NAME: &'static str = "maki-thompson";
+    const ABOUT: &'static str =
+        "a rumour that dies out: who meets somebody who knows it stops telling";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.people", self.people, 2, 10_000_000, "2 to 10,000,000")
+    }
+
+    // Measured behind each tick.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let people = u64::from(self.people);
         run.space([Layer::new(Whose::Agents, people, 1)]);
         run.agents("person", people, |_, _| Person { has_heard: false });

@@ -1,23 +1,74 @@
 //! Models that many know, on the public library alone: each a file with its source.
 //!
-//! A model's parameters are a plain struct with defaults; `build` makes a run of them and of a seed,
-//! which says all that is drawn: before the run begins, and in it.
+//! A model's parameters are a plain struct with defaults ([`Model`]), which makes a run of them and of a
+//! seed. The seed says all that is drawn: before the run begins, and in it. [`Simulation`] reads them
+//! from a scenario.
 
 pub mod fire;
 pub mod flocking;
 pub mod gossip;
 pub mod maki_thompson;
 pub mod moran;
+mod results;
 pub mod schelling;
+mod simulation;
 pub mod sir;
 pub mod sir_events;
 pub mod wealth;
 pub mod wolf_sheep;
 
 use karyon::{Layer, Mark, Result, Run, View, Words};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::results::{series_csv, series_svg};
+pub use self::simulation::{Change, MODELS, Simulation, builtin};
+use crate::network::OutOfRange;
 
 /// Ticks of a unit of time in the models whose events happen at real-valued times.
 pub const TICKS_PER_UNIT: u32 = 1 << 20;
+
+/// Whether parameters are in their ranges; the first that is not.
+pub type Checked = std::result::Result<(), OutOfRange>;
+
+/// What a model depends on, and the run that it is.
+pub trait Model: Serialize + DeserializeOwned + Default {
+    /// By which a scenario names it.
+    const NAME: &'static str;
+    /// What it shows, in a few words.
+    const ABOUT: &'static str;
+    /// What is measured, in this order.
+    const MEASURES: &'static [&'static str];
+
+    /// Whether every parameter is in its range.
+    ///
+    /// # Errors
+    /// The first that is not.
+    fn check(&self) -> Checked;
+
+    /// The run of these parameters and a seed.
+    fn build(&self, seed: u64) -> Run;
+}
+
+fn within(key: &'static str, value: u32, least: u32, most: u32, allowed: &'static str) -> Checked {
+    OutOfRange::unless((least..=most).contains(&value), key, value, allowed)
+}
+
+fn probability(key: &'static str, value: f64) -> Checked {
+    OutOfRange::unless((0.0..=1.0).contains(&value), key, value, "0 to 1")
+}
+
+/// Something a unit of time, or a length.
+fn rate(key: &'static str, value: f64) -> Checked {
+    OutOfRange::unless((1e-9..=1e9).contains(&value), key, value, "0.000000001 to 1,000,000,000")
+}
+
+/// A run has 2³² activations at most, and a start for each agent beside them.
+fn activations(agents: u32, steps: u32) -> Checked {
+    let all = u64::from(agents) * (u64::from(steps) + 1);
+    let allowed = "so many that agents times steps stay below 4,294,967,296";
+    OutOfRange::unless(all < 1 << 32, "model.steps", steps, allowed)
+}
 
 /// What is drawn before a run begins, by what it is for.
 mod stream {

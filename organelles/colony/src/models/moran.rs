@@ -11,7 +11,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{TICKS_PER_UNIT, put, say, size, tally};
+use super::{Checked, Model, TICKS_PER_UNIT, put, rate, say, size, tally, within};
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 2] = ["residents", "mutants"];
@@ -97,11 +97,27 @@ impl Agent for Individual {
     }
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each event, and complete when all are of
-    /// one kind.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("moran");
+impl Model for Parameters {
+    const NAME: &'static str = "moran";
+    const ABOUT: &'static str = "a mutant that takes over, or does not";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.individuals", self.individuals, 2, 1_000_000, "2 to 1,000,000")?;
+        within(
+            "model.mutants",
+            self.mutants,
+            0,
+            self.individuals,
+            "0 to the number of individuals",
+        )?;
+        rate("model.fitness", self.fitness)
+    }
+
+    // Measured behind each event, and complete when all are of
+    // one kind.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let individuals = u64::from(self.individuals);
         run.space([Layer::new(Whose::Agents, individuals, 1)]);
         let mutants = u64::from(self.mutants);

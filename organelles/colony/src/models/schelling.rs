@@ -9,7 +9,7 @@
 use karyon::{Agent, Context, Kind, Layer, Mark, Result, Run, Schedule, View, Whose, below};
 use serde::{Deserialize, Serialize};
 
-use super::{put, stream};
+use super::{Checked, Model, activations, put, stream, within};
 use crate::random::Sequence;
 use crate::spaces::graph::shuffle;
 use crate::spaces::grid::{Grid, Neighbourhood};
@@ -110,10 +110,24 @@ fn row(view: &View<'_>) -> Vec<f64> {
     vec![f64::from(happy) / agents, alike / agents]
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each step.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("schelling");
+impl Model for Parameters {
+    const NAME: &'static str = "schelling";
+    const ABOUT: &'static str = "two groups that part, though nobody wants that";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.side", self.side, 2, 4_096, "2 to 4,096")?;
+        let cells = self.side * self.side;
+        within("model.agents", self.agents, 1, cells - 1, "1 to one less than there are cells")?;
+        within("model.radius", self.radius, 1, 64, "1 to 64")?;
+        within("model.need", self.need, 0, 16_640, "0 to 16,640")?;
+        within("model.steps", self.steps, 1, 100_000, "1 to 100,000")?;
+        activations(self.agents, self.steps)
+    }
+
+    // Measured behind each step.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let neighbourhood = Neighbourhood::Moore;
         let grid = Grid { width: self.side, height: self.side, periodic: false, neighbourhood };
         run.space([Layer::new(Whose::Everybody, grid.cells(), 1)]);

@@ -9,7 +9,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{say, size, stream, tally};
+use super::{Checked, Model, probability, say, size, stream, tally, within};
 use crate::random::Sequence;
 use crate::spaces::graph::{Graph, shuffle};
 
@@ -99,10 +99,23 @@ impl Agent for Person {
     }
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each tick.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("sir");
+impl Model for Parameters {
+    const NAME: &'static str = "sir";
+    const ABOUT: &'static str = "SIR on a small-world network, in ticks";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.people", self.people, 1, 10_000_000, "1 to 10,000,000")?;
+        within("model.degree", self.degree, 2, 1_000, "2 to 1,000")?;
+        within("model.cases", self.cases, 0, self.people, "0 to the number of people")?;
+        probability("model.rewired", self.rewired)?;
+        probability("model.infection", self.infection)?;
+        probability("model.recovery", self.recovery)
+    }
+
+    // Measured behind each tick.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let mut draws = Sequence::new(seed, stream::NETWORK);
         let network = Graph::watts_strogatz(self.people, self.degree, self.rewired, &mut draws);
         let people = u64::from(self.people);

@@ -11,7 +11,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{TICKS_PER_UNIT, say, size, tally};
+use super::{Checked, Model, TICKS_PER_UNIT, rate, say, size, tally, within};
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 3] = ["susceptible", "infected", "recovered"];
@@ -105,10 +105,21 @@ impl Agent for Person {
     }
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured once a unit of time.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("sir-events");
+impl Model for Parameters {
+    const NAME: &'static str = "sir-events";
+    const ABOUT: &'static str = "SIR among people who all meet each other, exact";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.people", self.people, 2, 10_000_000, "2 to 10,000,000")?;
+        within("model.cases", self.cases, 0, self.people, "0 to the number of people")?;
+        rate("model.reproduction", self.reproduction)?;
+        rate("model.recovery", self.recovery)
+    }
+
+    // Measured once a unit of time.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let people = u64::from(self.people);
         run.space([Layer::new(Whose::Agents, people, 1)]);
         run.agents("person", people, |_, _| Person::Susceptible);

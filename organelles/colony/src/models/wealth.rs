@@ -12,7 +12,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{TICKS_PER_UNIT, put, say, size};
+use super::{Checked, Model, TICKS_PER_UNIT, put, say, size, within};
 
 /// What is measured, in this order: the richest agent's coins, the Gini coefficient, and how many have
 /// none, one and two.
@@ -111,10 +111,20 @@ fn row(view: &View<'_>) -> Vec<f64> {
     vec![coins.last().copied().unwrap_or(0) as f64, gini, with(0), with(1), with(2)]
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured once a unit of time.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("wealth");
+impl Model for Parameters {
+    const NAME: &'static str = "wealth";
+    const ABOUT: &'static str = "agents that give each other coins";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.agents", self.agents, 2, 10_000_000, "2 to 10,000,000")?;
+        within("model.coins", self.coins, 0, 1_000_000, "0 to 1,000,000")?;
+        within("model.time", self.time, 1, 1_000_000, "1 to 1,000,000")
+    }
+
+    // Measured once a unit of time.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let (agents, coins) = (u64::from(self.agents), u64::from(self.coins));
         run.space([Layer::new(Whose::Agents, agents, 1)]);
         run.agents("trader", agents, |_, _| Trader { coins });

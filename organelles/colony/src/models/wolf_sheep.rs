@@ -14,7 +14,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{put, stream};
+use super::{Checked, Model, probability, put, stream, within};
 use crate::random::Sequence;
 use crate::spaces::grid::{Grid, Neighbourhood};
 
@@ -242,10 +242,27 @@ fn row(view: &View<'_>) -> Vec<f64> {
     vec![count(SHEEP) as f64, count(WOLVES) as f64, grass as f64]
 }
 
-impl Parameters {
-    /// The run of these parameters and a seed; measured behind each step.
-    pub fn build(&self, seed: u64) -> Run {
-        let mut run = Run::new("wolf-sheep");
+impl Model for Parameters {
+    const NAME: &'static str = "wolf-sheep";
+    const ABOUT: &'static str = "wolves, sheep and grass";
+    const MEASURES: &'static [&'static str] = &MEASURES;
+
+    fn check(&self) -> Checked {
+        within("model.side", self.side, 2, 4_096, "2 to 4,096")?;
+        within("model.sheep", self.sheep, 0, 1_000_000, "0 to 1,000,000")?;
+        within("model.wolves", self.wolves, 0, 1_000_000, "0 to 1,000,000")?;
+        within("model.regrowth", self.regrowth, 1, 1_000_000, "1 to 1,000,000")?;
+        probability("model.sheep_reproduce", self.sheep_reproduce)?;
+        probability("model.wolf_reproduce", self.wolf_reproduce)?;
+        within("model.sheep_gain", self.sheep_gain, 1, 1_000_000, "1 to 1,000,000")?;
+        within("model.wolf_gain", self.wolf_gain, 1, 1_000_000, "1 to 1,000,000")?;
+        within("model.steps", self.steps, 1, 1_000_000, "1 to 1,000,000")?;
+        within("model.children", self.children, 0, 10_000_000, "0 to 10,000,000")
+    }
+
+    // Measured behind each step.
+    fn build(&self, seed: u64) -> Run {
+        let mut run = Run::new(Self::NAME);
         let neighbourhood = Neighbourhood::Moore;
         let grid = Grid { width: self.side, height: self.side, periodic: false, neighbourhood };
         let animals = u64::from(self.sheep) + u64::from(self.wolves);

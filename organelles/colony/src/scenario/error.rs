@@ -15,7 +15,7 @@ pub struct Place {
 
 impl Place {
     /// The place of a byte; one past the end is the place after the last character.
-    pub(super) fn of(text: &str, byte: usize) -> Self {
+    pub(crate) fn of(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
@@ -51,7 +51,7 @@ pub enum ScenarioError {
         message: String,
     },
     /// A key that no section has, or not this one.
-    #[error("{place}: unknown key \"{key}\" {}{}", within(section), did_you_mean(suggestion))]
+    #[error("{place}: unknown key \"{key}\" {}{}", within(section), did_you_mean(suggestion.as_deref()))]
     UnknownKey {
         /// Where the key stands.
         place: Place,
@@ -60,7 +60,7 @@ pub enum ScenarioError {
         /// Its section; empty at the top level.
         section: &'static str,
         /// The nearest key of that section.
-        suggestion: Option<&'static str>,
+        suggestion: Option<String>,
     },
     /// A value of another type than the key has.
     #[error("{place}: {key}: {message}")]
@@ -127,13 +127,13 @@ fn within(section: &str) -> String {
     format!("in [{section}]")
 }
 
-fn did_you_mean(suggestion: &Option<&str>) -> String {
+fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion.map_or(String::new(), |name| format!("; did you mean \"{name}\"?"))
 }
 
 fn one_of(known: &[&str], suggestion: &Option<&str>) -> String {
     match suggestion {
-        Some(_) => did_you_mean(suggestion),
+        Some(_) => did_you_mean(*suggestion),
         None => format!("; there is \"{}\"", known.join("\", \"")),
     }
 }

@@ -97,7 +97,9 @@ impl<'a> Keys<'a> {
                     place: Place::of(self.text, key.span().start),
                     key: name.to_owned(),
                     section,
-                    suggestion: nearest(name, known.iter().copied(), 1).first().copied(),
+                    suggestion: nearest(name, known.iter().copied(), 1)
+                        .first()
+                        .map(|s| (*s).to_owned()),
                 });
             }
             let path =

@@ -71,6 +71,7 @@ fn unknown_keys() {
     ];
     for (text, place, key, section, suggestion) in cases {
         let key = key.to_owned();
+        let suggestion = suggestion.map(str::to_owned);
         let expected = ScenarioError::UnknownKey { place, key, section, suggestion };
         assert_eq!(broken(&format!("{MODEL}{text}")), expected, "{text}");
     }

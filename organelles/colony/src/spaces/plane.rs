@@ -15,6 +15,13 @@ pub struct Plane {
     rows: u32,
 }
 
+impl Default for Plane {
+    /// A square of length 1 that is one cell.
+    fn default() -> Plane {
+        Plane { width: 1.0, height: 1.0, columns: 1, rows: 1 }
+    }
+}
+
 impl Plane {
     /// A plane of this size for looks as far as `radius`, all in the model's unit of length. `None`:
     /// one of them is not a positive number, or there would be more than 2²⁴ cells.

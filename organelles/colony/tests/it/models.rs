@@ -3,7 +3,8 @@
 
 use karyon::{Outcome, Run};
 use karyon_colony::models::{
-    fire, flocking, gossip, maki_thompson, moran, schelling, sir, sir_events, wealth, wolf_sheep,
+    Model, fire, flocking, gossip, maki_thompson, moran, schelling, sir, sir_events, wealth,
+    wolf_sheep,
 };
 
 /// What a run in memory measured last.
@@ -294,7 +295,7 @@ fn full_wolves_and_sheep_are_as_many_as_in_the_comparison_of_frameworks() {
 
 #[test]
 fn birds_come_to_fly_the_same_way() {
-    let run = flocking::Parameters::default().build(1).unwrap();
+    let run = flocking::Parameters::default().build(1);
     let series = outcome(&run).series;
     let (first, last) = (series.rows[0].1[0], series.last("order").unwrap());
     println!("order {first:.3} to {last:.3}");
@@ -316,7 +317,7 @@ fn each_model_ends_the_same_on_any_number_of_threads_and_whatever_crashes() {
         fire::Parameters { side: 30, density: 0.6 }.build(5),
         few.build(5),
         small.build(5),
-        flocking::Parameters { birds: 60, steps: 20, ..Default::default() }.build(5).unwrap(),
+        flocking::Parameters { birds: 60, steps: 20, ..Default::default() }.build(5),
     ];
     for mut run in models {
         run.intensity(u64::MAX, 1);

@@ -1,6 +1,7 @@
 //! A run on a data directory: a node with a signed log, and a principal who answers for it.
 
 mod carry;
+mod hosted;
 mod live;
 mod replay;
 
@@ -16,6 +17,7 @@ use karyon_statements::{Checkpoint, GrantTerms};
 use karyon_types::{Hash, Hasher};
 
 pub use self::carry::KnownFact;
+pub use self::hosted::{Begun, Ended, Host, Seen};
 pub use self::replay::Replayed;
 use super::Run;
 use super::tree::add;
@@ -199,6 +201,8 @@ impl Run {
             }
         }
         let (subjects, seen) = (self.describe_subjects(), self.surroundings.describe());
+        let origin =
+            self.origin.as_ref().map_or(String::new(), |text| format!("made_from = {text:?}\n"));
         let (name, agents, population) = (&self.name, self.places.len(), hasher.finish());
         let settings = &self.settings;
         let (limits, intensity) = (self.limits_in_all(), &settings.intensity);
@@ -231,7 +235,7 @@ impl Run {
             }
         };
         format!(
-            "run = {name:?}\nagents = {agents}\npopulation = \"{population}\"\nseed = {seed}\n\
+            "run = {name:?}\n{origin}agents = {agents}\npopulation = \"{population}\"\nseed = {seed}\n\
              chaos = {chaos:?}\nrights = {rights}\nlease_ends = {expires:?}\n\
              changes = {changes:?}\nspawns = {spawns:?}\norders = {orders:?}\n{effects}{subjects}{seen}\n\
              [supervision]\nintensity = {}\nperiod_ticks = {}\n\n\

@@ -75,6 +75,11 @@ impl Run {
         }
     }
 
+    /// What the principal's grant for this run has to hold.
+    pub fn granted_rights(&self) -> Rights {
+        self.rights_in_all()
+    }
+
     pub(super) fn rights_in_all(&self) -> Rights {
         let mut rights = self.settings.rights;
         if !self.spawns.is_empty() {

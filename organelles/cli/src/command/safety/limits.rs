@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use karyon_colony::life;
 use karyon_safety::Limits;
 
+use crate::command::model::guardian_limits;
 use crate::guarded;
 use crate::limits::{Row, table};
 
@@ -41,7 +41,7 @@ impl InForce {
     /// Those of the machine, tightened by the scenario of the run in `data`, if it holds one.
     pub(super) fn of(data: &Path, machine: &Limits) -> InForce {
         let (mut limits, mut refused) = (machine.clone(), Vec::new());
-        for limit in life::scenario_of(data).iter().flat_map(guarded::tighter) {
+        for limit in guarded::tighter(&guardian_limits(data)) {
             refused.extend(limits.tighten(&limit).err());
         }
         let default = Limits::default();

@@ -18,6 +18,7 @@ use karyon_types::{Hash, LogId, Tick};
 use karyon_verify::{Report, Trust};
 
 use super::Data;
+use super::hosted::{Ended, Seen};
 use crate::error::RunError;
 use crate::member::Member;
 use crate::outcome::Outcome;
@@ -27,9 +28,9 @@ use crate::run::orders::{Due, left_behind};
 use crate::signals;
 
 /// The version of Karyon, as recorded.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The name of the input copy.
-const INPUTS: &str = "inputs";
+pub(super) const INPUTS: &str = "inputs";
 
 /// The guardian of this process, from its first run on. It is held until the process ends: whoever
 /// is busy with its results has to be heard as well.
@@ -38,10 +39,10 @@ static GUARD: Mutex<Option<Arc<Guard>>> = Mutex::new(None);
 static HAS_RUN: AtomicBool = AtomicBool::new(false);
 
 /// What whoever asks is told of a start.
-struct Told {
+pub(super) struct Told {
     /// Which of the log's starts it is, from 1.
-    boot: u32,
-    grounds: Option<Grounds>,
+    pub(super) boot: u32,
+    pub(super) grounds: Option<Grounds>,
 }
 
 impl Run {
@@ -153,8 +154,7 @@ impl Run {
             true => report,
             false => verified_run(&data.path, VERSION, &self.versions(), &trust)?,
         };
-        let genesis = report.genesis();
-        if genesis.is_none_or(|genesis| genesis.scenario != self.description()) {
+        if self.is_another(report.genesis()) {
             return Err(RunError::OtherRun("population or one of its settings"));
         }
         let subjects = self.subjects_of(data, &report.controls)?;
@@ -185,18 +185,42 @@ impl Run {
         self.grant(expires)
     }
 
-    fn versions(&self) -> Vec<(String, u32)> {
+    /// Whether a log began with another run.
+    pub(super) fn is_another(&self, genesis: Option<&Genesis>) -> bool {
+        genesis.is_none_or(|genesis| genesis.scenario != self.description())
+    }
+
+    pub(super) fn versions(&self) -> Vec<(String, u32)> {
         self.kinds.iter().map(|known| (known.name.into(), known.version)).collect()
     }
 
     fn live(
         &self,
-        mut node: Node,
+        node: Node,
         allowed: (Grant, Option<Subjects>),
         orders: &[Due],
         (witness, told): (Option<PathBuf>, Told),
     ) -> Result<Outcome, RunError> {
         HAS_RUN.store(true, Ordering::Relaxed);
+        let heard = self.settings.signals.then(signals::hear).transpose();
+        let heard = match heard {
+            Ok(heard) => heard,
+            Err(error) => return Err(failed(node, RunError::Signals(error))),
+        };
+        let (_heard, interrupt) = heard.unzip();
+        let seen = Seen { interrupt: interrupt.unwrap_or_default(), ..Seen::default() };
+        self.live_seen(node, allowed, orders, (witness, told), seen).map(|(outcome, ..)| outcome)
+    }
+
+    /// Runs it in this node, seen by whoever hosts it.
+    pub(super) fn live_seen(
+        &self,
+        mut node: Node,
+        allowed: (Grant, Option<Subjects>),
+        orders: &[Due],
+        (witness, told): (Option<PathBuf>, Told),
+        seen: Seen<'_>,
+    ) -> Result<(Outcome, Ended), RunError> {
         if let Some(witness) = witness {
             if let Some(folder) = witness.parent() {
                 let made = std::fs::create_dir_all(folder);
@@ -204,30 +228,26 @@ impl Run {
             }
             node.witnessed_by(witness);
         }
-        let heard = self.settings.signals.then(signals::hear).transpose();
-        let heard = match heard {
-            Ok(heard) => heard,
-            Err(error) => return Err(failed(node, RunError::Signals(error))),
-        };
-        let (heard, interrupt) = heard.unzip();
-        let config = self.config();
+        let Seen { interrupt, progress, desk, watch, rate, begun } = seen;
+        let config = RunConfig { progress, watch, rate, ..self.config() };
         let memory = projection(&node, &config);
         let recaller = match &memory {
             Some(memory) => Recollection::following(Arc::clone(memory)),
             None => Recollection::of(node.dir().path()),
         };
         let config = RunConfig {
-            interrupt: interrupt.unwrap_or_default(),
+            interrupt,
             stop: Some(node.stop_file()?),
             guard: node.dir().guard().cloned(),
             snapshots: self.settings.snapshots.map(|every| node.snapshots(every)),
-            desk: Some(Arc::default()),
+            desk: Some(desk),
             recaller: Some(Box::new(recaller)),
             ..config
         };
         let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());
+        let told = begun.and_then(|begun| begun(&node));
         let ended = self.go(config, allowed, orders, &mut node.recorder);
-        drop((answering, heard));
+        drop((answering, told));
         let is_complete =
             |ended: &(karyon_runtime::Outcome<Member>, _)| ended.0.ending == Ending::Completed;
         if let Some(memory) = memory.as_ref().filter(|_| !ended.as_ref().is_ok_and(is_complete)) {
@@ -238,6 +258,7 @@ impl Run {
             Err(error) => return Err(failed(node, error)),
         };
         let path = node.dir().path().to_path_buf();
+        let mut ended = Ended { lost: outcome.lost, ..Ended::default() };
         let state_root = match outcome.ending {
             Ending::Halted => {
                 node.halt("the file safety/STOP was found")?;
@@ -253,13 +274,15 @@ impl Run {
                     Err(error) => return Err(failed(node, error)),
                 };
                 // Held until the memory has its place.
-                let _dir = node.complete(Seal { ticks: outcome.ticks, state_root: root.0 })?;
+                let (dir, end) =
+                    node.complete(Seal { ticks: outcome.ticks, state_root: root.0 })?;
                 memory.install()?;
+                (ended.dir, ended.end) = (Some(dir), Some(end));
                 root
             }
         };
         let records = read_back(Walk::open(&datadir::log_folder(&path))?)?;
-        Ok(self.left(outcome, beside, state_root, records))
+        Ok((self.left(outcome, beside, state_root, records), ended))
     }
 
     /// Answers whoever asks about the run, until it is dropped. A run that cannot be asked runs all
@@ -341,7 +364,7 @@ fn directory(
 }
 
 /// A node that failed says why. That is the error to tell; a log that failed too says the same.
-fn failed(node: Node, error: RunError) -> RunError {
+pub(super) fn failed(node: Node, error: RunError) -> RunError {
     match node.abandon(&error.to_string()) {
         Ok(()) | Err(_) => error,
     }

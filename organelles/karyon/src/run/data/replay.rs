@@ -1,6 +1,7 @@
 //! A run repeated from what its log holds, and compared with it, record by record.
 
 use std::fmt;
+use std::path::Path;
 
 use karyon_graph::Graph;
 use karyon_log::{Lane, Records, Walk};
@@ -8,7 +9,7 @@ use karyon_memory::Recollection;
 use karyon_runtime::datadir::{inputs, log_folder};
 use karyon_runtime::{
     Compared, DataDir, Divergence, Ending, NodeError, Opaque, RecordError, Recorder, RunConfig,
-    RunError as Failed, SnapshotFolder, watch_stop,
+    RunError as Failed, SnapshotFolder, Subjects, watch_stop,
 };
 use karyon_safety::permit_start;
 use karyon_types::Hash;
@@ -112,14 +113,43 @@ impl Run {
             permitted.map_err(|mode| NodeError::SafeMode { data: data.path.clone(), mode })?;
         }
         let report = self.report(data)?;
+        let subjects = self.subjects_of(data, &report.controls)?;
+        self.compared(&data.path, &report, subjects, from_snapshot)
+    }
+
+    /// As [`Run::replay`], of a directory whose log was verified by `report`, for a program that has
+    /// its own keys. `from_snapshot`: what lies before the newest is not repeated.
+    ///
+    /// # Errors
+    /// As [`Run::replay`].
+    pub fn replay_hosted(
+        &self,
+        data: &Path,
+        report: &Report,
+        from_snapshot: bool,
+    ) -> Result<Replayed, RunError> {
+        self.check()?;
+        if self.is_another(report.genesis()) {
+            return Err(RunError::OtherRun("population or one of its settings"));
+        }
+        self.compared(data, report, None, from_snapshot)
+    }
+
+    fn compared(
+        &self,
+        data: &Path,
+        report: &Report,
+        subjects: Option<Subjects>,
+        from_snapshot: bool,
+    ) -> Result<Replayed, RunError> {
         let records = report.end.lane_records(Lane::Ticks);
         if records == 0 {
             let compared = Compared::default();
             let opaque = Opaque::default();
             return Ok(Replayed::Confirmed { compared, state_root: None, opaque });
         }
-        let walk = Walk::open(&log_folder(&data.path))?;
-        let folder = SnapshotFolder::of(&data.path, report.log);
+        let walk = Walk::open(&log_folder(data))?;
+        let folder = SnapshotFolder::of(data, report.log);
         let starts = match from_snapshot {
             true => folder.believed(&report.controls, records),
             false => Vec::new(),
@@ -131,16 +161,16 @@ impl Run {
         };
         let mut recorder = Some(recorder.starting_from(starts));
         let config = RunConfig {
-            stop: Some(watch_stop(&data.path)?),
-            recaller: Some(Box::new(Recollection::of(&data.path))),
+            stop: Some(watch_stop(data)?),
+            recaller: Some(Box::new(Recollection::of(data))),
             ..self.config()
         };
-        let allowed = (self.granted(&report), self.subjects_of(data, &report.controls)?);
+        let allowed = (self.granted(report), subjects);
         let outcome = self.go(config, allowed, &[], &mut recorder);
         let compared = recorder.as_ref().map(Recorder::compared).unwrap_or_default();
         let opaque = recorder.as_ref().map(Recorder::opaque).cloned().unwrap_or_default();
         match outcome {
-            Ok((outcome, _)) => self.ended(data, &report, &outcome, compared),
+            Ok((outcome, _)) => self.ended(data, report, &outcome, compared),
             Err(RunError::Run(Failed::Record(RecordError::Reached))) => {
                 Ok(Replayed::Confirmed { compared, state_root: None, opaque })
             }
@@ -157,20 +187,20 @@ impl Run {
 
     fn ended(
         &self,
-        data: &Data,
+        data: &Path,
         report: &Report,
         outcome: &karyon_runtime::Outcome<Member>,
         compared: Compared,
     ) -> Result<Replayed, RunError> {
         if outcome.ending != Ending::Completed {
-            return Err(NodeError::Stop { data: data.path.clone(), halted: false }.into());
+            return Err(NodeError::Stop { data: data.to_path_buf(), halted: false }.into());
         }
         let opaque = outcome.opaque.clone();
         if !opaque.is_empty() {
             return Ok(Replayed::Confirmed { compared, state_root: None, opaque });
         }
         let mut graph = Graph::in_memory()?;
-        graph.catch_up(&log_folder(&data.path), &inputs(&data.path), &mut |_| ())?;
+        graph.catch_up(&log_folder(data), &inputs(data), &mut |_| ())?;
         let mut hasher = self.add_state(outcome);
         graph.read()?.add_current(&mut hasher)?;
         let found = hasher.finish();

@@ -1,0 +1,93 @@
+//! Models by name: run, gone on with after a kill, repeated, changed.
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// Each model, as small as it still shows something.
+const SMALL: [(&str, &[&str]); 10] = [
+    ("flocking", &["birds=40", "steps=12"]),
+    ("forest-fire", &["side=24", "density=0.62"]),
+    ("gossip", &["nodes=200"]),
+    ("maki-thompson", &["people=200"]),
+    ("moran", &["individuals=20"]),
+    ("schelling", &["side=12", "agents=90"]),
+    ("sir", &["people=300"]),
+    ("sir-events", &["people=200"]),
+    ("wealth", &["agents=30", "time=20"]),
+    ("wolf-sheep", &["side=12", "sheep=30", "wolves=12", "steps=12"]),
+];
+
+fn run(place: &Place, model: &str, set: &[&str], data: &str, more: &[&str]) -> Value {
+    let set = set.iter().flat_map(|set| ["--set", set]);
+    let args: Vec<&str> = ["run", model, "--data", data, "--json"]
+        .into_iter()
+        .chain(set)
+        .chain(more.iter().copied())
+        .collect();
+    place.karyon(&args).expect(0).json()
+}
+
+#[test]
+fn each_model_runs_by_name_verifies_and_is_repeated() {
+    let place = Place::new();
+    for (model, set) in SMALL {
+        let answer = run(&place, model, set, model, &[]);
+        assert_eq!(answer["model"], model);
+        assert!(answer["measures"].as_object().unwrap().len() > 1, "{answer}");
+        let csv = std::fs::read_to_string(place.path(model).join("series.csv")).unwrap();
+        assert!(csv.starts_with("tick,") && csv.lines().count() > 2, "{csv}");
+        let svg = std::fs::read_to_string(place.path(model).join("series.svg")).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains(model));
+        place.karyon(&["audit", "verify", "--data", model]).expect(0);
+        let replayed = place.karyon(&["replay", "--data", model, "--json"]).expect(0).json();
+        assert_eq!(replayed["state_root"], answer["state_root"], "{model}");
+        // Threads and crashes leave no trace in it.
+        let other = format!("{model}-2");
+        let again = run(&place, model, set, &other, &["--schedulers", "3", "--chaos", "0.05"]);
+        assert_eq!(again["state_root"], answer["state_root"], "{model}");
+        assert_eq!(again["measures"], answer["measures"], "{model}");
+        let again = std::fs::read_to_string(place.path(&other).join("series.csv")).unwrap();
+        assert_eq!(again, csv, "{model}");
+    }
+}
+
+#[test]
+fn a_run_that_was_interrupted_goes_on_to_the_same_end() {
+    let place = Place::new();
+    let set = ["side=20", "sheep=60", "wolves=20", "steps=60"];
+    let whole = run(&place, "wolf-sheep", &set, "whole", &[]);
+    let sets = set.iter().flat_map(|set| ["--set", set]);
+    let args: Vec<&str> =
+        ["run", "wolf-sheep", "--data", "cut", "--rate", "2000"].into_iter().chain(sets).collect();
+    let mut running = place.start(&args);
+    running.wait_for_log(&place.path("cut"), 40_000);
+    running.signal("INT");
+    running.end().expect(130);
+    let resumed = place.karyon(&["resume", "--data", "cut", "--json"]).expect(0).json();
+    assert_eq!(resumed["state_root"], whole["state_root"]);
+    let csv = |data: &str| std::fs::read_to_string(place.path(data).join("series.csv")).unwrap();
+    assert_eq!(csv("cut"), csv("whole"), "what was measured before the cut is there");
+}
+
+#[test]
+fn what_is_wrong_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    for (args, words) in [
+        (&["run", "shelling"][..], "did you mean the built-in scenario \"schelling\"?"),
+        (&["run", "schelling", "--set", "nead=4"], "did you mean \"need\"?"),
+        (
+            &["run", "schelling", "--set", "agents=1600"],
+            "model.agents is 1600; allowed is 1 to one less",
+        ),
+        (&["run", "schelling", "--contacts", "x"], "--contacts is the rumour's"),
+        (&["run", "rumour", "--set", "need=4"], "the rumour's scenario is changed in its file"),
+    ] {
+        place.karyon(args).expect(1).says(&[words]);
+    }
+    place.karyon(&["run", "schelling", "--set", "need"]).expect(2).says(&["write KEY=VALUE"]);
+    assert!(!place.path("runs").exists());
+    std::fs::write(place.path("mine.toml"), "[model]\nname = \"moran\"\nfitness = 2.0\n").unwrap();
+    let answer = run(&place, "mine.toml", &["individuals=10"], "mine", &["--seed", "4"]);
+    assert_eq!((&answer["model"], &answer["seed"]), (&"moran".into(), &4.into()));
+}
