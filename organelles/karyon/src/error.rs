@@ -66,6 +66,9 @@ pub enum RunError {
     /// An agent belongs to two subjects.
     #[error("agent {0} belongs to two subjects; it can be forgotten with one")]
     TwoSubjects(u64),
+    /// Something is to be measured, and there is nothing that all see.
+    #[error("the run measures what all see, but has no space; say what there is by `Run::space`")]
+    NothingToMeasure,
     /// More activations than a run has room for.
     #[error(
         "{0} agents cannot be activated {1} times: a run has 2^32 activations at most; have agents arm intervals instead"

@@ -62,6 +62,9 @@ impl Surroundings {
     }
 
     pub(crate) fn check(&self, agents: u64) -> Result<(), RunError> {
+        if self.space.is_none() && (self.measures.is_some() || self.is_over.is_some()) {
+            return Err(RunError::NothingToMeasure);
+        }
         let times = self.activates.map_or(0, |(times, _)| times);
         match agents.checked_mul(times) {
             Some(inputs) if inputs < ACTIVATIONS_MAX - agents => Ok(()),

@@ -13,6 +13,7 @@ mod naming;
 mod orders;
 mod recalling;
 mod remembering;
+mod seeing;
 mod shrinking;
 mod signals;
 mod snapshots;

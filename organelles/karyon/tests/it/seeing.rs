@@ -1,0 +1,129 @@
+//! What all agents see, what never changes, and what is measured.
+
+use karyon::{
+    Agent, Context, Deed, Denial, Kind, Layer, Mark, Pid, Result, Run, RunError, Schedule, Whose,
+    Words,
+};
+use serde::{Deserialize, Serialize};
+
+/// Counts in its slot how often it was activated, and how many neighbours it saw do so.
+#[derive(Serialize, Deserialize)]
+struct Walker {
+    seen: Vec<u64>,
+    denied: u32,
+}
+
+#[derive(Serialize)]
+struct Ring {
+    places: u64,
+}
+
+impl Agent for Walker {
+    type Message = ();
+    const KIND: Kind = Kind::new("walker").keeps_its_state(8);
+
+    fn step(&mut self, ctx: &mut Context<'_, Self>) -> Result {
+        let (me, places) = (ctx.me().pid().0 - 1, ctx.world::<Ring>()?.places);
+        let layer = ctx.layer(0)?;
+        self.seen.push(layer.word((me + 1) % places));
+        let words = Words::new(&[layer.word(me) + 1]).unwrap();
+        ctx.mark(Mark::Set { layer: 0, slot: me, cell: None, words });
+        ctx.mark(Mark::Clear { layer: 0, slot: places });
+        Ok(())
+    }
+
+    fn denied(&mut self, deed: Deed, denial: Denial, _: &mut Context<'_, Self>) -> Result {
+        assert!(matches!(deed, Deed::Mark(_)) && denial.code() == "malformed_arguments");
+        self.denied += 1;
+        Ok(())
+    }
+}
+
+fn ring(schedule: Schedule) -> Run {
+    let mut run = Run::new("ring");
+    run.space([Layer::new(Whose::Agents, 5, 1)]);
+    run.agents("walker", 5, |_, _| Walker { seen: Vec::new(), denied: 0 });
+    run.world(Ring { places: 5 });
+    run.schedule(schedule);
+    run.every(2, 4);
+    run.measure(2, ["sum"], |view| {
+        let places = view.world::<Ring>().map_or(0, |ring| ring.places);
+        vec![(0..places).map(|slot| view.layer(0).map_or(0, |l| l.word(slot))).sum::<u64>() as f64]
+    });
+    run
+}
+
+#[test]
+fn all_are_activated_see_each_other_and_are_measured() {
+    let outcome = ring(Schedule::default()).test().unwrap();
+    let walker = |n: u64| outcome.state(Pid(n).of::<Walker>()).unwrap();
+    for n in 1..=5 {
+        assert_eq!(walker(n).seen, [0, 1, 2, 3], "as it was when each tick began");
+        assert_eq!(walker(n).denied, 4);
+    }
+    assert_eq!(outcome.series.names, ["sum"]);
+    assert_eq!(
+        outcome.series.of("sum").collect::<Vec<_>>(),
+        [(0, 5.0), (2, 10.0), (4, 15.0), (6, 20.0), (7, 20.0)]
+    );
+    assert_eq!(outcome.series.last("sum"), Some(20.0));
+    assert_eq!(outcome.space.unwrap().layer(0).unwrap().word(3), 4);
+    // In turns each sees what those before it did.
+    let outcome = ring(Schedule::sequential_random(3)).test().unwrap();
+    let walker = |n: u64| outcome.state(Pid(n).of::<Walker>()).unwrap();
+    let later = (1..=5).filter(|n| walker(*n).seen[0] == 1).count();
+    assert!((1..5).contains(&later), "{later}");
+}
+
+#[test]
+fn a_run_ends_when_a_measure_says_so() {
+    let mut run = ring(Schedule::default());
+    run.until(|tick, row| tick > 0 && row[0] >= 10.0);
+    let outcome = run.test().unwrap();
+    assert_eq!((outcome.ticks, outcome.series.last("sum")), (3, Some(10.0)));
+    run.test_snapshots().unwrap();
+}
+
+#[test]
+fn what_all_see_and_what_never_changes_is_part_of_what_is_signed() {
+    let digest = |change: fn(&mut Run)| {
+        let mut run = ring(Schedule::default());
+        change(&mut run);
+        run.digest()
+    };
+    let all = [
+        digest(|_| ()),
+        digest(|run| {
+            run.world(Ring { places: 4 });
+        }),
+        digest(|run| {
+            run.space([Layer::new(Whose::Agents, 6, 1)]);
+        }),
+        digest(|run| {
+            let words = Words::new(&[7]).unwrap();
+            run.mark(Mark::Set { layer: 0, slot: 1, cell: None, words });
+        }),
+        digest(|run| {
+            run.every(2, 5);
+        }),
+        digest(|run| {
+            run.made_from("seed = 1");
+        }),
+    ];
+    for (n, one) in all.iter().enumerate() {
+        assert!(all.iter().skip(n + 1).all(|other| other != one), "{n}");
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_or_activated_is_refused() {
+    let mut run = Run::new("blind");
+    run.measure(1, ["nothing"], |_| vec![0.0]);
+    assert!(matches!(run.test(), Err(RunError::NothingToMeasure)));
+    let mut run = ring(Schedule::default());
+    run.every_tick(u64::MAX);
+    assert!(matches!(run.test(), Err(RunError::TooManySteps(5, u64::MAX))));
+    let mut run = ring(Schedule::default());
+    run.free_running();
+    assert!(matches!(run.test(), Err(RunError::Run(_))));
+}
