@@ -180,13 +180,16 @@ impl From<TransplantError> for CliError {
             TransplantError::Grant(_)
             | TransplantError::Deed(DeedError::Denied(_))
             | TransplantError::UnknownSigner { .. }
-            | TransplantError::OtherSigner { .. } => {
+            | TransplantError::OtherSigner { .. }
+            | TransplantError::TwoPasts { .. }
+            | TransplantError::OwnPast { .. } => {
                 CliError { code: Code::Refused, message: words(&error), hint: None }
             }
             TransplantError::Engram(_)
             | TransplantError::NotInLog { .. }
             | TransplantError::OtherNode { .. }
             | TransplantError::Nothing
+            | TransplantError::Superseded { .. }
             | TransplantError::TooFar { .. }
             | TransplantError::NoPrincipal
             | TransplantError::Locked

@@ -135,7 +135,7 @@ fn enterable(
             return Err(NodeError::NothingRecorded { data: data.into() }.into());
         }
         end if !end.sealed => return Err(NodeError::Unfinished { data: data.into() }.into()),
-        _ => may_enter(carried, &report)?,
+        _ => may_enter(carried, &report, data)?,
     }
     Ok(Some((open_unwritten(data, &mut |_| ())?.graph.read()?, report.log)))
 }

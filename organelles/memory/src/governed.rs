@@ -12,7 +12,9 @@ mod bounds;
 mod brought;
 mod change;
 mod erased;
+mod evidence;
 mod known;
+mod pasts;
 mod recall;
 mod run;
 mod settle;
@@ -38,7 +40,7 @@ pub use recall::{
 };
 pub use run::{Kept, RunSeals};
 pub use settle::{Settled, carry_keys, settle};
-pub use told::{GovernedSelection, Told, export_governed};
+pub use told::{Exported, GovernedSelection, Told, export_governed};
 
 /// What a memory says: everything about it that is erased with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +50,8 @@ pub struct Words {
     pub text: String,
     /// By which it is found.
     pub tags: BTreeSet<String>,
-    /// What it rests on: records of this log (`#17`), files, addresses, words.
+    /// What it rests on: records of the log in which it came into the world (`#17`), files,
+    /// addresses, words.
     pub evidence: Vec<String>,
     /// From where it came here, the first first: of one that was recorded here, nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

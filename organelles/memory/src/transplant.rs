@@ -17,10 +17,10 @@ use karyon_log::{Control, ImportRecord, InputFile, Output, PrincipalRecord as Kn
 use karyon_memory_ops::{
     Content, Entity, Memo, Memory, Properties, Recorded, Time, Valid, Vertex, Write,
 };
-use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
+use karyon_runtime::{Annex, Authority, DataDir, NodeError, datadir, wall_ms};
 use karyon_statements::{Checkpoint, GrantError};
 use karyon_types::{AgentId, Hash, LogId, Position, Tick, hash};
-use karyon_verify::Report;
+use karyon_verify::{Report, Trust, verify};
 
 use crate::carried::Carried;
 use crate::comparison::{Contradiction, compare};
@@ -82,6 +82,34 @@ pub enum TransplantError {
         /// Who signed the engram.
         signer: PublicKey,
     },
+    /// One record of a log says two things.
+    #[error(
+        "refused: log {log} has two pasts: the engram tells of \"{subject}\" under \"{key}\" what is \
+         not known here by its record {record}; somebody went on with a copy of that log: find out \
+         which of the two is right, and take in nothing of the other"
+    )]
+    TwoPasts {
+        /// The log.
+        log: LogId,
+        /// The record.
+        record: Position,
+        /// Whom the engram tells of by it.
+        subject: String,
+        /// Under which key.
+        key: String,
+    },
+    /// The engram comes from this log, and this log is not what it says of it.
+    #[error(
+        "refused: the engram comes from this very log, but its {records} records there are not what \
+         the {here} are here: the log has two pasts, or this is an older state of it; find out which \
+         directory is right, and go on with that one alone"
+    )]
+    OwnPast {
+        /// Records of the log where the engram was made.
+        records: u64,
+        /// Records of the log here.
+        here: u64,
+    },
     /// The log that is to be exported from was written by another node.
     #[error("the log was written by the node {writer}, and this is {here}; export it there")]
     OtherNode {
@@ -95,6 +123,15 @@ pub enum TransplantError {
         "there is nothing in the memory that was chosen so; choose otherwise, or another moment"
     )]
     Nothing,
+    /// What is chosen was replaced by what is not.
+    #[error(
+        "all that was chosen ({superseded}) was replaced by what is not among it: by what was not \
+         chosen, has expired or is forgotten; without that it would hold again where it comes in"
+    )]
+    Superseded {
+        /// How many memories.
+        superseded: usize,
+    },
     /// The neighbourhood is larger than is looked at.
     #[error("within {hops} edges there is more than is looked at ({cut:?}); take fewer hops")]
     TooFar {
@@ -387,10 +424,14 @@ pub fn trust(
 
 /// Whether an engram may come into a log that holds these records: not into its own, and a log
 /// from which something came before is spoken for by the node that signed it then.
-pub(crate) fn may_enter(engram: &Carried, report: &Report) -> Result<(), TransplantError> {
+pub(crate) fn may_enter(
+    engram: &Carried,
+    report: &Report,
+    data: &Path,
+) -> Result<(), TransplantError> {
     let (log, signer) = (engram.manifest.origin.log, engram.signer);
     if report.log == log {
-        return Err(TransplantError::OwnLog);
+        return Err(own(engram, report, data));
     }
     let other = |origin: [u8; 16], earlier: [u8; 32]| {
         (origin == log.0 && earlier != signer.0).then_some(PublicKey(earlier))
@@ -406,6 +447,22 @@ pub(crate) fn may_enter(engram: &Carried, report: &Report) -> Result<(), Transpl
     match earlier {
         Some(writer) => Err(TransplantError::OtherSigner { log, writer, signer }),
         None => Ok(()),
+    }
+}
+
+/// Why an engram of this very log does not come in. `data` holds it, and was verified a moment ago.
+fn own(engram: &Carried, report: &Report, data: &Path) -> TransplantError {
+    let there = &engram.manifest.origin;
+    let origin = karyon_log::origin(there.log);
+    let then = Checkpoint { origin, size: there.tree_size, root: there.tree_root };
+    let trust = Trust { node_key: None, known: vec![then] };
+    let files = (datadir::log_folder(data), datadir::checkpoint_file(data), datadir::inputs(data));
+    match verify(&files.0, &files.1, &files.2, &trust) {
+        Ok(_) => TransplantError::OwnLog,
+        Err(error) if error.is_refutation() => {
+            TransplantError::OwnPast { records: there.records, here: report.end.records }
+        }
+        Err(other) => NodeError::from(other).into(),
     }
 }
 
@@ -467,7 +524,7 @@ pub fn import(
         memory_error: None,
     };
     if let Some(report) = annex.report() {
-        may_enter(engram, report)?;
+        may_enter(engram, report, annex.dir().path())?;
         let reader = crate::open(annex.dir().path(), &mut |_| ())?.graph.read()?;
         let compared = compare(&reader, engram)?;
         imported.new -= compared.known;

@@ -47,6 +47,11 @@ fn canonical(memory: &Value) -> Value {
     for field in ["subject", "key", "kind", "text", "tags", "evidence", "reason", "since"] {
         canonical[field] = memory[field].clone();
     }
+    // Where it comes from elsewhere, a record is named with its log.
+    for evidence in canonical["evidence"].as_array_mut().into_iter().flatten() {
+        let text = evidence.as_str().unwrap().split(" of log ").next().unwrap().to_owned();
+        *evidence = json!(text);
+    }
     canonical
 }
 

@@ -10,6 +10,7 @@ use karyon_memory_ops::{Memory, Time, is_name};
 use karyon_types::{LogId, Position};
 
 use super::bounds::CHANGE_BYTES_MAX;
+use super::pasts::{CameToBe, one_past};
 use super::recall::{places, versions};
 use super::settle::find;
 use super::told::Told;
@@ -57,10 +58,13 @@ pub struct Adopted {
     pub known: usize,
     /// What was forgotten here, by itself or with all about its subject: it is left out.
     pub forgotten: usize,
+    /// What was replaced there by what is known or forgotten here in another place: it is left out,
+    /// as it would hold here.
+    pub superseded: usize,
     /// What cannot be recorded here, and what else is new of the same subject and key: without the
     /// one, another would seem to hold at its time.
     pub refused: Vec<Refused>,
-    /// What is told otherwise here. Both are kept.
+    /// What of the new is told otherwise here. Both are kept.
     pub disagreements: Vec<Disagreement>,
     /// The log that they come from.
     pub log: LogId,
@@ -122,6 +126,67 @@ impl Adopted {
     }
 }
 
+/// What is known or forgotten here of a subject and key.
+#[derive(Default)]
+struct There {
+    /// Where what comes would lie.
+    lane: Vec<Recalled>,
+    /// In each of the other places.
+    beside: Vec<Vec<Recalled>>,
+}
+
+/// The log and the record by which what is remembered in a log came into the world.
+fn came_to_be(memo: &Recalled, this_log: LogId) -> CameToBe {
+    memo.memo.origin.map_or((this_log, memo.position), |origin| origin.first)
+}
+
+/// Its record in the log that it came from.
+fn record_there(memo: &Recalled) -> Option<Position> {
+    memo.memo.origin.map(|origin| origin.record)
+}
+
+impl Adopted {
+    /// What of a chain is to come in. What is known or forgotten is not, nor what it replaced there
+    /// where it lies elsewhere here: it would hold.
+    fn sift(
+        &mut self,
+        mut chain: Vec<Told>,
+        there: &There,
+        this_log: LogId,
+    ) -> Result<Vec<Told>, TransplantError> {
+        let mut known = BTreeMap::<CameToBe, Vec<(&Recalled, bool)>>::new();
+        let lane = there.lane.iter().map(|memo| (memo, true));
+        for found in lane.chain(there.beside.iter().flatten().map(|memo| (memo, false))) {
+            known.entry(came_to_be(found.0, this_log)).or_default().push(found);
+        }
+        chain.sort_by_key(|told| (told.from, told.record));
+        let (mut new, mut is_replaced) = (Vec::new(), false);
+        for told in chain.into_iter().rev() {
+            let Some(found) = known.get(&told.came_to_be(self.log)) else {
+                // Recorded later here, it would stand in front of what replaced it at once.
+                let is_behind = |memo: &Recalled| {
+                    memo.valid.from == told.from && record_there(memo) > Some(told.record)
+                };
+                match is_replaced || there.lane.iter().any(is_behind) {
+                    true => self.superseded += 1,
+                    false => new.push(told),
+                }
+                continue;
+            };
+            if !found.iter().any(|(memo, _)| told.says_as(memo)) {
+                return Err(told.two_pasts(self.log));
+            }
+            is_replaced |= !found.iter().any(|(_, is_in_lane)| *is_in_lane);
+            match found.iter().any(|(memo, _)| memo.said == Said::Erased) {
+                true => self.forgotten += 1,
+                false => self.known += 1,
+            }
+        }
+        new.sort_by_key(|told| told.record);
+        Ok(new)
+    }
+}
+
 /// Compares what an engram brings with what is remembered here. Nothing is written.
 ///
 /// # Errors
@@ -137,6 +202,7 @@ pub fn adopted(
     }
     let (log, signer) = (engram.manifest.origin.log, engram.signer);
     let mut told = read(engram)?;
+    one_past(&told, log, here, keys)?;
     // In the order in which they were recorded, so that they are superseded as they were there.
     told.sort_by(|one, other| {
         (one.record, &one.subject, &one.key).cmp(&(other.record, &other.subject, &other.key))
@@ -145,6 +211,7 @@ pub fn adopted(
         new: Vec::new(),
         known: 0,
         forgotten: 0,
+        superseded: 0,
         refused: Vec::new(),
         disagreements: Vec::new(),
         log,
@@ -173,35 +240,36 @@ pub fn adopted(
             continue;
         };
         let own_place = place_of(&key, Some(lane_of(log, first)));
-        // By which record of which log it came into the world, and whether it is forgotten.
-        let mut known = BTreeMap::<(LogId, Position), bool>::new();
+        let mut there = There::default();
         for place in places(reader, serial, &key)? {
-            let here = versions(reader, keys, serial, &place, &View::NOW)?;
-            if place == own_place {
-                let origins = here.iter().filter_map(|memo| memo.memo.origin);
-                for origin in origins {
-                    if origin.signer != signer.0 {
-                        let writer = PublicKey(origin.signer);
-                        return Err(TransplantError::OtherSigner { log, writer, signer });
-                    }
+            let mut memos = versions(reader, keys, serial, &place, &View::NOW)?;
+            memos.retain(|memo| !memo.in_run);
+            if place != own_place {
+                there.beside.push(memos);
+                continue;
+            }
+            for origin in memos.iter().filter_map(|memo| memo.memo.origin) {
+                if origin.signer != signer.0 {
+                    let writer = PublicKey(origin.signer);
+                    return Err(TransplantError::OtherSigner { log, writer, signer });
                 }
-            } else {
-                disagree(&here, &chain, &mut adopted.disagreements);
             }
-            for memo in here {
-                let first = memo.memo.origin.map_or((this_log, memo.position), |from| from.first);
-                known.insert(first, memo.said == Said::Erased);
-            }
+            there.lane = memos;
         }
-        let mut new = Vec::new();
-        for told in chain {
-            match known.get(&told.came_to_be(log)) {
-                None => new.push(told),
-                Some(false) => adopted.known += 1,
-                Some(true) => adopted.forgotten += 1,
-            }
-        }
+        let new = adopted.sift(chain, &there, this_log)?;
+        let before = adopted.new.len();
         bytes += adopted.take(new, terms);
+        let kept = adopted.new.get(before..).unwrap_or_default();
+        let here = there.lane.iter().map(|memo| (memo.valid.from, record_there(memo), None));
+        let new = kept.iter().map(|told| (told.from, Some(told.record), Some(told)));
+        let mut lane: Vec<_> = here.chain(new).collect();
+        lane.sort_by_key(|(from, record, _)| (*from, *record));
+        for beside in &there.beside {
+            // What came into the world in one log replaced each other there.
+            if beside.iter().all(|memo| came_to_be(memo, this_log).0 != first) {
+                disagree(beside, &lane, &mut adopted.disagreements);
+            }
+        }
     }
     if bytes > CHANGE_BYTES_MAX {
         return Err(TransplantError::TooHeavy { bytes });
@@ -233,21 +301,23 @@ fn read(engram: &Carried) -> Result<Vec<Told>, TransplantError> {
     Ok(all)
 }
 
-/// Finds what two chains say differently of the same time. Each memory holds from its moment to
-/// that of the next.
-fn disagree(here: &[Recalled], theirs: &[Told], into: &mut Vec<Disagreement>) {
+/// A lane, in the order in which it holds: from when on, the record there, and what comes; `None`: it
+/// is here already.
+type Lane<'a> = [(Time, Option<Position>, Option<&'a Told>)];
+
+/// Finds what of all that comes says something else than is said here of the same time. Each memory
+/// holds from its moment to that of the next.
+fn disagree(here: &[Recalled], theirs: &Lane<'_>, into: &mut Vec<Disagreement>) {
     let ends = |moments: Vec<Time>| {
         let next = moments.iter().skip(1).copied().map(Some).chain([None]);
         moments.iter().copied().zip(next.collect::<Vec<_>>()).collect::<Vec<_>>()
     };
     let mut here: Vec<&Recalled> = here.iter().collect();
-    let mut theirs: Vec<&Told> = theirs.iter().collect();
     here.sort_by_key(|memo| (memo.valid.from, memo.position));
-    theirs.sort_by_key(|told| (told.from, told.record));
     let spans_here = ends(here.iter().map(|memo| memo.valid.from).collect());
-    let spans_theirs = ends(theirs.iter().map(|told| told.from).collect());
+    let spans_theirs = ends(theirs.iter().map(|(from, ..)| *from).collect());
     let (mut at_here, mut at_theirs) = (0, 0);
-    while let (Some(memo), Some(told), Some(span), Some(their_span)) = (
+    while let (Some(memo), Some((_, _, told)), Some(span), Some(their_span)) = (
         here.get(at_here),
         theirs.get(at_theirs),
         spans_here.get(at_here),
@@ -258,7 +328,7 @@ fn disagree(here: &[Recalled], theirs: &[Told], into: &mut Vec<Disagreement>) {
         // A memory that was superseded in the moment in which it began never held.
         let meet = begins_before(from.max(their_from), to)
             && begins_before(from.max(their_from), their_to);
-        if let Said::Words(words) = &memo.said
+        if let (Said::Words(words), Some(told)) = (&memo.said, told)
             && meet
             && words.text != told.words.text
         {

@@ -24,6 +24,18 @@ use super::{Recalled, Said, Words};
 use crate::journal::Journal;
 use crate::transplant::{TransplantError, seal};
 
+/// What was taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// How long the engram is.
+    pub bytes: u64,
+    /// How many memories it holds.
+    pub memories: usize,
+    /// What was chosen and stays, as what replaced it does: where the engram comes in, it would hold
+    /// again.
+    pub superseded: usize,
+}
+
 /// Which memories for which somebody answers are taken out; of several conditions all must hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GovernedSelection<'a> {
@@ -37,10 +49,11 @@ pub struct GovernedSelection<'a> {
     pub kinds: &'a [MemoKind],
     /// The moment. Versions that begin later are left out; `None`: the end of time.
     pub at: Option<Time>,
-    /// Whether only what holds at the moment is taken out, and not what held before.
+    /// Whether what held before the moment is left out: what is to replace what holds then is not,
+    /// where no moment is named.
     pub without_history: bool,
     /// What has expired by this second since 1970 is left out, and, without history and where no
-    /// moment is named, what begins later; `None`: nothing is.
+    /// moment is named, what begins later and replaces nothing; `None`: nothing is.
     pub now: Option<i64>,
 }
 
@@ -228,7 +241,8 @@ fn texts(properties: &Properties, name: &str) -> Option<Vec<String>> {
     texts.collect()
 }
 
-/// Takes out memories for which somebody answers, opened; what is erased is left out. Whoever gives
+/// Takes out memories for which somebody answers, opened; what is erased is left out, and with it
+/// what it replaced: of each memory, a version goes only with all that replaced it. Whoever gives
 /// them away `answers` for that in the manifest. As [`export`](crate::export) otherwise.
 ///
 /// # Errors
@@ -241,46 +255,30 @@ pub fn export_governed(
     (selection, answers): (&GovernedSelection<'_>, Principal),
     key: &SecretKey,
     (spool, out): (File, &mut impl IoWrite),
-) -> Result<(u64, usize), TransplantError> {
-    let view = selection.at.map_or(View::NOW, View::at);
-    // What begins later does not hold yet.
-    let now = selection.now.and_then(|now| Time::new(now, 999_999_999));
-    let held = selection.at.or(now).map_or(View::NOW, View::at);
+) -> Result<Exported, TransplantError> {
     let mut chosen: Vec<(Position, u16, Recorded, Version, u64, String)> = Vec::new();
+    let mut superseded = 0;
     for entity in reader.written_by(NOBODY)? {
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         let Some(serial) = serial_of(reader, *subject)? else { continue };
-        let versions = match selection.without_history {
-            // What an agent writes about it holds nothing back.
-            true => {
-                let by_principals = |version: &Version| version.recorded.agent == NOBODY;
-                reader
-                    .history(&entity, &held)?
-                    .into_iter()
-                    .rfind(by_principals)
-                    .into_iter()
-                    .collect()
-            }
-            false => reader.history(&entity, &view)?,
-        };
-        for version in versions {
+        let history = reader.history(&entity, &View::NOW)?;
+        let (go, stay) = travelling(keys, (serial, predicate), history, selection)?;
+        superseded += stay;
+        for version in go {
             let Recorded { position, output, .. } = version.recorded;
             let Some(output) = output else { continue };
             chosen.push((position, output, version.recorded, version, serial, predicate.clone()));
         }
     }
+    if chosen.is_empty() && superseded > 0 {
+        return Err(TransplantError::Superseded { superseded });
+    }
     chosen.sort_unstable_by_key(|(position, output, ..)| (*position, *output));
     let mut sealer = Sealer::new(spool);
     for (position, output, recorded, version, serial, place) in chosen {
         let write = version_write(&version, serial, &place);
-        let Some(memo) = opened(keys, serial, &place, version)? else { continue };
-        if memo.said == Said::Locked {
-            return Err(TransplantError::Locked);
-        }
-        if !selection.admits(&memo) {
-            continue;
-        }
-        let Some(told) = Told::of_recalled(memo) else { continue };
+        let memo = opened(keys, serial, &place, version)?;
+        let Some(told) = memo.and_then(Told::of_recalled) else { continue };
         if logged(journal, position, output)? != Some(write) {
             return Err(TransplantError::NotInLog { position });
         }
@@ -288,7 +286,44 @@ pub fn export_governed(
     }
     // What one of them was recorded for is not for whoever reads another.
     let why = Some(("each for a reason of its own", answers));
-    seal(report, reader, sealer, (BTreeSet::new(), selection.at, why), key, out)
+    let (bytes, memories) =
+        seal(report, reader, sealer, (BTreeSet::new(), selection.at, why), key, out)?;
+    Ok(Exported { bytes, memories, superseded })
+}
+
+/// Which of an entity's versions go, and how many of those that are chosen stay: one without that
+/// which replaced it would hold where it comes in, and does so no more here.
+fn travelling(
+    keys: Option<&Keystore>,
+    (serial, place): (u64, &str),
+    mut history: Vec<Version>,
+    selection: &GovernedSelection<'_>,
+) -> Result<(Vec<Version>, usize), TransplantError> {
+    // What an agent writes about it replaces nothing.
+    history.retain(|version| version.recorded.agent == NOBODY);
+    let begins_by = |moment: Option<Time>, version: &Version| {
+        moment.is_none_or(|moment| version.valid.from <= moment)
+    };
+    // What begins later does not hold yet.
+    let now = selection.now.and_then(|now| Time::new(now, 999_999_999));
+    let holding = history.iter().rposition(|version| begins_by(selection.at.or(now), version));
+    let (mut go, mut stay, mut is_replaced) = (Vec::new(), 0, false);
+    for (index, version) in history.into_iter().enumerate().rev() {
+        // What is to replace it later goes with what holds.
+        let is_asked = begins_by(selection.at, &version)
+            && (!selection.without_history || holding.is_some_and(|holding| holding <= index));
+        let Some(memo) = opened(keys, serial, place, version.clone())? else { continue };
+        if is_asked && memo.said == Said::Locked {
+            return Err(TransplantError::Locked);
+        }
+        let is_told = matches!(memo.said, Said::Words(_)) && memo.subject.is_some();
+        match is_asked && is_told && selection.admits(&memo) {
+            true if is_replaced => stay += 1,
+            true => go.push(version),
+            false => is_replaced = true,
+        }
+    }
+    Ok((go, stay))
 }
 
 /// The write of a version, as it lies in the log.

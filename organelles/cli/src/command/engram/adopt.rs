@@ -130,6 +130,7 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
             "new": adopted.new.len(),
             "known": adopted.known,
             "erased_here": adopted.forgotten,
+            "superseded": adopted.superseded,
             "refused": adopted.refused.iter().map(|refused| json!({
                 "subject": refused.told.subject,
                 "key": refused.told.key,
@@ -163,6 +164,12 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
         lines.push(format!(
             "{} left out: forgotten here, and they do not come back",
             count(adopted.forgotten)
+        ));
+    }
+    if adopted.superseded > 0 {
+        lines.push(format!(
+            "{} left out: replaced there by what came here by another way",
+            count(adopted.superseded)
         ));
     }
     for Disagreement { here, theirs } in &adopted.disagreements {

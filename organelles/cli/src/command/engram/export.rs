@@ -88,7 +88,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         now: at.is_none().then(|| now().units()),
     };
     let mut journal = Journal::of(data, &mut |_| ())?;
-    let mut made = None;
+    let (mut made, mut superseded) = (None, 0);
     write_new(&args.out, |spool, out| {
         let mut out = BufWriter::new(out);
         let files = (spool, &mut out);
@@ -96,7 +96,12 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             true => {
                 let keys = secrets.as_ref().map(Secrets::keys);
                 let chosen = (&governed, giver(&directory, args.principal.as_deref())?);
-                export_governed(&report, &reader, &mut journal, keys, chosen, &key, files)
+                export_governed(&report, &reader, &mut journal, keys, chosen, &key, files).map(
+                    |exported| {
+                        superseded = exported.superseded;
+                        (exported.bytes, exported.memories)
+                    },
+                )
             }
             false => export(&report, &reader, &mut journal, &selection, &key, files),
         };
@@ -119,6 +124,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             "hops": (!choice.around.is_empty()).then_some(hops),
             "history": !args.no_history,
             "memories": memories,
+            "superseded": choice.is_governed().then_some(superseded),
             "bytes": bytes,
             "signer": key.public_key().to_string(),
             "origin": report.log.to_string(),
@@ -132,6 +138,12 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             size(bytes),
             key.public_key(),
         ));
+        if superseded > 0 {
+            output::line(&format!(
+                "{} left out: what replaced them is not among what goes",
+                count(superseded)
+            ));
+        }
     }
     Ok(Code::Ok)
 }

@@ -184,10 +184,11 @@ fn change(
             let mut secrets = Secrets::open(directory, data)?;
             let keys = Some(secrets.keys());
             let before = history(reader, keys, &telling.subject, &telling.key, &View::NOW);
-            let before = before.map_err(|error| failed(error.into()))?;
-            let before = before.iter().rfind(|memo| memo.memo.origin.is_none());
+            let all = before.map_err(|error| failed(error.into()))?;
+            let before = all.iter().rfind(|memo| memo.memo.origin.is_none());
             let memo = memo(telling, principal, before)?;
-            let change = Change::supersede(secrets.keys_mut(), reader, &memo).map_err(failed)?;
+            let change = Change::supersede(secrets.keys_mut(), reader, &memo)
+                .map_err(|error| elsewhere(error, &all))?;
             secrets.close()?;
             (change, 0)
         }
@@ -302,6 +303,22 @@ fn take(deed: Deed<'_>, mut node: Arrived) -> Result<Code, CliError> {
         }
     }
     Ok(Code::Ok)
+}
+
+/// Why nothing is superseded, where all that there is came from elsewhere.
+fn elsewhere(error: ChangeError, all: &[Recalled]) -> CliError {
+    let there = all.iter().rfind(|memo| matches!(memo.said, Said::Words(_)));
+    match (&error, there.and_then(|memo| memo.memo.origin)) {
+        (ChangeError::Missing { subject, key: Some(key) }, Some(origin)) => {
+            CliError::failure(format!(
+                "what is remembered of \"{subject}\" under \"{key}\" came from log {}, and is \
+                 replaced there alone",
+                origin.log
+            ))
+            .with_hint("`karyon memory remember` sets one of your own beside it")
+        }
+        _ => failed(error),
+    }
 }
 
 pub(crate) fn failed(error: ChangeError) -> CliError {

@@ -56,7 +56,7 @@ pub(crate) fn show_one(memo: &Recalled, beside: &Beside) {
     if let Said::Words(words) = &memo.said {
         let tags: Vec<_> = words.tags.iter().map(|tag| format!("#{}", plain(tag))).collect();
         about.extend((!tags.is_empty()).then(|| tags.join(" ")));
-        let evidence: Vec<_> = words.evidence.iter().map(|evidence| plain(evidence)).collect();
+        let evidence: Vec<_> = memo.evidence().iter().map(|evidence| plain(evidence)).collect();
         about.extend((!evidence.is_empty()).then(|| format!("on: {}", evidence.join(", "))));
         let via: Vec<_> = words.via.iter().rev().map(|via| plain(via)).collect();
         about.extend((!via.is_empty()).then(|| format!("from {}", via.join(", and before from "))));
@@ -132,7 +132,7 @@ pub(crate) fn as_json(memo: &Recalled, beside: &Beside) -> Json {
     if let Said::Words(words) = &memo.said {
         put(&mut out, "text", words.text.clone());
         put(&mut out, "tags", words.tags.iter().cloned().collect::<Vec<_>>());
-        put(&mut out, "evidence", words.evidence.clone());
+        put(&mut out, "evidence", memo.evidence());
         put(&mut out, "via", words.via.clone());
     }
     out
