@@ -64,7 +64,7 @@ impl Secrets {
     /// nothing is recorded about a subject that was forgotten.
     fn settled(mut self, data: &Path) -> Result<Secrets, CliError> {
         if owed(&mut self.0, data).map_err(unlike)?.is_some() {
-            destroy(&mut self.0, &verified(data)?)?;
+            destroy(&mut self.0, data, &verified(data)?)?;
         }
         Ok(self)
     }
@@ -254,18 +254,16 @@ fn settle_held(keys: &KeyDirectory, data: &Path) -> Result<(Settled, bool), CliE
     let controls = verified(data)?;
     let (settled, is_done) = match id_of(data)? {
         // Wherever the keys are: they are not destroyed.
-        None => (Settled::default(), !controls.iter().any(erases)),
+        None => {
+            purge_snapshots(data, &controls)?;
+            (Settled::default(), !controls.iter().any(erases))
+        }
         Some(id) => {
             let mut keystore = Keystore::open(data, &master(keys, id)?, id).map_err(failed)?;
-            let settled = destroy(&mut keystore, &controls)?;
+            let settled = destroy(&mut keystore, data, &controls)?;
             (settled, owed(&mut keystore, data).map_err(unlike)?.is_none())
         }
     };
-    let has_subjects = |control: &Control| matches!(control, Control::Subjects(_));
-    if controls.iter().any(has_subjects) && controls.iter().any(erases) {
-        // None can be opened any more. They are a cache, and what they hold is no longer wanted.
-        purge(&data.join("snapshots"))?;
-    }
     Ok((settled, is_done))
 }
 
@@ -280,10 +278,27 @@ fn erases(control: &Control) -> bool {
     matches!(control, Control::Memory(record) if !record.erased.is_empty())
 }
 
-fn destroy(keystore: &mut Keystore, controls: &[Control]) -> Result<Settled, CliError> {
-    settle_keys(keystore, controls).map_err(|error| CliError {
+/// Removes what was kept beside the log of what erased keys opened.
+fn purge_snapshots(data: &Path, controls: &[Control]) -> Result<(), CliError> {
+    let has_subjects = |control: &Control| matches!(control, Control::Subjects(_));
+    if controls.iter().any(has_subjects) && controls.iter().any(erases) {
+        // None can be opened any more. They are a cache, and what they hold is no longer wanted.
+        purge(&data.join("snapshots"))?;
+    }
+    Ok(())
+}
+
+/// Destroys the keys, and what was kept beside the log of what they opened.
+fn destroy(
+    keystore: &mut Keystore,
+    data: &Path,
+    controls: &[Control],
+) -> Result<Settled, CliError> {
+    let settled = settle_keys(keystore, controls).map_err(|error| CliError {
         code: Code::Failure,
         message: format!("the keys could not be destroyed: {}", words(&error)),
         hint: Some("the record says that they are to be; ask again, and it is gone on with".into()),
-    })
+    })?;
+    purge_snapshots(data, controls)?;
+    Ok(settled)
 }
