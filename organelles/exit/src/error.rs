@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use karyon_graph::GraphError;
-use karyon_identity::PublicKey;
+use karyon_identity::{PublicKey, RandomError};
 use karyon_log::LogError;
 use karyon_runtime::DataDirError;
 use karyon_verify::VerifyError;
@@ -75,6 +75,19 @@ pub enum ImportError {
         /// What is there.
         path: PathBuf,
     },
+    /// No import made what lies where this one would unpack.
+    #[error(
+        "{} is in the way, and no import made it, or not this version's: nothing was changed; put it \
+         aside, or remove it if nothing in it is needed",
+        path.display()
+    )]
+    Stray {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// No random number for a note.
+    #[error("nothing was made: {0}")]
+    Random(#[from] RandomError),
     /// A path that names no folder.
     #[error("{} names no folder that could be made", path.display())]
     NoName {
@@ -159,6 +172,8 @@ impl ImportError {
             | ImportError::Signer { .. } => true,
             ImportError::Verify(error) => error.is_refutation(),
             ImportError::NotEmpty { .. }
+            | ImportError::Stray { .. }
+            | ImportError::Random(_)
             | ImportError::NoName { .. }
             | ImportError::Version { .. }
             | ImportError::TooMuch { .. }

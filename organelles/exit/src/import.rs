@@ -7,8 +7,8 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use karyon_engram::envelope;
-use karyon_identity::PublicKey;
-use karyon_log::{SegmentHeader, Walk};
+use karyon_identity::{PublicKey, random_bytes};
+use karyon_log::{SegmentHeader, Walk, open_regular};
 use karyon_memory::Fresh;
 use karyon_runtime::{DataDir, DataDirError, datadir};
 use karyon_types::Hash;
@@ -29,6 +29,10 @@ const BUFFER_BYTES: usize = 1 << 20;
 const SAFETY: &str = "safety";
 /// Held as long as somebody unpacks there.
 const LOCK: &str = "lock";
+/// Says, as long as it is not in its place, that an import made what lies there, and which.
+const NOTE: &str = "importing";
+/// The length of the note: hexadecimal digits and a line break, bytes.
+const NOTE_BYTES: usize = 33;
 
 /// What an export says of itself, from its beginning alone: nothing of it is proved. For whoever
 /// looks whether it is the right one before anything is made.
@@ -57,6 +61,8 @@ pub struct Place {
     target: PathBuf,
     staging: PathBuf,
     is_taken_up: bool,
+    left: Option<String>,
+    note: String,
     has_moved: bool,
     _dir: DataDir,
 }
@@ -65,8 +71,8 @@ impl Place {
     /// Takes the place: one that is not there, or an empty folder.
     ///
     /// # Errors
-    /// [`ImportError::NotEmpty`], [`ImportError::NoName`], [`ImportError::Place`]: another import
-    /// is under way, [`ImportError::Io`].
+    /// [`ImportError::NotEmpty`], [`ImportError::NoName`], [`ImportError::Stray`],
+    /// [`ImportError::Place`]: another import is under way, [`ImportError::Io`].
     pub fn take(target: &Path) -> Result<Place, ImportError> {
         refuse_used(target)?;
         let no_name = || ImportError::NoName { path: target.into() };
@@ -80,12 +86,33 @@ impl Place {
             Ok(found) if found.is_dir() => true,
             Ok(_) => return Err(ImportError::NotEmpty { path: staging }),
         };
+        if is_taken_up {
+            // Before a lock is made there.
+            note_in(&staging)?;
+        }
         let dir = match DataDir::create(&staging) {
             Err(DataDirError::NotEmpty { .. }) => DataDir::open(&staging)?,
             other => other?,
         };
+        let left = note_in(&staging)?;
+        let note: String = random_bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect();
         let target = target.to_owned();
-        Ok(Place { target, staging, is_taken_up, has_moved: false, _dir: dir })
+        Ok(Place { target, staging, is_taken_up, left, note, has_moved: false, _dir: dir })
+    }
+
+    /// Where it is unpacked.
+    pub fn staging(&self) -> &Path {
+        &self.staging
+    }
+
+    /// The name of this import, which no other has: 32 hexadecimal digits.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// The name of the import that was killed here; `None`: it did not come so far as to have one.
+    pub fn note_left(&self) -> Option<&str> {
+        self.left.as_deref()
     }
 
     /// What an import to this place has left that was killed; `None`: nothing.
@@ -100,6 +127,7 @@ impl Place {
     /// See [`ImportError`].
     pub fn unpack(self, file: File, progress: &mut dyn FnMut(u64)) -> Result<Staged, ImportError> {
         self.clear()?;
+        self.write_note()?;
         for folder in [datadir::log_folder(&self.staging), datadir::inputs(&self.staging)] {
             fs::create_dir(&folder).map_err(untaken(&folder))?;
         }
@@ -141,7 +169,21 @@ impl Place {
         Ok(Staged { place: self, manifest, signer })
     }
 
-    /// Takes away what an import that was killed has left.
+    /// Says which import it is from here on.
+    fn write_note(&self) -> Result<(), ImportError> {
+        let path = self.staging.join(NOTE);
+        let written = match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => OpenOptions::new().write(true).create_new(true).open(&path),
+        };
+        let written = written.and_then(|mut file| {
+            writeln!(file, "{}", self.note)?;
+            file.sync_all()
+        });
+        written.and_then(|()| sync_folder_of(&path)).map_err(untaken(&path))
+    }
+
+    /// Takes away what an import that was killed has left; the note that it did goes last.
     fn clear(&self) -> Result<(), ImportError> {
         let failed = untaken(&self.staging);
         for entry in fs::read_dir(&self.staging).map_err(&failed)? {
@@ -149,7 +191,7 @@ impl Place {
             let path = entry.path();
             let removed = match entry.file_type().map_err(&failed)?.is_dir() {
                 true => fs::remove_dir_all(&path),
-                false if entry.file_name() == LOCK => Ok(()),
+                false if [LOCK, NOTE].iter().any(|name| entry.file_name() == *name) => Ok(()),
                 false => fs::remove_file(&path),
             };
             removed.map_err(untaken(&path))?;
@@ -198,7 +240,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         if !self.has_moved {
             // What stays is taken up by the next import to this place.
-            drop(fs::remove_dir_all(&self.staging));
+            drop(self.clear().map(|()| fs::remove_dir_all(&self.staging)));
         }
     }
 }
@@ -215,6 +257,11 @@ impl Staged {
     /// Where it lies for now: a data directory in which nothing ever ran.
     pub fn path(&self) -> &Path {
         &self.place.staging
+    }
+
+    /// Whether it is in its place, also where an error says that more was to be done.
+    pub fn is_in_place(&self) -> bool {
+        self.place.has_moved
     }
 
     /// What the export says of itself.
@@ -306,17 +353,48 @@ impl Staged {
     /// # Errors
     /// [`ImportError::NotEmpty`], [`ImportError::Io`].
     pub fn put_in_place(&mut self) -> Result<(), ImportError> {
-        let Place { staging, target, .. } = &self.place;
+        let (staging, target) = (self.place.staging.clone(), self.place.target.clone());
         let safety = staging.join(SAFETY);
         fs::create_dir_all(&safety).map_err(untaken(&safety))?;
-        sync_all(staging)?;
-        refuse_used(target)?;
+        sync_all(&staging)?;
+        refuse_used(&target)?;
         // An empty folder in its place is replaced; anything that is put into it now is in the way.
-        fs::rename(staging, target).map_err(untaken(target))?;
-        let synced = sync_folder_of(target).map_err(untaken(target));
+        fs::rename(&staging, &target).map_err(untaken(&target))?;
         self.place.has_moved = true;
-        synced
+        let note = target.join(NOTE);
+        fs::remove_file(&note).map_err(untaken(&note))?;
+        sync_folder_of(&note).and_then(|()| sync_folder_of(&target)).map_err(untaken(&target))
     }
+}
+
+/// The name of the import that made a folder; `None`: it came no further than to its lock. A folder
+/// that holds anything else is nobody's to clear.
+fn note_in(staging: &Path) -> Result<Option<String>, ImportError> {
+    let stray = || ImportError::Stray { path: staging.to_owned() };
+    let path = staging.join(NOTE);
+    let text = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Ok(found) if !found.is_file() => return Err(stray()),
+        found => {
+            found.map_err(untaken(&path))?;
+            let file = open_regular(&path).map_err(untaken(&path))?;
+            let mut text = Vec::new();
+            file.take(NOTE_BYTES as u64 + 1).read_to_end(&mut text).map_err(untaken(&path))?;
+            text
+        }
+    };
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let note = text.strip_suffix(b"\n").filter(|digits| digits.len() + 1 == NOTE_BYTES);
+    if let Some(digits) = note.filter(|digits| digits.iter().all(is_digit)) {
+        return Ok(std::str::from_utf8(digits).ok().map(ToOwned::to_owned));
+    }
+    for entry in fs::read_dir(staging).map_err(untaken(staging))? {
+        let name = entry.map_err(untaken(staging))?.file_name();
+        if name != LOCK && name != NOTE {
+            return Err(stray());
+        }
+    }
+    Ok(None)
 }
 
 /// Makes everything below a folder durable, and its names.

@@ -14,6 +14,7 @@ mod change;
 mod erased;
 mod evidence;
 mod known;
+mod owed;
 mod pasts;
 mod recall;
 mod run;
@@ -30,10 +31,11 @@ pub(crate) use adopt::is_governed;
 pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Refused, Terms, adopted};
 pub use beside::{contradictions, erased_by, recorded_in, replacement};
 pub use bounds::{CHANGE_BYTES_MAX, KEY_BYTES_MAX, WAY_BYTES};
-pub use brought::{Opening, hiding, opening};
+pub use brought::{Opening, opening};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, Which, record_change};
 pub use erased::{Erasure, erasures};
 pub use known::known;
+pub use owed::{Owed, owed};
 pub use recall::{
     Briefing, Filter, Found as FoundMemories, RecallError, Recalled, Said, brief, due, find_all,
     history, recall,

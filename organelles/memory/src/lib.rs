@@ -31,9 +31,9 @@ pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
     ADOPTED_MAX, Adopted, Briefing, CHANGE_BYTES_MAX, Change, ChangeError, Disagreement, Erasure,
     Exported, Filter, FoundMemories, GOVERNED, GovernedSelection, KEY_BYTES_MAX, Kept, NewMemo,
-    Opening, RecallError, Recalled, Refused, RunSeals, Said, Settled, Terms, Told, WAY_BYTES,
+    Opening, Owed, RecallError, Recalled, Refused, RunSeals, Said, Settled, Terms, Told, WAY_BYTES,
     Which, Words, adopted, brief, carry_keys, contradictions, due, erased_by, erasures,
-    export_governed, find_all, hiding, history, known, opening, recall, record_change, recorded_in,
+    export_governed, find_all, history, known, opening, owed, recall, record_change, recorded_in,
     replacement, settle,
 };
 pub use item::{Item, Thing, name_of, named_all, spoken_of};

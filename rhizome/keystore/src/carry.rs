@@ -173,15 +173,21 @@ impl CarriedKeys {
     }
 
     /// Makes a keystore in the folder `keystore` of a data directory, under a new master key. The
-    /// folders that both lie in must be there.
+    /// folders that both lie in must be there. Until it is [kept](keep) whoever has the `note`, and
+    /// nobody else, can [abandon] it: the note names this making and no other.
     ///
     /// # Errors
     /// As [`Keystore::create`].
-    pub fn settle(mut self, data: &Path, master: &Path) -> Result<Keystore, KeystoreError> {
+    pub fn settle(
+        mut self,
+        data: &Path,
+        master: &Path,
+        note: &[u8],
+    ) -> Result<Keystore, KeystoreError> {
         let place = Place::new(Box::new(Os), data, master, self.log);
         self.state.renew(|| place.system.random())?;
         let master = Master { log: self.log, generation: 1, key: place.system.random()? };
-        place.create(&master, &self.state)?;
+        place.create(&master, &self.state, Some(note))?;
         Ok(Keystore::made(place, master, self.state))
     }
 }
@@ -197,23 +203,41 @@ impl fmt::Debug for CarriedKeys {
 }
 
 /// Takes the master key away that belongs to the keystore in a data directory, and to no other:
-/// what a making left that nobody finished. Whether it was there.
+/// what a [making](CarriedKeys::settle) with this note left that nobody finished. Whether it was
+/// there. A master key that was made otherwise, or is [kept](keep), stays: what lies in `data` may
+/// be a copy of what it opens, or a link to that.
 ///
 /// # Errors
 /// What the system says.
-pub fn abandon(data: &Path, master: &Path, log: LogId) -> Result<bool, KeystoreError> {
+pub fn abandon(data: &Path, master: &Path, log: LogId, note: &[u8]) -> Result<bool, KeystoreError> {
     let place = Place::new(Box::new(Os), data, master, log);
     let _held = match place.lock_master() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         // Without this somebody else's could be taken, who makes one under the same name.
         held => held.map_err(failed("lock", master))?,
     };
+    let is_folder = place.folder().symlink_metadata().is_ok_and(|found| found.is_dir());
+    if !is_folder || !place.was_made_with(note)? {
+        return Ok(false);
+    }
     let opens = |path: &PathBuf| place.opens_with(path);
     let mut was_there = false;
     for path in [master.to_owned(), place.waiting()].iter().filter(|path| opens(path)) {
         was_there |= place.destroy(path)?;
     }
+    place.forget_note()?;
     Ok(was_there)
+}
+
+/// Says that a keystore that was [made](CarriedKeys::settle) is in its place: nobody abandons it
+/// any more. Whether it could be until now.
+///
+/// # Errors
+/// What the system says.
+pub fn keep(data: &Path, master: &Path, log: LogId) -> Result<bool, KeystoreError> {
+    let place = Place::new(Box::new(Os), data, master, log);
+    let _held = place.lock_master().map_err(failed("lock", master))?;
+    place.forget_note()
 }
 
 /// Overwrites a file of carried keys and removes it; whether it was there.

@@ -198,7 +198,10 @@ pub enum KeystoreError {
         name: String,
     },
     /// No subject has this serial.
-    #[error("there is no {subject}: the last is {last}")]
+    #[error(
+        "there is no {subject}: the last is {last}; if a log names it, this keystore is older than \
+         the log: bring back its newest state, with the master key of that time"
+    )]
     UnknownSubject {
         /// What was asked for.
         subject: SubjectId,

@@ -91,7 +91,7 @@ impl Keystore {
         let place = Place::new(system, data, master, log);
         let master = Master { log, generation: 1, key: place.system.random()? };
         let state = State::new(place.system.random()?);
-        place.create(&master, &state)?;
+        place.create(&master, &state, None)?;
         Ok(Keystore::with(place, master, state, Mode::Writing))
     }
 
@@ -184,6 +184,10 @@ impl Keystore {
 
     pub(crate) fn state(&self) -> &State {
         &self.state
+    }
+
+    pub(crate) fn master_bytes(&self) -> &[u8] {
+        self.master.key.bytes()
     }
 
     pub(crate) fn place(&self) -> &Place {

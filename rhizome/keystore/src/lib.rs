@@ -110,7 +110,7 @@ mod model_tests;
 #[cfg(test)]
 mod simulated;
 
-pub use carry::{CarriedKeys, Source, abandon, destroy_carried};
+pub use carry::{CarriedKeys, Source, abandon, destroy_carried, keep};
 pub use erasure::Erasure;
 pub use error::{KeystoreError, UnsealError, Which};
 pub use keystore::{Committed, Keystore, Sealed};

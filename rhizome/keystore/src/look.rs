@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use karyon_types::LogId;
+use zeroize::Zeroizing;
 
 use crate::file::{LOG_AT, MAGIC};
 use crate::keystore::Keystore;
@@ -11,6 +12,8 @@ use crate::place::{FOLDER, generation};
 use crate::state::{Entry, SubjectId};
 use crate::system::{Os, System};
 
+/// The context in which the key of a mark follows from the master key.
+const MARK: &str = "karyon keystore mark v1";
 /// The beginning of a keystore file's header, with the log at its end.
 const HEADER_BYTES: usize = LOG_AT + 16;
 
@@ -21,6 +24,15 @@ impl Keystore {
             Entry::Live(live) => Some(&live.name),
             Entry::Erased(_) => None,
         }
+    }
+
+    /// A digest that this keystore gives of these bytes, and nobody else, until something is erased
+    /// in it or it gets another subject: for whoever notes that they were compared with it.
+    pub fn mark(&self, bytes: &[u8]) -> [u8; 32] {
+        let key = Zeroizing::new(blake3::derive_key(MARK, self.master_bytes()));
+        let mut hasher = blake3::Hasher::new_keyed(&key);
+        hasher.update(&self.state().last().0.to_le_bytes()).update(bytes);
+        *hasher.finalize().as_bytes()
     }
 
     /// Whether what was sealed for a subject under this index can be unsealed.
@@ -72,8 +84,15 @@ mod tests {
         let sealed = keys.seal("ada", b"", b"x").unwrap();
         assert_eq!(keys.name(sealed.subject), Some("ada"));
         assert!(keys.is_live(sealed.subject, sealed.index));
+        let mark = keys.mark(b"x");
+        assert_eq!(Keystore::open(&data, &outside.join("key"), id).unwrap().mark(b"x"), mark);
+        assert_ne!(keys.mark(b"y"), mark);
+        keys.seal("bo", b"", b"x").unwrap();
+        let with_bo = keys.mark(b"x");
+        assert_ne!(with_bo, mark, "of before another came");
         let erased = keys.erase(crate::Erasure::new().erase_subject("ada")).unwrap();
         assert!(erased.leftover.is_none());
+        assert_ne!(keys.mark(b"x"), with_bo, "of before the erasure");
         assert_eq!(keys.name(sealed.subject), None);
         assert!(!keys.is_live(sealed.subject, sealed.index));
         assert_eq!(id_in(&data).unwrap(), Some(id));

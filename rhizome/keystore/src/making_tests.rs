@@ -10,6 +10,8 @@ use crate::crash_tests::{LOG, data, furnished, open};
 use crate::erasure::Erasure;
 use crate::error::{KeystoreError, UnsealError};
 use crate::keystore::Keystore;
+use crate::master::Master;
+use crate::secret::Secret;
 use crate::simulated::{Disk, Stop, ends};
 
 fn master_of(id: LogId) -> PathBuf {
@@ -61,6 +63,59 @@ fn a_keystore_without_its_master_is_not_made_anew() {
     let begun = begin(&disk, LogId([2; 16]));
     assert!(matches!(begun, Err(KeystoreError::MasterMissing { .. })), "{begun:?}");
     assert_eq!(disk.files(), before);
+}
+
+/// Nor is it because a master of the first generation waits there, whoever left that: nothing is
+/// written over a keystore file, and none is removed, that this master does not open.
+#[test]
+fn a_master_that_waits_is_no_making_of_keys_that_it_does_not_open() {
+    let stray = Master { log: LOG, generation: 1, key: Secret::new([9; 32]) };
+    for erasures in 0..3 {
+        let disk = Disk::default();
+        let mut keystore = begin(&disk, LOG).unwrap();
+        for number in 0..erasures {
+            let name = number.to_string();
+            keystore.seal(&name, b"", b"x").unwrap();
+            assert!(
+                keystore.erase(Erasure::new().erase_subject(&name)).unwrap().leftover.is_none()
+            );
+        }
+        keystore.close().unwrap();
+        let master = disk.files()[&master_of(LOG)].clone();
+        disk.take(&master_of(LOG));
+        disk.put(&master_of(LOG).with_file_name(format!(".{LOG}.key.new")), &stray.encode());
+        let before = disk.files();
+        let made = Keystore::create_in(disk.system(), data(), &master_of(LOG), LOG);
+        assert!(matches!(made, Err(KeystoreError::MasterMissing { .. })), "{made:?}");
+        let begun = begin(&disk, LogId([2; 16]));
+        assert!(matches!(begun, Err(KeystoreError::MasterMissing { .. })), "{begun:?}");
+        assert_eq!(disk.files(), before, "after {erasures}");
+        // It is found again.
+        disk.put(&master_of(LOG), &master);
+        assert_eq!(begin(&disk, LOG).unwrap().generation(), erasures + 1);
+    }
+}
+
+#[test]
+fn a_making_that_is_cut_off_twice_anywhere_is_made_anew() {
+    let make = |disk: &Disk| begin(disk, LOG).map(drop);
+    let mut met = 0;
+    for first in 0..14 {
+        for second in 0..18 {
+            for (part, loss) in ends() {
+                let disk = Disk::default();
+                for at in [first, second] {
+                    disk.stop(Stop { at, part, is_for_good: true });
+                    met += u32::from(make(&disk).is_err());
+                    disk.restart(loss);
+                }
+                let case = format!("at {first} and {second}, {part}, {loss:?}");
+                make(&disk).unwrap_or_else(|error| panic!("{case}: {error}"));
+                assert_eq!(disk.files().len(), 2, "{case}");
+            }
+        }
+    }
+    assert!(met > 1000, "{met}");
 }
 
 #[test]

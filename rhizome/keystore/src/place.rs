@@ -7,7 +7,8 @@
 //! 3. A new master is durable in the place of the old one before anything of the old generation is
 //!    destroyed.
 //! 4. A keystore is made, and what a making left is abandoned, by whoever holds the master's folder:
-//!    no master is written over by another making.
+//!    no master is written over by another making, and no keystore file at all.
+//! 5. What is abandoned has the note beside it with which whoever abandons it made it.
 
 use std::ffi::OsString;
 use std::io;
@@ -48,17 +49,31 @@ impl Place {
     }
 
     /// Makes both files, for nobody yet. What a making that was cut off has left is made anew. Of
-    /// several that are made at once under one master's name one is.
-    pub(crate) fn create(&self, master: &Master, state: &State) -> Result<(), KeystoreError> {
+    /// several that are made at once under one master's name one is. With a note it can be
+    /// [abandoned](crate::abandon) until it is [kept](crate::keep).
+    pub(crate) fn create(
+        &self,
+        master: &Master,
+        state: &State,
+        note: Option<&[u8]>,
+    ) -> Result<(), KeystoreError> {
         self.refuse_inside(&self.master)?;
         // From the look at the master to its rename: what waits beside it is nobody else's.
         let _held = self.lock_master().map_err(failed("lock", parent(&self.master)))?;
         if self.read_master()?.is_some() {
             return Err(KeystoreError::Exists { path: self.master.clone() });
         }
-        self.refuse_lost_master()?;
+        if let Some(keys) = self.begun()? {
+            // Only now is it known to open with the master that waits; so its name goes first.
+            self.system.remove(&keys).map_err(failed("remove", &keys))?;
+            self.sync(&self.folder)?;
+        }
         let make = failed("make", &self.folder);
         self.system.make_folder(&self.folder).map_err(make)?;
+        match note {
+            Some(note) => self.write_new(&self.note(), note)?,
+            None => drop(self.destroy(&self.note())?),
+        }
         // The new master waits beside its place: so a keystore that never had one can be told from
         // one that has lost it.
         let waiting = beside(&self.master);
@@ -92,7 +107,7 @@ impl Place {
 
     fn load_with(&self, text: Option<&Vec<u8>>) -> Result<(Master, State), KeystoreError> {
         let Some(text) = text else {
-            self.refuse_lost_master()?;
+            self.begun()?;
             let (folder, master) = (self.folder.clone(), self.master.clone());
             return Err(KeystoreError::NotMade { folder, master });
         };
@@ -151,20 +166,16 @@ impl Place {
         })
     }
 
-    /// Refuses a keystore that has no master, unless its making was cut off.
-    fn refuse_lost_master(&self) -> Result<(), KeystoreError> {
-        let Some(generation) = self.generations()?.last().copied() else { return Ok(()) };
-        let waiting = beside(&self.master);
-        let read =
-            self.system.read(&waiting, MASTER_BYTES_MAX).map_err(failed("read", &waiting))?;
-        let master = read.and_then(|found| Master::decode(&found.bytes).ok());
-        match master.filter(|master| master.log == self.log && master.generation == 1) {
-            Some(_) => Ok(()),
-            None => {
-                let (path, keys) = (self.master.clone(), self.keys(generation));
-                Err(KeystoreError::MasterMissing { path, keys })
-            }
+    /// The keystore file of a making that was cut off: the first, and alone, and the master that
+    /// waits for its place opens it. Refuses any other, which has lost its master.
+    fn begun(&self) -> Result<Option<PathBuf>, KeystoreError> {
+        let generations = self.generations()?;
+        let Some(generation) = generations.last().copied() else { return Ok(None) };
+        let keys = self.keys(generation);
+        if generations == [1] && self.opens_with(&self.waiting()) {
+            return Ok(Some(keys));
         }
+        Err(KeystoreError::MasterMissing { path: self.master.clone(), keys })
     }
 
     /// Refuses a master key inside of the data directory.
@@ -226,6 +237,27 @@ impl Place {
     /// Where the master key is written that is to take its place.
     pub(crate) fn waiting(&self) -> PathBuf {
         beside(&self.master)
+    }
+
+    /// Where the note of whoever made the keystore lies, until it is kept.
+    fn note(&self) -> PathBuf {
+        hidden(&self.master, ".made")
+    }
+
+    /// Whether it was made with this note, and is not kept yet.
+    pub(crate) fn was_made_with(&self, note: &[u8]) -> Result<bool, KeystoreError> {
+        let path = self.note();
+        let found = self.system.read(&path, note.len() as u64).map_err(failed("read", &path))?;
+        Ok(found.is_some_and(|found| **found.bytes == *note))
+    }
+
+    /// Takes the note away, durably; whether there was one.
+    pub(crate) fn forget_note(&self) -> Result<bool, KeystoreError> {
+        let was_there = self.destroy(&self.note())?;
+        if was_there {
+            self.sync(parent(&self.master))?;
+        }
+        Ok(was_there)
     }
 
     /// Makes the name of a file durable.
@@ -363,9 +395,13 @@ pub(crate) fn generation(name: &str) -> Option<u64> {
 
 /// Where a file is written that is to take the place of another.
 fn beside(path: &Path) -> PathBuf {
+    hidden(path, ".new")
+}
+
+fn hidden(path: &Path, extension: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
+    name.push(extension);
     path.with_file_name(name)
 }
 

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::memory::open;
 use super::memory::secrets::{self, Secrets};
+use super::refuse_inside;
 use crate::args::ExportData;
 use crate::error::{CliError, Code, words};
 use crate::output::{self, size, thousands};
@@ -25,6 +26,7 @@ pub(crate) fn execute(args: &ExportData) -> Result<Code, CliError> {
     if !data.is_dir() {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
+    refuse_inside(&args.out, data)?;
     if DataDir::is_in_use(data) == Some(true) {
         return Err(in_use(data));
     }

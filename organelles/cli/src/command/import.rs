@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use karyon_engram::Engram;
 use karyon_exit::{ImportError, Manifest, Place, Staged, manifest};
 use karyon_graph::Graph;
 use karyon_keys::KeyDirectory;
-use karyon_keystore::{CarriedKeys, Keystore, KeystoreError, Source, abandon, id_in};
+use karyon_keystore::{CarriedKeys, Keystore, KeystoreError, Source, abandon, id_in, keep};
 use karyon_log::open_regular;
 use karyon_memory::{opening, settle};
 use karyon_runtime::datadir;
@@ -30,9 +31,10 @@ pub(crate) fn execute(args: &ImportData) -> Result<Code, CliError> {
     let told = manifest(opened(&args.file)?).map_err(|error| no_export(args, error))?;
     let carried = args.keys.as_deref().map(|keys| Carried::read(keys, args, &told)).transpose()?;
     let place = Place::take(&args.data)?;
-    if let Some(leftover) = place.leftover() {
-        clear_keys(leftover)?;
+    if let Some(note) = place.note_left() {
+        clear_keys(place.staging(), note)?;
     }
+    let note = note_of(place.staging(), place.note())?;
     if let Some(carried) = &carried {
         carried.refuse_where_they_are()?;
     }
@@ -49,7 +51,7 @@ pub(crate) fn execute(args: &ImportData) -> Result<Code, CliError> {
         Told { args, report, root, is_retired: trusted.retired, is_signed: staged.is_signed() };
     match carried {
         None => staged.put_in_place()?,
-        Some(carried) => carried.bring(staged, &told.report)?,
+        Some(carried) => carried.bring(staged, &note, &told.report)?,
     }
     told.show();
     Ok(Code::Ok)
@@ -84,12 +86,20 @@ fn in_file(file: &Path, error: CliError) -> CliError {
     CliError { message: format!("{}: {}", file.display(), error.message), ..error }
 }
 
-/// Takes the master key away that an import left which was killed.
-fn clear_keys(leftover: &Path) -> Result<(), CliError> {
+/// Takes the master key away that the import of this name made here, which was killed. That of any
+/// other stays: what lies here may be a copy of a directory.
+fn clear_keys(leftover: &Path, name: &str) -> Result<(), CliError> {
     // What cannot be read is no keystore for which a master key was made.
     let Ok(Some(id)) = id_in(leftover) else { return Ok(()) };
     let master = secrets::master(&KeyDirectory::from_environment()?, id)?;
-    abandon(leftover, &master, id).map(drop).map_err(secrets::failed)
+    abandon(leftover, &master, id, &note_of(leftover, name)?).map(drop).map_err(secrets::failed)
+}
+
+/// What is noted beside a master key, until the directory is in its place: which import made it, and
+/// where. A copy of what that import left is elsewhere.
+fn note_of(staging: &Path, name: &str) -> Result<Vec<u8>, CliError> {
+    let place = staging.canonicalize().map_err(|error| unreadable(staging, &error))?;
+    Ok([name.as_bytes(), b"\n", place.as_os_str().as_bytes(), b"\n"].concat())
 }
 
 /// Keys that come with the export, and where their master key is to lie.
@@ -130,10 +140,10 @@ impl Carried {
     }
 
     /// Puts keys and directory in their places: both, or neither.
-    fn bring(self, mut staged: Staged, report: &Report) -> Result<(), CliError> {
+    fn bring(self, mut staged: Staged, note: &[u8], report: &Report) -> Result<(), CliError> {
         let Carried { keys, file, master } = self;
         let (id, source, data) = (keys.log(), keys.source(), staged.path().to_owned());
-        let made = match keys.settle(&data, &master) {
+        let made = match keys.settle(&data, &master, note) {
             // Another import was first: that one's master key is none of this one's.
             Err(KeystoreError::Exists { path }) if path == master => return Err(are_here(&path)),
             made => made.map_err(secrets::failed),
@@ -143,7 +153,12 @@ impl Carried {
             keystore.close().map_err(secrets::failed)?;
             Ok(staged.put_in_place()?)
         });
-        brought.map_err(|error| match abandon(&data, &master, id) {
+        if staged.is_in_place() {
+            // Whatever else there is to be said: from here on the directory needs its master key.
+            let kept = keep(&data, &master, id).map(drop).map_err(secrets::failed);
+            return brought.and(kept);
+        }
+        brought.map_err(|error| match abandon(&data, &master, id, note) {
             Ok(_) => error,
             Err(left) => error.with_hint(format!(
                 "{} may be left of it, and opens nothing then: put it aside before this is tried \

@@ -91,6 +91,22 @@ fn refuse_authority(data: &Path) -> Result<(), CliError> {
     .with_hint("name another --data for memories, new or used for them; both go on side by side"))
 }
 
+/// Refuses to write a file into a data directory that is to be carried out of it: who copies the
+/// directory would have it with it, and who records there would find what is none of its own.
+fn refuse_inside(out: &Path, data: &Path) -> Result<(), CliError> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let real = |folder: &Path| folder.canonicalize().ok();
+    match (real(folder.unwrap_or(Path::new("."))), real(data)) {
+        (Some(folder), Some(inside)) if folder.starts_with(&inside) => {
+            let (out, data) = (out.display(), data.display());
+            Err(CliError::failure(format!("{out} would lie inside of the data directory {data}"))
+                .with_hint("name another --out, outside of it"))
+        }
+        // What is not there lies nowhere, and is met when it is opened.
+        _ => Ok(()),
+    }
+}
+
 fn is_of_another_program(genesis: &Genesis) -> bool {
     let is_broker = genesis.kinds.iter().any(|(kind, _)| kind == karyon_broker::KIND.0);
     !genesis.kinds.is_empty()

@@ -15,7 +15,7 @@ fn log_id(place: &Place, data: &str) -> String {
 }
 
 /// The names in a folder; none if there is no folder.
-fn names(folder: &std::path::Path) -> Vec<String> {
+pub(crate) fn names(folder: &std::path::Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -24,7 +24,7 @@ fn names(folder: &std::path::Path) -> Vec<String> {
 }
 
 /// A copy of a folder, as a backup makes it.
-fn copy(place: &Place, from: &str, to: &str) {
+pub(crate) fn copy(place: &Place, from: &str, to: &str) {
     let mut copy = Command::new("cp");
     assert!(copy.arg("-a").args([place.path(from), place.path(to)]).status().unwrap().success());
 }
@@ -151,7 +151,7 @@ fn a_directory_that_is_lost_comes_back_beside_its_master_key() {
 }
 
 /// A directory in which the log says that something is erased, and its key is there still.
-fn half_erased() -> Place {
+pub(crate) fn half_erased() -> Place {
     let place = office();
     copy(&place, "d/keystore", "keystore");
     copy(&place, "keys/keystores", "keystores");

@@ -159,9 +159,17 @@ fn a_master_key_that_a_killed_import_left_is_in_nobodys_way() {
     import(&there, "d.tar", "d", &["--keys", "d.keys"]);
     // As it is when the keys have their place, and the directory is about to get its own.
     fs::rename(there.path("d"), there.path(".d.importing")).unwrap();
+    let name = "0123456789abcdef".repeat(2);
+    there.write(".d.importing/importing", &format!("{name}\n"));
+    let keystores = there.keys().join("keystores");
+    let master = fs::read_dir(&keystores).unwrap().next().unwrap().unwrap().file_name();
+    let at = there.path(".d.importing").canonicalize().unwrap();
+    let note = keystores.join(format!(".{}.made", master.to_str().unwrap()));
+    fs::write(note, format!("{name}\n{}\n", at.display())).unwrap();
     import(&there, "d.tar", "d", &["--keys", "d.keys"]);
     assert_eq!(answers(&there, "d"), answers(&place, "d"));
     assert_eq!(fs::read_dir(there.keys().join("keystores")).unwrap().count(), 1);
+    assert!(!there.path("d/importing").exists(), "a note is left");
     // Of a directory that is in its place it stays.
     let again = ["import", "d.tar", "--data", "e", "--keys", "d.keys"];
     there.karyon(&again).expect(1).says(&["has these keys already"]);

@@ -18,6 +18,7 @@ mod engram;
 mod engram_attacks;
 mod engram_choice;
 mod engram_files;
+mod erasing;
 mod exit;
 mod exit_carried;
 mod exit_keys;

@@ -1,16 +1,10 @@
-//! Keys that were brought from elsewhere: what they open, and what is not told beside them.
-
-use std::path::Path;
+//! Keys that were brought from elsewhere: what they open.
 
 use karyon_graph::{EntityId, GraphError, NOBODY, Reader, View};
 use karyon_keystore::Keystore;
-use karyon_log::{Control, Record, Records, Walk};
-use karyon_runtime::datadir;
 use karyon_types::Position;
 
-use super::change::ChangeError;
 use super::recall::{RecallError, Said, opened, serial_of};
-use super::settle::ordered;
 
 /// What keys open of all that principals ever recorded to be remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,26 +52,4 @@ pub fn opening(reader: &Reader, keys: &Keystore) -> Result<Opening, GraphError> 
         }
     }
     Ok(opening)
-}
-
-/// The keys for reading only, without those of which the log in `data` says that they are to be
-/// destroyed: for whoever reads before that is done.
-///
-/// # Errors
-/// [`ChangeError::Graph`], [`ChangeError::Keys`].
-pub fn hiding(mut keys: Keystore, data: &Path) -> Result<Keystore, ChangeError> {
-    let failed = |error| ChangeError::Graph(GraphError::Log(error));
-    let mut walk = Walk::open(&datadir::log_folder(data)).map_err(failed)?;
-    let mut controls = Vec::new();
-    while let Some(blocks) = walk.next_group().map_err(failed)? {
-        for record in blocks.iter().flat_map(|block| Records::new(&block.body)) {
-            if let Some(Record::Control(control)) = record
-                && matches!(*control, Control::Memory(_))
-            {
-                controls.push(*control);
-            }
-        }
-    }
-    let (erasure, _) = ordered(&mut keys, &controls)?;
-    Ok(keys.hiding(&erasure)?)
 }

@@ -359,6 +359,11 @@ impl Change {
         Change { on: reader.map_or(0, |reader| reader.end().0), ..self }
     }
 
+    /// Whether keys are to be destroyed for it.
+    pub fn erases(&self) -> bool {
+        !self.erased.is_empty()
+    }
+
     /// For the hand-over to the node.
     ///
     /// # Errors
@@ -462,8 +467,26 @@ fn not_given_twice(
     reader: Option<&Reader>,
     subject: &str,
 ) -> Result<(), ChangeError> {
-    if let (Some(reader), Some((serial, false))) = (reader, find(keys, subject)) {
-        keys.advance(SubjectId(serial), first_unused(reader, serial)?)?;
+    let Some(reader) = reader else { return Ok(()) };
+    match find(keys, subject) {
+        Some((serial, false)) => {
+            keys.advance(SubjectId(serial), first_unused(reader, serial)?)?;
+        }
+        Some((_, true)) => {}
+        // It gets the next number, which nobody in the log may have.
+        None => {
+            let mut serials = Vec::new();
+            reader.vertex_names(&mut |name| {
+                serials.extend(subject_of(&Vertex::Named(name.into())));
+            })?;
+            for serial in serials {
+                let Err(error) = keys.advance(SubjectId(serial), 0) else { continue };
+                // Agents, and other logs, may call a thing whatever they like.
+                if !of_subject(reader, Some(keys), serial)?.is_empty() {
+                    return Err(error.into());
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use karyon_keystore::{
     CarriedKeys, Erasure, Keystore, KeystoreError, Sealed, Source, Subject, UnsealError, abandon,
-    destroy_carried,
+    destroy_carried, keep,
 };
 use karyon_types::LogId;
 
@@ -18,6 +18,9 @@ fn unseal(keystore: &Keystore, sealed: &Sealed) -> Result<Vec<u8>, UnsealError> 
     keystore.unseal(sealed.subject, sealed.index, b"about", &sealed.bytes)
 }
 
+/// The note of whoever makes one.
+const NOTE: &[u8] = b"making 1";
+
 /// Makes a keystore in `to` of the keys in `from`.
 fn carry(from: &Keystore, without: &Erasure, to: &Place) -> Keystore {
     let file = to.folder.path().join("carried");
@@ -25,7 +28,7 @@ fn carry(from: &Keystore, without: &Erasure, to: &Place) -> Keystore {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let keys = CarriedKeys::read(&file).unwrap();
     assert_eq!((keys.log(), keys.source()), (LOG, SOURCE));
-    keys.settle(&to.data(), &to.master()).unwrap()
+    keys.settle(&to.data(), &to.master(), NOTE).unwrap()
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn nothing_is_written_over_and_nothing_into_the_data() {
     keystore.carry(&none, SOURCE, &file).unwrap();
     drop(there.create());
     let master = fs::read(there.master()).unwrap();
-    let settled = CarriedKeys::read(&file).unwrap().settle(&there.data(), &there.master());
+    let settled = CarriedKeys::read(&file).unwrap().settle(&there.data(), &there.master(), NOTE);
     assert!(matches!(settled, Err(KeystoreError::Exists { .. })), "{settled:?}");
     assert_eq!(fs::read(there.master()).unwrap(), master);
 }
@@ -169,12 +172,52 @@ fn what_nobody_finished_is_taken_away_and_nothing_else() {
     keystore.seal("ada", b"about", b"x").unwrap();
     // Another keystore's master stays.
     drop(carry(&keystore, &Erasure::new(), &there));
-    assert!(!abandon(&there.data(), &place.master(), LOG).unwrap());
+    assert!(!abandon(&there.data(), &place.master(), LOG, NOTE).unwrap());
     assert!(place.master().exists());
-    // Its own goes, also where it waits beside its place.
-    assert!(abandon(&there.data(), &there.master(), LOG).unwrap());
+    // It does for whoever did not make it.
+    for note in [&b"making 2"[..], b"making", b"making 10", b""] {
+        assert!(!abandon(&there.data(), &there.master(), LOG, note).unwrap(), "{note:?}");
+    }
+    // Its own goes.
+    assert!(abandon(&there.data(), &there.master(), LOG, NOTE).unwrap());
     assert!(!there.master().exists());
-    assert!(!abandon(&there.data(), &there.master(), LOG).unwrap());
+    assert!(!abandon(&there.data(), &there.master(), LOG, NOTE).unwrap());
+    assert_eq!(
+        fs::read_dir(there.master().parent().unwrap()).unwrap().count(),
+        0,
+        "a note is left"
+    );
+}
+
+/// A copy of a directory, or a link to its keystore, in the place of what a making left.
+#[test]
+fn what_is_kept_or_lies_behind_a_link_is_not_taken_away() {
+    let place = Place::new();
+    let mut keystore = place.create();
+    keystore.seal("ada", b"about", b"x").unwrap();
+    for is_kept in [true, false] {
+        let there = Place::new();
+        drop(carry(&keystore, &Erasure::new(), &there));
+        if is_kept {
+            assert!(keep(&there.data(), &there.master(), LOG).unwrap());
+            assert!(!keep(&there.data(), &there.master(), LOG).unwrap());
+            assert!(!abandon(&there.data(), &there.master(), LOG, NOTE).unwrap());
+        } else {
+            let planted = there.folder.path().join("planted");
+            fs::create_dir(&planted).unwrap();
+            let (live, link) = (there.data().join("keystore"), planted.join("keystore"));
+            std::os::unix::fs::symlink(live, link).unwrap();
+            assert!(!abandon(&planted, &there.master(), LOG, NOTE).unwrap());
+        }
+        there.open().seal("ada", b"about", b"y").unwrap();
+    }
+    // What nobody has a note of is nobody's to abandon, whatever an earlier making left there.
+    let there = Place::new();
+    drop(carry(&keystore, &Erasure::new(), &there));
+    fs::remove_file(there.master()).unwrap();
+    fs::remove_dir_all(there.data().join("keystore")).unwrap();
+    drop(there.create());
+    assert!(!abandon(&there.data(), &there.master(), LOG, NOTE).unwrap());
 }
 
 #[test]
@@ -239,9 +282,9 @@ fn of_several_that_settle_at_once_one_has_the_keys() {
                     fs::create_dir(folder).unwrap();
                     let keys = CarriedKeys::read(file).unwrap();
                     start.wait();
-                    keys.settle(folder, &master).map(drop).inspect_err(|_| {
+                    keys.settle(folder, &master, NOTE).map(drop).inspect_err(|_| {
                         // As whoever imports does.
-                        assert!(!abandon(folder, &master, LOG).unwrap());
+                        assert!(!abandon(folder, &master, LOG, NOTE).unwrap());
                     })
                 }
             };

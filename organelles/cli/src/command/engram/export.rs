@@ -20,6 +20,7 @@ use super::super::memory::change::now;
 use super::super::memory::forget::memories as count;
 use super::super::memory::secrets::Secrets;
 use super::super::memory::{moment, named, open, unknown};
+use super::super::refuse_inside;
 use crate::args::{Choice, Export};
 use crate::error::{CliError, Code};
 use crate::output::{self, size};
@@ -46,6 +47,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
                 .with_hint("give a number as in the input, or a date"));
         }
     };
+    refuse_inside(&args.out, data)?;
     let directory = KeyDirectory::from_environment()?;
     let secrets = match args.choice.is_governed() {
         true => Secrets::open_settled(&directory, data)?,

@@ -107,6 +107,9 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
         Deed::Supersede(telling) => memo(telling, &name, None)?.check(true).map_err(failed)?,
         Deed::Forget(_) | Deed::Expire(_) => {}
     }
+    if !deed.erases() {
+        secrets::settle_if_begun(&directory, data)?;
+    }
     // Held while keys are given out, so that no two give out the same.
     let dir = match deed {
         Deed::Remember(_) => data_directory(data)?,
@@ -282,6 +285,10 @@ pub(crate) fn record(data: &Path, mut node: Arrived) -> Result<Position, CliErro
     let bytes = node.inputs.read(Input::Change, data, CHANGE_BYTES_MAX);
     let bytes = bytes.map_err(|error| CliError::failure(error.to_string()))?;
     let dir = node.dir()?;
+    if Change::decode(&bytes).is_ok_and(|change| change.erases()) {
+        // Once more: between whoever signed it and this node others may have ended what they began.
+        secrets::begin_erasing(data)?;
+    }
     let authority = grant::received(node.said)?;
     record_change(dir, node.key, &bytes, &authority, &node.known, VERSION).map_err(failed)
 }

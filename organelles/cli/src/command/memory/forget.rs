@@ -9,6 +9,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use karyon_graph::Reader;
 use karyon_keys::KeyDirectory;
 use karyon_memory::{Change, Recalled, Which};
+use karyon_runtime::datadir;
 use serde_json::{Value as Json, json};
 
 use super::change::{Deed, failed, recorded};
@@ -99,6 +100,9 @@ pub(super) fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     refuse_authority(data)?;
     keys::refuse_stranger(&directory, data)?;
     drop(there(&directory, data)?);
+    if !datadir::log_file(data).exists() {
+        return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));
+    }
     if let Deed::Forget(args) = deed
         && which(args) == Which::All
         && !args.yes
@@ -113,8 +117,7 @@ pub(super) fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     command.args(std::env::args_os().skip(1)).env(WITHIN, "1").stdout(Stdio::piped());
     let done = command.spawn().and_then(std::process::Child::wait_with_output).map_err(failed)?;
     // Also where it failed: what it recorded, it recorded.
-    let erased = secrets::settle(&directory, data)?;
-    secrets::end_erasing(data)?;
+    let erased = secrets::end_erasing(&directory, data)?;
     if !done.status.success() {
         return Ok(code_of(done.status));
     }

@@ -1,12 +1,14 @@
 //! The keys of subjects: beside the log, under a master key that lies beside the other keys.
 
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_keystore::{Keystore, KeystoreError, id_in};
 use karyon_log::Control;
-use karyon_memory::{Filter, Settled, hiding, recall, settle as settle_keys};
+use karyon_memory::{ChangeError, Filter, Owed, Settled, owed, recall, settle as settle_keys};
 use karyon_runtime::{DataDir, datadir};
 use karyon_statements::GrantTerms;
 use karyon_types::LogId;
@@ -47,35 +49,68 @@ impl Secrets {
             GrantTerms::random_nonce().map_err(|error| CliError::failure(error.to_string()))?;
         let folder = keys.keystores()?;
         let master = |id| folder.join(master_name(id));
-        Keystore::open_or_create(data, master, LogId(new)).map(Secrets).map_err(failed)
+        let keystore = Keystore::open_or_create(data, master, LogId(new)).map_err(failed)?;
+        Secrets(keystore).settled(data)
     }
 
-    /// Opens it.
+    /// Opens it, for whoever holds the directory.
     pub(crate) fn open(keys: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
         let id = id_of(data)?.ok_or_else(|| none(data))?;
-        Keystore::open(data, &master(keys, id)?, id).map(Secrets).map_err(failed)
+        let keystore = Keystore::open(data, &master(keys, id)?, id).map_err(failed)?;
+        Secrets(keystore).settled(data)
     }
 
-    /// Opens it to read; `None`: it, or its master key, is not on this machine.
+    /// Destroys first what the log says is to be destroyed, whatever became of the note of it:
+    /// nothing is recorded about a subject that was forgotten.
+    fn settled(mut self, data: &Path) -> Result<Secrets, CliError> {
+        if owed(&mut self.0, data).map_err(unlike)?.is_some() {
+            destroy(&mut self.0, data, &verified(data)?)?;
+        }
+        Ok(self)
+    }
+
+    /// Opens it to read, without what the log says is erased; `None`: it, or its master key, is not
+    /// on this machine.
     pub(crate) fn open_read_only(
         keys: &KeyDirectory,
         data: &Path,
     ) -> Result<Option<Secrets>, CliError> {
-        let Some(id) = id_of(data)? else { return Ok(None) };
-        match Keystore::open_read_only(data, &master(keys, id)?, id) {
-            Ok(keystore) => Ok(Some(Secrets(keystore))),
-            Err(KeystoreError::NotMade { .. } | KeystoreError::MasterMissing { .. }) => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        Ok(Secrets::open_hiding(keys, data)?.map(|(secrets, _)| secrets))
     }
 
-    /// Opens it to read, and goes on with an erasure that was begun where that can be done; where it
-    /// cannot, what the log says is erased is not told. The note that it was begun stays then.
+    /// The same, and whether something is hidden so.
+    fn open_hiding(keys: &KeyDirectory, data: &Path) -> Result<Option<(Secrets, bool)>, CliError> {
+        let Some(id) = id_of(data)? else { return Ok(None) };
+        let mut keystore = match Keystore::open_read_only(data, &master(keys, id)?, id) {
+            Ok(keystore) => keystore,
+            Err(KeystoreError::NotMade { .. } | KeystoreError::MasterMissing { .. }) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(Some(match owed(&mut keystore, data).map_err(unlike)? {
+            None => (Secrets(keystore), false),
+            Some(Owed(erasure)) => (Secrets(keystore.hiding(&erasure).map_err(failed)?), true),
+        }))
+    }
+
+    /// Opens it to read, and goes on with an erasure that was begun, or that the log tells of, where
+    /// that can be done; where it cannot, what the log says is erased is not told. The note that it
+    /// was begun stays then.
     pub(crate) fn open_settled(
         keys: &KeyDirectory,
         data: &Path,
     ) -> Result<Option<Secrets>, CliError> {
-        let Err(why) = settle_if_begun(keys, data) else {
+        let (secrets, is_hiding) = match Secrets::open_hiding(keys, data) {
+            // What is wrong with the keys is told by whoever goes on with it.
+            Err(_) if is_begun(data)? => (None, false),
+            opened => opened?.map_or((None, false), |(keys, is_hiding)| (Some(keys), is_hiding)),
+        };
+        if !is_hiding && !is_begun(data)? {
+            return Ok(secrets);
+        }
+        drop(secrets);
+        let Err(why) = settle(keys, data) else {
             return Secrets::open_read_only(keys, data);
         };
         if why.code != Code::Failure || !data.is_dir() {
@@ -88,12 +123,7 @@ impl Secrets {
             data.display(),
             why.message
         ));
-        Ok(match secrets {
-            None => None,
-            Some(Secrets(keys)) => {
-                Some(Secrets(hiding(keys, data).map_err(super::change::failed)?))
-            }
-        })
+        Ok(secrets)
     }
 
     pub(crate) fn keys(&self) -> &Keystore {
@@ -133,26 +163,62 @@ pub(crate) fn failed(error: KeystoreError) -> CliError {
     CliError::failure(words(&error))
 }
 
-/// Notes that keys are about to be destroyed: whoever comes next goes on with it.
-pub(crate) fn begin_erasing(data: &Path) -> Result<(), CliError> {
-    let file = data.join(ERASING);
-    std::fs::File::create(&file).and_then(|file| file.sync_all()).map_err(|error| {
-        CliError::failure(format!("nothing was erased: {}: {error}", file.display()))
-    })
+/// What cannot be compared with its log.
+fn unlike(error: ChangeError) -> CliError {
+    match error {
+        ChangeError::Graph(error) => error.into(),
+        ChangeError::Keys(error) => failed(error),
+        other => CliError::failure(words(&other)),
+    }
 }
 
-/// Goes on with what was begun.
+/// Whether there is a note that keys are about to be destroyed, or anything in its place.
+fn is_begun(data: &Path) -> Result<bool, CliError> {
+    let file = data.join(ERASING);
+    match file.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+            Ok(false)
+        }
+        Err(error) => Err(CliError::failure(format!("{}: {error}", file.display()))),
+    }
+}
+
+/// Notes durably that keys are about to be destroyed: whoever comes next goes on with it.
+pub(crate) fn begin_erasing(data: &Path) -> Result<(), CliError> {
+    let file = data.join(ERASING);
+    let failed = |error: std::io::Error| {
+        CliError::failure(format!("nothing was erased: {}: {error}", file.display()))
+    };
+    // A link in its place is not followed: what it leads to may be anybody's.
+    match OpenOptions::new().write(true).create_new(true).open(&file) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if !file.symlink_metadata().map_err(failed)?.is_file() {
+                let what = format!("nothing was erased: {} is no regular file", file.display());
+                return Err(CliError::failure(what).with_hint(
+                    "Karyon notes there that keys are to be destroyed: put aside what is there",
+                ));
+            }
+        }
+        made => made.and_then(|file| file.sync_all()).map_err(failed)?,
+    }
+    File::open(data).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// Goes on with what was begun. Where nothing is recorded nothing was, and the note goes: it would
+/// look as if the directory were used for something else.
 pub(crate) fn settle_if_begun(keys: &KeyDirectory, data: &Path) -> Result<(), CliError> {
-    match data.join(ERASING).exists() {
-        true => settle(keys, data).map(drop),
-        false => Ok(()),
+    match (is_begun(data)?, datadir::log_file(data).exists()) {
+        (true, true) => settle(keys, data).map(drop),
+        (true, false) => end_erasing(keys, data).map(drop),
+        (false, _) => Ok(()),
     }
 }
 
 /// Removes a folder that may not be there.
 fn purge(folder: &Path) -> Result<(), CliError> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(CliError::failure(format!("{}: {error}", folder.display())))
         }
         Ok(()) | Err(_) => Ok(()),
@@ -162,45 +228,77 @@ fn purge(folder: &Path) -> Result<(), CliError> {
 /// Destroys the keys that the log says are to be; what was destroyed just now.
 pub(crate) fn settle(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliError> {
     let _dir = DataDir::open(data)?;
-    let trust = Trust { node_key: None, known: keys::trusted(None, data)?.known };
-    let report = verify(
-        &datadir::log_folder(data),
-        &datadir::checkpoint_file(data),
-        &datadir::inputs(data),
-        &trust,
-    )?;
-    let settled = match id_of(data)? {
-        None => Settled::default(),
+    Ok(settle_held(keys, data)?.0)
+}
+
+/// The same, and the note goes if all of them are destroyed: for whoever ordered it alone, as to
+/// somebody else the record may be still to come. Nobody records in between.
+pub(crate) fn end_erasing(keys: &KeyDirectory, data: &Path) -> Result<Settled, CliError> {
+    let _dir = DataDir::open(data)?;
+    let (settled, is_done) = settle_held(keys, data)?;
+    let file = data.join(ERASING);
+    match is_done.then(|| fs::remove_file(&file)) {
+        Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
+            Err(CliError::failure(format!("{}: {error}", file.display())))
+        }
+        Some(_) | None => Ok(settled),
+    }
+}
+
+/// What was destroyed, and whether nothing is to be destroyed any more.
+fn settle_held(keys: &KeyDirectory, data: &Path) -> Result<(Settled, bool), CliError> {
+    // Where nothing was recorded, nothing says that anything is erased.
+    if !datadir::log_file(data).exists() {
+        return Ok((Settled::default(), true));
+    }
+    let controls = verified(data)?;
+    let (settled, is_done) = match id_of(data)? {
+        // Wherever the keys are: they are not destroyed.
+        None => {
+            purge_snapshots(data, &controls)?;
+            (Settled::default(), !controls.iter().any(erases))
+        }
         Some(id) => {
             let mut keystore = Keystore::open(data, &master(keys, id)?, id).map_err(failed)?;
-            let settled = settle_keys(&mut keystore, &report.controls);
-            settled.map_err(|error| CliError {
-                code: Code::Failure,
-                message: format!("the keys could not be destroyed: {}", words(&error)),
-                hint: Some(
-                    "the record says that they are to be; ask again, and it is gone on with".into(),
-                ),
-            })?
+            let settled = destroy(&mut keystore, data, &controls)?;
+            (settled, owed(&mut keystore, data).map_err(unlike)?.is_none())
         }
     };
-    let erases =
-        |control: &Control| matches!(control, Control::Memory(record) if !record.erased.is_empty());
+    Ok((settled, is_done))
+}
+
+/// The control records of a log that verifies: no key is destroyed because of any other.
+fn verified(data: &Path) -> Result<Vec<Control>, CliError> {
+    let trust = Trust { node_key: None, known: keys::trusted(None, data)?.known };
+    let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
+    Ok(verify(&log, &checkpoint, &datadir::inputs(data), &trust)?.controls)
+}
+
+fn erases(control: &Control) -> bool {
+    matches!(control, Control::Memory(record) if !record.erased.is_empty())
+}
+
+/// Removes what was kept beside the log of what erased keys opened.
+fn purge_snapshots(data: &Path, controls: &[Control]) -> Result<(), CliError> {
     let has_subjects = |control: &Control| matches!(control, Control::Subjects(_));
-    if report.controls.iter().any(has_subjects) && report.controls.iter().any(erases) {
+    if controls.iter().any(has_subjects) && controls.iter().any(erases) {
         // None can be opened any more. They are a cache, and what they hold is no longer wanted.
         purge(&data.join("snapshots"))?;
     }
-    Ok(settled)
+    Ok(())
 }
 
-/// Notes that nothing is to be destroyed any more. For whoever ordered it alone: to somebody else
-/// the record may be still to come.
-pub(crate) fn end_erasing(data: &Path) -> Result<(), CliError> {
-    let file = data.join(ERASING);
-    match std::fs::remove_file(&file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(CliError::failure(format!("{}: {error}", file.display())))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+/// Destroys the keys, and what was kept beside the log of what they opened.
+fn destroy(
+    keystore: &mut Keystore,
+    data: &Path,
+    controls: &[Control],
+) -> Result<Settled, CliError> {
+    let settled = settle_keys(keystore, controls).map_err(|error| CliError {
+        code: Code::Failure,
+        message: format!("the keys could not be destroyed: {}", words(&error)),
+        hint: Some("the record says that they are to be; ask again, and it is gone on with".into()),
+    })?;
+    purge_snapshots(data, controls)?;
+    Ok(settled)
 }
