@@ -16,6 +16,7 @@ mod known;
 mod recall;
 mod run;
 mod settle;
+mod standing;
 mod told;
 
 use std::collections::BTreeSet;
@@ -26,11 +27,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use adopt::is_governed;
 pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Refused, Terms, adopted};
-pub use beside::{contradictions, erased_by, recorded_in, replacement};
+pub use beside::{contradictions, recorded_in, replacement};
 pub use bounds::{CHANGE_BYTES_MAX, KEY_BYTES_MAX, WAY_BYTES};
 pub use brought::{Opening, hiding, opening};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, Which, record_change};
-pub use erased::{Erasure, erasures};
+pub use erased::{ErasedError, Erasure, erased_by, erasures, forgotten_in, is_gone, whole_erasure};
 pub use known::known;
 pub use recall::{
     Briefing, Filter, Found as FoundMemories, RecallError, Recalled, Said, brief, due, find_all,

@@ -24,6 +24,7 @@ mod exit_keys;
 mod governed;
 mod governed_bounds;
 mod governed_engrams;
+mod governed_said;
 mod governed_told;
 mod halted;
 mod help;
