@@ -78,14 +78,24 @@ impl Office {
         self.records += 1;
     }
 
+    /// What a node would be asked to record at a moment.
+    #[expect(clippy::result_large_err, reason = "the crate's own error, in a test")]
+    fn ask(
+        &mut self,
+        memo: &NewMemo<'_>,
+        replaces: bool,
+        now: Time,
+    ) -> Result<Change, ChangeError> {
+        let reader = self.graph.read().unwrap();
+        match replaces {
+            true => Change::supersede(&mut self.keys, &reader, memo, now),
+            false => Change::remember(&mut self.keys, Some(&reader), memo, now),
+        }
+    }
+
     #[expect(clippy::result_large_err, reason = "the crate's own error, in a test")]
     fn tell(&mut self, memo: &NewMemo<'_>, replaces: bool) -> Result<Position, ChangeError> {
-        let reader = self.graph.read().unwrap();
-        let change = match replaces {
-            true => Change::supersede(&mut self.keys, &reader, memo, NOW)?,
-            false => Change::remember(&mut self.keys, Some(&reader), memo, NOW)?,
-        };
-        drop(reader);
+        let change = self.ask(memo, replaces, NOW)?;
         Ok(self.take(&change))
     }
 
@@ -362,19 +372,15 @@ fn what_begins_later_does_not_lock_its_key() {
         ..memo("ada", "a", text)
     };
     let mut office = Office::new();
-    let ask = |office: &mut Office, memo: NewMemo<'_>| {
-        let reader = office.graph.read().unwrap();
-        Change::supersede(&mut office.keys, &reader, &memo, now)
-    };
     let first = office.tell(&at(10, "first"), false).unwrap();
-    let later = ask(&mut office, at(500, "later")).unwrap();
+    let later = office.ask(&at(500, "later"), true, now).unwrap();
     let later = format!("{}.0", office.take(&later));
     // While it stands, what would be cut off by it is refused, and it is named.
-    let refused = ask(&mut office, at(100, "now"));
+    let refused = office.ask(&at(100, "now"), true, now);
     let Err(ChangeError::Later { id, .. }) = refused else { panic!("{refused:?}") };
     assert_eq!(id, later);
     office.forget("ada", &later);
-    let second = ask(&mut office, at(100, "now")).unwrap();
+    let second = office.ask(&at(100, "now"), true, now).unwrap();
     let second = office.take(&second);
     let all = office.history("ada", "a");
     assert_eq!(all.iter().map(|memo| memo.valid.from.units()).collect::<Vec<_>>(), [10, 100, 500]);
@@ -382,16 +388,14 @@ fn what_begins_later_does_not_lock_its_key() {
     assert_eq!(all[0].replaced_by(&all).unwrap().position, second);
     // It does not come between when its time comes; nor does one that is to begin behind it wait.
     assert_eq!(office.texts(&Filter { now: Some(600), ..Filter::default() }), ["now"]);
-    let third = ask(&mut office, at(700, "third")).unwrap();
+    let third = office.ask(&at(700, "third"), true, now).unwrap();
     office.take(&third);
     let third = office.history("ada", "a").pop().unwrap();
     assert_eq!(third.memo.supersedes, Some(second));
     // Of one that has begun it is said that it is gone, and what it had replaced stays history.
     office.forget("ada", &third.id());
-    let reader = office.graph.read().unwrap();
-    let gone = Change::supersede(&mut office.keys, &reader, &at(800, "x"), at(750, "").from);
+    let gone = office.ask(&at(800, "x"), true, at(750, "").from);
     assert!(matches!(gone, Err(ChangeError::Gone { .. })), "{gone:?}");
-    drop(reader);
     assert_eq!(office.texts(&Filter { now: Some(750), ..Filter::default() }), [""; 0]);
     let anew = office.tell(&at(800, "anew"), false).unwrap();
     assert_eq!(office.history("ada", "a").pop().unwrap().position, anew);
@@ -405,21 +409,14 @@ fn what_is_only_to_come_and_was_taken_back_was_never_there() {
     let later = NewMemo { from: Time::new(500, 0).unwrap(), ..memo("ada", "a", "later") };
     let later = format!("{}.0", office.tell(&later, false).unwrap());
     let told = NewMemo { from: now, ..memo("ada", "a", "now") };
-    let ask = |office: &mut Office, replaces: bool| {
-        let reader = office.graph.read().unwrap();
-        match replaces {
-            true => Change::supersede(&mut office.keys, &reader, &told, now),
-            false => Change::remember(&mut office.keys, Some(&reader), &told, now),
-        }
-    };
     for replaces in [true, false] {
-        let refused = ask(&mut office, replaces);
+        let refused = office.ask(&told, replaces, now);
         assert!(matches!(refused, Err(ChangeError::Later { .. })), "{refused:?}");
     }
     office.forget("ada", &later);
-    let refused = ask(&mut office, true);
+    let refused = office.ask(&told, true, now);
     assert!(matches!(refused, Err(ChangeError::Missing { .. })), "{refused:?}");
-    let change = ask(&mut office, false).unwrap();
+    let change = office.ask(&told, false, now).unwrap();
     office.take(&change);
     assert_eq!(office.texts(&Filter { now: Some(600), ..Filter::default() }), ["now"]);
 }
