@@ -106,9 +106,11 @@ impl From<VerifyError> for CliError {
     fn from(error: VerifyError) -> CliError {
         let code = if error.is_refutation() { Code::VerificationFailed } else { Code::Failure };
         let hint = match &error {
-            VerifyError::WrongKey { .. } => Some(
-                "if another machine wrote it, give that node's public key with --key FILE".into(),
-            ),
+            VerifyError::WrongKey { found, .. } => Some(format!(
+                "if another machine wrote it, give that node's public key with --key FILE; to go \
+                 on with it here, bring that machine's node.key as retired/{found}.key beside the \
+                 keys here (docs/operating.md, Backup)"
+            )),
             VerifyError::Forked { .. } => Some(
                 "keep the directory as it is, and the checkpoint: together they are the evidence; \
                  if you put an older copy there yourself, bring the newer one back"

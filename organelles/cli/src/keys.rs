@@ -9,7 +9,7 @@ use karyon_runtime::datadir;
 use karyon_statements::Checkpoint;
 
 use crate::error::CliError;
-use crate::output;
+use crate::{grant, output};
 
 /// The longest public key file, bytes: one short line.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
@@ -101,6 +101,16 @@ pub(crate) fn of_log_told(
         output::note(&format!("note: the log was begun with the former node key {node_key}"));
     }
     Ok(key)
+}
+
+/// The same, for a log that may be new: this node's key is made only where it is needed.
+pub(crate) fn to_go_on(keys: &KeyDirectory, data: &Path) -> Result<SecretKey, CliError> {
+    let (current, retired) = keys.node_public_keys()?;
+    let began = header(data).map(|header| header.node_key);
+    match began.filter(|key| retired.contains(key)).or(current) {
+        Some(this_node) => of_log_told(keys, data, current.unwrap_or(this_node)),
+        None => of_log_told(keys, data, grant::node_key(keys)?),
+    }
 }
 
 /// Refuses a log that was begun elsewhere, with a key whose secret is not here: whoever is about to

@@ -84,7 +84,7 @@ impl KeyDirectory {
     }
 
     /// The public keys of this machine's nodes: the current one, if there is one, and those that
-    /// were. Opens no principal's file.
+    /// were, also where only the secret one was put among these. Opens no principal's file.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -155,11 +155,31 @@ impl KeyDirectory {
         let folder = self.retired(place);
         file::check_directory(&folder)?;
         let mut found = Vec::new();
-        for name in file::names(&folder)? {
+        let names = file::names(&folder)?;
+        for name in &names {
+            // The secret one of a node may have been brought here alone. Where a rotation retired it,
+            // its public file was taken away so that it is trusted no more.
+            let is_beside =
+                |hex: &str, extension: &str| names.contains(&format!("{hex}.{extension}"));
+            if let (KeyKind::Node, Some(hex)) = (place, name.strip_suffix(".key"))
+                && let Some(named) = PublicKey::from_hex(hex)
+                && !is_beside(hex, "pub")
+                && !is_beside(hex, "rotation")
+            {
+                let path = folder.join(name);
+                match file::read_secret(&path)?.map(|key| key.public_key()) {
+                    Some(public) if public == named => found.push(public),
+                    Some(_) => {
+                        let expected = "the secret of the key that the file is named after";
+                        return Err(KeyError::Broken { path, expected });
+                    }
+                    None => {}
+                }
+            }
             let Some(named) = name.strip_suffix(".pub").and_then(PublicKey::from_hex) else {
                 continue;
             };
-            let path = folder.join(&name);
+            let path = folder.join(name);
             match file::read_public(&path)? {
                 Some(public) if public == named => found.push(public),
                 Some(_) => {

@@ -261,6 +261,39 @@ fn what_lies_among_the_retired_is_checked() {
     assert!(matches!(keys.node_public_keys(), Err(KeyError::Broken { .. })));
 }
 
+/// A former key that was carried here is known by its secret file alone; one of which the public
+/// file was taken away, so that it is trusted no more, is not.
+#[test]
+fn a_node_key_that_was_brought_here_alone_is_known() {
+    let (_dir, keys) = place();
+    let (_other, others) = place();
+    let own = keys.load_node_public_key().unwrap();
+    let second = keys.rotate(&KeyKind::Node, &own).unwrap().new;
+    let foreign = others.load_node_public_key().unwrap();
+    let to = keys.retired_file(&KeyKind::Node, &foreign, "key");
+    let from = others.path().join("node.key");
+    fs::copy(&from, &to).unwrap();
+    let mut both = vec![own, foreign];
+    both.sort();
+    let known = || keys.node_public_keys().map(|(current, retired)| (current, retired.len()));
+    let mut retired = keys.node_public_keys().unwrap().1;
+    retired.sort();
+    assert_eq!(retired, both);
+    let listed = keys.list().unwrap();
+    let found = listed.iter().find(|key| key.public == foreign).unwrap();
+    assert_eq!((found.secret, &found.state), (true, &KeyState::Retired { rotation: None }));
+    // Beside its public file it is there once.
+    let public = keys.retired_file(&KeyKind::Node, &foreign, "pub");
+    fs::copy(others.path().join("node.pub"), public).unwrap();
+    assert_eq!(known().unwrap(), (Some(second), 2));
+    fs::remove_file(keys.retired_file(&KeyKind::Node, &own, "pub")).unwrap();
+    assert_eq!(keys.node_public_keys().unwrap().1, [foreign]);
+    // Nor is it taken for another one.
+    let wrong = keys.retired_file(&KeyKind::Node, &second, "key");
+    fs::copy(from, wrong).unwrap();
+    assert!(matches!(known(), Err(KeyError::Broken { .. })));
+}
+
 #[test]
 fn keys_are_listed_without_secrets() {
     let (_dir, keys) = place();

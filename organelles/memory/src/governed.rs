@@ -19,6 +19,7 @@ mod pasts;
 mod recall;
 mod run;
 mod settle;
+mod standing;
 mod told;
 
 use std::collections::BTreeSet;
@@ -29,11 +30,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use adopt::is_governed;
 pub use adopt::{ADOPTED_MAX, Adopted, Disagreement, Refused, Terms, adopted};
-pub use beside::{contradictions, erased_by, recorded_in, replacement};
+pub use beside::{contradictions, recorded_in, replacement};
 pub use bounds::{CHANGE_BYTES_MAX, KEY_BYTES_MAX, WAY_BYTES};
 pub use brought::{Opening, opening};
 pub use change::{Change, ChangeError, GOVERNED, NewMemo, Which, record_change};
-pub use erased::{Erasure, erasures};
+pub use erased::{ErasedError, Erasure, erased_by, erasures, forgotten_in, is_gone, whole_erasure};
 pub use known::known;
 pub use owed::{Owed, owed};
 pub use recall::{

@@ -29,12 +29,12 @@ pub use comparison::{Contradiction, foretell, foretell_governed};
 pub use deed::DeedError;
 pub use differences::{Difference, Differences, Field, differences};
 pub use governed::{
-    ADOPTED_MAX, Adopted, Briefing, CHANGE_BYTES_MAX, Change, ChangeError, Disagreement, Erasure,
-    Exported, Filter, FoundMemories, GOVERNED, GovernedSelection, KEY_BYTES_MAX, Kept, NewMemo,
-    Opening, Owed, RecallError, Recalled, Refused, RunSeals, Said, Settled, Terms, Told, WAY_BYTES,
-    Which, Words, adopted, brief, carry_keys, contradictions, due, erased_by, erasures,
-    export_governed, find_all, history, known, opening, owed, recall, record_change, recorded_in,
-    replacement, settle,
+    ADOPTED_MAX, Adopted, Briefing, CHANGE_BYTES_MAX, Change, ChangeError, Disagreement,
+    ErasedError, Erasure, Exported, Filter, FoundMemories, GOVERNED, GovernedSelection,
+    KEY_BYTES_MAX, Kept, NewMemo, Opening, Owed, RecallError, Recalled, Refused, RunSeals, Said,
+    Settled, Terms, Told, WAY_BYTES, Which, Words, adopted, brief, carry_keys, contradictions, due,
+    erased_by, erasures, export_governed, find_all, forgotten_in, history, is_gone, known, opening,
+    owed, recall, record_change, recorded_in, replacement, settle, whole_erasure,
 };
 pub use item::{Item, Thing, name_of, named_all, spoken_of};
 pub use journal::{Found, Journal, JournalError};

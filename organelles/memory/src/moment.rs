@@ -60,6 +60,7 @@ fn date(text: &str) -> Option<Time> {
 pub struct Readable(pub Time);
 
 /// A moment that counts seconds since 1970, for a person: the date alone, where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date(pub Time);
 
 impl fmt::Display for Date {

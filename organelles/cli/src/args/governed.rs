@@ -78,7 +78,7 @@ pub(crate) struct Telling {
     /// Why it is kept; recorded as the reason of the grant
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// How long: 12h, 90d, 4w, 2y, a date, or forever
+    /// How long: 12h, 90d, 4w, 2y, a date, or forever; past --since, or it would never hold
     #[arg(long, value_name = "HOW_LONG", value_parser = Keep::from_str)]
     pub(crate) keep: Keep,
     /// What it is [default: what is superseded, else a fact]
@@ -125,8 +125,10 @@ pub(crate) struct Remember {
 #[command(after_help = "Example:
   karyon memory supersede acme payment-terms \"14 days net\" --reason \"new contract\" --keep 2y --data office
 
-What was remembered before is no longer in the default answer, and its kind, owner and tags are taken
-over unless they are given anew. It stays in the history, which says what replaced it and why:
+What holds at --since is replaced: it is no longer in the default answer from then on, and its kind,
+owner and tags are taken over unless they are given anew. One that begins later is in the way, unless
+it was forgotten: `karyon memory forget SUBJECT --id ID` takes it back. What was replaced stays in the
+history, which says what replaced it and why:
   karyon memory recall --subject acme --key payment-terms --history --data office")]
 pub(crate) struct Supersede {
     #[command(flatten)]
@@ -151,7 +153,8 @@ pub(crate) struct Wanted {
     /// With this tag
     #[arg(long, value_name = "WORD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) tag: Option<String>,
-    /// As of this moment, also what has expired since [default: what holds now]
+    /// As of this moment: of one that is over also what has expired since, of one to come only what
+    /// is kept until then [default: what holds now]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,
     /// As it was recorded up to this record ('#N' or N), or by the end of a tick of the run (tick:N)
@@ -173,7 +176,8 @@ pub(crate) struct Wanted {
   karyon memory recall --kind decision --at 2026-05-01 --data office
 
 What is erased is shown where its subject is named: that it is erased, by whom, when and why, never
-what it said. What has expired, and what holds only from a later moment on, is left out and counted.
+what it said. What has expired by the moment that is asked about (now, or --at one to come), and what
+holds only from a later moment on, is left out and counted.
 What says otherwise of the same subject and key is shown beside it as a contradiction.")]
 pub(crate) struct Recall {
     /// Words that must all be in it, in any case
@@ -181,7 +185,7 @@ pub(crate) struct Recall {
     pub(crate) words: Vec<String>,
     #[command(flatten)]
     pub(crate) wanted: Wanted,
-    /// Every version, with what replaced it and why
+    /// Every version, with what replaced it and why; needs --subject and --key, takes no WORD
     #[arg(long, requires = "subject", requires = "key", conflicts_with_all = ["words", "kind", "owner", "tag"])]
     pub(crate) history: bool,
 }

@@ -107,30 +107,25 @@ fn what_cannot_be_recorded_is_named_and_left_out_with_what_it_replaces() {
     there.karyon(&nobody).expect(1).says(&["nobody answers for them who is called"]);
 }
 
-/// What is erased keeps its moment, so nothing new is hidden behind it.
+/// What is erased hides nothing that is said since, whenever that begins.
 #[test]
-fn what_begins_before_something_erased_is_refused_and_would_not_be_found() {
+fn what_begins_before_something_erased_is_found() {
     let place = Place::new();
-    told(
-        &place,
-        "remember",
-        ["acme", "k", "one"],
-        &[&FOREVER[..], &["--since", "2020-01-01"]].concat(),
-    );
+    let since = |day: &'static str| [&FOREVER[..], &["--since", day]].concat();
+    told(&place, "remember", ["acme", "k", "one"], &since("2020-01-01"));
     let forget = ["memory", "forget", "acme", "--key", "k", "--reason", "r", "--data", "d"];
     place.karyon(&forget).expect(0);
-    let args = ["memory", "remember", "acme", "k", "two", "--data", "d"];
-    let early = [&args[..], &FOREVER, &["--since", "2019-01-01"]].concat();
-    place.karyon(&early).expect(1).says(&["which was erased", "say a later moment"]);
-    told(
-        &place,
-        "remember",
-        ["acme", "k", "two"],
-        &[&FOREVER[..], &["--since", "2021-01-01"]].concat(),
-    );
+    told(&place, "remember", ["acme", "k", "two"], &since("2019-01-01"));
     assert_eq!(recall(&place, "d", &["--subject", "acme"])[0]["text"], "two");
+    for day in ["2019-06-01", "2020-06-01"] {
+        assert_eq!(recall(&place, "d", &["--at", day])[0]["text"], "two", "{day}");
+    }
     // It replaced nothing: there was nothing any more.
     let history = recall(&place, "d", &["--subject", "acme", "--key", "k", "--history"]);
-    assert_eq!(history.len(), 2);
-    assert_eq!((&history[0]["erased"], &history[0]["replaced_by"]), (&json!(true), &json!(null)));
+    assert_eq!((history.len(), &history[0]["text"]), (2, &json!("two")));
+    assert_eq!((&history[1]["erased"], &history[1]["replaced_by"]), (&json!(true), &json!(null)));
+    // And is replaced as anything else.
+    told(&place, "supersede", ["acme", "k", "three"], &FOREVER);
+    let found = &recall(&place, "d", &["--subject", "acme"])[0];
+    assert_eq!((&found["text"], &found["supersedes"]), (&json!("three"), &history[0]["record"]));
 }

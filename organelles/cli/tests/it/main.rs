@@ -26,6 +26,7 @@ mod governed;
 mod governed_bounds;
 mod governed_engrams;
 mod governed_replaced;
+mod governed_said;
 mod governed_told;
 mod halted;
 mod help;

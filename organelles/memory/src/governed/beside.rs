@@ -1,7 +1,7 @@
 //! What stands around a memory: what contradicts it, what took its place, what a record holds.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_graph::{At, EntityId, GraphError, Reader, View};
 use karyon_keystore::Keystore;
@@ -106,29 +106,6 @@ pub fn recorded_in(
         for memo in all.iter().filter(|memo| memo.position == position) {
             found.push((memo.clone(), memo.replaced_by(&all).cloned()));
         }
-    }
-    Ok(found)
-}
-
-/// What lies under keys that a record destroys, as far as the memory knows it.
-///
-/// # Errors
-/// See [`RecallError`].
-pub fn erased_by(
-    reader: &Reader,
-    keys: Option<&Keystore>,
-    record: &MemoryRecord,
-) -> Result<Vec<Recalled>, RecallError> {
-    let mut found = Vec::new();
-    let subjects: BTreeSet<u64> = record.erased.iter().map(|(subject, ..)| *subject).collect();
-    for serial in subjects {
-        found.extend(of_subject(reader, keys, serial)?.into_iter().filter(|memo| {
-            let index = memo.memo.sealed.index;
-            let is_in = |(of, first, last): &(u64, u32, u32)| {
-                *of == serial && (*first..=*last).contains(&index)
-            };
-            record.erased.iter().any(is_in)
-        }));
     }
     Ok(found)
 }

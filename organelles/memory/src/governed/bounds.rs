@@ -1,12 +1,13 @@
 //! What can be recorded of a memory, told before anything is made for it.
 
 use karyon_memory_ops::limits::{NAME_BYTES_MAX, WRITE_BYTES_MAX};
-use karyon_memory_ops::{Memo, Origin, Sealed, Valid, Write, is_name};
+use karyon_memory_ops::{Memo, Origin, Sealed, Time, Valid, Write, is_name};
 use karyon_types::Position;
 
 use super::change::{ChangeError, NewMemo};
 use super::told::Told;
-use super::{entity_of, key_of, lane_of, place_of};
+use super::{Recalled, entity_of, key_of, lane_of, place_of};
+use crate::moment::Date;
 
 /// The longest key of what is remembered here, bytes: in another log `@` and the 32 digits of this
 /// one's id stand behind it, and it is a name there, too.
@@ -40,6 +41,16 @@ impl NewMemo<'_> {
         ChangeError::Malformed { subject: self.subject.into(), key: self.key.into(), why }
     }
 
+    /// It would begin before another one does.
+    pub(super) fn in_front_of(&self, later: &Recalled) -> ChangeError {
+        ChangeError::Later {
+            subject: self.subject.into(),
+            key: self.key.into(),
+            id: later.id(),
+            from: Date(later.valid.from),
+        }
+    }
+
     fn is_carriable(&self, supersede: bool) -> Result<(), String> {
         let bytes = self.bytes(None)?;
         // One that was begun before there was this bound goes on.
@@ -48,6 +59,15 @@ impl NewMemo<'_> {
         }
         if self.reason.len() > REASON_BYTES_MAX {
             return Err(format!("a reason has at most {REASON_BYTES_MAX} bytes"));
+        }
+        let end = self.horizon.and_then(|second| Time::new(second, 0));
+        if let Some(end) = end.filter(|end| end.units() <= self.from.units()) {
+            return Err(format!(
+                "it is kept to {} and begins at {}, so it would never hold; keep it longer, or let \
+                 it begin earlier",
+                Date(end),
+                Date(self.from)
+            ));
         }
         let told = Told {
             subject: self.subject.into(),

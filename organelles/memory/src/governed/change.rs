@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use karyon_gate::Rights;
-use karyon_graph::{GraphError, Reader, View};
+use karyon_graph::{GraphError, Reader};
 use karyon_identity::SecretKey;
 use karyon_keystore::{Keystore, KeystoreError, SubjectId, UnsealError};
 use karyon_log::{Control, MemoryRecord};
@@ -19,11 +19,13 @@ use serde_bytes::ByteBuf;
 
 use super::adopt::{Adopted, Terms};
 use super::beside::of_subject;
-use super::recall::{first_unused, serial, versions};
+use super::recall::{first_unused, serial};
 use super::settle::find;
+use super::standing::Standing;
 use super::{Recalled, Said, Words, associated, entity_of, key_of, lane_of, place_of, subject_of};
 use crate::deed::{DeedError, deed};
 use crate::governed::recall::RecallError;
+use crate::moment::Date;
 
 /// Bytes of writes in one record, but for one write that is longer: a quarter of what a record may
 /// have, and fewer than 65,536 of them, which are numbered with 16 bits.
@@ -59,6 +61,32 @@ pub enum ChangeError {
         position: Position,
         /// The last second, since 1970, to which that is kept; `None`: until it is erased.
         horizon: Option<i64>,
+    },
+    /// Another one begins later, and would go on as if nothing had been said.
+    #[error(
+        "the memory of \"{subject}\" under \"{key}\" cannot be recorded: it would begin before record {id}, which holds from {from} on"
+    )]
+    Later {
+        /// Whom it is about.
+        subject: String,
+        /// Under which key.
+        key: String,
+        /// Which one.
+        id: String,
+        /// When that begins.
+        from: Date,
+    },
+    /// The newest one is erased; what it had replaced does not hold again.
+    #[error(
+        "\"{key}\" of \"{subject}\" is erased: its newest version, record {id}, is, and what that had replaced does not hold again"
+    )]
+    Gone {
+        /// Whom it is about.
+        subject: String,
+        /// Under which key.
+        key: String,
+        /// Which one.
+        id: String,
     },
     /// There is none.
     #[error("nothing is remembered of \"{subject}\"{}", under(.key.as_deref()))]
@@ -172,14 +200,16 @@ pub struct Change {
 }
 
 impl Change {
-    /// Something new.
+    /// Something new. What was to begin only after `now`, and is erased, is in nobody's way.
     ///
     /// # Errors
-    /// [`ChangeError::IsThere`]; [`ChangeError::Malformed`]; [`ChangeError::Keys`].
+    /// [`ChangeError::IsThere`], [`ChangeError::Later`]; [`ChangeError::Malformed`];
+    /// [`ChangeError::Keys`].
     pub fn remember(
         keys: &mut Keystore,
         reader: Option<&Reader>,
         memo: &NewMemo<'_>,
+        now: Time,
     ) -> Result<Change, ChangeError> {
         memo.check(false)?;
         let is_number = subject_of(&Vertex::Named(memo.subject.into())).is_some();
@@ -187,43 +217,56 @@ impl Change {
             let why = "~ and a number is what the log calls a subject: say its name";
             return Err(memo.malformed(why.into()));
         }
-        match held(keys, reader, memo)? {
-            Some(held) if held.said != Said::Erased => Err(ChangeError::IsThere {
-                subject: memo.subject.into(),
-                key: memo.key.into(),
-                position: held.position,
-                horizon: held.memo.horizon,
-            }),
-            // What is erased keeps its moment: in front of it nothing would be found.
-            Some(erased) if memo.from < erased.valid.from => Err(memo.malformed(format!(
-                "it would begin before record {}, which was erased and in front of which it would \
-                 not be found; say a later moment",
-                erased.position
-            ))),
-            Some(_) | None => Change::with(keys, reader, memo, None),
+        match Standing::of(keys, reader, memo, now)? {
+            Standing { before: Some(held), .. } if held.said != Said::Erased => {
+                Err(ChangeError::IsThere {
+                    subject: memo.subject.into(),
+                    key: memo.key.into(),
+                    position: held.position,
+                    horizon: held.memo.horizon,
+                })
+            }
+            Standing { behind: Some(later), .. } => Err(memo.in_front_of(&later)),
+            Standing { .. } => Change::with(keys, reader, memo, None),
         }
     }
 
-    /// Something else instead of what is remembered under the same key, which stays in its history.
+    /// Something else instead of what is remembered under the same key, which stays in its history:
+    /// of [what it replaces](Change::replaced).
     ///
     /// # Errors
-    /// [`ChangeError::Missing`], [`ChangeError::Erased`]; [`ChangeError::Malformed`];
-    /// [`ChangeError::Keys`].
+    /// Those of [`Change::replaced`]; [`ChangeError::Malformed`]; [`ChangeError::Keys`].
     pub fn supersede(
         keys: &mut Keystore,
         reader: &Reader,
         memo: &NewMemo<'_>,
+        now: Time,
     ) -> Result<Change, ChangeError> {
         memo.check(true)?;
-        let (subject, key) = (memo.subject.to_owned(), Some(memo.key.to_owned()));
-        match held(keys, Some(reader), memo)? {
-            None => Err(ChangeError::Missing { subject, key }),
-            Some(held) if held.said == Said::Erased => Err(ChangeError::Erased { subject, key }),
-            Some(held) if memo.from < held.valid.from => Err(memo.malformed(format!(
-                "it would begin before record {}, which it replaces",
-                held.position
-            ))),
-            Some(held) => Change::with(keys, Some(reader), memo, Some(held.position)),
+        let held = Change::replaced(keys, reader, memo, now)?;
+        Change::with(keys, Some(reader), memo, Some(held.position))
+    }
+
+    /// What a memory takes the place of when it begins. What was to begin only after `now`, and is
+    /// erased, does not count.
+    ///
+    /// # Errors
+    /// [`ChangeError::Missing`], [`ChangeError::Erased`], [`ChangeError::Gone`],
+    /// [`ChangeError::Later`]; what reading says.
+    pub fn replaced(
+        keys: &Keystore,
+        reader: &Reader,
+        memo: &NewMemo<'_>,
+        now: Time,
+    ) -> Result<Recalled, ChangeError> {
+        let (subject, key) = (memo.subject.to_owned(), memo.key.to_owned());
+        match Standing::of(keys, Some(reader), memo, now)? {
+            Standing { behind: Some(later), .. } => Err(memo.in_front_of(&later)),
+            Standing { before: None, .. } => Err(ChangeError::Missing { subject, key: Some(key) }),
+            Standing { before: Some(held), .. } if held.said == Said::Erased => {
+                Err(ChangeError::Gone { subject, key, id: held.id() })
+            }
+            Standing { before: Some(held), .. } => Ok(held),
         }
     }
 
@@ -491,22 +534,6 @@ fn not_given_twice(
     Ok(())
 }
 
-/// What is remembered now under the key of a memory to come.
-fn held(
-    keys: &Keystore,
-    reader: Option<&Reader>,
-    memo: &NewMemo<'_>,
-) -> Result<Option<Recalled>, ChangeError> {
-    let Some((subject, is_erased)) = find(keys, memo.subject) else { return Ok(None) };
-    if is_erased {
-        return Err(ChangeError::Erased { subject: memo.subject.into(), key: None });
-    }
-    let Some(reader) = reader else { return Ok(None) };
-    let mut all = versions(reader, Some(keys), subject, memo.key, &View::NOW)?;
-    all.retain(|memo| !memo.in_run);
-    Ok(all.pop())
-}
-
 fn known(keys: &Keystore, subject: &str, key: Option<&str>) -> Result<(u64, bool), ChangeError> {
     let missing =
         || ChangeError::Missing { subject: subject.into(), key: key.map(ToOwned::to_owned) };
@@ -520,6 +547,11 @@ fn known(keys: &Keystore, subject: &str, key: Option<&str>) -> Result<(u64, bool
         (None, Err(UnsealError::Erased { .. })) => Ok((serial, true)),
         (None, _) => Err(missing()),
     }
+}
+
+/// The number of a subject, by name or as `~NUMBER`, that was forgotten as a whole.
+pub(super) fn gone(keys: &Keystore, subject: &str) -> Option<u64> {
+    known(keys, subject, None).ok().and_then(|(serial, is_gone)| is_gone.then_some(serial))
 }
 
 /// Neighbouring keys together.

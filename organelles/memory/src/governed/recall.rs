@@ -10,6 +10,7 @@ use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
 use super::settle::find;
+use super::standing::holds;
 use super::{Words, associated, key_of, lane_of, place_of, run, subject_of, vertex_of};
 
 /// Why nothing is recalled.
@@ -82,7 +83,14 @@ impl Recalled {
         let place = self.place();
         let mut behind = history.iter().filter(|memo| memo.place() == place);
         if self.memo.origin.is_none() {
-            return behind.find(|memo| memo.memo.supersedes == Some(self.position));
+            // Several, where one that was to begin later was erased before.
+            let mut all = behind.filter(|memo| memo.memo.supersedes == Some(self.position));
+            let first = all.next()?;
+            let is_erased = |memo: &&Recalled| memo.said == Said::Erased;
+            return Some(match is_erased(&first) {
+                true => all.find(|memo| !is_erased(memo)).unwrap_or(first),
+                false => first,
+            });
         }
         let is_it = |memo: &&Recalled| (memo.position, memo.output) == (self.position, self.output);
         behind.find(is_it).and_then(|_| behind.next())
@@ -196,10 +204,12 @@ pub fn find_all(
         }
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         let (memo, later) = holding(reader, keys, (serial, &entity), view, moment)?;
-        all_found.later += later.iter().filter(|memo| filter.admits(memo)).count();
+        let is_to_come = |memo: &&Recalled| memo.said != Said::Erased && filter.admits(memo);
+        all_found.later += later.iter().filter(is_to_come).count();
         let Some(memo) = memo.filter(|memo| filter.admits(memo)) else { continue };
-        match filter.now.is_some_and(|now| memo.is_expired(now)) {
-            true => all_found.expired += usize::from(memo.said != Said::Erased),
+        // What is erased is told as that, whether or not its time was over.
+        match memo.said != Said::Erased && filter.now.is_some_and(|now| memo.is_expired(now)) {
+            true => all_found.expired += 1,
             false => found.push(memo),
         }
     }
@@ -225,7 +235,11 @@ pub(super) fn holding(
         && version.recorded.agent == NOBODY
         && !is_later(version.valid.from)
     {
-        return Ok((opened(keys, serial, predicate, version)?, Vec::new()));
+        let memo = opened(keys, serial, predicate, version)?;
+        // In front of what is erased something may have been said since.
+        if memo.as_ref().is_none_or(|memo| memo.said != Said::Erased) {
+            return Ok((memo, Vec::new()));
+        }
     }
     // An agent may write whatever it likes about anything, an end of it, too: in front of what
     // somebody answers for it hides nothing.
@@ -234,7 +248,7 @@ pub(super) fn holding(
     let is_later = |memo: &Recalled| !memo.in_run && is_later(memo.valid.from);
     let behind = all.iter().rposition(|memo| !is_later(memo)).map_or(0, |last| last + 1);
     let later = all.split_off(behind);
-    Ok((all.pop(), later))
+    Ok((holds(all), later))
 }
 
 /// What principals recorded, and what agents remember of subjects whose keys are here.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{At, EntityId, Reader, View};
 use karyon_lineage::Tie;
-use karyon_log::{Cause, Control, LOST_STEP, LeaseRecord, Message, OrderVerb, Record};
+use karyon_log::{Approval, Cause, Control, LOST_STEP, LeaseRecord, Message, OrderVerb, Record};
 use karyon_memory_ops::{Content, Value, Vertex};
 use karyon_types::{AgentId, LeaseId, Position};
 
@@ -14,6 +14,10 @@ use super::{
     order_behind, output_link,
 };
 use crate::journal::{Found, Journal, JournalError};
+
+/// Records that are looked at behind a start or a reason for what it was for: a principal and some
+/// reasons stand between.
+const CHANGE_RECORDS: usize = 64;
 
 /// A fact as it stood at some point of the record.
 struct Fact {
@@ -282,41 +286,38 @@ impl Chain<'_> {
 
     /// Notes who approved, and the first authority of the chain.
     fn note(&mut self, control: &Control, position: Position) -> Result<(), LineageError> {
-        let source = match control {
-            Control::Approval(approval) => {
-                self.approved.push(approved(self.journal, approval, position)?);
-                return Ok(());
-            }
-            Control::Proposal(proposal) => Source::Lease(LeaseId(proposal.lease)),
-            Control::Intent(intent) => Source::Lease(LeaseId(intent.lease)),
-            Control::Terms(terms) => Source::Lease(LeaseId(terms.lease)),
-            Control::Import(import) => Source::Lease(LeaseId(import.lease)),
-            Control::Memory(memory) => Source::Lease(LeaseId(memory.lease)),
-            Control::Refused(refused) => match refused.lease {
-                Some(lease) => Source::Lease(LeaseId(lease)),
-                None => Source::Agent(AgentId(refused.agent)),
-            },
-            Control::Agent(agent) => Source::Agent(AgentId(agent.id)),
-            Control::Grant(grant) => Source::Grant(grant.id),
-            Control::Order(order) => Source::Principal(order.principal),
-            Control::Principal(principal) => Source::Principal(principal.id),
-            Control::Genesis(_)
-            | Control::Boot(_)
-            | Control::Reason(_)
-            | Control::Recovered(_)
-            | Control::Resume(_)
-            | Control::Interrupted(_)
-            | Control::Seal(_)
-            | Control::Turn(_)
-            | Control::Halt(_)
-            | Control::Receipt(_)
-            | Control::OutcomeUnknown(_)
-            | Control::ClockBack(_)
-            | Control::Snapshot(_)
-            | Control::Subjects(_) => return Ok(()),
-        };
-        self.source.get_or_insert(source);
+        if let Control::Approval(approval) = control {
+            self.approved.push(approved(self.journal, approval, position)?);
+            return Ok(());
+        }
+        if self.source.is_none() {
+            self.source = match control {
+                Control::Genesis(_) | Control::Boot(_) | Control::Reason(_) => {
+                    self.change_from(position)?
+                }
+                control => source_of(control),
+            };
+        }
         Ok(())
+    }
+
+    /// The authority of the change to which a start of the node or a reason belongs: what it was
+    /// for stands right behind it. `None`: nothing there says so.
+    fn change_from(&mut self, position: Position) -> Result<Option<Source>, LineageError> {
+        for behind in (position.0.saturating_add(1)..).take(CHANGE_RECORDS) {
+            let Some(found) = self.journal.record(Position(behind))? else { return Ok(None) };
+            let Some(Record::Control(control)) = found.record() else { return Ok(None) };
+            match &*control {
+                // Behind the genesis the node starts.
+                Control::Boot(_) if behind == 1 => {}
+                Control::Principal(_) | Control::Reason(_) => {}
+                Control::Approval(Approval { principal: Some(principal), .. }) => {
+                    return Ok(Some(Source::Principal(*principal)));
+                }
+                control => return Ok(source_of(control)),
+            }
+        }
+        Ok(None)
     }
 
     /// Adds the crash in which an agent ended; what it was to handle then, and where that is
@@ -413,6 +414,40 @@ impl Chain<'_> {
             (agent, cause, effect) = (message.from, before, found.position);
         }
     }
+}
+
+/// By what it is found who answers for a control record; `None`: it does not say.
+fn source_of(control: &Control) -> Option<Source> {
+    Some(match control {
+        Control::Proposal(proposal) => Source::Lease(LeaseId(proposal.lease)),
+        Control::Intent(intent) => Source::Lease(LeaseId(intent.lease)),
+        Control::Terms(terms) => Source::Lease(LeaseId(terms.lease)),
+        Control::Import(import) => Source::Lease(LeaseId(import.lease)),
+        Control::Memory(memory) => Source::Lease(LeaseId(memory.lease)),
+        Control::Refused(refused) => match refused.lease {
+            Some(lease) => Source::Lease(LeaseId(lease)),
+            None => Source::Agent(AgentId(refused.agent)),
+        },
+        Control::Agent(agent) => Source::Agent(AgentId(agent.id)),
+        Control::Grant(grant) => Source::Grant(grant.id),
+        Control::Order(order) => Source::Principal(order.principal),
+        Control::Principal(principal) => Source::Principal(principal.id),
+        Control::Approval(_)
+        | Control::Genesis(_)
+        | Control::Boot(_)
+        | Control::Reason(_)
+        | Control::Recovered(_)
+        | Control::Resume(_)
+        | Control::Interrupted(_)
+        | Control::Seal(_)
+        | Control::Turn(_)
+        | Control::Halt(_)
+        | Control::Receipt(_)
+        | Control::OutcomeUnknown(_)
+        | Control::ClockBack(_)
+        | Control::Snapshot(_)
+        | Control::Subjects(_) => return None,
+    })
 }
 
 /// What a control record is there because of.

@@ -8,12 +8,16 @@ use karyon_graph::{Graph, View};
 use karyon_keystore::Keystore;
 use karyon_log::{Cause, Control, Genesis, Output, Record};
 use karyon_memory::{
-    Change, ChangeError, Filter, NewMemo, Said, Settled, Words, brief, due, history, recall, settle,
+    Change, ChangeError, Filter, NewMemo, Recalled, Said, Settled, Which, Words, brief, due,
+    find_all, history, recall, settle,
 };
 use karyon_memory_ops::{Content, Entity, MemoKind, Time, Valid, Vertex, Write};
 use karyon_types::{AgentId, LeaseId, LogId, Position};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+/// By the clock of these tests nothing is to come.
+const NOW: Time = Time::MAX;
 
 /// A keystore and a memory, with what was recorded.
 struct Office {
@@ -74,14 +78,24 @@ impl Office {
         self.records += 1;
     }
 
+    /// What a node would be asked to record at a moment.
+    #[expect(clippy::result_large_err, reason = "the crate's own error, in a test")]
+    fn ask(
+        &mut self,
+        memo: &NewMemo<'_>,
+        replaces: bool,
+        now: Time,
+    ) -> Result<Change, ChangeError> {
+        let reader = self.graph.read().unwrap();
+        match replaces {
+            true => Change::supersede(&mut self.keys, &reader, memo, now),
+            false => Change::remember(&mut self.keys, Some(&reader), memo, now),
+        }
+    }
+
     #[expect(clippy::result_large_err, reason = "the crate's own error, in a test")]
     fn tell(&mut self, memo: &NewMemo<'_>, replaces: bool) -> Result<Position, ChangeError> {
-        let reader = self.graph.read().unwrap();
-        let change = match replaces {
-            true => Change::supersede(&mut self.keys, &reader, memo)?,
-            false => Change::remember(&mut self.keys, Some(&reader), memo)?,
-        };
-        drop(reader);
+        let change = self.ask(memo, replaces, NOW)?;
         Ok(self.take(&change))
     }
 
@@ -93,6 +107,20 @@ impl Office {
         let reader = self.graph.read().unwrap();
         let found = recall(&reader, Some(&self.keys), filter, &View::NOW).unwrap();
         found.into_iter().map(|memo| said(memo.said)).collect()
+    }
+
+    /// One alone, by its id.
+    fn forget(&mut self, subject: &str, id: &str) {
+        let reader = self.graph.read().unwrap();
+        let goes = Change::goes(&self.keys, &reader, subject, Which::Id(id)).unwrap();
+        drop(reader);
+        self.take(&Change::forget_these(&goes));
+        self.settle();
+    }
+
+    fn history(&self, subject: &str, key: &str) -> Vec<Recalled> {
+        let reader = self.graph.read().unwrap();
+        history(&reader, Some(&self.keys), subject, key, &View::NOW).unwrap()
     }
 
     fn reopen(&mut self) {
@@ -321,7 +349,7 @@ fn what_agents_write_hides_nothing_for_which_somebody_answers() {
 #[test]
 fn what_is_no_change_is_not_taken() {
     let mut office = Office::new();
-    let change = Change::remember(&mut office.keys, None, &memo("ada", "a", "x")).unwrap();
+    let change = Change::remember(&mut office.keys, None, &memo("ada", "a", "x"), NOW).unwrap();
     let bytes = change.encode().unwrap();
     assert_eq!(Change::decode(&bytes).unwrap(), change);
     for cut in 0..bytes.len() {
@@ -332,4 +360,105 @@ fn what_is_no_change_is_not_taken() {
         flipped[at] ^= 0x10;
         assert_ne!(Change::decode(&flipped).ok().as_ref(), Some(&change), "{at}");
     }
+}
+
+/// Versions to come: what is said now replaces what holds now, and what was taken back before it
+/// began is in nobody's way.
+#[test]
+fn what_begins_later_does_not_lock_its_key() {
+    let now = Time::new(100, 0).unwrap();
+    let at = |from: i64, text: &'static str| NewMemo {
+        from: Time::new(from, 0).unwrap(),
+        ..memo("ada", "a", text)
+    };
+    let mut office = Office::new();
+    let first = office.tell(&at(10, "first"), false).unwrap();
+    let later = office.ask(&at(500, "later"), true, now).unwrap();
+    let later = format!("{}.0", office.take(&later));
+    // While it stands, what would be cut off by it is refused, and it is named.
+    let refused = office.ask(&at(100, "now"), true, now);
+    let Err(ChangeError::Later { id, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(id, later);
+    office.forget("ada", &later);
+    let second = office.ask(&at(100, "now"), true, now).unwrap();
+    let second = office.take(&second);
+    let all = office.history("ada", "a");
+    assert_eq!(all.iter().map(|memo| memo.valid.from.units()).collect::<Vec<_>>(), [10, 100, 500]);
+    assert_eq!(all[1].memo.supersedes, Some(first));
+    assert_eq!(all[0].replaced_by(&all).unwrap().position, second);
+    // It does not come between when its time comes; nor does one that is to begin behind it wait.
+    assert_eq!(office.texts(&Filter { now: Some(600), ..Filter::default() }), ["now"]);
+    let third = office.ask(&at(700, "third"), true, now).unwrap();
+    office.take(&third);
+    let third = office.history("ada", "a").pop().unwrap();
+    assert_eq!(third.memo.supersedes, Some(second));
+    // Of one that has begun it is said that it is gone, and what it had replaced stays history.
+    office.forget("ada", &third.id());
+    let gone = office.ask(&at(800, "x"), true, at(750, "").from);
+    assert!(matches!(gone, Err(ChangeError::Gone { .. })), "{gone:?}");
+    assert_eq!(office.texts(&Filter { now: Some(750), ..Filter::default() }), [""; 0]);
+    let anew = office.tell(&at(800, "anew"), false).unwrap();
+    assert_eq!(office.history("ada", "a").pop().unwrap().position, anew);
+}
+
+/// Nothing at all holds before a version that is to begin later.
+#[test]
+fn what_is_only_to_come_and_was_taken_back_was_never_there() {
+    let now = Time::new(100, 0).unwrap();
+    let mut office = Office::new();
+    let later = NewMemo { from: Time::new(500, 0).unwrap(), ..memo("ada", "a", "later") };
+    let later = format!("{}.0", office.tell(&later, false).unwrap());
+    let told = NewMemo { from: now, ..memo("ada", "a", "now") };
+    for replaces in [true, false] {
+        let refused = office.ask(&told, replaces, now);
+        assert!(matches!(refused, Err(ChangeError::Later { .. })), "{refused:?}");
+    }
+    office.forget("ada", &later);
+    let refused = office.ask(&told, true, now);
+    assert!(matches!(refused, Err(ChangeError::Missing { .. })), "{refused:?}");
+    let change = office.ask(&told, false, now).unwrap();
+    office.take(&change);
+    assert_eq!(office.texts(&Filter { now: Some(600), ..Filter::default() }), ["now"]);
+}
+
+#[test]
+fn what_would_be_gone_before_it_begins_is_refused() {
+    let mut office = Office::new();
+    for (horizon, is_taken) in [(99, false), (100, false), (101, true)] {
+        let from = Time::new(100, 500).unwrap();
+        let told = NewMemo { from, horizon: Some(horizon), ..memo("ada", "a", "x") };
+        match office.tell(&told, false) {
+            Ok(_) => assert!(is_taken, "{horizon}"),
+            Err(ChangeError::Malformed { why, .. }) => {
+                assert!(!is_taken && why.contains("it would never hold"), "{why}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+/// Whoever asks for the subject hears that it is erased, whoever had it erased; nobody is told of
+/// it as of something to come.
+#[test]
+fn what_is_erased_is_told_as_that_whether_or_not_its_time_was_over() {
+    let mut office = Office::new();
+    let told = NewMemo { horizon: Some(50), ..memo("ada", "a", "x") };
+    office.tell(&told, false).unwrap();
+    let later = NewMemo { from: Time::new(500, 0).unwrap(), ..memo("ada", "b", "y") };
+    let later = format!("{}.0", office.tell(&later, false).unwrap());
+    let of_ada = Filter { subject: Some("ada"), now: Some(100), ..Filter::default() };
+    let left_out = |office: &Office| {
+        let reader = office.graph.read().unwrap();
+        let found = find_all(&reader, Some(&office.keys), &of_ada, &View::NOW).unwrap();
+        let said: Vec<_> = found.memories.into_iter().map(|memo| said(memo.said)).collect();
+        (said, found.expired, found.later)
+    };
+    assert_eq!(left_out(&office), (vec![], 1, 1));
+    let reader = office.graph.read().unwrap();
+    let due = due(&reader, &office.keys, 100).unwrap();
+    drop(reader);
+    office.take(&Change::expire(due, 100).unwrap());
+    office.settle();
+    office.forget("ada", &later);
+    assert_eq!(left_out(&office), (vec!["(erased)".into()], 0, 0));
 }

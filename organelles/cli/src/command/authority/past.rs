@@ -71,7 +71,10 @@ impl Past {
                 data.display()
             ))
             .with_hint(
-                "`karyon authority new --data DIR` begins one of its own; both go on side by side",
+                "who allowed what is in it is in its log: `karyon why '#N' --data DIR` says so of \
+                 a record, `karyon audit export --data DIR --out FILE` tells every grant; `karyon \
+                 authority new --data DIR` begins one for agents that act from outside, and both \
+                 go on side by side",
             ));
         }
         let mut ledger =

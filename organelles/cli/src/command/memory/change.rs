@@ -7,11 +7,12 @@ use std::path::Path;
 
 use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
-use karyon_graph::{Reader, View};
+use karyon_graph::Reader;
 use karyon_keys::KeyDirectory;
+use karyon_keystore::Keystore;
 use karyon_memory::{
-    CHANGE_BYTES_MAX, Change, ChangeError, GOVERNED, Moment, NewMemo, Recalled, Said, Words, due,
-    history, record_change,
+    CHANGE_BYTES_MAX, Change, ChangeError, GOVERNED, Journal, LineageError, Moment, NewMemo,
+    Recalled, Said, Words, due, record_change, whole_erasure,
 };
 use karyon_memory_ops::{MemoKind, Time};
 use karyon_runtime::{DataDir, datadir};
@@ -19,7 +20,7 @@ use karyon_types::Position;
 use serde_json::json;
 
 use super::secrets::{self, Secrets};
-use super::{forget, moment, open};
+use super::{forget, memo, moment, open};
 use crate::args::{Expire, Forget, Keep, Telling};
 use crate::command::engram::data_directory;
 use crate::command::refuse_authority;
@@ -103,8 +104,8 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     keys::refuse_stranger(&directory, data)?;
     let name = grant::answerable(&directory, deed.principal())?;
     match deed {
-        Deed::Remember(telling) => memo(telling, &name, None)?.check(false).map_err(failed)?,
-        Deed::Supersede(telling) => memo(telling, &name, None)?.check(true).map_err(failed)?,
+        Deed::Remember(telling) => new_memo(telling, &name, None)?.check(false).map_err(failed)?,
+        Deed::Supersede(telling) => new_memo(telling, &name, None)?.check(true).map_err(failed)?,
         Deed::Forget(_) | Deed::Expire(_) => {}
     }
     if !deed.erases() {
@@ -126,7 +127,7 @@ fn launch(deed: Deed<'_>) -> Result<Code, CliError> {
     };
     let change = change.resting_on(reader.as_ref());
     let (bytes, terms) = signed_for(&change, deed.reason().to_owned())?;
-    let key = keys::of_log_told(&directory, data, grant::node_key(&directory)?)?;
+    let key = keys::to_go_on(&directory, data)?;
     let said = grant::sign(&directory, key.public_key(), deed.principal(), terms)?;
     let mut inputs = Inputs::default();
     let given = inputs.give(Input::Change, &bytes);
@@ -177,8 +178,9 @@ fn change(
     Ok(Some(match deed {
         Deed::Remember(telling) => {
             let mut secrets = Secrets::open_or_create(directory, data, reader)?;
-            let memo = memo(telling, principal, None)?;
-            let change = Change::remember(secrets.keys_mut(), reader, &memo).map_err(failed)?;
+            let memo = new_memo(telling, principal, None)?;
+            let change = Change::remember(secrets.keys_mut(), reader, &memo, now());
+            let change = change.map_err(|error| telling_of(error, secrets.keys(), data, reader))?;
             secrets.close()?;
             (change, 0)
         }
@@ -186,12 +188,18 @@ fn change(
             let reader = reader.ok_or_else(unrecorded)?;
             let mut secrets = Secrets::open(directory, data)?;
             let keys = Some(secrets.keys());
-            let before = history(reader, keys, &telling.subject, &telling.key, &View::NOW);
-            let all = before.map_err(|error| failed(error.into()))?;
-            let before = all.iter().rfind(|memo| memo.memo.origin.is_none());
-            let memo = memo(telling, principal, before)?;
-            let change = Change::supersede(secrets.keys_mut(), reader, &memo)
-                .map_err(|error| elsewhere(error, &all))?;
+            let all = history(reader, keys, &telling.subject, &telling.key, &View::NOW);
+            let all = all.map_err(|error| failed(error.into()))?;
+            let told = new_memo(telling, principal, None)?;
+            let before = Change::replaced(secrets.keys(), reader, &told, now());
+            let known = Some(reader);
+            let before = before.map_err(|error| {
+                elsewhere(&error, &all)
+                    .unwrap_or_else(|| telling_of(error, secrets.keys(), data, known))
+            })?;
+            let memo = new_memo(telling, principal, Some(&before))?;
+            let change = Change::supersede(secrets.keys_mut(), reader, &memo, now());
+            let change = change.map_err(failed)?;
             secrets.close()?;
             (change, 0)
         }
@@ -243,7 +251,7 @@ pub(crate) fn horizon(keep: &Keep) -> Result<Option<i64>, CliError> {
 }
 
 /// What is told, with what is left open as it was `before`.
-fn memo<'a>(
+fn new_memo<'a>(
     telling: &'a Telling,
     principal: &'a str,
     before: Option<&'a Recalled>,
@@ -313,22 +321,52 @@ fn take(deed: Deed<'_>, mut node: Arrived) -> Result<Code, CliError> {
 }
 
 /// Why nothing is superseded, where all that there is came from elsewhere.
-fn elsewhere(error: ChangeError, all: &[Recalled]) -> CliError {
+fn elsewhere(error: &ChangeError, all: &[Recalled]) -> Option<CliError> {
     let there = all.iter().rfind(|memo| matches!(memo.said, Said::Words(_)));
-    match (&error, there.and_then(|memo| memo.memo.origin)) {
-        (ChangeError::Missing { subject, key: Some(key) }, Some(origin)) => {
-            CliError::failure(format!(
-                "what is remembered of \"{subject}\" under \"{key}\" came from log {}, and is \
-                 replaced there alone",
-                origin.log
-            ))
-            .with_hint("`karyon memory remember` sets one of your own beside it")
+    let ChangeError::Missing { subject, key: Some(key) } = error else { return None };
+    let origin = there?.memo.origin?;
+    let what = format!(
+        "what is remembered of \"{subject}\" under \"{key}\" came from log {}, and is replaced there \
+         alone",
+        origin.log
+    );
+    let hint = "`karyon memory remember` sets one of your own beside it";
+    Some(CliError::failure(what).with_hint(hint))
+}
+
+/// As [`failed`]; of a subject that was forgotten as a whole also who had it forgotten.
+fn telling_of(
+    error: ChangeError,
+    keys: &Keystore,
+    data: &Path,
+    reader: Option<&Reader>,
+) -> CliError {
+    let whole = match (&error, reader) {
+        (ChangeError::Erased { subject, key: None }, Some(reader)) => {
+            Journal::of(data, &mut |_| ())
+                .map_err(LineageError::from)
+                .and_then(|mut journal| whole_erasure(&mut journal, reader, keys, subject))
         }
-        _ => failed(error),
+        _ => return failed(error),
+    };
+    match whole {
+        Ok(Some(erasure)) => failed(error).with_hint(format!(
+            "it was forgotten as a whole: {}; nothing can be remembered of it again",
+            memo::erased_words(&erasure)
+        )),
+        Ok(None) => failed(error),
+        Err(why) => why.into(),
     }
 }
 
 pub(crate) fn failed(error: ChangeError) -> CliError {
+    if let ChangeError::Later { subject, id, .. } = &error {
+        return CliError::failure(words(&error)).with_hint(format!(
+            "say a --since behind that to replace it, or take it back first: `karyon memory \
+             forget {:?} --id '{id}'`",
+            output::plain(subject)
+        ));
+    }
     let hint = match &error {
         ChangeError::IsThere { horizon: Some(horizon), .. } if *horizon <= now().units() => Some(
             "it has expired, so answers leave it out: `karyon memory expire` erases it, and \
@@ -337,6 +375,10 @@ pub(crate) fn failed(error: ChangeError) -> CliError {
         ChangeError::IsThere { .. } => {
             Some("`karyon memory supersede` replaces it, and keeps it in the history")
         }
+        ChangeError::Gone { .. } => Some(
+            "`karyon memory remember` says something new under it; `karyon memory recall \
+             --history` shows what was erased, by whom and why",
+        ),
         ChangeError::Missing { key: Some(_), .. } => {
             Some("`karyon memory recall` shows what there is; `remember` begins something new")
         }

@@ -79,7 +79,8 @@ pub(crate) fn show_one(memo: &Recalled, beside: &Beside) {
     }
 }
 
-fn erased_words(erasure: &Erasure) -> String {
+/// When something was erased, by whom, by which record, and why.
+pub(crate) fn erased_words(erasure: &Erasure) -> String {
     let who = erasure.principal.as_deref().map_or_else(|| "nobody named".to_owned(), plain);
     let date = Date(moment(erasure.at_unix_ms));
     let mut said = format!("erased {date} by {who}, record {}", erasure.position);
@@ -87,6 +88,16 @@ fn erased_words(erasure: &Erasure) -> String {
         said = format!("{said}, because: {}", plain(reason));
     }
     said
+}
+
+pub(crate) fn erasure_json(erasure: &Erasure) -> Json {
+    json!({
+        "record": erasure.position.0,
+        "at": show::moment(moment(erasure.at_unix_ms)),
+        "principal": erasure.principal,
+        "reason": erasure.reason,
+        "expired": erasure.expired,
+    })
 }
 
 pub(crate) fn as_json(memo: &Recalled, beside: &Beside) -> Json {
@@ -120,13 +131,7 @@ pub(crate) fn as_json(memo: &Recalled, beside: &Beside) -> Json {
             json!({ "log": origin.log.to_string(), "record": origin.record.0, "signer": signer })
         }),
         "erased": memo.said == Said::Erased,
-        "erased_by": beside.erased.as_ref().map(|erasure| json!({
-            "record": erasure.position.0,
-            "at": show::moment(moment(erasure.at_unix_ms)),
-            "principal": erasure.principal,
-            "reason": erasure.reason,
-            "expired": erasure.expired,
-        })),
+        "erased_by": beside.erased.as_ref().map(erasure_json),
         "sealed": memo.said == Said::Locked,
     });
     if let Said::Words(words) = &memo.said {

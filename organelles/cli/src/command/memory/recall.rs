@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use karyon_graph::{At, NOBODY, Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_memory::{
-    Filter, FoundMemories, Item, Journal, Moment, RecallError, Recalled, Said, brief,
-    contradictions, erasures, find_all, history, known, replacement,
+    Erasure, Filter, FoundMemories, Item, Journal, Moment, RecallError, Recalled, Said, brief,
+    contradictions, erasures, find_all, history, is_gone, known, replacement, whole_erasure,
 };
 use karyon_memory_ops::MemoKind;
 use serde_json::{Value as Json, json};
@@ -80,9 +80,28 @@ impl Asking {
             owner: wanted.owner.as_deref(),
             tag: wanted.tag.as_deref(),
             words,
-            // What was so then is asked by whoever names a moment.
-            now: wanted.at.is_none().then(|| now().units()),
+            now: self.horizons(),
         }
+    }
+
+    /// The second by which what has expired is left out. What was so then is asked by whoever names
+    /// a moment that is over; of one to come, what is kept until then.
+    fn horizons(&self) -> Option<i64> {
+        match self.view.at {
+            At::Moment(time) if time > now() => Some(time.units()),
+            At::Moment(_) => None,
+            At::Now | At::Between(..) => Some(now().units()),
+        }
+    }
+
+    /// Who had the subject that is asked about forgotten as a whole.
+    fn whole(&self, wanted: &Wanted) -> Result<Option<Erasure>, CliError> {
+        let (Some(subject), Some(keys)) = (&wanted.subject, self.keys()) else { return Ok(None) };
+        if !is_gone(keys, subject) {
+            return Ok(None);
+        }
+        let mut journal = Journal::of(&wanted.data, &mut |_| ())?;
+        Ok(whole_erasure(&mut journal, &self.reader, keys, subject)?)
     }
 
     /// What is told beside each of what was found.
@@ -137,6 +156,7 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
         _ => find_all(reader, keys, &filter, view).map_err(failed)?,
     };
     let told = asking.beside(wanted, &found.memories, &filter, args.history)?;
+    let whole = asking.whole(wanted)?;
     if wanted.json {
         let memories = found.memories.iter().zip(&told);
         let mut answer = asking.about.clone();
@@ -147,25 +167,36 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
         );
         put(&mut answer, "expired", found.expired);
         put(&mut answer, "later", found.later);
+        put(&mut answer, "forgotten", whole.as_ref().map(memo::erasure_json));
         put(&mut answer, "keys_elsewhere", asking.is_locked);
         output::json(&answer);
         return Ok(Code::Ok);
     }
     match found.memories.is_empty() {
         true if asking.is_locked => output::line(LOCKED),
+        true if whole.is_some() => {}
         true => output::line("nothing is remembered of that"),
         false => {
             let each = found.memories.iter().zip(&told);
             each.for_each(|(memo, beside)| memo::show_one(memo, beside));
         }
     }
-    note_left_out(&found);
+    if let (Some(erasure), Some(subject)) = (&whole, &wanted.subject) {
+        let (subject, erased) = (plain(subject), memo::erased_words(erasure));
+        output::line(&format!("{subject} was forgotten as a whole: {erased}"));
+    }
+    note_left_out(&found, view);
     Ok(Code::Ok)
 }
 
 /// Says what would be there, but for its time.
-fn note_left_out(found: &FoundMemories) {
-    if found.expired > 0 {
+fn note_left_out(found: &FoundMemories, view: &View) {
+    if found.expired > 0 && matches!(view.at, At::Moment(_)) {
+        output::note(&format!(
+            "note: {} left out: kept no longer than that",
+            memories(found.expired)
+        ));
+    } else if found.expired > 0 {
         output::note(&format!(
             "note: {} left out: expired, and not erased yet; --at a moment shows what was so \
              then, `karyon memory expire` erases it",

@@ -1,11 +1,15 @@
 //! What a record of memories holds and erases, beside who answers for it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_log::{Control, MemoryRecord};
-use karyon_memory::{Filter, Lineage, Recalled, What, erased_by, recall, recorded_in};
+use karyon_memory::{
+    ErasedError, Filter, Journal, Lineage, Recalled, What, erased_by, erasures, forgotten_in,
+    recall, recorded_in,
+};
 use karyon_types::Position;
 use serde_json::{Value as Json, json};
 
@@ -24,7 +28,9 @@ const NAMED: usize = 5;
 /// What the record tells of memories.
 pub(super) struct Memories {
     recorded: Vec<(Recalled, Beside)>,
-    erased: Vec<Recalled>,
+    erased: Vec<(Recalled, Beside)>,
+    /// Subjects that were forgotten as a whole, by number.
+    forgotten: BTreeSet<u64>,
 }
 
 impl Memories {
@@ -33,15 +39,28 @@ impl Memories {
         lineage: &Lineage,
         data: &Path,
         reader: &Reader,
+        journal: &mut Journal,
     ) -> Result<Option<Memories>, CliError> {
         let Some((position, record)) = told(lineage) else { return Ok(None) };
         let secrets = Secrets::open_read_only(&KeyDirectory::from_environment()?, data)?;
         let keys = secrets.as_ref().map(Secrets::keys);
         let recorded = recorded_in(reader, keys, position, record).map_err(recall_failed)?;
-        let beside = |(memo, replaced_by)| (memo, Beside { replaced_by, ..Beside::default() });
-        let recorded = recorded.into_iter().map(beside).collect();
-        let erased = erased_by(reader, keys, record).map_err(recall_failed)?;
-        Ok(Some(Memories { recorded, erased }))
+        let (recorded, replaced): (Vec<_>, Vec<_>) = recorded.into_iter().unzip();
+        let erasures = erasures(journal, reader, &recorded)?;
+        let beside = |(memo, replaced_by): (Recalled, _)| {
+            let erased = erasures.get(&(memo.serial, memo.memo.sealed.index)).cloned();
+            (memo, Beside { replaced_by, erased, ..Beside::default() })
+        };
+        let recorded = recorded.into_iter().zip(replaced).map(beside).collect();
+        let erased =
+            erased_by(journal, reader, keys, (position, record)).map_err(|error| match error {
+                ErasedError::Lineage(error) => error.into(),
+                ErasedError::Recall(error) => recall_failed(error),
+            })?;
+        let beside =
+            |(memo, erasure)| (memo, Beside { erased: Some(erasure), ..Beside::default() });
+        let erased = erased.into_iter().map(beside).collect();
+        Ok(Some(Memories { recorded, erased, forgotten: forgotten_in(record) }))
     }
 
     /// For a person.
@@ -57,8 +76,12 @@ impl Memories {
         if !self.erased.is_empty() {
             output::line(&format!("erased: {}", memories(self.erased.len())));
         }
-        let nothing = Beside::default();
-        self.erased.iter().take(SHOWN).for_each(|memo| show_one(memo, &nothing));
+        for subject in self.forgotten.iter().take(SHOWN) {
+            output::line(&format!(
+                "forgotten as a whole: ~{subject}, which cannot be remembered again"
+            ));
+        }
+        self.erased.iter().take(SHOWN).for_each(|(memo, beside)| show_one(memo, beside));
         let all = self.recorded.len().max(self.erased.len());
         if let Some(more) = all.checked_sub(SHOWN).filter(|more| *more > 0) {
             output::note(&format!("note: {} more: --json tells all", memories(more)));
@@ -69,9 +92,9 @@ impl Memories {
     pub(super) fn put_into(&self, answer: &mut Json) {
         let recorded = self.recorded.iter().map(|(memo, beside)| as_json(memo, beside));
         put(answer, "memories", recorded.collect::<Vec<_>>());
-        let nothing = Beside::default();
-        let erased = self.erased.iter().map(|memo| as_json(memo, &nothing));
+        let erased = self.erased.iter().map(|(memo, beside)| as_json(memo, beside));
         put(answer, "erases", json!(erased.collect::<Vec<_>>()));
+        put(answer, "forgets", json!(self.forgotten));
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn execute(args: &Why) -> Result<Code, CliError> {
         return Ok(Code::Ok);
     }
     let lineage = explain(subject, &mut journal, &reader)?;
-    let memories = Memories::of(&lineage, &args.data, &reader)?;
+    let memories = Memories::of(&lineage, &args.data, &reader, &mut journal)?;
     if args.json {
         let mut answer = teller.chain_json(&args.reference, &lineage)?;
         if let Some(memories) = &memories {
