@@ -7,12 +7,12 @@ use std::path::Path;
 
 use karyon_colony::life::VERSION;
 use karyon_gate::Rights;
-use karyon_graph::Reader;
+use karyon_graph::{Reader, View};
 use karyon_keys::KeyDirectory;
 use karyon_keystore::Keystore;
 use karyon_memory::{
     CHANGE_BYTES_MAX, Change, ChangeError, GOVERNED, Journal, LineageError, Moment, NewMemo,
-    Recalled, Said, Words, due, record_change, whole_erasure,
+    Recalled, Said, Words, due, history, record_change, whole_erasure,
 };
 use karyon_memory_ops::{MemoKind, Time};
 use karyon_runtime::{DataDir, datadir};
