@@ -11,6 +11,7 @@ mod beside;
 mod bounds;
 mod brought;
 mod change;
+mod change_error;
 mod erased;
 mod evidence;
 mod known;

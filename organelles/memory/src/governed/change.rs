@@ -4,28 +4,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use karyon_gate::Rights;
-use karyon_graph::{GraphError, Reader};
+use karyon_graph::Reader;
 use karyon_identity::SecretKey;
-use karyon_keystore::{Keystore, KeystoreError, SubjectId, UnsealError};
+use karyon_keystore::{Keystore, SubjectId, UnsealError};
 use karyon_log::{Control, MemoryRecord};
 use karyon_memory_ops::{
     Entity, Memo, MemoKind, Origin, Sealed, Time, Valid, Vertex, Write, WriteError,
 };
-use karyon_runtime::{Annex, Authority, DataDir, NodeError, wall_ms};
-use karyon_statements::{Checkpoint, GrantError};
+use karyon_runtime::{Annex, Authority, DataDir, wall_ms};
+use karyon_statements::Checkpoint;
 use karyon_types::{Hash, Hasher, Position};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::adopt::{Adopted, Terms};
 use super::beside::of_subject;
+pub use super::change_error::ChangeError;
 use super::recall::{first_unused, serial};
 use super::settle::find;
 use super::standing::Standing;
 use super::{Recalled, Said, Words, associated, entity_of, key_of, lane_of, place_of, subject_of};
 use crate::deed::{DeedError, deed};
-use crate::governed::recall::RecallError;
-use crate::moment::Date;
 
 /// Bytes of writes in one record, but for one write that is longer: a quarter of what a record may
 /// have, and fewer than 65,536 of them, which are numbered with 16 bits.
@@ -36,119 +35,6 @@ const RANGES: usize = 100_000;
 
 /// What a grant to record or erase memories is for.
 pub const GOVERNED: &str = "memory/governed";
-
-/// Why nothing was recorded or erased.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// A name, or what is said, breaks a bound.
-    #[error("the memory of \"{subject}\" under \"{key}\" cannot be recorded: {why}")]
-    Malformed {
-        /// Whom it is about.
-        subject: String,
-        /// Under which key.
-        key: String,
-        /// What is wrong.
-        why: String,
-    },
-    /// There is one already.
-    #[error("\"{key}\" of \"{subject}\" is remembered already, by record {position}")]
-    IsThere {
-        /// Whom it is about.
-        subject: String,
-        /// Under which key.
-        key: String,
-        /// The record.
-        position: Position,
-        /// The last second, since 1970, to which that is kept; `None`: until it is erased.
-        horizon: Option<i64>,
-    },
-    /// Another one begins later, and would go on as if nothing had been said.
-    #[error(
-        "the memory of \"{subject}\" under \"{key}\" cannot be recorded: it would begin before record {id}, which holds from {from} on"
-    )]
-    Later {
-        /// Whom it is about.
-        subject: String,
-        /// Under which key.
-        key: String,
-        /// Which one.
-        id: String,
-        /// When that begins.
-        from: Date,
-    },
-    /// The newest one is erased; what it had replaced does not hold again.
-    #[error(
-        "\"{key}\" of \"{subject}\" is erased: its newest version, record {id}, is, and what that had replaced does not hold again"
-    )]
-    Gone {
-        /// Whom it is about.
-        subject: String,
-        /// Under which key.
-        key: String,
-        /// Which one.
-        id: String,
-    },
-    /// There is none.
-    #[error("nothing is remembered of \"{subject}\"{}", under(.key.as_deref()))]
-    Missing {
-        /// Whom it would be about.
-        subject: String,
-        /// Under which key, if one was named.
-        key: Option<String>,
-    },
-    /// An agent remembers it, under the one key of all that its run knows of the subject.
-    #[error(
-        "\"{key}\" of \"{subject}\" is what agents remember in a run, which is forgotten as a whole; forget all of \"{subject}\""
-    )]
-    InRun {
-        /// Whom it is about.
-        subject: String,
-        /// Under which key.
-        key: String,
-    },
-    /// A record that holds several.
-    #[error("that record holds several of it: name one of {ids}")]
-    NoId {
-        /// Which.
-        ids: String,
-    },
-    /// It is erased for good.
-    #[error("\"{subject}\"{} is erased, and stays so", under(.key.as_deref()))]
-    Erased {
-        /// Whom it was about.
-        subject: String,
-        /// Under which key, if one was named.
-        key: Option<String>,
-    },
-    /// Something else was recorded between the thought and the deed.
-    #[error("something else was recorded meanwhile; nothing was changed, ask again")]
-    Overtaken,
-    /// What was handed over to be recorded is not what was signed.
-    #[error("what is to be recorded is no change of memories: {0}")]
-    Forged(&'static str),
-    /// The keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeystoreError),
-    /// The memory cannot be read.
-    #[error(transparent)]
-    Recall(#[from] RecallError),
-    /// The memory cannot be read.
-    #[error(transparent)]
-    Graph(#[from] GraphError),
-    /// The data directory cannot take anything in.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// The grant does not allow it.
-    #[error("refused: {0}")]
-    Grant(#[from] GrantError),
-    /// It is not admitted, or not recorded.
-    #[error(transparent)]
-    Deed(#[from] DeedError),
-}
-
-fn under(key: Option<&str>) -> String {
-    key.map(|key| format!(" under \"{key}\"")).unwrap_or_default()
-}
 
 /// What is to be remembered.
 #[derive(Clone, Debug)]
