@@ -272,7 +272,6 @@ impl Simulation {
 /// The model that a text names.
 fn known_in(text: &str, places: &Places) -> Result<&'static Known, ScenarioError> {
     let table = text.parse::<Table>().unwrap_or_default();
-    let known = || MODELS.iter().map(|known| known.name);
     let Some(name) = table.get("model").and_then(|model| model.get("name")) else {
         let (place, key) = (places.of("model.name"), "model.name");
         return Err(ScenarioError::Missing { place, key, example: "name = \"schelling\"" });
@@ -282,14 +281,14 @@ fn known_in(text: &str, places: &Places) -> Result<&'static Known, ScenarioError
         place: places.of("model.name"),
         key: "model.name",
         name: name.to_owned(),
-        suggestion: nearest(name, known(), 1).first().copied(),
+        suggestion: nearest(name, MODEL_NAMES.iter().copied(), 1).first().copied(),
         known: MODEL_NAMES,
     })
 }
 
-/// The names of [`MODELS`].
+/// The names of [`MODELS`], and of the rumour.
 const MODEL_NAMES: &[&str] = &{
-    let mut names = [""; MODELS.len()];
+    let mut names = ["rumour"; MODELS.len() + 1];
     let mut at = 0;
     while at < MODELS.len() {
         #[expect(clippy::indexing_slicing, reason = "evaluated when this is compiled")]
