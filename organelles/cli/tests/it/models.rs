@@ -40,7 +40,8 @@ fn each_model_runs_by_name_verifies_and_is_repeated() {
         let svg = std::fs::read_to_string(place.path(model).join("series.svg")).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains(model));
         place.karyon(&["audit", "verify", "--data", model]).expect(0);
-        let replayed = place.karyon(&["replay", "--verify", "--data", model, "--json"]).expect(0).json();
+        let replayed =
+            place.karyon(&["replay", "--verify", "--data", model, "--json"]).expect(0).json();
         assert_eq!(replayed["state_root"], answer["state_root"], "{model}");
         // Threads and crashes leave no trace in it.
         let other = format!("{model}-2");
