@@ -171,7 +171,7 @@ impl Change {
     /// Nothing any more of what was ever remembered under a key of a subject.
     ///
     /// # Errors
-    /// [`ChangeError::Missing`], [`ChangeError::Erased`]; see [`GraphError`].
+    /// [`ChangeError::Missing`], [`ChangeError::Erased`]; see [`GraphError`](karyon_graph::GraphError).
     pub fn forget(
         keys: &Keystore,
         reader: &Reader,
@@ -193,7 +193,7 @@ impl Change {
     ///
     /// # Errors
     /// [`ChangeError::Missing`], [`ChangeError::Erased`], [`ChangeError::InRun`],
-    /// [`ChangeError::NoId`]; see [`GraphError`].
+    /// [`ChangeError::NoId`]; see [`GraphError`](karyon_graph::GraphError).
     pub fn goes(
         keys: &Keystore,
         reader: &Reader,
