@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,8 +13,10 @@ use std::time::Instant;
 use karyon::{Ended, Ending, Host, Outcome, Replayed, Run as Made, RunError, Seen};
 use karyon_colony::life;
 use karyon_colony::models::{Change, MODELS, Simulation, builtin, series_csv, series_svg};
+use karyon_identity::SecretKey;
 use karyon_keys::KeyDirectory;
 use karyon_log::Genesis;
+use karyon_metrics::Loopback;
 use karyon_runtime::{DataDir, Node, Progress, datadir};
 use karyon_verify::{KeyStatus, Trust, verify};
 use serde_json::json;
@@ -103,46 +106,59 @@ pub(super) fn launch(args: &Run, asked: &Asked, inputs: &Inputs) -> Result<Code,
 
 /// Runs it, as the node.
 pub(super) fn live(args: &Run, asked: &Asked, node: Arrived) -> Result<Code, CliError> {
-    let begun = Instant::now();
-    let mut run = made(&asked.simulation)?;
-    run.schedulers(summary::schedulers(args.schedulers));
-    if let Some(every) = summary::snapshots(args.snapshots) {
-        run.snapshots(every);
-    }
-    let (dir, key) = (node.dir()?, Arc::clone(&node.key));
+    let Run { schedulers, snapshots, rate, metrics, json, .. } = *args;
+    let ways = Ways { schedulers, snapshots, rate, metrics, json, boot: 1 };
+    let (dir, key, data) = (node.dir()?, Arc::clone(&node.key), node.shown);
     let authority = grant::received(node.said)?;
-    let port = serving::take_port(args.metrics, &dir)?;
-    let told = Told { port: port.into(), boot: 1, progress: Arc::default() };
-    let begins = |node: &Node| told.metrics(node);
-    let seen = Seen { rate: args.rate, ..told.seen(&begins)? };
-    let data = node.shown.as_path();
-    let bar = progress::show_ticks(Arc::clone(&told.progress), data);
-    let ended = run.begin_hosted(Host { dir, key, seen }, &authority);
-    drop(bar);
-    show(ended?, &About { asked, data, begun, json: args.json })
+    let place = (dir, key, data.as_path());
+    ways.hosted(asked, place, |run, host| run.begin_hosted(host, &authority))
 }
 
 /// Goes on with it, as the node.
 pub(super) fn resume(args: &Resume, asked: &Asked, node: &Arrived) -> Result<Code, CliError> {
-    let begun = Instant::now();
-    let mut run = made(&asked.simulation)?;
-    run.schedulers(summary::schedulers(args.schedulers));
-    if let Some(every) = summary::snapshots(args.snapshots) {
-        run.snapshots(every);
+    let Resume { schedulers, snapshots, rate, metrics, json, .. } = *args;
+    let ways = Ways { schedulers, snapshots, rate, metrics, json, boot: 2 };
+    let place = (node.dir()?, Arc::clone(&node.key), node.shown.as_path());
+    ways.hosted(asked, place, |run, host| {
+        run.resume_hosted(host, &node.known, !args.from_zero, |report| {
+            summary::note_going_on(&report.end);
+        })
+    })
+}
+
+/// How a run goes on under a node, as the command line says.
+struct Ways {
+    schedulers: Option<u16>,
+    snapshots: u64,
+    rate: Option<NonZeroU64>,
+    metrics: Option<Loopback>,
+    json: bool,
+    /// Which of the log's starts it is, at least.
+    boot: u32,
+}
+
+impl Ways {
+    fn hosted(
+        self,
+        asked: &Asked,
+        (dir, key, data): (DataDir, Arc<SecretKey>, &Path),
+        lives: impl FnOnce(&Made, Host<'_>) -> Result<(Outcome, Ended), RunError>,
+    ) -> Result<Code, CliError> {
+        let begun = Instant::now();
+        let mut run = made(&asked.simulation)?;
+        run.schedulers(summary::schedulers(self.schedulers));
+        if let Some(every) = summary::snapshots(self.snapshots) {
+            run.snapshots(every);
+        }
+        let port = serving::take_port(self.metrics, &dir)?;
+        let told = Told { port: port.into(), boot: self.boot, progress: Arc::default() };
+        let begins = |node: &Node| told.metrics(node);
+        let seen = Seen { rate: self.rate, ..told.seen(&begins)? };
+        let bar = progress::show_ticks(Arc::clone(&told.progress), data);
+        let ended = lives(&run, Host { dir, key, seen });
+        drop(bar);
+        show(ended?, &About { asked, data, begun, json: self.json })
     }
-    let (dir, key) = (node.dir()?, Arc::clone(&node.key));
-    let port = serving::take_port(args.metrics, &dir)?;
-    let told = Told { port: port.into(), boot: 2, progress: Arc::default() };
-    let begins = |node: &Node| told.metrics(node);
-    let seen = Seen { rate: args.rate, ..told.seen(&begins)? };
-    let data = node.shown.as_path();
-    let bar = progress::show_ticks(Arc::clone(&told.progress), data);
-    let host = Host { dir, key, seen };
-    let ended = run.resume_hosted(host, &node.known, !args.from_zero, |report| {
-        summary::note_going_on(&report.end);
-    });
-    drop(bar);
-    show(ended?, &About { asked, data, begun, json: args.json })
 }
 
 /// Repeats it, and compares it with its log.
@@ -387,13 +403,7 @@ fn as_text(outcome: &Outcome, ended: &Ended, about: &About<'_>) {
         ));
     }
     if let Some(end) = &ended.end {
-        output::line(&format!(
-            "log         {} records in {} blocks, {}, root {}",
-            thousands(end.records),
-            thousands(end.tree.size()),
-            size(end.offset),
-            hex(&end.tree.root()),
-        ));
+        summary::log_line(end);
     }
     output::line(&format!("state root  {}", outcome.state_root));
     output::line(&format!(
@@ -411,10 +421,10 @@ fn as_text(outcome: &Outcome, ended: &Ended, about: &About<'_>) {
     output::line(&format!("data        {}", about.data.display()));
 }
 
-/// A number as people read it: whole, or to four places.
+/// A number as people read it: a count, or to four places.
 fn rounded(number: f64) -> String {
-    match number.fract() == 0.0 && number.abs() < 1e15 {
-        true => thousands(number.abs() as u64),
+    match number.fract() == 0.0 && (0.0..1e15).contains(&number) {
+        true => thousands(number as u64),
         false => format!("{number:.4}"),
     }
 }

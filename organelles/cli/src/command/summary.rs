@@ -259,13 +259,7 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
         thousands(counts.crashes),
         thousands(counts.restarts)
     ));
-    output::line(&format!(
-        "log         {} records in {} blocks, {}, root {}",
-        thousands(completed.end.records),
-        thousands(completed.end.tree.size()),
-        size(completed.end.offset),
-        hex(&completed.end.tree.root()),
-    ));
+    log_line(&completed.end);
     output::line(&format!("state root  {}", hex(&completed.state_root)));
     output::line(&format!("memory root {}", completed.memory_root));
     output::line(&format!(
@@ -281,4 +275,15 @@ fn completed_text(completed: &Completed, about: &About<'_>) {
     }
     output::line("results     arrivals.csv, series.csv, adoption.svg");
     output::line(&format!("data        {}", about.data.display()));
+}
+
+/// Says how long the log became.
+pub(super) fn log_line(end: &End) {
+    output::line(&format!(
+        "log         {} records in {} blocks, {}, root {}",
+        thousands(end.records),
+        thousands(end.tree.size()),
+        size(end.offset),
+        hex(&end.tree.root()),
+    ));
 }

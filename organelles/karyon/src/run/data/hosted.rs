@@ -8,14 +8,14 @@ use std::sync::atomic::AtomicUsize;
 
 use karyon_boundary::Grounds;
 use karyon_identity::SecretKey;
-use karyon_log::{End, Genesis, Walk};
+use karyon_log::{End, Walk};
 use karyon_runtime::processes::Desk;
-use karyon_runtime::{Authority, Beginning, DataDir, Node, Progress, Watch, datadir, wall_ms};
+use karyon_runtime::{Authority, DataDir, Node, Progress, Watch, datadir};
 use karyon_statements::Checkpoint;
 use karyon_types::Tick;
 use karyon_verify::Report;
 
-use super::live::{INPUTS, Told, VERSION};
+use super::live::{Told, VERSION};
 use crate::error::RunError;
 use crate::outcome::Outcome;
 use crate::run::Run;
@@ -81,18 +81,7 @@ impl Run {
         let rights = self.rights_in_all();
         authority.permits(key.public_key(), self.digest(), &self.resource(), rights)?;
         let grant = self.grant(authority.signed.terms.expires_tick.map(Tick));
-        let beginning = Beginning {
-            genesis: Genesis {
-                karyon: VERSION.into(),
-                created_unix_ms: wall_ms(),
-                scenario_name: self.name.clone(),
-                scenario: self.description(),
-                kinds: self.versions(),
-                inputs: Vec::new(),
-            },
-            authority: authority.records(&grant),
-            inputs: vec![(INPUTS.into(), self.inputs_file(None))],
-        };
+        let beginning = self.beginning(authority.records(&grant), None);
         let grounds = Grounds::recorded(&beginning.authority);
         let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
         let told = Told { boot: 1, grounds };

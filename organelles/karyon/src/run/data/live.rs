@@ -79,7 +79,17 @@ impl Run {
         let given = self.give_out_keys(dir.path(), keys.as_ref())?;
         controls.extend(given.map(Control::Subjects));
         let subjects = self.custody(dir.path(), keys.as_ref(), &controls)?;
-        let beginning = Beginning {
+        let beginning = self.beginning(controls, subjects.as_ref());
+        let grounds = Grounds::recorded(&beginning.authority);
+        let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
+        let (_, witness) = data.known(node.log())?;
+        let told = Told { boot: 1, grounds };
+        self.live(node, (grant, subjects), &self.orders, (witness, told))
+    }
+
+    /// What its log is to begin with.
+    pub(super) fn beginning(&self, authority: Vec<Control>, keys: Option<&Subjects>) -> Beginning {
+        Beginning {
             genesis: Genesis {
                 karyon: VERSION.into(),
                 created_unix_ms: wall_ms(),
@@ -88,14 +98,9 @@ impl Run {
                 kinds: self.versions(),
                 inputs: Vec::new(),
             },
-            authority: controls,
-            inputs: vec![(INPUTS.into(), self.inputs_file(subjects.as_ref()))],
-        };
-        let grounds = Grounds::recorded(&beginning.authority);
-        let node = Node::create(dir, key, self.settings.schedulers, beginning)?;
-        let (_, witness) = data.known(node.log())?;
-        let told = Told { boot: 1, grounds };
-        self.live(node, (grant, subjects), &self.orders, (witness, told))
+            authority,
+            inputs: vec![(INPUTS.into(), self.inputs_file(keys))],
+        }
     }
 
     /// Goes on with a run that was ended before it was complete: it is repeated from its newest
