@@ -216,14 +216,14 @@ impl<'a, A: Agent> Context<'a, A> {
         self.inner.mark(mark);
     }
 
-    /// What never changes ([`Run::world`](crate::Run::world)).
+    /// What agents do not change ([`Run::world`](crate::Run::world)), as it is in this tick.
     ///
     /// # Errors
     /// The run has none, or one of another type.
     #[inline]
     pub fn world<W: 'static>(&self) -> Result<&'a W> {
         let directory = self.directory;
-        let world = directory.world.as_ref().and_then(|world| world.downcast_ref());
+        let world = directory.worlds.at(self.now().0);
         world.ok_or_else(|| failure("the run has no world of this type"))
     }
 

@@ -1,12 +1,11 @@
 //! Who is in a run, by name and by group; the same from its beginning to its end.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use karyon_runtime::AgentKind;
 
 use crate::address::Pid;
+use crate::run::Worlds;
 
 /// Who is in a run.
 #[derive(Default)]
@@ -21,8 +20,8 @@ pub(crate) struct Directory {
     pub(crate) spawns: BTreeMap<&'static str, u32>,
     /// Supervisors below which agents may be spawned, by name.
     pub(crate) supervisors: BTreeMap<String, u64>,
-    /// What never changes.
-    pub(crate) world: Option<Arc<dyn Any + Send + Sync>>,
+    /// What agents look at and do not change.
+    pub(crate) worlds: Worlds,
 }
 
 impl Directory {

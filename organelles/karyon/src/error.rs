@@ -74,6 +74,11 @@ pub enum RunError {
         "{0} agents cannot be activated {1} times: a run has 2^32 activations at most; have agents arm intervals instead"
     )]
     TooManySteps(u64, u64),
+    /// What is to change at a tick is not what agents look at.
+    #[error(
+        "what is to be different from tick {0} on is how the run begins, or lies behind its end: only what agents look at (`Run::world`) and how often they are activated can change later"
+    )]
+    OtherBeginning(u64),
     /// Agents belong to subjects, and free-running runs have none.
     #[error("agents of a free-running run cannot belong to a subject; run it in ticks")]
     FreeSubjects,

@@ -9,6 +9,7 @@ mod snapshots;
 mod space;
 mod subjects;
 mod tree;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use karyon_types::varint;
 pub use self::data::{Begun, Data, Ended, Host, KnownFact, Replayed, Seen};
 pub use self::orders::RefusedOrder;
 pub(crate) use self::settings::Settings;
+pub(crate) use self::world::Worlds;
 pub use self::tree::{AutoShutdown, Child, Supervisor};
 use crate::address::{AgentRef, Group, Pid};
 use crate::agent::Agent;
@@ -252,8 +254,8 @@ impl Run {
     fn directory(&self) -> Directory {
         let kinds = self.kinds.iter().map(|known| known.kind).collect();
         let groups = self.groups.clone();
-        let world = self.surroundings.world();
-        let mut directory = Directory { groups, kinds, world, ..Directory::default() };
+        let worlds = self.surroundings.worlds.clone();
+        let mut directory = Directory { groups, kinds, worlds, ..Directory::default() };
         for (serial, place) in (1..).zip(&self.places) {
             let kind = self.kinds.get(place.kind).map_or("", |known| known.name);
             directory.names.insert(place.name.clone(), (Pid(serial), kind));

@@ -1,16 +1,16 @@
 //! What is measured while a run goes on.
 
-use std::any::Any;
-
 use karyon_runtime::{Layer, Space};
 use karyon_types::Tick;
 use serde::{Deserialize, Serialize};
+
+use crate::run::Worlds;
 
 /// What a measure is shown: all that agents see, as it is behind a tick.
 pub struct View<'a> {
     pub(crate) tick: Tick,
     pub(crate) space: &'a Space,
-    pub(crate) world: Option<&'a (dyn Any + Send + Sync)>,
+    pub(crate) worlds: &'a Worlds,
 }
 
 impl View<'_> {
@@ -24,10 +24,10 @@ impl View<'_> {
         self.space.layer(layer)
     }
 
-    /// What never changes ([`Run::world`](crate::Run::world)); `None`: it is of another type, or
+    /// What agents do not change ([`Run::world`](crate::Run::world)); `None`: it is of another type, or
     /// there is none.
     pub fn world<W: 'static>(&self) -> Option<&W> {
-        self.world?.downcast_ref()
+        self.worlds.at(self.tick.0)
     }
 }
 

@@ -177,7 +177,7 @@ impl Run {
     }
 
     /// What genesis says of it, as TOML. Who is in it stands in the records of their beginning.
-    fn description(&self) -> String {
+    pub(super) fn description(&self) -> String {
         let mut hasher = Hasher::for_domain("karyon population v1");
         for (serial, place) in (1..).zip(&self.places) {
             hasher.field(place.name.as_bytes()).update(&(place.kind as u64).to_le_bytes());

@@ -162,10 +162,14 @@ impl Run {
         }
     }
 
-    /// What the root of the final state is computed from, as far as the agents make it.
+    /// What the root of the final state is computed from, as far as the agents make it: their states,
+    /// and what all see, where there is such.
     pub(super) fn add_state(&self, outcome: &karyon_runtime::Outcome<Member>) -> Hasher {
         let mut hasher = Hasher::for_domain("karyon state root v2");
         add_state(outcome, &self.names(), &mut hasher);
+        if let Some(space) = &outcome.space {
+            space.add_to(hasher.field(b"space"));
+        }
         hasher
     }
 }

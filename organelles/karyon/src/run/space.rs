@@ -1,13 +1,11 @@
 //! What all agents of a run see, what never changes, and what is measured.
 
-use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon_runtime::{Layer, Mark, Observer, Space, codec};
-use karyon_types::{Hash, Hasher, Tick};
-use serde::Serialize;
+use karyon_types::{Hasher, Tick};
 
-use super::Run;
+use super::{Run, Worlds};
 use crate::error::RunError;
 use crate::series::{Series, View};
 
@@ -17,25 +15,18 @@ const ACTIVATIONS_MAX: u64 = 1 << 32;
 type Measure = Arc<dyn Fn(&View<'_>) -> Vec<f64> + Send + Sync>;
 type IsOver = Arc<dyn Fn(u64, &[f64]) -> bool + Send + Sync>;
 
-/// What never changes, and its digest.
-pub(crate) type World = (Arc<dyn Any + Send + Sync>, Hash);
-
 /// What all see, and who measures it.
 #[derive(Clone, Default)]
 pub(crate) struct Surroundings {
     space: Option<Space>,
-    world: Option<World>,
+    pub(super) worlds: Worlds,
     /// How often all are activated, and in how many ticks once.
-    activates: Option<(u64, u64)>,
+    pub(super) activates: Option<(u64, u64)>,
     measures: Option<(Vec<String>, u64, Measure)>,
     is_over: Option<IsOver>,
 }
 
 impl Surroundings {
-    pub(crate) fn world(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.world.as_ref().map(|(world, _)| Arc::clone(world))
-    }
-
     pub(crate) fn space(&self) -> Option<Space> {
         self.space.clone()
     }
@@ -52,9 +43,7 @@ impl Surroundings {
             space.add_to(&mut hasher);
             words.push_str(&format!("space = \"{}\"\n", hasher.finish()));
         }
-        if let Some((_, digest)) = &self.world {
-            words.push_str(&format!("world = \"{digest}\"\n"));
-        }
+        words.push_str(&self.worlds.describe());
         if let Some((times, each)) = self.activates {
             words.push_str(&format!("activates = [{times}, {each}]\n"));
         }
@@ -79,7 +68,7 @@ impl Surroundings {
         let reported = Reported(Arc::new(Mutex::new(series)));
         let reporter = Reporter {
             reported: reported.clone(),
-            world: self.world(),
+            worlds: self.worlds.clone(),
             each,
             due: 0,
             measure,
@@ -102,7 +91,7 @@ impl Reported {
 /// Measures what it is shown.
 struct Reporter {
     reported: Reported,
-    world: Option<Arc<dyn Any + Send + Sync>>,
+    worlds: Worlds,
     each: u64,
     /// The first tick behind which it measures again.
     due: u64,
@@ -116,7 +105,7 @@ impl Observer for Reporter {
             return false;
         }
         self.due = (tick.0 / self.each + 1).saturating_mul(self.each);
-        let row = (self.measure)(&View { tick, space, world: self.world.as_deref() });
+        let row = (self.measure)(&View { tick, space, worlds: &self.worlds });
         let is_over = self.is_over.as_ref().is_some_and(|is_over| is_over(tick.0, &row));
         self.reported.with(|series| series.rows.push((tick.0, row)));
         is_over
@@ -148,17 +137,6 @@ impl Run {
     /// Changes the space before the run begins. What it does not have is left out.
     pub fn mark(&mut self, mark: Mark) -> &mut Run {
         self.surroundings.space.iter_mut().for_each(|space| space.apply(&mark));
-        self
-    }
-
-    /// What never changes while the run goes on and all agents may look at
-    /// ([`Context::world`](crate::Context::world)): parameters, a map, who knows whom. Its
-    /// MessagePack is part of the run's digest.
-    pub fn world<W: Serialize + Send + Sync + 'static>(&mut self, world: W) -> &mut Run {
-        let mut bytes = Vec::new();
-        codec::encode(&world, &mut bytes);
-        let digest = Hasher::for_domain("karyon world v1").field(&bytes).finish();
-        self.surroundings.world = Some((Arc::new(world), digest));
         self
     }
 
@@ -213,8 +191,7 @@ impl Run {
         if let (Some((.., measure)), Some(space), false) =
             (&self.surroundings.measures, space, is_measured)
         {
-            let world = self.surroundings.world();
-            let view = View { tick: Tick(last), space, world: world.as_deref() };
+            let view = View { tick: Tick(last), space, worlds: &self.surroundings.worlds };
             series.rows.push((last, measure(&view)));
         }
         series

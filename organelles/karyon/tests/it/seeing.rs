@@ -127,3 +127,66 @@ fn what_cannot_be_measured_or_activated_is_refused() {
     run.free_running();
     assert!(matches!(run.test(), Err(RunError::Run(_))));
 }
+
+/// Takes steps as long as the world says.
+#[derive(Serialize, Deserialize)]
+struct Pacer;
+
+#[derive(Serialize)]
+struct Pace(u64);
+
+impl Agent for Pacer {
+    type Message = ();
+    const KIND: Kind = Kind::new("pacer");
+
+    fn step(&mut self, ctx: &mut Context<'_, Self>) -> Result {
+        let (layer, me) = (ctx.layer(0)?, ctx.me().pid().0 - 1);
+        let words = Words::new(&[layer.word(me) + ctx.world::<Pace>()?.0]).unwrap();
+        ctx.mark(Mark::Set { layer: 0, slot: me, cell: None, words });
+        Ok(())
+    }
+}
+
+fn pacers(agents: u64, pace: u64, steps: u64) -> Run {
+    let mut run = Run::new("pacers");
+    run.space([Layer::new(Whose::Agents, agents, 1)]);
+    run.agents("pacer", agents, |_, _| Pacer);
+    run.world(Pace(pace)).every_tick(steps);
+    run.measure(1, ["gone", "pace"], |view| {
+        let gone = view.layer(0).map_or(0, |layer| layer.word(0));
+        vec![gone as f64, view.world::<Pace>().map_or(0.0, |pace| pace.0 as f64)]
+    });
+    run
+}
+
+#[test]
+fn another_future_has_the_same_past() {
+    let plain = pacers(2, 1, 6).test().unwrap();
+    let mut forked = pacers(2, 1, 6);
+    forked.change_from(3, &pacers(2, 10, 8)).unwrap();
+    let forked = forked.test().unwrap();
+    assert_eq!(plain.series.rows[..3], forked.series.rows[..3]);
+    let of = |name| forked.series.of(name).map(|(_, number)| number).collect::<Vec<_>>();
+    assert_eq!(of("gone"), [1.0, 2.0, 3.0, 13.0, 23.0, 33.0, 43.0, 53.0]);
+    assert_eq!(of("pace"), [1.0, 1.0, 1.0, 10.0, 10.0, 10.0, 10.0, 10.0]);
+    // The last word about a tick holds, whatever the order in which they are said.
+    let mut run = pacers(2, 1, 6);
+    run.world_from(4, Pace(100)).world_from(2, Pace(7)).world_from(4, Pace(0));
+    assert_eq!(run.test().unwrap().series.last("gone"), Some(16.0));
+    // Nothing that is different ends in the same state.
+    let mut same = pacers(2, 1, 6);
+    same.change_from(3, &pacers(2, 1, 6)).unwrap();
+    assert_eq!(same.test().unwrap().state_root, plain.state_root);
+    assert_ne!(forked.state_root, plain.state_root);
+}
+
+#[test]
+fn what_a_run_begins_with_cannot_change_later() {
+    for (tick, other) in [(3, pacers(3, 1, 6)), (7, pacers(2, 5, 9)), (3, pacers(2, 5, 2))] {
+        let error = pacers(2, 1, 6).change_from(tick, &other).err().unwrap();
+        assert!(matches!(error, RunError::OtherBeginning(at) if at == tick), "{error}");
+    }
+    let mut chaotic = pacers(2, 5, 6);
+    chaotic.chaos(0.5);
+    assert!(pacers(2, 1, 6).change_from(3, &chaotic).is_err());
+}
