@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod colony;
 mod engram;
 mod exit;
 mod governed;
@@ -25,6 +26,7 @@ pub(crate) use authority::{
     Approve, Ask, Authority, Delegate, Do, Grant, Lease, MakeAgent, NewAuthority, OrderArgs,
     ShowAuthority,
 };
+pub(crate) use colony::DiffRuns;
 pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, VerifyEngram};
 pub(crate) use exit::{ExportData, ImportData};
 pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     Resume(Resume),
     /// Repeat a run and compare it with its log
     Replay(Replay),
+    /// Find where two runs part
+    Diff(DiffRuns),
     /// List the agents of a run that is under way
     Ps(Ps),
     /// Show the tree of supervisors of a run that is under way
@@ -283,7 +287,7 @@ impl Args {
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
             Command::Memory(_) | Command::Why(_) | Command::Engram(_) | Command::Audit(_) => true,
-            Command::Replay(_) | Command::Export(_) => true,
+            Command::Replay(_) | Command::Diff(_) | Command::Export(_) => true,
             Command::Import(_) => false,
         }
     }
@@ -296,6 +300,7 @@ impl Args {
             Command::Run(args) => args.json,
             Command::Resume(args) => args.json,
             Command::Replay(args) => args.json,
+            Command::Diff(args) => args.json,
             Command::Ps(args) => args.under.json,
             Command::Tree(args) => args.under.json,
             Command::Inspect(args) => args.aim.under.json,

@@ -14,19 +14,28 @@ const SHOWN: usize = 240;
 
 /// What was recorded, what came out, and the first field in which they differ.
 pub(crate) fn lines(first: &Divergence) -> Vec<String> {
-    let side = |bytes: &Option<Vec<u8>>| bytes.as_deref().map_or("nothing".into(), words);
     let mut lines = vec![
-        format!("recorded  {}", side(&first.expected)),
-        format!("repeated  {}", side(&first.got)),
+        format!("recorded  {}", side(first.expected.as_deref())),
+        format!("repeated  {}", side(first.got.as_deref())),
     ];
     if let Some(why) = first.why {
         lines.push(format!("it cannot come to be: {why}"));
     }
-    if let Some(Difference { field, expected, got }) = difference(first) {
-        let (expected, got) = (value(&expected), value(&got));
+    if let Some(found) = difference(first) {
+        let (field, expected, got) = values(&found);
         lines.push(format!("differs   {field}: {expected} was recorded, {got} came out"));
     }
     lines
+}
+
+/// One of two records, in words.
+pub(crate) fn side(bytes: Option<&[u8]>) -> String {
+    bytes.map_or("nothing".into(), words)
+}
+
+/// A field that differs, with both values, in words.
+pub(crate) fn values(found: &Difference) -> (&str, String, String) {
+    (&found.field, value(&found.expected), value(&found.got))
 }
 
 /// A record as a view of the export shows it; `None`: there is none.

@@ -16,6 +16,7 @@ mod keys;
 mod limits;
 mod logging;
 mod output;
+mod parting;
 mod progress;
 mod serving;
 mod signals;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use plotters::prelude::*;
+use karyon_plot::{Chart, Line, PlotError};
 
 use crate::contacts::Contacts;
 use crate::direct::Arrival;
@@ -85,17 +85,6 @@ pub fn series_csv(contacts: &Contacts, arrivals: &[Option<Arrival>]) -> String {
     csv
 }
 
-/// The curve could not be drawn.
-#[derive(Debug, thiserror::Error)]
-#[error("the curve could not be drawn: {0}")]
-pub struct PlotError(String);
-
-impl PlotError {
-    pub(crate) fn new(error: &dyn std::error::Error) -> PlotError {
-        PlotError(error.to_string())
-    }
-}
-
 /// `adoption.svg`: how many know, over time.
 ///
 /// # Errors
@@ -112,52 +101,21 @@ pub fn adoption_svg(
         (Some(first), Some(last)) => (time(first.time), time(last.time)),
         _ => (0.0, 1.0),
     };
-    let people = arrivals.len() as f64;
-    let mut svg = String::new();
-    draw(&mut svg, title, &points, time, first, last, people)
-        .map_err(|error| PlotError::new(&*error))?;
-    Ok(svg)
-}
-
-fn draw(
-    svg: &mut String,
-    title: &str,
-    points: &[(i64, &str, u64)],
-    time: impl Fn(i64) -> f64,
-    first: f64,
-    last: f64,
-    people: f64,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::with_string(svg, (960, 540)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let width = if last > first { last } else { first + 1.0 };
-    let mut chart = ChartBuilder::on(&area)
-        .caption(title, ("sans-serif", 22))
-        .margin(20)
-        .x_label_area_size(48)
-        .y_label_area_size(72)
-        .build_cartesian_2d(first..width, 0.0..people)?;
-    chart
-        .configure_mesh()
-        .x_desc("time, as in the input")
-        .y_desc("people who know")
-        .label_style(("sans-serif", 14))
-        .axis_desc_style(("sans-serif", 16))
-        .x_labels(6)
-        .x_label_formatter(&|x| format!("{x}"))
-        .y_label_formatter(&|y| format!("{y:.0}"))
-        .light_line_style(WHITE)
-        .draw()?;
     // A step at each hearing; level until the last contact.
     let mut steps = Vec::with_capacity(points.len() * 2 + 1);
     let mut before = 0.0;
-    for (at, _, informed) in points {
+    for (at, _, informed) in &points {
         steps.push((time(*at), before));
         before = *informed as f64;
         steps.push((time(*at), before));
     }
-    steps.push((width, before));
-    chart.draw_series(LineSeries::new(steps, RGBColor(31, 97, 141).stroke_width(2)))?;
-    area.present()?;
-    Ok(())
+    steps.push((if last > first { last } else { first + 1.0 }, before));
+    Chart::svg(&[Chart {
+        title: title.into(),
+        across: "time, as in the input".into(),
+        up: "people who know".into(),
+        lines: vec![Line { points: steps, ..Line::default() }],
+        from_to: Some((first, last)),
+        top: Some(arrivals.len() as f64),
+    }])
 }

@@ -17,7 +17,6 @@ pub mod limits;
 mod lineage;
 mod moment;
 mod open;
-mod picture;
 mod projection;
 mod recall;
 mod selection;
@@ -46,7 +45,6 @@ pub use lineage::{
 };
 pub use moment::{Date, Moment, NoMoment, Readable};
 pub use open::{Fresh, Opened, RebuildError, is_without_log, open, open_unwritten, rebuild};
-pub use picture::{DRAWN_MAX, Picture, PictureError, Ray, Spot};
 pub use projection::{Projection, ProjectionError};
 pub use recall::Recollection;
 pub use selection::Selection;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod diff;
 mod engram;
 mod export;
 mod fork;
@@ -55,6 +56,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Audit(args) => audit::execute(&args),
         Command::Authority(args) => authority::execute(&args),
         Command::Safety(args) => safety::execute(&args),
+        Command::Diff(args) => diff::execute(&args),
         Command::Halt(args) => halt::execute(&args),
     }
 }

@@ -36,6 +36,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("run", "rumour --contacts c.txt --data RUN", Acts),
     ("resume", "--data RUN", Acts),
     ("replay", "--verify --data RUN", Acts),
+    ("diff", "RUN RUN", Reads),
     ("ps", "--data RUN", Asks),
     ("tree", "--data RUN", Asks),
     ("inspect", "a --data RUN", Asks),

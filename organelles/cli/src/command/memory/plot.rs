@@ -6,8 +6,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use karyon_graph::{At, Direction, EntityId, Kind, VertexId};
-use karyon_memory::{DRAWN_MAX, Picture, Ray, Readable, Spot};
+use karyon_memory::Readable;
 use karyon_memory_ops::Content;
+use karyon_plot::{DRAWN_MAX, Picture, Ray, Spot};
 use serde_json::json;
 
 use super::ask::{Asking, named};

@@ -1,7 +1,10 @@
 //! An agent's neighbourhood as a picture.
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::{Drawn, FAMILY, Failed, PlotError};
 
 /// The most neighbours that are drawn: more names than this cannot be read around a circle.
 pub const DRAWN_MAX: usize = 60;
@@ -48,61 +51,21 @@ pub struct Ray {
     pub inward: bool,
 }
 
-/// The picture could not be drawn.
-#[derive(Debug, thiserror::Error)]
-#[error("the neighbourhood could not be drawn: {0}")]
-pub struct PictureError(String);
-
 impl Picture {
     /// Draws it as SVG.
     ///
     /// # Errors
-    /// [`PictureError`] with the plotting library's words.
-    pub fn to_svg(&self) -> Result<String, PictureError> {
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(|error| PictureError(error.to_string()))?;
-        Ok(svg)
+    /// [`PlotError`] with the plotting library's words.
+    pub fn to_svg(&self) -> Result<String, PlotError> {
+        crate::svg(self)
     }
 
-    fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-        area.fill(&WHITE)?;
-        let text = |size: i32| ("sans-serif", size).into_font();
-        area.draw_text(&self.title, &text(24).color(&BLACK), (24, 20))?;
-        area.draw_text(&self.legend(), &text(15).color(&BLACK), (24, 56))?;
-        let drawn = self.around.len().min(DRAWN_MAX);
-        for (place, ray) in self.around.iter().take(drawn).enumerate() {
-            let turn = std::f64::consts::TAU * place as f64 / drawn as f64;
-            let (x, y) = (turn.sin(), -turn.cos());
-            let at = |radius: f64| ((CENTRE.0 + x * radius) as i32, (CENTRE.1 + y * radius) as i32);
-            // Two edges lie side by side.
-            let aside = |shift: f64, radius: f64| {
-                let (px, py) = at(radius);
-                ((f64::from(px) - y * shift) as i32, (f64::from(py) + x * shift) as i32)
-            };
-            let shift = if ray.out && ray.inward { 3.0 } else { 0.0 };
-            if ray.out {
-                let (from, to) = (aside(shift, 26.0), aside(shift, RADIUS - 12.0));
-                arrow(&area, from, to, OUT)?;
-            }
-            if ray.inward {
-                let (from, to) = (aside(-shift, RADIUS - 12.0), aside(-shift, 26.0));
-                arrow(&area, from, to, IN)?;
-            }
-            area.draw(&spot(at(RADIUS), 8, ray.spot.knows))?;
-            area.draw(&ring(at(RADIUS), 8))?;
-            let anchor = if x < -0.01 { HPos::Right } else { HPos::Left };
-            let label = text(13).color(&BLACK).pos(Pos::new(anchor, VPos::Center));
-            area.draw_text(&ray.spot.name, &label, at(RADIUS + 14.0))?;
-        }
-        let middle = (CENTRE.0 as i32, CENTRE.1 as i32);
-        area.draw(&spot(middle, 22, self.centre.knows))?;
-        area.draw(&ring(middle, 22))?;
-        let colour = if self.centre.knows { WHITE } else { BLACK };
-        let label = text(16).color(&colour).pos(Pos::new(HPos::Center, VPos::Center));
-        area.draw_text(&self.centre.name, &label, middle)?;
-        area.present()?;
-        Ok(())
+    /// Draws it as PNG.
+    ///
+    /// # Errors
+    /// [`PlotError`] with the plotting library's words.
+    pub fn to_png(&self) -> Result<Vec<u8>, PlotError> {
+        crate::png(self)
     }
 
     fn legend(&self) -> String {
@@ -118,6 +81,54 @@ impl Picture {
     }
 }
 
+impl Drawn for Picture {
+    fn size(&self) -> (u32, u32) {
+        SIZE
+    }
+
+    fn draw<D: DrawingBackend<ErrorType: 'static>>(
+        &self,
+        area: &DrawingArea<D, Shift>,
+    ) -> Result<(), Failed> {
+        area.fill(&WHITE)?;
+        let text = |size: i32| (FAMILY, size).into_font();
+        area.draw_text(&self.title, &text(24).color(&BLACK), (24, 20))?;
+        area.draw_text(&self.legend(), &text(15).color(&BLACK), (24, 56))?;
+        let drawn = self.around.len().min(DRAWN_MAX);
+        for (place, ray) in self.around.iter().take(drawn).enumerate() {
+            let turn = std::f64::consts::TAU * place as f64 / drawn as f64;
+            let (x, y) = (turn.sin(), -turn.cos());
+            let at = |radius: f64| ((CENTRE.0 + x * radius) as i32, (CENTRE.1 + y * radius) as i32);
+            // Two edges lie side by side.
+            let aside = |shift: f64, radius: f64| {
+                let (px, py) = at(radius);
+                ((f64::from(px) - y * shift) as i32, (f64::from(py) + x * shift) as i32)
+            };
+            let shift = if ray.out && ray.inward { 3.0 } else { 0.0 };
+            if ray.out {
+                let (from, to) = (aside(shift, 26.0), aside(shift, RADIUS - 12.0));
+                arrow(area, from, to, OUT)?;
+            }
+            if ray.inward {
+                let (from, to) = (aside(-shift, RADIUS - 12.0), aside(-shift, 26.0));
+                arrow(area, from, to, IN)?;
+            }
+            area.draw(&spot(at(RADIUS), 8, ray.spot.knows))?;
+            area.draw(&ring(at(RADIUS), 8))?;
+            let anchor = if x < -0.01 { HPos::Right } else { HPos::Left };
+            let label = text(13).color(&BLACK).pos(Pos::new(anchor, VPos::Center));
+            area.draw_text(&ray.spot.name, &label, at(RADIUS + 14.0))?;
+        }
+        let middle = (CENTRE.0 as i32, CENTRE.1 as i32);
+        area.draw(&spot(middle, 22, self.centre.knows))?;
+        area.draw(&ring(middle, 22))?;
+        let colour = if self.centre.knows { WHITE } else { BLACK };
+        let label = text(16).color(&colour).pos(Pos::new(HPos::Center, VPos::Center));
+        area.draw_text(&self.centre.name, &label, middle)?;
+        Ok(())
+    }
+}
+
 fn spot(at: (i32, i32), radius: i32, knows: bool) -> Circle<(i32, i32), i32> {
     Circle::new(at, radius, if knows { KNOWS } else { PLAIN }.filled())
 }
@@ -127,7 +138,7 @@ fn ring(at: (i32, i32), radius: i32) -> Circle<(i32, i32), i32> {
 }
 
 fn arrow<D: DrawingBackend>(
-    area: &DrawingArea<D, plotters::coord::Shift>,
+    area: &DrawingArea<D, Shift>,
     from: (i32, i32),
     to: (i32, i32),
     colour: RGBColor,
