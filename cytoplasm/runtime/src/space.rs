@@ -67,6 +67,21 @@ struct Place {
 const NOWHERE: Place = Place { cell: NONE, before: NONE, behind: NONE };
 
 impl Layer {
+    /// Who may change its slots.
+    pub fn whose(&self) -> Whose {
+        self.whose
+    }
+
+    /// Words of a slot.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether its slots can stand in cells.
+    pub fn has_cells(&self) -> bool {
+        self.cells.is_some()
+    }
+
     /// A layer of `slots` slots (at most [`SLOTS_MAX`]) of `words` words (1 to
     /// [`WORDS_MAX`](crate::WORDS_MAX)), all 0; other numbers count as the nearest of these.
     pub fn new(whose: Whose, slots: u64, words: usize) -> Layer {

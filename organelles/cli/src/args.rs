@@ -26,9 +26,9 @@ pub(crate) use authority::{
     Approve, Ask, Authority, Delegate, Do, Grant, Lease, MakeAgent, NewAuthority, OrderArgs,
     ShowAuthority,
 };
-pub(crate) use colony::DiffRuns;
+pub(crate) use colony::{DiffRuns, PlotRuns, Sweep};
 pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, VerifyEngram};
-pub(crate) use exit::{ExportData, ImportData};
+pub(crate) use exit::{ExportData, ImportData, Table};
 pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
 pub(crate) use memory::{
@@ -83,6 +83,10 @@ pub(crate) enum Command {
     Resume(Resume),
     /// Repeat a run and compare it with its log
     Replay(Replay),
+    /// Run a scenario with many values and seeds
+    Sweep(Sweep),
+    /// Draw what runs measured
+    Plot(PlotRuns),
     /// Find where two runs part
     Diff(DiffRuns),
     /// List the agents of a run that is under way
@@ -281,7 +285,7 @@ impl Args {
         match &self.command {
             Command::Init(_) | Command::Run(_) | Command::Resume(_) | Command::Halt(_) => false,
             Command::Pause(_) | Command::Kill(_) | Command::Restart(_) => false,
-            Command::Fork(_) => false,
+            Command::Fork(_) | Command::Sweep(_) | Command::Plot(_) => false,
             Command::Ps(_) | Command::Tree(_) | Command::Inspect(_) => true,
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
@@ -301,6 +305,8 @@ impl Args {
             Command::Resume(args) => args.json,
             Command::Replay(args) => args.json,
             Command::Diff(args) => args.json,
+            Command::Sweep(args) => args.json,
+            Command::Plot(args) => args.json,
             Command::Ps(args) => args.under.json,
             Command::Tree(args) => args.under.json,
             Command::Inspect(args) => args.aim.under.json,

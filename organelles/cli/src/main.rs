@@ -17,6 +17,7 @@ mod limits;
 mod logging;
 mod output;
 mod parting;
+mod picture;
 mod progress;
 mod serving;
 mod signals;

@@ -108,8 +108,19 @@ pub(crate) fn bytes(what: &'static str, bytes: u64) -> Spinner {
     Spinner(Some(bar))
 }
 
+/// Begins to show how many of so many are done.
+pub(crate) fn count(what: &'static str, of: u64) -> Spinner {
+    if !std::io::stderr().is_terminal() {
+        return Spinner(None);
+    }
+    let bar = ProgressBar::new(of);
+    set_style(&bar, "{bar:32} {percent:>3} %  {pos} of {len} {msg}  {elapsed}  {eta} left");
+    bar.set_message(what);
+    Spinner(Some(bar))
+}
+
 impl Spinner {
-    /// How many records, or bytes, are done.
+    /// How many are done.
     pub(crate) fn set(&self, done: u64) {
         if let Some(bar) = &self.0 {
             bar.set_position(done);

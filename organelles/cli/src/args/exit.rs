@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   karyon export --data runs/rumour-1 --out rumour-1.tar
   karyon export --data office --out office.tar --keys office.keys
   tar -xf rumour-1.tar && sha256sum -c SHA256SUMS
+  karyon export --table series --data sweeps/schelling-1 --out schelling.parquet
+  karyon export --table agents --data runs/wolf-sheep-1 --out animals.csv
 
 The file is a tar: who answers, why, what was allowed, every record, every version of every memory,
 as JSON; and the log and the inputs as they lie. docs/exit.md shows each. It holds no secret: what
@@ -16,8 +18,15 @@ people recorded to be remembered stays sealed. The node that wrote the log signs
 here. Nothing may be under way in the directory, and nothing in it changes.
 
 --keys writes the keys of what is sealed to a second file, of mode 0600, with all that is needed to
-use them: whoever has both files can read everything that is not erased. Carry it another way.")]
+use them: whoever has both files can read everything that is not erased. Carry it another way.
+
+--table writes a table instead, CSV or Parquet by the name of the file. series: a row for each tick
+and measure of a run, or of all runs of a sweep. agents: a row for each tick and agent of a model,
+with the words that it says of itself; the run is repeated for that, and compared with its log.")]
 pub(crate) struct ExportData {
+    /// A table of what was measured, instead of all that the directory holds
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "keys")]
+    pub(crate) table: Option<Table>,
     /// The data directory; only read
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
@@ -30,6 +39,15 @@ pub(crate) struct ExportData {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What a table is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Table {
+    /// A row for each tick and measure
+    Series,
+    /// A row for each tick and agent
+    Agents,
 }
 
 #[derive(ClapArgs)]

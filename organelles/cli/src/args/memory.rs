@@ -385,8 +385,8 @@ pub(crate) struct Plot {
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) looking: Looking,
-    /// The picture; replaced if it is there
-    #[arg(long, value_name = "FILE.svg")]
+    /// The picture, SVG or PNG by its name; replaced if it is there
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
     pub(crate) out: PathBuf,
     /// Print one JSON object
     #[arg(long)]

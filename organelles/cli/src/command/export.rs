@@ -1,5 +1,7 @@
 //! `karyon export`: all that a data directory holds, as one file in open formats.
 
+mod table;
+
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -27,6 +29,9 @@ pub(crate) fn execute(args: &ExportData) -> Result<Code, CliError> {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
     refuse_inside(&args.out, data)?;
+    if let Some(what) = args.table {
+        return table::execute(args, what);
+    }
     if DataDir::is_in_use(data) == Some(true) {
         return Err(in_use(data));
     }

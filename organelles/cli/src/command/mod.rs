@@ -15,6 +15,7 @@ mod kill;
 mod memory;
 pub(crate) mod model;
 mod pause;
+mod plot;
 mod ps;
 mod replay;
 mod restart;
@@ -22,6 +23,7 @@ mod resume;
 mod run;
 mod safety;
 mod summary;
+mod sweep;
 mod tree;
 mod why;
 
@@ -56,6 +58,8 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Audit(args) => audit::execute(&args),
         Command::Authority(args) => authority::execute(&args),
         Command::Safety(args) => safety::execute(&args),
+        Command::Sweep(args) => sweep::execute(&args),
+        Command::Plot(args) => plot::execute(&args),
         Command::Diff(args) => diff::execute(&args),
         Command::Halt(args) => halt::execute(&args),
     }

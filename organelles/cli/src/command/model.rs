@@ -18,7 +18,7 @@ use karyon_keys::KeyDirectory;
 use karyon_log::Genesis;
 use karyon_metrics::Loopback;
 use karyon_runtime::{DataDir, Node, Progress, datadir};
-use karyon_verify::{KeyStatus, Trust, verify};
+use karyon_verify::{KeyStatus, Report, Trust, verify};
 use serde_json::json;
 
 use super::summary;
@@ -168,13 +168,10 @@ pub(super) fn replay(args: &Replay, asked: &Asked) -> Result<Code, CliError> {
         return Err(CliError::failure("--until is for runs of the rumour")
             .with_hint("without it the whole log is compared"));
     }
-    let trusted = keys::trusted(args.key.as_deref(), data)?;
-    let trust = Trust { node_key: trusted.key, known: trusted.known };
-    let (log, inputs) = (datadir::log_folder(data), datadir::inputs(data));
-    let report = verify(&log, &datadir::checkpoint_file(data), &inputs, &trust)?;
     let mut run = made(&asked.simulation)?;
     run.schedulers(summary::schedulers(args.schedulers));
-    match run.replay_hosted(data, &report, args.from_snapshot)? {
+    let (report, replayed) = repeat(&run, data, args.key.as_deref(), args.from_snapshot)?;
+    match replayed {
         Replayed::Confirmed { compared, state_root, opaque: _ } => {
             let known = matches!(report.key, KeyStatus::Trusted);
             if args.json {
@@ -236,6 +233,21 @@ pub(super) fn replay(args: &Replay, asked: &Asked) -> Result<Code, CliError> {
     }
 }
 
+/// Verifies a log, and repeats its run.
+pub(super) fn repeat(
+    run: &Made,
+    data: &Path,
+    key: Option<&str>,
+    from_snapshot: bool,
+) -> Result<(Report, Replayed), CliError> {
+    let trusted = keys::trusted(key, data)?;
+    let trust = Trust { node_key: trusted.key, known: trusted.known };
+    let (log, inputs) = (datadir::log_folder(data), datadir::inputs(data));
+    let report = verify(&log, &datadir::checkpoint_file(data), &inputs, &trust)?;
+    let replayed = run.replay_hosted(data, &report, from_snapshot)?;
+    Ok((report, replayed))
+}
+
 /// The model's run in a directory, as far as its beginning says so; `None`: it holds another, or
 /// none.
 pub(super) fn recorded(data: &Path) -> Result<Option<Asked>, CliError> {
@@ -268,6 +280,11 @@ pub(crate) fn guardian_limits(data: &Path) -> BTreeMap<String, u64> {
     }
     let recorded = recorded(data).ok().flatten();
     recorded.map(|asked| asked.simulation.guardian).unwrap_or_default()
+}
+
+/// The run of what was asked for.
+pub(super) fn run_of(asked: &Asked) -> Result<Made, CliError> {
+    made(&asked.simulation)
 }
 
 fn made(simulation: &Simulation) -> Result<Made, CliError> {

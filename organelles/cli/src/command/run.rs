@@ -168,7 +168,11 @@ fn scenario(args: &Run, name: String, text: String) -> Result<Asked, CliError> {
     Ok(Asked { name, scenario, text, dropped })
 }
 
-fn scenario_text(given: &str, inputs: &mut Inputs) -> Result<(String, String), CliError> {
+/// The scenario of a file, or of a name that is built in: its name and its text.
+pub(super) fn scenario_text(
+    given: &str,
+    inputs: &mut Inputs,
+) -> Result<(String, String), CliError> {
     if let Some(text) = builtin(given).map(str::to_owned).or_else(|| model::text_of(given)) {
         return Ok((given.to_owned(), text));
     }

@@ -37,6 +37,8 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("resume", "--data RUN", Acts),
     ("replay", "--verify --data RUN", Acts),
     ("diff", "RUN RUN", Reads),
+    ("sweep", "", Other),
+    ("plot", "RUN --out plot.png", Reads),
     ("ps", "--data RUN", Asks),
     ("tree", "--data RUN", Asks),
     ("inspect", "a --data RUN", Asks),

@@ -13,6 +13,7 @@ use crate::series::{Series, View};
 const ACTIVATIONS_MAX: u64 = 1 << 32;
 
 type Measure = Arc<dyn Fn(&View<'_>) -> Vec<f64> + Send + Sync>;
+type Look = Arc<dyn Fn(&View<'_>) + Send + Sync>;
 type IsOver = Arc<dyn Fn(u64, &[f64]) -> bool + Send + Sync>;
 
 /// What all see, and who measures it.
@@ -23,6 +24,7 @@ pub(crate) struct Surroundings {
     /// How often all are activated, and in how many ticks once.
     pub(super) activates: Option<(u64, u64)>,
     measures: Option<(Vec<String>, u64, Measure)>,
+    look: Option<Look>,
     is_over: Option<IsOver>,
 }
 
@@ -72,6 +74,7 @@ impl Surroundings {
             each,
             due: 0,
             measure,
+            look: self.look.clone(),
             is_over: self.is_over.clone(),
         };
         Some((Box::new(reporter), reported))
@@ -96,6 +99,7 @@ struct Reporter {
     /// The first tick behind which it measures again.
     due: u64,
     measure: Measure,
+    look: Option<Look>,
     is_over: Option<IsOver>,
 }
 
@@ -105,7 +109,11 @@ impl Observer for Reporter {
             return false;
         }
         self.due = (tick.0 / self.each + 1).saturating_mul(self.each);
-        let row = (self.measure)(&View { tick, space, worlds: &self.worlds });
+        let view = View { tick, space, worlds: &self.worlds };
+        if let Some(look) = &self.look {
+            look(&view);
+        }
+        let row = (self.measure)(&view);
         let is_over = self.is_over.as_ref().is_some_and(|is_over| is_over(tick.0, &row));
         self.reported.with(|series| series.rows.push((tick.0, row)));
         is_over
@@ -168,6 +176,13 @@ impl Run {
         self
     }
 
+    /// Shows what all see whenever it is measured ([`Run::measure`]), to whoever wants more of it than
+    /// numbers; when a run is repeated again. Changes nothing.
+    pub fn look(&mut self, look: impl Fn(&View<'_>) + Send + Sync + 'static) -> &mut Run {
+        self.surroundings.look = Some(Arc::new(look));
+        self
+    }
+
     /// Ends the run, complete, behind the first tick whose numbers are such: it is given the tick and
     /// what was measured.
     pub fn until(
@@ -192,6 +207,9 @@ impl Run {
             (&self.surroundings.measures, space, is_measured)
         {
             let view = View { tick: Tick(last), space, worlds: &self.surroundings.worlds };
+            if let Some(look) = &self.surroundings.look {
+                look(&view);
+            }
             series.rows.push((last, measure(&view)));
         }
         series

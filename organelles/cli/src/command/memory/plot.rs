@@ -1,9 +1,6 @@
 //! `karyon memory plot`: an agent's neighbourhood as a picture.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::Path;
 
 use karyon_graph::{At, Direction, EntityId, Kind, VertexId};
 use karyon_memory::Readable;
@@ -15,8 +12,10 @@ use super::ask::{Asking, named};
 use crate::args::Plot;
 use crate::error::{CliError, Code};
 use crate::output;
+use crate::picture::{self, Form};
 
 pub(crate) fn execute(args: &Plot) -> Result<Code, CliError> {
+    let form = picture::form(&args.out)?;
     let asking = Asking::new(&args.looking)?;
     let reader = &asking.reader;
     let Some(vertex) = named(reader, &args.id)?.into_iter().next() else {
@@ -59,9 +58,13 @@ pub(crate) fn execute(args: &Plot) -> Result<Code, CliError> {
         around,
         facts: reader.names(Kind::Fact)?,
     };
-    let svg = picture.to_svg().map_err(|error| CliError::failure(error.to_string()))?;
+    let drawn = match form {
+        Form::Svg => picture.to_svg().map(String::into_bytes),
+        Form::Png => picture.to_png(),
+    };
+    let bytes = drawn.map_err(|error| CliError::failure(error.to_string()))?;
     drop(asking);
-    replace(&args.out, svg.as_bytes())?;
+    picture::replace(&args.out, &bytes)?;
     if args.json {
         output::json(&json!({ "out": args.out, "id": args.id, "neighbours": neighbours }));
     } else {
@@ -72,30 +75,4 @@ pub(crate) fn execute(args: &Plot) -> Result<Code, CliError> {
         ));
     }
     Ok(Code::Ok)
-}
-
-/// Writes a picture, in the place of another if there is one; of anything else it keeps away.
-fn replace(out: &Path, svg: &[u8]) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::failure(format!("{}: {error}", out.display()));
-    let is_picture = |kind: &std::fs::Metadata| {
-        kind.is_file() && out.extension().is_some_and(|extension| extension == "svg")
-    };
-    match std::fs::symlink_metadata(out) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Ok(there) if is_picture(&there) => {}
-        Ok(_) => {
-            let what = format!("{} is there, and is no picture", out.display());
-            return Err(CliError::failure(what).with_hint("choose another file with --out"));
-        }
-        Err(error) => return Err(failed(error)),
-    }
-    // Beside it first: a picture that is there already stays whole if the disk is full.
-    let mut new = out.as_os_str().to_owned();
-    new.push(format!(".{}.new", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&new).map_err(failed)?;
-    let written = file.write_all(svg).and_then(|()| std::fs::rename(&new, out));
-    written.map_err(|error| match std::fs::remove_file(&new) {
-        Ok(()) => failed(error),
-        Err(_) => failed(error).with_hint(format!("remove {}", Path::new(&new).display())),
-    })
 }
