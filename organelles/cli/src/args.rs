@@ -101,7 +101,7 @@ pub(crate) enum Command {
     Kill(Kill),
     /// End an agent and begin it anew
     Restart(RestartAgent),
-    /// Begin a second agent with the state of one
+    /// Begin a second agent with the state of one, or a second run with the past of one
     Fork(Fork),
     /// Stop everything that runs in a directory, until a person resumes
     Halt(Halt),
@@ -313,7 +313,7 @@ impl Args {
             Command::Pause(args) => args.aim.under.json,
             Command::Kill(args) => args.aim.under.json,
             Command::Restart(args) => args.aim.under.json,
-            Command::Fork(args) => args.aim.under.json,
+            Command::Fork(args) => args.under.json,
             Command::Memory(args) => args.json(),
             Command::Why(args) => args.json,
             Command::Engram(args) => args.json(),

@@ -148,11 +148,39 @@ pub(crate) struct RestartAgent {
 #[command(after_help = "Examples:
   karyon fork 17 --data runs/rumour-1
   karyon fork name:1276 --json --data runs/rumour-1
+  karyon fork --at 50 --set wolf_reproduction=0.2 --data runs/meadow --out runs/meadow-fork
+  karyon diff runs/meadow runs/meadow-fork
 
-From the next tick on there is a second agent with the state that this one has then, and a number
-and a name of its own: NAME/fork-NUMBER. It may do what the other may and no more. Nothing waits for
-it, it has no timers and is bound to nobody. Restarted, it begins with that state again.")]
+Of an agent: from the next tick on there is a second one with the state that this one has then, and a
+number and a name of its own: NAME/fork-NUMBER. It may do what the other may and no more. Nothing
+waits for it, it has no timers and is bound to nobody. Restarted, it begins with that state again.
+
+Of a whole run of a model, with --at: another run, with a log of its own, that has the same past and
+from that tick on another future. What agents look at can be different, such as rates and what they
+need, and how long it goes on; what the run begins with cannot. With nothing different it ends in the
+same state.")]
 pub(crate) struct Fork {
+    /// An agent's number as `karyon ps` shows it, or its name; where both could be meant: id:17, name:17
+    #[arg(value_name = "ID|NAME", required_unless_present = "at", conflicts_with_all = ["at", "out", "set"])]
+    pub(crate) agent: Option<String>,
+    /// Fork the whole run: the first tick that is different
+    #[arg(long, value_name = "TICK")]
+    pub(crate) at: Option<u64>,
+    /// What is different then; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = super::key_value, requires = "at")]
+    pub(crate) set: Vec<(String, String)>,
+    /// Where the second run goes; must not hold a run [default: ./runs/MODEL-N]
+    #[arg(long, value_name = "DIR", requires = "at")]
+    pub(crate) out: Option<PathBuf>,
+    /// Threads that run its agents [default: one a core]
+    #[arg(long, value_name = "N", requires = "at", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) schedulers: Option<u16>,
+    /// Who answers for it [default: the principal that was made first]
+    #[arg(long, value_name = "NAME", requires = "at")]
+    pub(crate) principal: Option<String>,
+    /// Seconds between its snapshots; 0: none at all
+    #[arg(long, value_name = "S", default_value_t = super::SNAPSHOTS_S)]
+    pub(crate) snapshots: u64,
     #[command(flatten)]
-    pub(crate) aim: Aim,
+    pub(crate) under: UnderWay,
 }

@@ -29,6 +29,9 @@ use crate::handover::Inputs;
 use crate::output::{self, hex, peak_rss_bytes, size, thousands};
 use crate::{divergence, grant, keys, progress, serving, signals};
 
+const SET_HINT: &str = "a key is a parameter of [model], as `need`, or has its section in front, as \
+                        `chaos.probability`";
+
 /// What is to be run.
 pub(super) struct Asked {
     /// The name of the scenario.
@@ -64,15 +67,8 @@ pub(super) fn asked(args: &Run, name: String, text: &str) -> Result<Asked, CliEr
     }
     let mut simulation = Simulation::parse(text).map_err(refused)?;
     if !args.set.is_empty() {
-        let changes: Vec<_> = args
-            .set
-            .iter()
-            .map(|(key, value)| Change { key: key.clone(), value: value.clone() })
-            .collect();
-        simulation = simulation.with(&changes).map_err(|error| {
-            let hint = "a key is a parameter of [model], as `need`, or has its section in front, \
-                        as `chaos.probability`";
-            CliError::failure(format!("--set: {}", words(&error))).with_hint(hint)
+        simulation = simulation.with(&changes(&args.set)).map_err(|error| {
+            CliError::failure(format!("--set: {}", words(&error))).with_hint(SET_HINT)
         })?;
     }
     if let Some(seed) = args.seed {
@@ -84,13 +80,49 @@ pub(super) fn asked(args: &Run, name: String, text: &str) -> Result<Asked, CliEr
     Ok(Asked { name, simulation })
 }
 
+/// The run in a directory with other values from a tick on; and why somebody would run that.
+pub(super) fn forked(
+    data: &Path,
+    at: u64,
+    set: &[(String, String)],
+) -> Result<(Asked, String), CliError> {
+    let Some(Asked { name, simulation }) = recorded(data)? else {
+        return Err(CliError::failure(format!("{} holds no run of a model", data.display()))
+            .with_hint("karyon fork AGENT forks one agent of a run that is under way"));
+    };
+    let changes = changes(set);
+    let simulation = simulation.forked(at, &changes).map_err(|error| {
+        CliError::failure(format!("--set: {}", words(&error))).with_hint(SET_HINT)
+    })?;
+    let log = karyon_log::Walk::open(&datadir::log_folder(data))?.header().log;
+    let values: Vec<_> = set.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let values = if values.is_empty() { "nothing different".into() } else { values.join(", ") };
+    let reason = format!("fork the run of log {log} at tick {at} with {values}");
+    Ok((Asked { name, simulation }, reason))
+}
+
+/// What is to be run, out of a scenario's text.
+pub(super) fn of_text(text: &str) -> Result<Asked, CliError> {
+    let simulation = Simulation::parse(text).map_err(|error| CliError::failure(words(&error)))?;
+    Ok(Asked { name: simulation.name().to_owned(), simulation })
+}
+
+fn changes(set: &[(String, String)]) -> Vec<Change> {
+    set.iter().map(|(key, value)| Change { key: key.clone(), value: value.clone() }).collect()
+}
+
 /// Signs, makes the directory, and becomes the node.
-pub(super) fn launch(args: &Run, asked: &Asked, inputs: &Inputs) -> Result<Code, CliError> {
+pub(super) fn launch(
+    args: &Run,
+    asked: &Asked,
+    reason: String,
+    inputs: &Inputs,
+) -> Result<Code, CliError> {
     let keys = KeyDirectory::from_environment()?;
     let run = made(&asked.simulation)?;
     let tighten = guarded::tightened(&asked.simulation.guardian, |_| args.scenario.clone())?;
     let terms = grant::Terms {
-        reason: format!("run the scenario {}", asked.name),
+        reason,
         rights: run.granted_rights(),
         resource: run.resource(),
         digest: run.digest(),
@@ -285,6 +317,11 @@ pub(crate) fn guardian_limits(data: &Path) -> BTreeMap<String, u64> {
 /// The run of what was asked for.
 pub(super) fn run_of(asked: &Asked) -> Result<Made, CliError> {
     made(&asked.simulation)
+}
+
+/// The scenario as TOML.
+pub(super) fn scenario_of(asked: &Asked) -> String {
+    asked.simulation.to_toml()
 }
 
 fn made(simulation: &Simulation) -> Result<Made, CliError> {

@@ -39,7 +39,8 @@ fn launch(args: &Run) -> Result<Code, CliError> {
     let mut inputs = Inputs::default();
     let (name, text) = scenario_text(&args.scenario, &mut inputs)?;
     if model::is_of(&text) {
-        return model::launch(args, &model::asked(args, name, &text)?, &inputs);
+        let reason = format!("run the scenario {name}");
+        return model::launch(args, &model::asked(args, name, &text)?, reason, &inputs);
     }
     let Asked { name, scenario, text, dropped: _ } = scenario(args, name, text)?;
     let contacts = contacts(args, &scenario, &mut inputs)?;
