@@ -67,9 +67,9 @@ pub(super) fn asked(args: &Run, name: String, text: &str) -> Result<Asked, CliEr
             .map(|(key, value)| Change { key: key.clone(), value: value.clone() })
             .collect();
         simulation = simulation.with(&changes).map_err(|error| {
-            let hint = "a key is a parameter of [model], as `need`, or has its section in front, \
-                        as `chaos.probability`";
-            CliError::failure(format!("--set: {}", words(&error))).with_hint(hint)
+            let hint = "a key is that of the scenario, as `need`, or has its section in front, as \
+                        `chaos.probability`; docs/models.md has all";
+            CliError::failure(format!("--set: {}", error.words())).with_hint(hint)
         })?;
     }
     if let Some(seed) = args.seed {
@@ -254,7 +254,7 @@ pub(crate) fn guardian_limits(data: &Path) -> BTreeMap<String, u64> {
     recorded.map(|asked| asked.simulation.guardian).unwrap_or_default()
 }
 
-fn made(simulation: &Simulation) -> Result<Made, CliError> {
+pub(super) fn made(simulation: &Simulation) -> Result<Made, CliError> {
     // It was checked.
     simulation.build().ok_or_else(|| CliError::failure("the scenario is of no model"))
 }

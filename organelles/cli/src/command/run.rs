@@ -42,7 +42,7 @@ fn launch(args: &Run) -> Result<Code, CliError> {
         return model::launch(args, &model::asked(args, name, &text)?, &inputs);
     }
     let Asked { name, scenario, text, dropped: _ } = scenario(args, name, text)?;
-    let contacts = contacts(args, &scenario, &mut inputs)?;
+    let contacts = contacts(args.contacts.as_deref(), &scenario, &mut inputs)?;
     let (contacts, _) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
     let tighten = guarded::tightened(&scenario.guardian, |key| {
@@ -76,7 +76,7 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
     }
     let interrupt = signals::listen()?;
     let Asked { name, scenario, text: _, dropped } = scenario(args, name, text)?;
-    let contacts = contacts(args, &scenario, &mut node.inputs)?;
+    let contacts = contacts(args.contacts.as_deref(), &scenario, &mut node.inputs)?;
     let (contacts, notes) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
     notes.iter().for_each(|note| output::note(&format!("note: {note}")));
@@ -157,9 +157,8 @@ fn scenario(args: &Run, name: String, text: String) -> Result<Asked, CliError> {
         let expires = std::mem::take(&mut scenario.authority.expires);
         dropped = scenario.model.source.take().is_some() || !expires.is_empty();
         scenario.space = Space::File(file.to_string_lossy().into_owned());
-    } else if let Space::File(file) = &scenario.space {
-        let folder = Path::new(&args.scenario).parent().unwrap_or(Path::new(""));
-        scenario.space = Space::File(folder.join(file).to_string_lossy().into_owned());
+    } else {
+        beside(&args.scenario, &mut scenario);
     }
     if let Some(source) = &args.source {
         scenario.model.source = Some(source.clone());
@@ -168,7 +167,18 @@ fn scenario(args: &Run, name: String, text: String) -> Result<Asked, CliError> {
     Ok(Asked { name, scenario, text, dropped })
 }
 
-fn scenario_text(given: &str, inputs: &mut Inputs) -> Result<(String, String), CliError> {
+/// Names the contacts of a scenario file from where the command runs: they lie beside the file.
+pub(super) fn beside(given: &str, scenario: &mut Scenario) {
+    if let Space::File(file) = &scenario.space {
+        let folder = Path::new(given).parent().unwrap_or(Path::new(""));
+        scenario.space = Space::File(folder.join(file).to_string_lossy().into_owned());
+    }
+}
+
+pub(super) fn scenario_text(
+    given: &str,
+    inputs: &mut Inputs,
+) -> Result<(String, String), CliError> {
     if let Some(text) = builtin(given).map(str::to_owned).or_else(|| model::text_of(given)) {
         return Ok((given.to_owned(), text));
     }
@@ -201,9 +211,13 @@ fn scenario_text(given: &str, inputs: &mut Inputs) -> Result<(String, String), C
 }
 
 /// The contacts as bytes: read, or generated.
-fn contacts(args: &Run, scenario: &Scenario, inputs: &mut Inputs) -> Result<Vec<u8>, CliError> {
-    let path = match (&args.contacts, &scenario.space) {
-        (Some(path), _) => path.clone(),
+pub(super) fn contacts(
+    given: Option<&Path>,
+    scenario: &Scenario,
+    inputs: &mut Inputs,
+) -> Result<Vec<u8>, CliError> {
+    let path = match (given, &scenario.space) {
+        (Some(path), _) => path.to_path_buf(),
         (None, Space::File(path)) => PathBuf::from(path),
         (None, Space::ActivityDriven(parameters)) => {
             return network::generate(scenario.population.people, parameters, scenario.seed)

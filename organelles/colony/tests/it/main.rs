@@ -4,6 +4,7 @@
 
 mod college;
 mod consequences;
+mod documents;
 mod memory;
 mod models;
 mod networks;
