@@ -7,6 +7,7 @@ mod engram;
 mod exit;
 mod governed;
 mod key;
+mod making;
 mod memory;
 mod process;
 mod safety;
@@ -31,6 +32,7 @@ pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, Ve
 pub(crate) use exit::{ExportData, ImportData, Table};
 pub(crate) use governed::{Brief, Expire, Forget, Keep, Recall, Telling, Wanted};
 pub(crate) use key::{ExportPublic, Follow, Key, New, Rotate, Show};
+pub(crate) use making::{Check, NewColony};
 pub(crate) use memory::{
     Count, Diff, Direction, Edges, Form, Get, History, Khop, List, Looking, Memory, Narrowing,
     Neighbours, Paths, Plot, Rebuild, Why,
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     /// Make, show and rotate keys
     #[command(subcommand, after_help = "Example:\n  karyon key show")]
     Key(Key),
+    /// Check a scenario before it is run
+    Check(Check),
     /// Run a scenario to its end
     Run(Run),
     /// Go on with a run that was interrupted or killed, or with a paused agent of one
@@ -170,8 +174,8 @@ pub(crate) struct Run {
     /// Who knows the rumour from the beginning [default: the first sender]
     #[arg(long, value_name = "ID")]
     pub(crate) source: Option<String>,
-    /// Another value for a key of the scenario, such as `need=4` or `chaos.probability=0.1`; may be
-    /// given again. Not for the rumour
+    /// Another value for a key of the scenario, in whatever section it is: `need=4`, or with its
+    /// section, `chaos.probability=0.1`; may be given again. Not for the rumour
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) set: Vec<(String, String)>,
     /// Seed of all that is drawn [default: the scenario's]
@@ -292,6 +296,7 @@ impl Args {
             Command::Safety(args) => args.asks(),
             Command::Memory(_) | Command::Why(_) | Command::Engram(_) | Command::Audit(_) => true,
             Command::Replay(_) | Command::Diff(_) | Command::Export(_) => true,
+            Command::Check(_) => true,
             Command::Import(_) => false,
         }
     }
@@ -301,6 +306,7 @@ impl Args {
         match &self.command {
             Command::Init(args) => args.json,
             Command::Key(args) => args.json(),
+            Command::Check(args) => args.json,
             Command::Run(args) => args.json,
             Command::Resume(args) => args.json,
             Command::Replay(args) => args.json,

@@ -21,6 +21,7 @@
 //! 2. Names ascend with falling activity.
 //! 3. Steps ascend from 1; inside a step people ascend, and each is active once.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -63,26 +64,26 @@ pub struct ActivityDriven {
 #[error("{key} is {value}; allowed is {allowed}")]
 pub struct OutOfRange {
     /// The scenario key of the value, with its section.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// The value.
     pub value: String,
     /// What the key may be.
-    pub allowed: &'static str,
+    pub allowed: Cow<'static, str>,
 }
 
 impl OutOfRange {
     /// Succeeds when `fits`.
     pub(crate) fn unless(
         fits: bool,
-        key: &'static str,
+        key: impl Into<Cow<'static, str>>,
         value: impl ToString,
-        allowed: &'static str,
+        allowed: impl Into<Cow<'static, str>>,
     ) -> Result<(), Self> {
         if fits {
             return Ok(());
         }
         let value = value.to_string();
-        Err(Self { key, value, allowed })
+        Err(Self { key: key.into(), value, allowed: allowed.into() })
     }
 }
 

@@ -13,6 +13,7 @@
 mod change;
 mod error;
 mod keys;
+mod schema;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::Change;
 pub use error::{Place, ScenarioError};
+pub(crate) use schema::rumour_schema;
 pub use space::Space;
 
 use crate::contacts::MAX_ID_BYTES;
@@ -241,6 +243,11 @@ impl Scenario {
         keys.check_names(&scenario)?;
         scenario.check().map_err(|error| keys.out_of_range(error))?;
         Ok(scenario)
+    }
+
+    /// A scenario that says no more than it has to.
+    pub(crate) fn default_of() -> Option<Self> {
+        Self::parse("[model]\nname = \"rumour\"").ok()
     }
 
     /// Where the value of a key such as `guardian.processes` stands in a text that was read.

@@ -207,6 +207,16 @@ impl Run {
         place.map_or("", |place| &place.name)
     }
 
+    /// How many agents there are when it begins.
+    pub fn size(&self) -> u64 {
+        self.places.len() as u64
+    }
+
+    /// The agent of a name; `None`: there is none when it begins.
+    pub fn agent_of(&self, name: &str) -> Option<Pid> {
+        self.numbers.get(name).copied()
+    }
+
     fn place(&mut self, pid: Pid) -> Option<&mut Place> {
         self.places.get_mut((pid.0 as usize).checked_sub(1)?)
     }
@@ -232,8 +242,11 @@ impl Run {
         self.fault.get_or_insert_with(|| Arc::new(error));
     }
 
-    /// Whether it can be run.
-    fn check(&self) -> Result<(), RunError> {
+    /// Whether it can be run, as far as that is known before.
+    ///
+    /// # Errors
+    /// What is wrong with it first.
+    pub fn check(&self) -> Result<(), RunError> {
         if let Some(fault) = &self.fault {
             return Err(fault());
         }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod check;
 mod diff;
 mod engram;
 mod export;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
     match args.command {
         Command::Init(args) => init::execute(&args),
         Command::Key(args) => key::execute(&args),
+        Command::Check(args) => check::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Resume(args) => resume::execute(&args),
         Command::Replay(args) => replay::execute(&args),

@@ -29,8 +29,8 @@ use crate::handover::Inputs;
 use crate::output::{self, hex, peak_rss_bytes, size, thousands};
 use crate::{divergence, grant, keys, progress, serving, signals};
 
-const SET_HINT: &str = "a key is a parameter of [model], as `need`, or has its section in front, as \
-                        `chaos.probability`";
+const SET_HINT: &str = "a key is that of the scenario, as `need`, or has its section in front, as \
+                        `chaos.probability`; docs/models.md has all";
 
 /// What is to be run.
 pub(super) struct Asked {
@@ -68,7 +68,7 @@ pub(super) fn asked(args: &Run, name: String, text: &str) -> Result<Asked, CliEr
     let mut simulation = Simulation::parse(text).map_err(refused)?;
     if !args.set.is_empty() {
         simulation = simulation.with(&changes(&args.set)).map_err(|error| {
-            CliError::failure(format!("--set: {}", words(&error))).with_hint(SET_HINT)
+            CliError::failure(format!("--set: {}", error.words())).with_hint(SET_HINT)
         })?;
     }
     if let Some(seed) = args.seed {
@@ -92,7 +92,7 @@ pub(super) fn forked(
     };
     let changes = changes(set);
     let simulation = simulation.forked(at, &changes).map_err(|error| {
-        CliError::failure(format!("--set: {}", words(&error))).with_hint(SET_HINT)
+        CliError::failure(format!("--set: {}", error.words())).with_hint(SET_HINT)
     })?;
     let log = karyon_log::Walk::open(&datadir::log_folder(data))?.header().log;
     let values: Vec<_> = set.iter().map(|(key, value)| format!("{key} = {value}")).collect();
@@ -314,19 +314,18 @@ pub(crate) fn guardian_limits(data: &Path) -> BTreeMap<String, u64> {
     recorded.map(|asked| asked.simulation.guardian).unwrap_or_default()
 }
 
-/// The run of what was asked for.
-pub(super) fn run_of(asked: &Asked) -> Result<Made, CliError> {
-    made(&asked.simulation)
-}
-
 /// The scenario as TOML.
 pub(super) fn scenario_of(asked: &Asked) -> String {
     asked.simulation.to_toml()
 }
 
-fn made(simulation: &Simulation) -> Result<Made, CliError> {
-    // It was checked.
-    simulation.build().ok_or_else(|| CliError::failure("the scenario is of no model"))
+/// The run of what was asked for.
+pub(super) fn run_of(asked: &Asked) -> Result<Made, CliError> {
+    made(&asked.simulation)
+}
+
+pub(super) fn made(simulation: &Simulation) -> Result<Made, CliError> {
+    simulation.build().map_err(|error| CliError::failure(words(&error)))
 }
 
 /// Who is told of a run while it goes on.

@@ -43,7 +43,7 @@ fn launch(args: &Run) -> Result<Code, CliError> {
         return model::launch(args, &model::asked(args, name, &text)?, reason, &inputs);
     }
     let Asked { name, scenario, text, dropped: _ } = scenario(args, name, text)?;
-    let contacts = contacts(args, &scenario, &mut inputs)?;
+    let contacts = contacts(args.contacts.as_deref(), &scenario, &mut inputs)?;
     let (contacts, _) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
     let tighten = guarded::tightened(&scenario.guardian, |key| {
@@ -77,7 +77,7 @@ fn live(args: &Run, mut node: Arrived) -> Result<Code, CliError> {
     }
     let interrupt = signals::listen()?;
     let Asked { name, scenario, text: _, dropped } = scenario(args, name, text)?;
-    let contacts = contacts(args, &scenario, &mut node.inputs)?;
+    let contacts = contacts(args.contacts.as_deref(), &scenario, &mut node.inputs)?;
     let (contacts, notes) = Contacts::parse(contacts).map_err(LifeError::from)?;
     let rumour = Rumour::new(&scenario, contacts).map_err(LifeError::from)?;
     notes.iter().for_each(|note| output::note(&format!("note: {note}")));
@@ -158,15 +158,22 @@ fn scenario(args: &Run, name: String, text: String) -> Result<Asked, CliError> {
         let expires = std::mem::take(&mut scenario.authority.expires);
         dropped = scenario.model.source.take().is_some() || !expires.is_empty();
         scenario.space = Space::File(file.to_string_lossy().into_owned());
-    } else if let Space::File(file) = &scenario.space {
-        let folder = Path::new(&args.scenario).parent().unwrap_or(Path::new(""));
-        scenario.space = Space::File(folder.join(file).to_string_lossy().into_owned());
+    } else {
+        beside(&args.scenario, &mut scenario);
     }
     if let Some(source) = &args.source {
         scenario.model.source = Some(source.clone());
     }
     scenario.check().map_err(|error| CliError::failure(words(&error)))?;
     Ok(Asked { name, scenario, text, dropped })
+}
+
+/// Names the contacts of a scenario file from where the command runs: they lie beside the file.
+pub(super) fn beside(given: &str, scenario: &mut Scenario) {
+    if let Space::File(file) = &scenario.space {
+        let folder = Path::new(given).parent().unwrap_or(Path::new(""));
+        scenario.space = Space::File(folder.join(file).to_string_lossy().into_owned());
+    }
 }
 
 /// The scenario of a file, or of a name that is built in: its name and its text.
@@ -206,9 +213,13 @@ pub(super) fn scenario_text(
 }
 
 /// The contacts as bytes: read, or generated.
-fn contacts(args: &Run, scenario: &Scenario, inputs: &mut Inputs) -> Result<Vec<u8>, CliError> {
-    let path = match (&args.contacts, &scenario.space) {
-        (Some(path), _) => path.clone(),
+pub(super) fn contacts(
+    given: Option<&Path>,
+    scenario: &Scenario,
+    inputs: &mut Inputs,
+) -> Result<Vec<u8>, CliError> {
+    let path = match (given, &scenario.space) {
+        (Some(path), _) => path.to_path_buf(),
         (None, Space::File(path)) => PathBuf::from(path),
         (None, Space::ActivityDriven(parameters)) => {
             return network::generate(scenario.population.people, parameters, scenario.seed)

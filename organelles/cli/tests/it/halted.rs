@@ -33,6 +33,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("key rotate", "", Other),
     ("key export-public", "", Other),
     ("key follow", "", Other),
+    ("check", "rumour", Reads),
     ("run", "rumour --contacts c.txt --data RUN", Acts),
     ("resume", "--data RUN", Acts),
     ("replay", "--verify --data RUN", Acts),

@@ -2,13 +2,14 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 38] = [
+const COMMANDS: [&[&str]; 39] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
     &["key", "rotate"],
     &["key", "export-public"],
     &["key", "follow"],
+    &["check"],
     &["run"],
     &["resume"],
     &["replay"],

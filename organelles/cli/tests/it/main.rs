@@ -13,6 +13,7 @@
 mod audit;
 mod authority_command;
 mod college;
+mod colonies;
 mod disk;
 mod engram;
 mod engram_attacks;

@@ -74,13 +74,20 @@ fn a_run_that_was_interrupted_goes_on_to_the_same_end() {
 #[test]
 fn what_is_wrong_is_refused_before_anything_is_made() {
     let place = Place::new();
+    place.write("old.toml", "[model]\nname = \"schelling\"\nside = 9\n");
     for (args, words) in [
         (&["run", "shelling"][..], "did you mean the built-in scenario \"schelling\"?"),
         (&["run", "schelling", "--set", "nead=4"], "did you mean \"need\"?"),
         (
             &["run", "schelling", "--set", "agents=1600"],
-            "model.agents is 1600; allowed is 1 to one less",
+            "--set: population.agents is 1600; allowed is 1 to one less",
         ),
+        (&["run", "schelling", "--set", "model.side=9"], "--set: \"side\" stands in [space]"),
+        (
+            &["run", "sir", "--set", "degree=4", "--set", "network=complete"],
+            "\"degree\" is a key of the network \"watts-strogatz\", and the network is \"complete\"",
+        ),
+        (&["run", "old.toml"], "old.toml: line 3, column 1: \"side\" stands in [space]"),
         (&["run", "schelling", "--contacts", "x"], "--contacts is the rumour's"),
         (&["run", "rumour", "--set", "need=4"], "the rumour's scenario is changed in its file"),
     ] {

@@ -9,7 +9,7 @@
 use karyon::{Agent, Context, Kind, Layer, Pid, Result, Run, Schedule, View, Whose};
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, probability, say, size, stream, within};
+use super::{Model, Parameter, parameters, say, size, stream};
 use crate::random::Sequence;
 use crate::spaces::grid::{Grid, Neighbourhood};
 
@@ -19,20 +19,11 @@ pub const MEASURES: [&str; 3] = ["trees", "burnt", "reached"];
 const BURNT: u64 = 1;
 const FIRE: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
     /// Cells of a row, and rows.
-    pub side: u32,
+    space.side: u32 = 251, in 2..=4_096;
     /// Probability that a tree stands in a cell.
-    pub density: f64,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters { side: 251, density: 0.59 }
-    }
+    population.density: f64 = 0.59, in 0.0..=1.0;
 }
 
 #[derive(Serialize)]
@@ -94,9 +85,8 @@ impl Model for Parameters {
     const ABOUT: &'static str = "a fire that burns through a forest, or does not";
     const MEASURES: &'static [&'static str] = &MEASURES;
 
-    fn check(&self) -> Checked {
-        within("model.side", self.side, 2, 4_096, "2 to 4,096")?;
-        probability("model.density", self.density)
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
     }
 
     // Measured behind each tick.

@@ -10,7 +10,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, activations, put, rate, stream, within};
+use super::{Checked, Model, Parameter, activations, parameters, put, stream};
 use crate::network::OutOfRange;
 use crate::random::Sequence;
 use crate::spaces::plane::Plane;
@@ -22,44 +22,25 @@ pub const MEASURES: [&str; 2] = ["order", "seen"];
 /// Where each bird is, and its direction: x, y, and a vector of length 1.
 const BIRDS: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
     /// Birds.
-    pub birds: u32,
+    population.birds: u32 = 200, in 1..=1_000_000;
     /// Width and height of the plane, which is periodic.
-    pub side: f64,
+    space.side: f64 = 100.0, in 1e-9..=1e9;
     /// How far a bird sees.
-    pub vision: f64,
+    model.vision: f64 = 5.0, in 1e-9..=1e9;
     /// Nearer than this, a bird keeps away.
-    pub separation: f64,
+    model.separation: f64 = 1.0, in 0.0..=1e9;
     /// How far it flies in a step.
-    pub speed: f64,
+    model.speed: f64 = 1.0, in 0.0..=1e9;
     /// How much the others' centre counts.
-    pub cohere: f64,
+    model.cohere: f64 = 0.03, in 0.0..=1e9;
     /// How much it counts to keep away.
-    pub separate: f64,
+    model.separate: f64 = 0.015, in 0.0..=1e9;
     /// How much the others' direction counts.
-    pub matching: f64,
+    model.matching: f64 = 0.05, in 0.0..=1e9;
     /// Steps.
-    pub steps: u32,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters {
-            birds: 200,
-            side: 100.0,
-            vision: 5.0,
-            separation: 1.0,
-            speed: 1.0,
-            cohere: 0.03,
-            separate: 0.015,
-            matching: 0.05,
-            steps: 100,
-        }
-    }
+    schedule.steps: u32 = 100, in 1..=100_000;
 }
 
 #[derive(Serialize)]
@@ -158,21 +139,11 @@ impl Model for Parameters {
     const ABOUT: &'static str = "birds that come to fly the same way";
     const MEASURES: &'static [&'static str] = &MEASURES;
 
-    fn check(&self) -> Checked {
-        within("model.birds", self.birds, 1, 1_000_000, "1 to 1,000,000")?;
-        rate("model.side", self.side)?;
-        rate("model.vision", self.vision)?;
-        for (key, length) in [
-            ("model.separation", self.separation),
-            ("model.speed", self.speed),
-            ("model.cohere", self.cohere),
-            ("model.separate", self.separate),
-            ("model.matching", self.matching),
-        ] {
-            let fits = (0.0..=1e9).contains(&length);
-            OutOfRange::unless(fits, key, length, "0 to 1,000,000,000")?;
-        }
-        within("model.steps", self.steps, 1, 100_000, "1 to 100,000")?;
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
+    }
+
+    fn agree(&self) -> Checked {
         activations(self.birds, self.steps)?;
         let plane = Plane::new(self.side, self.side, self.vision.max(self.separation));
         OutOfRange::unless(

@@ -1,14 +1,14 @@
-//! Push gossip: each round, whoever knows tells one other, drawn from all.
+//! Push gossip: each round, whoever knows tells one other, drawn from all whom it knows.
 //!
-//! All know it after about log₂ N + ln N rounds. Source: Pittel, "On spreading a rumor", SIAM J. Appl.
+//! Where all know each other, all know it after about log₂ N + ln N rounds. Source: Pittel, "On spreading a rumor", SIAM J. Appl.
 //! Math. 47, 1987. Schedule: simultaneous; a tick is a round.
 
-use karyon::{
-    Agent, Context, Kind, Layer, Limits, Pid, Result, Run, Schedule, TimerId, Whose, below,
-};
+use karyon::{Agent, Context, Kind, Layer, Limits, Pid, Result, Run, Schedule, TimerId, Whose};
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, say, size, tally, within};
+use super::networks::Links;
+use super::{Checked, Model, Network, Parameter, parameters, say, size, stream, tally};
+use crate::random::Sequence;
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 2] = ["waiting", "informed"];
@@ -16,23 +16,17 @@ pub const MEASURES: [&str; 2] = ["waiting", "informed"];
 const INFORMED: u64 = 1;
 const KNOWS: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
+    network: Network::Complete;
     /// Nodes of the network.
-    pub nodes: u32,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters { nodes: 10_000 }
-    }
+    population.nodes: u32 = 10_000, in 2..=10_000_000;
+    /// Rounds at most, where not all come to know.
+    schedule.rounds: u32 = 10_000, in 1..=1_000_000;
 }
 
 #[derive(Serialize)]
-struct Network {
-    nodes: u64,
+struct Town {
+    network: Links,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,20 +55,26 @@ impl Agent for Node {
 
 impl Node {
     fn tell(ctx: &mut Context<'_, Self>) -> Result {
-        let (me, nodes) = (ctx.me().pid(), ctx.world::<Network>()?.nodes);
-        let other = Pid(1 + (me.0 + below(ctx.random(), nodes - 1)) % nodes);
-        ctx.cast(other.of::<Node>(), ());
+        let me = ctx.me().pid().0 as u32 - 1;
+        let bits = ctx.random();
+        if let Some(other) = ctx.world::<Town>()?.network.drawn(me, bits) {
+            ctx.cast(Pid(u64::from(other) + 1).of::<Node>(), ());
+        }
         Ok(())
     }
 }
 
 impl Model for Parameters {
     const NAME: &'static str = "gossip";
-    const ABOUT: &'static str = "push gossip: each round whoever knows tells one other";
+    const ABOUT: &'static str = "push gossip: each round whoever knows tells one neighbour";
     const MEASURES: &'static [&'static str] = &MEASURES;
 
-    fn check(&self) -> Checked {
-        within("model.nodes", self.nodes, 2, 10_000_000, "2 to 10,000,000")
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
+    }
+
+    fn agree(&self) -> Checked {
+        self.network.agree(self.nodes)
     }
 
     // Measured behind each tick, and complete when all know.
@@ -84,13 +84,18 @@ impl Model for Parameters {
         run.space([Layer::new(Whose::Agents, nodes, 1)]);
         run.agents("node", nodes, |_, _| Node { is_informed: false });
         run.input(0, Pid(1).of::<Node>(), ());
-        run.world(Network { nodes });
+        let network = self.network.links(self.nodes, &mut Sequence::new(seed, stream::NETWORK));
+        run.world(Town { network });
         run.schedule(Schedule::default().seeded(seed));
         run.limits(Limits { messages_per_tick: nodes.max(64), ..Limits::default() });
         run.measure(1, MEASURES, |view| {
-            tally::<2>(view.layer(KNOWS), size(view, |network: &Network| network.nodes))
+            tally::<2>(
+                view.layer(KNOWS),
+                size(view, |town: &Town| u64::from(town.network.vertices())),
+            )
         });
-        run.until(|_, row| row.first() == Some(&0.0));
+        let rounds = u64::from(self.rounds);
+        run.until(move |tick, row| row.first() == Some(&0.0) || tick >= rounds);
         run
     }
 }

@@ -1,19 +1,19 @@
-//! The rumour of Maki and Thompson on the complete graph: a spreader who tells somebody that knows it
-//! already stops spreading.
+//! The rumour of Maki and Thompson: a spreader who tells somebody that knows it already stops
+//! spreading.
 //!
-//! Each tick each spreader tells one other, drawn from all. Who had not heard becomes a spreader; if
+//! Each tick each spreader tells one other, drawn from all whom it knows. Who had not heard becomes a spreader; if
 //! the other had heard, the teller becomes a stifler. Source: Maki, Thompson, "Mathematical models and
-//! applications", 1973; the share that never hears tends to 0.203188: Sudbury, "The proportion of the
+//! applications", 1973; where all know each other the share that never hears tends to 0.203188: Sudbury, "The proportion of the
 //! population never hearing a rumour", J. Appl. Prob. 22, 1985. Each telling depends on how many have
 //! heard alone, so that this share does not depend on the order of tellings. Schedule:
 //! sequential-random.
 
-use karyon::{
-    Agent, Context, Kind, Layer, Limits, Pid, Result, Run, Schedule, TimerId, Whose, below,
-};
+use karyon::{Agent, Context, Kind, Layer, Limits, Pid, Result, Run, Schedule, TimerId, Whose};
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, say, size, tally, within};
+use super::networks::Links;
+use super::{Checked, Model, Network, Parameter, parameters, say, size, stream, tally};
+use crate::random::Sequence;
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 3] = ["ignorant", "spreaders", "stiflers"];
@@ -22,23 +22,15 @@ const SPREADER: u64 = 1;
 const STIFLER: u64 = 2;
 const KNOWS: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
+    network: Network::Complete;
     /// People.
-    pub people: u32,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters { people: 10_000 }
-    }
+    population.people: u32 = 10_000, in 2..=10_000_000;
 }
 
 #[derive(Serialize)]
 struct Town {
-    people: u64,
+    network: Links,
 }
 
 /// A person: whether it has heard.
@@ -61,8 +53,10 @@ impl Agent for Person {
     }
 
     fn timer(&mut self, timer: TimerId, (): (), ctx: &mut Context<'_, Self>) -> Result {
-        let (me, people) = (ctx.me().pid(), ctx.world::<Town>()?.people);
-        let other = Pid(1 + (me.0 + below(ctx.random(), people - 1)) % people);
+        let (me, bits) = (ctx.me().pid(), ctx.random());
+        let other = ctx.world::<Town>()?.network.drawn(me.0 as u32 - 1, bits);
+        // Who knows nobody has nobody to tell.
+        let other = other.map_or(me, |other| Pid(u64::from(other) + 1));
         if ctx.layer(KNOWS)?.word(other.0 - 1) == 0 {
             // In front of the news of it: nobody else finds this one ignorant.
             ctx.mark(say(KNOWS, other, SPREADER)?);
@@ -81,8 +75,12 @@ impl Model for Parameters {
         "a rumour that dies out: who meets somebody who knows it stops telling";
     const MEASURES: &'static [&'static str] = &MEASURES;
 
-    fn check(&self) -> Checked {
-        within("model.people", self.people, 2, 10_000_000, "2 to 10,000,000")
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
+    }
+
+    fn agree(&self) -> Checked {
+        self.network.agree(self.people)
     }
 
     // Measured behind each tick.
@@ -92,11 +90,15 @@ impl Model for Parameters {
         run.space([Layer::new(Whose::Agents, people, 1)]);
         run.agents("person", people, |_, _| Person { has_heard: false });
         run.input(0, Pid(1).of::<Person>(), ());
-        run.world(Town { people });
+        let network = self.network.links(self.people, &mut Sequence::new(seed, stream::NETWORK));
+        run.world(Town { network });
         run.schedule(Schedule::sequential_random(seed));
         run.limits(Limits { messages_per_tick: people.max(64), ..Limits::default() });
         run.measure(1, MEASURES, |view| {
-            tally::<3>(view.layer(KNOWS), size(view, |town: &Town| town.people))
+            tally::<3>(
+                view.layer(KNOWS),
+                size(view, |town: &Town| u64::from(town.network.vertices())),
+            )
         });
         run
     }

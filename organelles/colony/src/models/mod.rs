@@ -1,8 +1,9 @@
 //! Models that many know, on the public library alone: each a file with its source.
 //!
 //! A model's parameters are a plain struct with defaults ([`Model`]), which makes a run of them and of a
-//! seed. The seed says all that is drawn: before the run begins, and in it. [`Simulation`] reads them
-//! from a scenario.
+//! seed. The seed says all that is drawn: before the run begins, and in it. Each parameter is declared
+//! once, with its section, range, default and meaning ([`Parameter`]); [`Simulation`] reads them from a
+//! scenario.
 
 pub mod fire;
 pub mod flocking;
@@ -10,9 +11,12 @@ pub mod gossip;
 pub mod maki_thompson;
 pub mod measured;
 pub mod moran;
+pub mod networks;
+mod parameter;
 pub mod plan;
 mod results;
 pub mod schelling;
+pub(crate) mod schema;
 mod simulation;
 pub mod sir;
 pub mod sir_events;
@@ -22,9 +26,16 @@ pub mod wolf_sheep;
 use karyon::{Layer, Mark, Result, Run, View, Words};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use toml::Table;
 
+pub use self::networks::Network;
+use self::parameter::parameters;
+pub use self::parameter::{Allowed, Parameter};
 pub use self::results::{series_csv, series_svg};
-pub use self::simulation::{Change, MODELS, Simulation, builtin};
+pub use self::schema::schema;
+pub use self::simulation::{
+    Bounds, Change, Collect, Known, Later, MODELS, SWEEP_POINTS_MAX, Simulation, Sweep, builtin,
+};
 use crate::network::OutOfRange;
 
 /// Ticks of a unit of time in the models whose events happen at real-valued times.
@@ -42,34 +53,47 @@ pub trait Model: Serialize + DeserializeOwned + Default {
     /// What is measured, in this order.
     const MEASURES: &'static [&'static str];
 
-    /// Whether every parameter is in its range.
+    /// Ticks of a unit of `[collect]`: a step, or a unit of time.
+    const UNIT: u64 = 1;
+
+    /// What it depends on, key by key.
+    fn parameters() -> Vec<Parameter>;
+
+    /// Whether the parameters, each in its range, fit each other.
     ///
     /// # Errors
-    /// The first that is not.
-    fn check(&self) -> Checked;
+    /// The first that does not.
+    fn agree(&self) -> Checked {
+        Ok(())
+    }
+
+    /// Whether every parameter is in its range, and they fit each other.
+    ///
+    /// # Errors
+    /// The first that does not.
+    fn check(&self) -> Checked {
+        let values = table(self);
+        let wrong = |key: &Parameter| key.check_range(values.get(key.name)?).err();
+        match Self::parameters().iter().find_map(wrong) {
+            Some(wrong) => Err(wrong),
+            None => self.agree(),
+        }
+    }
 
     /// The run of these parameters and a seed.
     fn build(&self, seed: u64) -> Run;
 }
 
-fn within(key: &'static str, value: u32, least: u32, most: u32, allowed: &'static str) -> Checked {
-    OutOfRange::unless((least..=most).contains(&value), key, value, allowed)
-}
-
-fn probability(key: &'static str, value: f64) -> Checked {
-    OutOfRange::unless((0.0..=1.0).contains(&value), key, value, "0 to 1")
-}
-
-/// Something a unit of time, or a length.
-fn rate(key: &'static str, value: f64) -> Checked {
-    OutOfRange::unless((1e-9..=1e9).contains(&value), key, value, "0.000000001 to 1,000,000,000")
+/// Plain parameters as a table.
+fn table<T: Serialize>(plain: &T) -> Table {
+    Table::try_from(plain).unwrap_or_default()
 }
 
 /// A run has 2³² activations at most, and a start for each agent beside them.
 fn activations(agents: u32, steps: u32) -> Checked {
     let all = u64::from(agents) * (u64::from(steps) + 1);
     let allowed = "so many that agents times steps stay below 4,294,967,296";
-    OutOfRange::unless(all < 1 << 32, "model.steps", steps, allowed)
+    OutOfRange::unless(all < 1 << 32, "schedule.steps", steps, allowed)
 }
 
 /// What is drawn before a run begins, by what it is for.

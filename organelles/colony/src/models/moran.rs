@@ -11,7 +11,8 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, TICKS_PER_UNIT, put, rate, say, size, tally, within};
+use super::{Checked, Model, Parameter, TICKS_PER_UNIT, parameters, put, say, size, tally};
+use crate::network::OutOfRange;
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 2] = ["residents", "mutants"];
@@ -19,22 +20,13 @@ pub const MEASURES: [&str; 2] = ["residents", "mutants"];
 const KINDS: u8 = 0;
 const MUTANT: u64 = 1;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
     /// Individuals.
-    pub individuals: u32,
+    population.individuals: u32 = 100, in 2..=1_000_000;
     /// Mutants at first.
-    pub mutants: u32,
+    population.mutants: u32 = 1, in 0..=1_000_000;
     /// A mutant's fitness; a resident's is 1.
-    pub fitness: f64,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters { individuals: 100, mutants: 1, fitness: 1.1 }
-    }
+    model.fitness: f64 = 1.1, in 1e-9..=1e9;
 }
 
 #[derive(Serialize)]
@@ -101,17 +93,15 @@ impl Model for Parameters {
     const NAME: &'static str = "moran";
     const ABOUT: &'static str = "a mutant that takes over, or does not";
     const MEASURES: &'static [&'static str] = &MEASURES;
+    const UNIT: u64 = TICKS_PER_UNIT as u64;
 
-    fn check(&self) -> Checked {
-        within("model.individuals", self.individuals, 2, 1_000_000, "2 to 1,000,000")?;
-        within(
-            "model.mutants",
-            self.mutants,
-            0,
-            self.individuals,
-            "0 to the number of individuals",
-        )?;
-        rate("model.fitness", self.fitness)
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
+    }
+
+    fn agree(&self) -> Checked {
+        let (fits, allowed) = (self.mutants <= self.individuals, "0 to the number of individuals");
+        OutOfRange::unless(fits, "population.mutants", self.mutants, allowed)
     }
 
     // Measured behind each event, and complete when all are of

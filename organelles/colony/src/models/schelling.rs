@@ -9,7 +9,8 @@
 use karyon::{Agent, Context, Kind, Layer, Mark, Result, Run, Schedule, View, Whose, below};
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, activations, put, stream, within};
+use super::{Checked, Model, Parameter, activations, parameters, put, stream};
+use crate::network::OutOfRange;
 use crate::random::Sequence;
 use crate::spaces::graph::shuffle;
 use crate::spaces::grid::{Grid, Neighbourhood};
@@ -21,26 +22,17 @@ pub const MEASURES: [&str; 2] = ["happy", "alike"];
 /// In each cell: twice the number of the agent there, and 1 more for the second group; 0: nobody.
 const CELLS: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
     /// Cells of a row, and rows.
-    pub side: u32,
+    space.side: u32 = 40, in 2..=4_096;
     /// Agents, half of them of each group.
-    pub agents: u32,
+    population.agents: u32 = 1_000, in 1..=16_777_215;
     /// How far an agent looks.
-    pub radius: u32,
+    model.radius: u32 = 1, in 1..=64;
     /// How many neighbours of its group an agent needs to be happy.
-    pub need: u32,
+    model.need: u32 = 3, in 0..=16_640;
     /// Steps.
-    pub steps: u32,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters { side: 40, agents: 1_000, radius: 1, need: 3, steps: 20 }
-    }
+    schedule.steps: u32 = 20, in 1..=100_000;
 }
 
 #[derive(Serialize)]
@@ -115,13 +107,14 @@ impl Model for Parameters {
     const ABOUT: &'static str = "two groups that part, though nobody wants that";
     const MEASURES: &'static [&'static str] = &MEASURES;
 
-    fn check(&self) -> Checked {
-        within("model.side", self.side, 2, 4_096, "2 to 4,096")?;
-        let cells = self.side * self.side;
-        within("model.agents", self.agents, 1, cells - 1, "1 to one less than there are cells")?;
-        within("model.radius", self.radius, 1, 64, "1 to 64")?;
-        within("model.need", self.need, 0, 16_640, "0 to 16,640")?;
-        within("model.steps", self.steps, 1, 100_000, "1 to 100,000")?;
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
+    }
+
+    fn agree(&self) -> Checked {
+        let (fits, allowed) =
+            (self.agents < self.side * self.side, "1 to one less than there are cells");
+        OutOfRange::unless(fits, "population.agents", self.agents, allowed)?;
         activations(self.agents, self.steps)
     }
 

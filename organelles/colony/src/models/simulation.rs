@@ -1,25 +1,32 @@
 //! A model with its parameters, out of a scenario.
 
+mod later;
+mod places;
+mod sections;
+mod sweep;
 #[cfg(test)]
-#[path = "simulation_tests.rs"]
 mod tests;
+mod until;
 
 use std::collections::BTreeMap;
 
 use karyon::Run;
 use serde::{Deserialize, Serialize};
-use toml::de::{DeTable, DeValue};
-use toml::{Spanned, Table, Value};
+use toml::{Table, Value};
 
+pub use self::later::Later;
+use self::places::Places;
+pub use self::sections::{Bounds, Collect};
+pub use self::sweep::{SWEEP_POINTS_MAX, Sweep};
+use self::until::Until;
+use super::parameter::Wrong;
 use super::{
-    Model, fire, flocking, gossip, maki_thompson, moran, schelling, sir, sir_events, wealth,
-    wolf_sheep,
+    Model, Parameter, fire, flocking, gossip, maki_thompson, moran, networks, schelling, sir,
+    sir_events, table, wealth, wolf_sheep,
 };
 use crate::names::nearest;
 use crate::network::OutOfRange;
-use crate::scenario::{
-    Chaos, GUARDIAN_KEYS, MAX_SCENARIO_BYTES, Place, ScenarioError, Supervision,
-};
+use crate::scenario::{Chaos, MAX_SCENARIO_BYTES, ScenarioError, Supervision};
 
 /// A model that a scenario can name.
 pub struct Known {
@@ -29,9 +36,11 @@ pub struct Known {
     pub about: &'static str,
     /// What is measured.
     pub measures: &'static [&'static str],
-    /// The parameters with their defaults.
-    defaults: fn() -> Table,
-    /// Reads parameters, all of them known; with defaults for those that are left out.
+    /// Ticks of a unit of `[collect]`.
+    pub unit: u64,
+    /// What it depends on.
+    pub parameters: fn() -> Vec<Parameter>,
+    /// Reads parameters that are of their types and complete.
     read: fn(Table) -> Result<Made, toml::de::Error>,
 }
 
@@ -48,17 +57,14 @@ const fn known<M: Model + 'static>() -> Known {
         name: M::NAME,
         about: M::ABOUT,
         measures: M::MEASURES,
-        defaults: || table(&M::default()),
+        unit: M::UNIT,
+        parameters: M::parameters,
         read: |given| {
             let model: M = Value::Table(given).try_into()?;
             let (parameters, check) = (table(&model), model.check());
             Ok(Made { parameters, check, build: Box::new(move |seed| model.build(seed)) })
         },
     }
-}
-
-fn table<T: Serialize>(plain: &T) -> Table {
-    Table::try_from(plain).unwrap_or_default()
 }
 
 /// All models that a scenario can name, but for the rumour.
@@ -75,13 +81,21 @@ pub const MODELS: &[Known] = &[
     known::<wolf_sheep::Parameters>(),
 ];
 
-fn model_of(name: &str) -> Option<&'static Known> {
-    MODELS.iter().find(|known| known.name == name)
+impl Known {
+    /// The model of a name.
+    pub fn of(name: &str) -> Option<&'static Known> {
+        MODELS.iter().find(|known| known.name == name)
+    }
+
+    /// All keys of its scenarios, but for its name, and for what a sweep and changes hold.
+    pub fn keys(&self) -> Vec<Parameter> {
+        sections::keys().into_iter().chain((self.parameters)()).collect()
+    }
 }
 
 /// The text of the scenario that is built in under a model's name: its defaults.
 pub fn builtin(name: &str) -> Option<String> {
-    let known = model_of(name)?;
+    let known = Known::of(name)?;
     let model = Table::from_iter([("name".to_owned(), Value::String(known.name.into()))]);
     let simulation = Simulation { model, ..Simulation::default() };
     Some(simulation.with_defaults(known).to_toml())
@@ -102,14 +116,35 @@ pub struct Change {
 pub struct Simulation {
     /// All random numbers follow from it: 0 to 9,223,372,036,854,775,807.
     pub seed: u64,
-    /// The name of the model, and its parameters.
+    /// The name of the model, and what its rules depend on.
     model: Table,
+    /// How many there are of what, and how they are.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    population: Table,
+    /// Where they are.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    space: Table,
+    /// How long it goes on.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    schedule: Table,
+    /// How often it is measured.
+    pub collect: Collect,
     /// How many restarts the supervisor allows.
     pub supervision: Supervision,
     /// Crashes on purpose.
     pub chaos: Chaos,
+    /// Bounds that are others than the model's own.
+    #[serde(skip_serializing_if = "Bounds::is_none")]
+    pub limits: Bounds,
     /// Limits of the guardian that are tighter for this run than the machine's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub guardian: BTreeMap<String, u64>,
+    /// What has other values from a tick on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Later>,
+    /// Which scenarios are made of this one; no part of what one run is made from.
+    #[serde(skip)]
+    pub sweep: Option<Sweep>,
 }
 
 impl Default for Simulation {
@@ -117,20 +152,22 @@ impl Default for Simulation {
         Simulation {
             seed: 1,
             model: Table::new(),
+            population: Table::new(),
+            space: Table::new(),
+            schedule: Table::new(),
+            collect: Collect::default(),
             supervision: Supervision::default(),
             chaos: Chaos::default(),
+            limits: Bounds::default(),
             guardian: BTreeMap::new(),
+            changes: Vec::new(),
+            sweep: None,
         }
     }
 }
 
-/// The sections beside `[model]`, and their keys; the first stands for the top level.
-const SECTIONS: [(&str, &[&str]); 4] = [
-    ("", &["seed", "model", "supervision", "chaos", "guardian"]),
-    ("supervision", &["intensity", "period_ticks"]),
-    ("chaos", &["probability"]),
-    ("guardian", &GUARDIAN_KEYS),
-];
+/// The sections that a model's own keys stand in.
+pub(super) const OF_MODELS: [&str; 4] = ["model", "population", "space", "schedule"];
 
 impl Simulation {
     /// Whether a text names another model than the rumour. What is wrong with it is told by
@@ -150,50 +187,92 @@ impl Simulation {
             return Err(ScenarioError::TooLong { size_bytes: text.len() });
         }
         let places = Places::read(text)?;
-        let known = known_in(text, &places)?;
-        places.check_keys(known)?;
-        let simulation: Simulation =
-            toml::from_str(text).map_err(|error| places.wrong_type(text, &error))?;
-        let simulation = simulation.with_defaults(known);
-        simulation.check(known).map_err(|error| match error {
-            Wrong::Range(OutOfRange { key, value, allowed }) => {
-                let place = places.of(key);
-                ScenarioError::OutOfRange { place, key, value, allowed }
-            }
-            Wrong::Type(key, message) => {
-                ScenarioError::WrongType { place: places.of(&key), key, message }
-            }
-        })?;
+        let mut given: Table = text.parse().unwrap_or_default();
+        let known = known_in(&given, &places)?;
+        let keys = known.keys();
+        places.check(&keys, &given)?;
+        let swept = given.remove("sweep");
+        later::check(&keys, &given, &places)?;
+        let read = Value::Table(given).try_into::<Simulation>();
+        let simulation = read.map_err(|error| places.wrong("", error.message().trim()))?;
+        let mut simulation = simulation.with_defaults(known);
+        simulation.check(known).map_err(|wrong| places.out_of_range(wrong))?;
+        simulation.untils(known, &places)?;
+        simulation.check_changes(&places)?;
+        if let Some(Value::Table(swept)) = swept {
+            simulation.sweep = sweep::read(&simulation, known, &swept, &places)?;
+        }
         Ok(simulation)
     }
 
-    /// The same with other values.
+    /// The same with other values. Its sweep is the same.
     ///
     /// # Errors
     /// As [`Simulation::parse`]; places are those of the scenario as [`Simulation::to_toml`] writes it.
     pub fn with(&self, changes: &[Change]) -> Result<Simulation, ScenarioError> {
-        let mut table = table(self);
+        let keys = Known::of(self.name()).map(Known::keys).unwrap_or_default();
+        let mut all = table(self);
+        let mut set = Vec::new();
         for Change { key, value } in changes {
-            let text = format!("value = {value}");
-            let read = text.parse::<Table>().ok().and_then(|mut read| read.remove("value"));
-            // What is no TOML is a text.
-            let value = read.unwrap_or_else(|| Value::String(value.clone()));
-            let (section, name) = match key.rsplit_once('.') {
-                Some((section, name)) => (Some(section), name),
-                None if key == "seed" => (None, key.as_str()),
-                None => (Some("model"), key.as_str()),
-            };
-            match section {
-                None => drop(table.insert(name.into(), value)),
-                Some(section) => {
-                    let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-                    if let Value::Table(inner) = inner {
-                        inner.insert(name.into(), value);
+            let value = value_of(value);
+            match key.as_str() {
+                "name" | "model.name" => {
+                    // Another model has other parameters.
+                    OF_MODELS.iter().for_each(|section| drop(all.remove(*section)));
+                    let model = Table::from_iter([("name".to_owned(), value)]);
+                    all.insert("model".into(), Value::Table(model));
+                }
+                key => {
+                    let key = sections::find(&keys, key)
+                        .map_err(|unknown| unknown.at(places::BEGINNING, key))?;
+                    if (key.section, key.name) == ("space", "network") {
+                        self.forget_networks(&keys, &mut all, &value);
                     }
+                    set.push((key, value));
                 }
             }
         }
-        Simulation::parse(&toml::to_string(&table).unwrap_or_default())
+        for (key, value) in set {
+            let section = match key.section {
+                "" => &mut all,
+                section => {
+                    let inner = all.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                    let Value::Table(inner) = inner else { continue };
+                    inner
+                }
+            };
+            section.insert(key.name.into(), value);
+        }
+        let changed = Simulation::parse(&toml::to_string(&all).unwrap_or_default())?;
+        Ok(Simulation { sweep: self.sweep.clone(), ..changed })
+    }
+
+    /// The same with other values from a tick on. What changes later changes still.
+    ///
+    /// # Errors
+    /// As [`Simulation::with`].
+    pub fn forked(&self, at: u64, changes: &[Change]) -> Result<Simulation, ScenarioError> {
+        let keys = Known::of(self.name()).map(Known::keys).unwrap_or_default();
+        let mut set = Table::new();
+        for Change { key, value } in changes {
+            let own = sections::find(&keys, key)
+                .map_err(|unknown| unknown.at(places::BEGINNING, key))?;
+            set.insert(own.name.into(), value_of(value));
+        }
+        let mut forked = Simulation { sweep: None, ..self.clone() };
+        if !set.is_empty() {
+            forked.changes.push(Later { at, set });
+        }
+        Simulation::parse(&forked.to_toml())
+    }
+
+    /// Leaves out what belongs to another network than this one.
+    fn forget_networks(&self, keys: &[Parameter], all: &mut Table, network: &Value) {
+        if let Some(Value::Table(space)) = all.get_mut("space") {
+            let named = Table::from_iter([("network".to_owned(), network.clone())]);
+            let of_others = keys.iter().filter(|key| !networks::is_of(key, &named));
+            of_others.for_each(|key| drop(space.remove(key.name)));
+        }
     }
 
     /// The name of its model.
@@ -203,81 +282,175 @@ impl Simulation {
 
     /// What is measured.
     pub fn measures(&self) -> &'static [&'static str] {
-        model_of(self.name()).map_or(&[], |known| known.measures)
+        Known::of(self.name()).map_or(&[], |known| known.measures)
     }
 
-    /// The scenario as TOML, all defaults written out.
+    /// The scenario as TOML, all defaults written out, without its sweep.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_default()
     }
 
-    /// The run that it is; `None` for one that was not checked.
-    pub fn build(&self) -> Option<Run> {
-        let made = self.made(model_of(self.name())?).ok()?;
+    /// The run that it is.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Beginning`], if something is to change that the run begins with.
+    pub fn build(&self) -> Result<Run, ScenarioError> {
+        let unchecked = || ScenarioError::Missing {
+            place: places::BEGINNING,
+            key: "model.name",
+            example: "name = \"schelling\"",
+        };
+        let mut run = self.without_changes().ok_or_else(unchecked)?;
+        let mut changes: Vec<&Later> = self.changes.iter().collect();
+        changes.sort_by_key(|later| later.at);
+        let mut now = Simulation { changes: Vec::new(), sweep: None, ..self.clone() };
+        for later in changes {
+            let before = now.clone();
+            now = now.with(&later.changes())?;
+            let other = now.without_changes().ok_or_else(unchecked)?;
+            if run.change_from(later.at, &other).is_err() {
+                return Err(before.what_it_begins_with(later, &run));
+            }
+        }
+        run.made_from(&self.to_toml());
+        Ok(run)
+    }
+
+    /// Which of the values it is that cannot change.
+    fn what_it_begins_with(&self, later: &Later, run: &Run) -> ScenarioError {
+        let is_possible = |change: &Change| {
+            let other = self.with(std::slice::from_ref(change)).ok()?.without_changes()?;
+            run.clone().change_from(later.at, &other).ok().map(drop)
+        };
+        let changes = later.changes();
+        let key = changes.iter().find(|change| is_possible(change).is_none()).or(changes.first());
+        let key = key.map_or(String::new(), |change| change.key.clone());
+        ScenarioError::Beginning { at: later.at, key }
+    }
+
+    /// The run as it begins, if it was checked.
+    fn without_changes(&self) -> Option<Run> {
+        let known = Known::of(self.name())?;
+        let made = self.made(known).ok()?;
         let mut run = (made.build)(self.seed);
         let Supervision { intensity, period_ticks } = self.supervision;
         run.seed(self.seed).chaos(self.chaos.probability);
         run.intensity(intensity.into(), period_ticks.into());
-        run.made_from(&self.to_toml());
+        run.limits(self.limits.over(run.bounds()));
+        run.collect(u64::from(self.collect.every).saturating_mul(known.unit));
+        for text in self.conditions() {
+            let until = Until::read(text, known.measures).ok()?;
+            run.until(move |tick, row| until.holds(tick, row));
+        }
         Some(run)
     }
 
+    fn section(&self, name: &str) -> Option<&Table> {
+        match name {
+            "model" => Some(&self.model),
+            "population" => Some(&self.population),
+            "space" => Some(&self.space),
+            "schedule" => Some(&self.schedule),
+            _ => None,
+        }
+    }
+
+    fn section_mut(&mut self, name: &str) -> Option<&mut Table> {
+        match name {
+            "model" => Some(&mut self.model),
+            "population" => Some(&mut self.population),
+            "space" => Some(&mut self.space),
+            "schedule" => Some(&mut self.schedule),
+            _ => None,
+        }
+    }
+
+    /// What the model depends on, of all sections.
+    fn parameters(&self, known: &Known) -> Table {
+        let keys = (known.parameters)();
+        let value = |key: &Parameter| {
+            let value = self.section(key.section)?.get(key.name)?;
+            Some((key.name.to_owned(), value.clone()))
+        };
+        keys.iter().filter_map(value).collect()
+    }
+
     fn made(&self, known: &Known) -> Result<Made, toml::de::Error> {
-        let mut parameters = self.model.clone();
-        parameters.remove("name");
-        (known.read)(parameters)
+        (known.read)(self.parameters(known))
     }
 
     fn with_defaults(mut self, known: &Known) -> Simulation {
-        for (key, value) in (known.defaults)() {
-            self.model.entry(key).or_insert(value);
+        let keys = (known.parameters)();
+        for key in &keys {
+            let is_of = networks::is_of(key, &self.space);
+            if let (Some(section), Some(default), true) =
+                (self.section_mut(key.section), &key.default, is_of)
+            {
+                section.entry(key.name).or_insert_with(|| default.clone());
+            }
         }
         // As the model writes them: 5 for a number that may be 5.5 is 5.0.
-        if let Ok(Made { parameters, .. }) = self.made(known) {
-            self.model.extend(parameters);
+        if let Ok(Made { mut parameters, .. }) = self.made(known) {
+            for key in &keys {
+                if let (Some(section), Some(value)) =
+                    (self.section_mut(key.section), parameters.remove(key.name))
+                {
+                    section.insert(key.name.into(), value);
+                }
+            }
         }
         self
     }
 
-    /// Which parameter it is that has another type: the first without which the others can be read.
-    fn wrong_type(&self, known: &Known, error: &toml::de::Error) -> Wrong {
-        let defaults = (known.defaults)();
-        let is_wrong = |key: &&String| {
-            let mut alone = defaults.clone();
-            alone.extend(self.model.get(*key).map(|value| ((*key).clone(), value.clone())));
-            (known.read)(alone).is_err()
-        };
-        let key = self.model.keys().filter(|key| *key != "name").find(is_wrong);
-        let key = key.map_or("model".to_owned(), |key| format!("model.{key}"));
-        Wrong::Type(key, error.message().trim().into())
+    /// Whether its parameters fit each other; each is in its range.
+    fn check(&self, known: &Known) -> Result<(), Wrong> {
+        let made = self.made(known).map_err(|error| Wrong::Type(error.message().into()))?;
+        made.check.map_err(Wrong::Range)
     }
 
-    fn check(&self, known: &Known) -> Result<(), Wrong> {
-        let made = self.made(known).map_err(|error| self.wrong_type(known, &error))?;
-        made.check.map_err(Wrong::Range)?;
-        let fits = i64::try_from(self.seed).is_ok();
-        let allowed = "0 to 9,223,372,036,854,775,807";
-        OutOfRange::unless(fits, "seed", self.seed, allowed).map_err(Wrong::Range)?;
-        let Supervision { period_ticks, .. } = self.supervision;
-        let fits = (1..=1_000_000).contains(&period_ticks);
-        OutOfRange::unless(fits, "supervision.period_ticks", period_ticks, "1 to 1,000,000")
-            .map_err(Wrong::Range)?;
-        let probability = self.chaos.probability;
-        let fits = (0.0..1.0).contains(&probability);
-        OutOfRange::unless(fits, "chaos.probability", probability, "0 to below 1")
-            .map_err(Wrong::Range)
+    /// When it ends early, as it is written.
+    fn conditions(&self) -> impl Iterator<Item = &str> {
+        let texts = self.schedule.get("until").and_then(Value::as_array);
+        texts.into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    fn untils(&self, known: &Known, places: &Places<'_>) -> Result<(), ScenarioError> {
+        for (at, text) in self.conditions().enumerate() {
+            Until::read(text, known.measures)
+                .map_err(|wrong| wrong.at(places.of_item("schedule.until", at), known.measures))?;
+        }
+        Ok(())
+    }
+
+    fn check_changes(&self, places: &Places<'_>) -> Result<(), ScenarioError> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let without = Simulation { changes: Vec::new(), ..self.clone() };
+        for (at, later) in self.changes.iter().enumerate() {
+            without
+                .with(&later.changes())
+                .map_err(|error| error.moved(places.of_item("changes", at)))?;
+        }
+        Ok(())
     }
 }
 
+/// A value as it stands in TOML; what is none is a text.
+fn value_of(text: &str) -> Value {
+    let table = format!("value = {text}").parse::<Table>().ok();
+    let value = table.and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
 /// The model that a text names.
-fn known_in(text: &str, places: &Places) -> Result<&'static Known, ScenarioError> {
-    let table = text.parse::<Table>().unwrap_or_default();
-    let Some(name) = table.get("model").and_then(|model| model.get("name")) else {
+fn known_in(given: &Table, places: &Places<'_>) -> Result<&'static Known, ScenarioError> {
+    let Some(name) = given.get("model").and_then(|model| model.get("name")) else {
         let (place, key) = (places.of("model.name"), "model.name");
         return Err(ScenarioError::Missing { place, key, example: "name = \"schelling\"" });
     };
     let name = name.as_str().unwrap_or_default();
-    model_of(name).ok_or_else(|| ScenarioError::UnknownName {
+    Known::of(name).ok_or_else(|| ScenarioError::UnknownName {
         place: places.of("model.name"),
         key: "model.name",
         name: name.to_owned(),
@@ -299,93 +472,3 @@ const MODEL_NAMES: &[&str] = &{
     }
     names
 };
-
-enum Wrong {
-    Range(OutOfRange),
-    /// Which key, and what the TOML parser says.
-    Type(String, String),
-}
-
-/// Where the keys of a text stand.
-struct Places {
-    /// Keys with their sections, where each begins and where its value does.
-    keys: Vec<(String, Place, Place)>,
-}
-
-impl Places {
-    fn read(text: &str) -> Result<Places, ScenarioError> {
-        let table = DeTable::parse(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let message = error.message().trim().to_owned();
-            ScenarioError::Syntax { place: Place::of(text, at), message }
-        })?;
-        let mut places = Places { keys: Vec::new() };
-        places.walk(text, "", table.get_ref());
-        Ok(places)
-    }
-
-    fn walk(&mut self, text: &str, section: &str, table: &DeTable<'_>) {
-        for (key, value) in table.iter() {
-            let name: &str = key.get_ref();
-            let path = if section.is_empty() { name.into() } else { format!("{section}.{name}") };
-            self.note(text, &path, key, value);
-            if let DeValue::Table(inner) = value.get_ref() {
-                self.walk(text, &path, inner);
-            }
-        }
-        self.keys.sort_by_key(|(_, place, _)| (place.line, place.column));
-    }
-
-    fn note<K>(&mut self, text: &str, path: &str, key: &Spanned<K>, value: &Spanned<DeValue<'_>>) {
-        let (key, value) = (key.span().start, value.span().start);
-        self.keys.push((path.into(), Place::of(text, key), Place::of(text, value)));
-    }
-
-    /// Where a key's value stands; of one that is left out where its section begins.
-    fn of(&self, key: &str) -> Place {
-        let find = |key: &str| self.keys.iter().find(|(path, ..)| path == key);
-        let section = key.rsplit_once('.').map_or("", |(section, _)| section);
-        match (find(key), find(section)) {
-            (Some((.., value)), _) => *value,
-            (None, Some((_, place, _))) => *place,
-            (None, None) => Place { line: 1, column: 1 },
-        }
-    }
-
-    /// Refuses a key that no section has, or not this one.
-    fn check_keys(&self, known: &Known) -> Result<(), ScenarioError> {
-        let parameters = (known.defaults)();
-        for (path, place, _) in &self.keys {
-            let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-            let (is_known, suggestion) = if section == "model" {
-                let names = || parameters.keys().map(String::as_str).chain(["name"]);
-                let near = nearest(name, names(), 1).first().map(|near| (*near).to_owned());
-                (names().any(|own| own == name), near)
-            } else {
-                let own = SECTIONS.iter().find(|(own, _)| *own == section);
-                let own = own.map_or(&[] as &[&str], |(_, keys)| keys);
-                let near = nearest(name, own.iter().copied(), 1).first().map(|n| (*n).to_owned());
-                (own.contains(&name), near)
-            };
-            if !is_known {
-                let section = SECTIONS.iter().map(|(own, _)| *own).find(|own| *own == section);
-                return Err(ScenarioError::UnknownKey {
-                    place: *place,
-                    key: name.to_owned(),
-                    section: section.unwrap_or("model"),
-                    suggestion,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn wrong_type(&self, text: &str, error: &toml::de::Error) -> ScenarioError {
-        let message = error.message().trim().to_owned();
-        let place = Place::of(text, error.span().map_or(0, |span| span.start));
-        let before = |own: &Place| (own.line, own.column) <= (place.line, place.column);
-        let key = self.keys.iter().rev().find(|(_, own, _)| before(own));
-        let key = key.map_or(String::new(), |(path, ..)| path.clone());
-        ScenarioError::WrongType { place, key, message }
-    }
-}

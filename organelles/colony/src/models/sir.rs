@@ -9,9 +9,11 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, probability, say, size, stream, tally, within};
+use super::networks::Links;
+use super::{Checked, Model, Network, Parameter, parameters, say, size, stream, tally};
+use crate::network::OutOfRange;
 use crate::random::Sequence;
-use crate::spaces::graph::{Graph, shuffle};
+use crate::spaces::graph::shuffle;
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 3] = ["susceptible", "infected", "recovered"];
@@ -21,41 +23,27 @@ const RECOVERED: u64 = 2;
 /// The layer in which people say how they are.
 const HEALTH: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
-    /// People.
-    pub people: u32,
-    /// How many each knows: an even number, on a ring.
-    pub degree: u32,
-    /// Probability that an edge of the ring leads elsewhere.
-    pub rewired: f64,
-    /// Who is infected at first.
-    pub cases: u32,
-    /// Probability that an infected person infects a susceptible neighbour in a tick.
-    pub infection: f64,
-    /// Probability that an infected person recovers in a tick.
-    pub recovery: f64,
-}
+/// Outputs of a step, at most.
+const OUTPUTS_MAX: u64 = 65_536;
+/// People where all know each other, at most: an infected one may infect all of them in one step.
+const MEET_MAX: u32 = 65_000;
 
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters {
-            people: 10_000,
-            degree: 8,
-            rewired: 0.1,
-            cases: 10,
-            infection: 0.05,
-            recovery: 0.1,
-        }
-    }
+parameters! {
+    network: Network::WattsStrogatz { degree: 8, rewiring: 0.1 };
+    /// People.
+    population.people: u32 = 10_000, in 1..=10_000_000;
+    /// Who is infected at first.
+    population.cases: u32 = 10, in 0..=10_000_000;
+    /// Probability that an infected person infects a susceptible neighbour in a tick.
+    model.infection: f64 = 0.05, in 0.0..=1.0;
+    /// Probability that an infected person recovers in a tick.
+    model.recovery: f64 = 0.1, in 0.0..=1.0;
 }
 
 /// What all know.
 #[derive(Serialize)]
 struct Town {
-    network: Graph,
+    network: Links,
     infection: f64,
     recovery: f64,
 }
@@ -84,8 +72,7 @@ impl Agent for Person {
         let me = ctx.me().pid();
         let town = ctx.world::<Town>()?;
         let health = ctx.layer(HEALTH)?;
-        for other in town.network.neighbours(me.0 as u32 - 1) {
-            let other = u64::from(*other);
+        for other in town.network.of(me.0 as u32 - 1).map(u64::from) {
             if health.word(other) == 0 && unit(ctx.random()) < town.infection {
                 ctx.cast(Pid(other + 1).of::<Person>(), ());
             }
@@ -101,23 +88,28 @@ impl Agent for Person {
 
 impl Model for Parameters {
     const NAME: &'static str = "sir";
-    const ABOUT: &'static str = "SIR on a small-world network, in ticks";
+    const ABOUT: &'static str = "SIR on a network, in ticks";
     const MEASURES: &'static [&'static str] = &MEASURES;
 
-    fn check(&self) -> Checked {
-        within("model.people", self.people, 1, 10_000_000, "1 to 10,000,000")?;
-        within("model.degree", self.degree, 2, 1_000, "2 to 1,000")?;
-        within("model.cases", self.cases, 0, self.people, "0 to the number of people")?;
-        probability("model.rewired", self.rewired)?;
-        probability("model.infection", self.infection)?;
-        probability("model.recovery", self.recovery)
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
+    }
+
+    fn agree(&self) -> Checked {
+        let fits = self.cases <= self.people;
+        OutOfRange::unless(fits, "population.cases", self.cases, "0 to the number of people")?;
+        self.network.agree(self.people)?;
+        let fits = self.network != Network::Complete || self.people <= MEET_MAX;
+        let allowed = "1 to 65,000 where all know each other";
+        OutOfRange::unless(fits, "population.people", self.people, allowed)
     }
 
     // Measured behind each tick.
     fn build(&self, seed: u64) -> Run {
         let mut run = Run::new(Self::NAME);
         let mut draws = Sequence::new(seed, stream::NETWORK);
-        let network = Graph::watts_strogatz(self.people, self.degree, self.rewired, &mut draws);
+        let network = self.network.links(self.people, &mut draws);
+        let known = u64::from(network.degree());
         let people = u64::from(self.people);
         run.space([Layer::new(Whose::Agents, people, 1)]);
         run.agents("person", people, |_, _| Person { ill: None, is_susceptible: true });
@@ -129,9 +121,9 @@ impl Model for Parameters {
         let (infection, recovery) = (self.infection, self.recovery);
         run.world(Town { network, infection, recovery });
         run.schedule(Schedule::default().seeded(seed));
-        let outputs = u64::from(self.degree.max(self.people.min(64))) * 4 + 4;
+        // Each whom one knows, and what one says of oneself.
         run.limits(Limits {
-            outputs_per_step: outputs,
+            outputs_per_step: (known + 4).clamp(64, OUTPUTS_MAX),
             messages_per_tick: people.max(64),
             ..Limits::default()
         });

@@ -11,7 +11,8 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, TICKS_PER_UNIT, rate, say, size, tally, within};
+use super::{Checked, Model, Parameter, TICKS_PER_UNIT, parameters, say, size, tally};
+use crate::network::OutOfRange;
 
 /// What is measured, in this order.
 pub const MEASURES: [&str; 3] = ["susceptible", "infected", "recovered"];
@@ -20,24 +21,15 @@ const INFECTED: u64 = 1;
 const RECOVERED: u64 = 2;
 const HEALTH: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
     /// People.
-    pub people: u32,
+    population.people: u32 = 1_000, in 2..=10_000_000;
     /// Who is infected at first.
-    pub cases: u32,
+    population.cases: u32 = 1, in 0..=10_000_000;
     /// How many an infected person infects among none but susceptible ones: β (N − 1) / γ.
-    pub reproduction: f64,
+    model.reproduction: f64 = 2.0, in 1e-9..=1e9;
     /// Recoveries of an infected person a unit of time: γ.
-    pub recovery: f64,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters { people: 1_000, cases: 1, reproduction: 2.0, recovery: 1.0 }
-    }
+    model.recovery: f64 = 1.0, in 1e-9..=1e9;
 }
 
 #[derive(Serialize)]
@@ -109,12 +101,15 @@ impl Model for Parameters {
     const NAME: &'static str = "sir-events";
     const ABOUT: &'static str = "SIR among people who all meet each other, exact";
     const MEASURES: &'static [&'static str] = &MEASURES;
+    const UNIT: u64 = TICKS_PER_UNIT as u64;
 
-    fn check(&self) -> Checked {
-        within("model.people", self.people, 2, 10_000_000, "2 to 10,000,000")?;
-        within("model.cases", self.cases, 0, self.people, "0 to the number of people")?;
-        rate("model.reproduction", self.reproduction)?;
-        rate("model.recovery", self.recovery)
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
+    }
+
+    fn agree(&self) -> Checked {
+        let fits = self.cases <= self.people;
+        OutOfRange::unless(fits, "population.cases", self.cases, "0 to the number of people")
     }
 
     // Measured once a unit of time.

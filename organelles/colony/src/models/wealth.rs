@@ -12,7 +12,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, TICKS_PER_UNIT, put, say, size, within};
+use super::{Model, Parameter, TICKS_PER_UNIT, parameters, put, say, size};
 
 /// What is measured, in this order: the richest agent's coins, the Gini coefficient, and how many have
 /// none, one and two.
@@ -20,22 +20,13 @@ pub const MEASURES: [&str; 5] = ["richest", "gini", "none", "one", "two"];
 
 const COINS: u8 = 0;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
     /// Agents.
-    pub agents: u32,
+    population.agents: u32 = 100, in 2..=10_000_000;
     /// Coins of each at first.
-    pub coins: u32,
+    population.coins: u32 = 1, in 0..=1_000_000;
     /// How long it goes on, units of time.
-    pub time: u32,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters { agents: 100, coins: 1, time: 1_000 }
-    }
+    schedule.time: u32 = 1_000, in 1..=1_000_000;
 }
 
 #[derive(Serialize)]
@@ -115,11 +106,10 @@ impl Model for Parameters {
     const NAME: &'static str = "wealth";
     const ABOUT: &'static str = "agents that give each other coins";
     const MEASURES: &'static [&'static str] = &MEASURES;
+    const UNIT: u64 = TICKS_PER_UNIT as u64;
 
-    fn check(&self) -> Checked {
-        within("model.agents", self.agents, 2, 10_000_000, "2 to 10,000,000")?;
-        within("model.coins", self.coins, 0, 1_000_000, "0 to 1,000,000")?;
-        within("model.time", self.time, 1, 1_000_000, "1 to 1,000,000")
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
     }
 
     // Measured once a unit of time.

@@ -14,7 +14,7 @@ use karyon::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Model, probability, put, stream, within};
+use super::{Model, Parameter, parameters, put, stream};
 use crate::random::Sequence;
 use crate::spaces::grid::{Grid, Neighbourhood};
 
@@ -33,47 +33,27 @@ const WOLVES: u8 = 1;
 /// The step from which on there is grass in a cell.
 const GRASS: u8 = 2;
 
-/// What the model depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
+parameters! {
     /// Cells of a row, and rows.
-    pub side: u32,
+    space.side: u32 = 25, in 2..=4_096;
     /// Sheep at first.
-    pub sheep: u32,
+    population.sheep: u32 = 60, in 0..=1_000_000;
     /// Wolves at first.
-    pub wolves: u32,
-    /// Steps until grass that was eaten grows again.
-    pub regrowth: u32,
-    /// Probability that a sheep has a child in a step.
-    pub sheep_reproduce: f64,
-    /// Likewise, a wolf.
-    pub wolf_reproduce: f64,
-    /// Energy of grass.
-    pub sheep_gain: u32,
-    /// Energy of a sheep.
-    pub wolf_gain: u32,
-    /// Steps.
-    pub steps: u32,
+    population.wolves: u32 = 40, in 0..=1_000_000;
     /// Children that may come in the whole run: bounds memory.
-    pub children: u32,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        Parameters {
-            side: 25,
-            sheep: 60,
-            wolves: 40,
-            regrowth: 20,
-            sheep_reproduce: 0.2,
-            wolf_reproduce: 0.1,
-            sheep_gain: 5,
-            wolf_gain: 13,
-            steps: 100,
-            children: 1_000_000,
-        }
-    }
+    population.children: u32 = 1_000_000, in 0..=10_000_000;
+    /// Steps until grass that was eaten grows again.
+    model.regrowth: u32 = 20, in 1..=1_000_000;
+    /// Probability that a sheep has a child in a step.
+    model.sheep_reproduce: f64 = 0.2, in 0.0..=1.0;
+    /// Probability that a wolf has a child in a step.
+    model.wolf_reproduce: f64 = 0.1, in 0.0..=1.0;
+    /// Energy of grass.
+    model.sheep_gain: u32 = 5, in 1..=1_000_000;
+    /// Energy of a sheep.
+    model.wolf_gain: u32 = 13, in 1..=1_000_000;
+    /// Steps.
+    schedule.steps: u32 = 100, in 1..=1_000_000;
 }
 
 #[derive(Serialize)]
@@ -246,18 +226,10 @@ impl Model for Parameters {
     const NAME: &'static str = "wolf-sheep";
     const ABOUT: &'static str = "wolves, sheep and grass";
     const MEASURES: &'static [&'static str] = &MEASURES;
+    const UNIT: u64 = STAGES as u64;
 
-    fn check(&self) -> Checked {
-        within("model.side", self.side, 2, 4_096, "2 to 4,096")?;
-        within("model.sheep", self.sheep, 0, 1_000_000, "0 to 1,000,000")?;
-        within("model.wolves", self.wolves, 0, 1_000_000, "0 to 1,000,000")?;
-        within("model.regrowth", self.regrowth, 1, 1_000_000, "1 to 1,000,000")?;
-        probability("model.sheep_reproduce", self.sheep_reproduce)?;
-        probability("model.wolf_reproduce", self.wolf_reproduce)?;
-        within("model.sheep_gain", self.sheep_gain, 1, 1_000_000, "1 to 1,000,000")?;
-        within("model.wolf_gain", self.wolf_gain, 1, 1_000_000, "1 to 1,000,000")?;
-        within("model.steps", self.steps, 1, 1_000_000, "1 to 1,000,000")?;
-        within("model.children", self.children, 0, 10_000_000, "0 to 10,000,000")
+    fn parameters() -> Vec<Parameter> {
+        Parameters::keys()
     }
 
     // Measured behind each step.

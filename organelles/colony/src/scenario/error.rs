@@ -1,5 +1,6 @@
 //! Why a scenario is refused, and where.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::MAX_SCENARIO_BYTES;
@@ -62,6 +63,71 @@ pub enum ScenarioError {
         /// The nearest key of that section.
         suggestion: Option<String>,
     },
+    /// A key that another section has.
+    #[error("{place}: \"{key}\" stands {}", within(section))]
+    OtherSection {
+        /// Where the key stands.
+        place: Place,
+        /// The key.
+        key: String,
+        /// Where it should; empty at the top level.
+        section: &'static str,
+    },
+    /// A key that no section has.
+    #[error("{place}: unknown key \"{key}\"{}", did_you_mean(suggestion.as_deref()))]
+    NoKey {
+        /// Where the key stands.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The nearest key.
+        suggestion: Option<String>,
+    },
+    /// A point of a sweep whose values do not fit each other.
+    #[error("{place}: at {point}: {}", error.words())]
+    Point {
+        /// Where the sweep stands.
+        place: Place,
+        /// The values.
+        point: String,
+        /// What is wrong then.
+        error: Box<ScenarioError>,
+    },
+    /// What is to change at a tick is how the run begins.
+    #[error(
+        "{key} cannot be different from tick {at} on: the run begins with it, or is over by then. What \
+         agents look at can, such as rates and what they need, and how many steps there are"
+    )]
+    Beginning {
+        /// The tick.
+        at: u64,
+        /// The key.
+        key: String,
+    },
+    /// A key that several sections have, without one of them.
+    #[error("{place}: \"{key}\" is a key of several sections: write {}", sections.join(" or "))]
+    Ambiguous {
+        /// Where the key stands.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The key with each of them.
+        sections: Vec<String>,
+    },
+    /// A key of another network than the one that is named.
+    #[error(
+        "{place}: \"{key}\" is a key of the network \"{of}\", and the network is \"{network}\""
+    )]
+    OtherNetwork {
+        /// Where the key stands.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The network that has it.
+        of: &'static str,
+        /// The network that is named.
+        network: String,
+    },
     /// A value of another type than the key has.
     #[error("{place}: {key}: {message}")]
     WrongType {
@@ -78,11 +144,11 @@ pub enum ScenarioError {
         /// Where the value stands; where its section or the text begins if it is a default.
         place: Place,
         /// The key with its section.
-        key: &'static str,
+        key: Cow<'static, str>,
         /// The value.
         value: String,
         /// What the key may be.
-        allowed: &'static str,
+        allowed: Cow<'static, str>,
     },
     /// A model or generator that does not exist.
     #[error("{place}: {key} \"{name}\" does not exist{}", one_of(known, suggestion))]
@@ -118,6 +184,43 @@ pub enum ScenarioError {
         /// How to write it.
         example: &'static str,
     },
+}
+
+impl ScenarioError {
+    /// The same, told of another place.
+    #[must_use]
+    pub(crate) fn moved(mut self, to: Place) -> ScenarioError {
+        if let Some(place) = self.place_mut() {
+            *place = to;
+        }
+        self
+    }
+
+    fn place_mut(&mut self) -> Option<&mut Place> {
+        match self {
+            Self::TooLong { .. } | Self::Beginning { .. } => None,
+            Self::Syntax { place, .. }
+            | Self::UnknownKey { place, .. }
+            | Self::NoKey { place, .. }
+            | Self::Point { place, .. }
+            | Self::OtherSection { place, .. }
+            | Self::Ambiguous { place, .. }
+            | Self::OtherNetwork { place, .. }
+            | Self::WrongType { place, .. }
+            | Self::OutOfRange { place, .. }
+            | Self::UnknownName { place, .. }
+            | Self::Conflict { place, .. }
+            | Self::Missing { place, .. } => Some(place),
+        }
+    }
+
+    /// What is wrong, without a place: for a value that stands in no file.
+    pub fn words(&self) -> String {
+        let told = self.to_string();
+        let place = self.clone().place_mut().map(|place| format!("{place}: "));
+        let without = place.and_then(|place| told.strip_prefix(place.as_str()).map(str::to_owned));
+        without.unwrap_or(told)
+    }
 }
 
 fn within(section: &str) -> String {

@@ -208,7 +208,7 @@ impl<'a> Keys<'a> {
     /// Adds the place to a value out of its range.
     pub(super) fn out_of_range(&self, error: OutOfRange) -> ScenarioError {
         let OutOfRange { key, value, allowed } = error;
-        ScenarioError::OutOfRange { place: self.place_of(key, &value), key, value, allowed }
+        ScenarioError::OutOfRange { place: self.place_of(&key, &value), key, value, allowed }
     }
 
     /// Adds place and key to a refusal of the TOML deserialiser.

@@ -143,7 +143,8 @@ fn values_out_of_range() {
             ScenarioError::OutOfRange {
                 place: found, key: found_key, value: found_value, ..
             } => {
-                assert_eq!((found, found_key, found_value.as_str()), (place, key, value), "{text}");
+                let found = (found, found_key.as_ref(), found_value.as_str());
+                assert_eq!(found, (place, key, value), "{text}");
             }
             other => panic!("{text}: {other:?}"),
         }
@@ -316,7 +317,9 @@ fn a_seed_beyond_toml_is_refused() {
     assert_eq!(refused.key, "seed");
     // It can be written all the same, and is refused when it is read.
     match broken(&scenario.to_toml()) {
-        ScenarioError::OutOfRange { key: "seed", place, .. } => assert_eq!(place, at(1, 8)),
+        ScenarioError::OutOfRange { key, place, .. } => {
+            assert_eq!((key.as_ref(), place), ("seed", at(1, 8)));
+        }
         other => panic!("{other:?}"),
     }
 }

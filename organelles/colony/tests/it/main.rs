@@ -4,6 +4,8 @@
 
 mod college;
 mod consequences;
+mod documents;
+mod forks;
 mod memory;
 mod models;
 mod networks;

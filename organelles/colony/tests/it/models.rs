@@ -127,7 +127,7 @@ fn full_large_epidemics_end_where_the_limit_says() {
 }
 
 fn never_heard(people: u32, count: u64, most: f64) {
-    let parameters = maki_thompson::Parameters { people };
+    let parameters = maki_thompson::Parameters { people, ..Default::default() };
     let shares = seeds(count, |seed| ends(&parameters.build(seed))[0] / f64::from(people));
     is_near("never heard", &shares, 0.203188, most);
 }
@@ -145,7 +145,7 @@ fn full_a_fifth_never_hears_the_rumour() {
 
 fn rounds(nodes: u32, count: u64) {
     let rounds = seeds(count, |seed| {
-        let outcome = outcome(&gossip::Parameters { nodes }.build(seed));
+        let outcome = outcome(&gossip::Parameters { nodes, ..Default::default() }.build(seed));
         assert_eq!(outcome.series.last("informed"), Some(f64::from(nodes)));
         outcome.series.rows.last().unwrap().0 as f64
     });
@@ -310,8 +310,8 @@ fn each_model_ends_the_same_on_any_number_of_threads_and_whatever_crashes() {
     let models = [
         sir::Parameters { people: 300, ..Default::default() }.build(5),
         sir_events::Parameters { people: 100, ..Default::default() }.build(5),
-        maki_thompson::Parameters { people: 200 }.build(5),
-        gossip::Parameters { nodes: 200 }.build(5),
+        maki_thompson::Parameters { people: 200, ..Default::default() }.build(5),
+        gossip::Parameters { nodes: 200, ..Default::default() }.build(5),
         wealth::Parameters { time: 5, ..Default::default() }.build(5),
         moran::Parameters { individuals: 20, ..Default::default() }.build(5),
         fire::Parameters { side: 30, density: 0.6 }.build(5),

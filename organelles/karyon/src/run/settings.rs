@@ -135,6 +135,11 @@ impl Run {
         self
     }
 
+    /// Those bounds, as they were said.
+    pub fn bounds(&self) -> Limits {
+        self.settings.limits
+    }
+
     /// What the principal grants, and so each lease holds: to send and to remember, if it is not
     /// said. To link takes `Rights::LINK`; to spawn comes with [`Run::may_spawn`], to recall with
     /// [`Run::may_recall`].

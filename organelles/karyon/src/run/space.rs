@@ -26,6 +26,8 @@ pub(crate) struct Surroundings {
     measures: Option<(Vec<String>, u64, Measure)>,
     look: Option<Look>,
     is_over: Option<IsOver>,
+    /// Of what is measured, that behind every so many ticks is kept; all, if it is not said.
+    keeps: Option<u64>,
 }
 
 impl Surroundings {
@@ -65,7 +67,12 @@ impl Surroundings {
 
     /// Who looks at a run, if it is to be measured, and what comes of that.
     pub(crate) fn reporter(&self) -> Option<(Box<dyn Observer>, Reported)> {
-        let (names, each, measure) = self.measures.clone()?;
+        let (names, mut each, measure) = self.measures.clone()?;
+        let keeps = self.keeps.unwrap_or(each).max(each);
+        if self.is_over.is_none() {
+            // Nobody looks at what is not kept.
+            each = keeps;
+        }
         let series = Series { names, rows: Vec::new() };
         let reported = Reported(Arc::new(Mutex::new(series)));
         let reporter = Reporter {
@@ -73,6 +80,8 @@ impl Surroundings {
             worlds: self.worlds.clone(),
             each,
             due: 0,
+            keeps,
+            kept: 0,
             measure,
             look: self.look.clone(),
             is_over: self.is_over.clone(),
@@ -98,6 +107,9 @@ struct Reporter {
     each: u64,
     /// The first tick behind which it measures again.
     due: u64,
+    keeps: u64,
+    /// The first tick of which it keeps a row again.
+    kept: u64,
     measure: Measure,
     look: Option<Look>,
     is_over: Option<IsOver>,
@@ -110,24 +122,29 @@ impl Observer for Reporter {
         }
         self.due = (tick.0 / self.each + 1).saturating_mul(self.each);
         let view = View { tick, space, worlds: &self.worlds };
-        if let Some(look) = &self.look {
-            look(&view);
-        }
         let row = (self.measure)(&view);
         let is_over = self.is_over.as_ref().is_some_and(|is_over| is_over(tick.0, &row));
-        self.reported.with(|series| series.rows.push((tick.0, row)));
+        if is_over || tick.0 >= self.kept {
+            if let Some(look) = &self.look {
+                look(&view);
+            }
+            self.kept = (tick.0 / self.keeps + 1).saturating_mul(self.keeps);
+            self.reported.with(|series| series.rows.push((tick.0, row)));
+        }
         is_over
     }
 
     fn save(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.reported.with(|series| codec::encode(&(self.due, &*series), &mut bytes));
+        self.reported.with(|series| codec::encode(&(self.due, self.kept, &*series), &mut bytes));
         bytes
     }
 
     fn load(&mut self, saved: &[u8]) -> bool {
-        let Some((due, saved)) = codec::decode::<(u64, Series)>(saved) else { return false };
-        self.due = due;
+        let Some((due, kept, saved)) = codec::decode::<(u64, u64, Series)>(saved) else {
+            return false;
+        };
+        (self.due, self.kept) = (due, kept);
         self.reported.with(|series| *series = saved);
         true
     }
@@ -176,21 +193,38 @@ impl Run {
         self
     }
 
-    /// Shows what all see whenever it is measured ([`Run::measure`]), to whoever wants more of it than
+    /// Shows what all see whenever it is measured and kept ([`Run::measure`]), to whoever wants more of it than
     /// numbers; when a run is repeated again. Changes nothing.
     pub fn look(&mut self, look: impl Fn(&View<'_>) + Send + Sync + 'static) -> &mut Run {
         self.surroundings.look = Some(Arc::new(look));
         self
     }
 
+    /// Keeps of the measures only those behind every `ticks`th tick, and the last: what is measured
+    /// in between is still what [`Run::until`] is given. All are kept, if it is not said.
+    pub fn collect(&mut self, ticks: u64) -> &mut Run {
+        self.surroundings.keeps = Some(ticks.max(1));
+        self
+    }
+
     /// Ends the run, complete, behind the first tick whose numbers are such: it is given the tick and
-    /// what was measured.
+    /// what was measured. If it is said several times, whichever comes first ends it.
     pub fn until(
         &mut self,
         is_over: impl Fn(u64, &[f64]) -> bool + Send + Sync + 'static,
     ) -> &mut Run {
-        self.surroundings.is_over = Some(Arc::new(is_over));
+        let before = self.surroundings.is_over.take();
+        self.surroundings.is_over = Some(Arc::new(move |tick, row| {
+            before.as_ref().is_some_and(|is_over| is_over(tick, row)) || is_over(tick, row)
+        }));
         self
+    }
+
+    /// How often agents are activated in all ([`Run::every_tick`]); `None`: they act when something
+    /// reaches them, which nobody knows before.
+    pub fn activations(&self) -> Option<u64> {
+        let (times, _) = self.surroundings.activates?;
+        Some((self.places.len() as u64).saturating_mul(times))
     }
 
     /// What was measured, with a last row for the state in which the run ended.
