@@ -256,7 +256,17 @@ pub(crate) fn guardian_limits(data: &Path) -> BTreeMap<String, u64> {
 
 pub(super) fn made(simulation: &Simulation) -> Result<Made, CliError> {
     // It was checked.
-    simulation.build().ok_or_else(|| CliError::failure("the scenario is of no model"))
+    let run = simulation.build();
+    let run = run.ok_or_else(|| CliError::failure("the scenario is of no model"))?;
+    if let Some(name) = simulation.stranger(&run) {
+        let why = format!("[authority] names {name:?}, and there is no such agent");
+        let first = run.name_of(karyon::Pid(1));
+        return Err(CliError::failure(why).with_hint(format!(
+            "there are {} when the run begins; the first is {first:?}",
+            run.size()
+        )));
+    }
+    Ok(run)
 }
 
 /// Who is told of a run while it goes on.

@@ -12,6 +12,7 @@
 
 mod audit;
 mod authority_command;
+mod check;
 mod college;
 mod disk;
 mod engram;
@@ -41,6 +42,7 @@ mod memory;
 mod memory_asked;
 mod metrics;
 mod models;
+mod new;
 mod own;
 mod processes;
 mod replay;
