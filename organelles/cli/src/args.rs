@@ -79,6 +79,8 @@ pub(crate) enum Command {
     /// Make, show and rotate keys
     #[command(subcommand, after_help = "Example:\n  karyon key show")]
     Key(Key),
+    /// Make a crate with agents of your own
+    New(NewColony),
     /// Check a scenario before it is run
     Check(Check),
     /// Run a scenario to its end
@@ -289,7 +291,7 @@ impl Args {
         match &self.command {
             Command::Init(_) | Command::Run(_) | Command::Resume(_) | Command::Halt(_) => false,
             Command::Pause(_) | Command::Kill(_) | Command::Restart(_) => false,
-            Command::Fork(_) | Command::Sweep(_) | Command::Plot(_) => false,
+            Command::Fork(_) | Command::Sweep(_) | Command::Plot(_) | Command::New(_) => false,
             Command::Ps(_) | Command::Tree(_) | Command::Inspect(_) => true,
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
@@ -306,6 +308,7 @@ impl Args {
         match &self.command {
             Command::Init(args) => args.json,
             Command::Key(args) => args.json(),
+            Command::New(args) => args.json,
             Command::Check(args) => args.json,
             Command::Run(args) => args.json,
             Command::Resume(args) => args.json,

@@ -229,6 +229,38 @@ fn is_name(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID_BYTES
 }
 
+impl Authority {
+    /// Whether nothing is said of anybody's.
+    pub fn is_empty(&self) -> bool {
+        *self == Authority::default()
+    }
+
+    /// Whether every entry is in its range.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let Authority { expires, change } = self;
+        OutOfRange::unless(
+            expires.len() <= MAX_EXPIRIES,
+            "authority.expires",
+            format!("{} entries", expires.len()),
+            "at most 1,000 entries",
+        )?;
+        for Expiry { agent, tick } in expires {
+            OutOfRange::unless(is_name(agent), "authority.expires.agent", agent, NAME)?;
+            let fits = i64::try_from(*tick).is_ok();
+            OutOfRange::unless(
+                fits,
+                "authority.expires.tick",
+                tick,
+                "0 to 9,223,372,036,854,775,807",
+            )?;
+        }
+        change::check(change)
+    }
+}
+
 impl Scenario {
     /// Reads and checks a scenario.
     ///
@@ -279,24 +311,7 @@ impl Scenario {
             }
             Space::ActivityDriven(parameters) => parameters.check(self.population.people)?,
         }
-        let expires = &self.authority.expires;
-        OutOfRange::unless(
-            expires.len() <= MAX_EXPIRIES,
-            "authority.expires",
-            format!("{} entries", expires.len()),
-            "at most 1,000 entries",
-        )?;
-        for Expiry { agent, tick } in expires {
-            OutOfRange::unless(is_name(agent), "authority.expires.agent", agent, NAME)?;
-            let fits = i64::try_from(*tick).is_ok();
-            OutOfRange::unless(
-                fits,
-                "authority.expires.tick",
-                tick,
-                "0 to 9,223,372,036,854,775,807",
-            )?;
-        }
-        change::check(&self.authority.change)?;
+        self.authority.check()?;
         OutOfRange::unless(
             (1..=1_000_000).contains(&self.supervision.period_ticks),
             "supervision.period_ticks",

@@ -32,7 +32,7 @@ fn launch(args: &Fork, at: u64) -> Result<Code, CliError> {
     let (asked, reason) = model::forked(&args.under.data, at, &args.set)?;
     let mut inputs = Inputs::default();
     inputs
-        .give(Input::Scenario, model::scenario_of(&asked).as_bytes())
+        .give(Input::Scenario, asked.simulation.to_toml().as_bytes())
         .map_err(|error| CliError::failure(format!("the scenario cannot be kept: {error}")))?;
     model::launch(&as_run(args), &asked, reason, &inputs)
 }

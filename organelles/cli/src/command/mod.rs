@@ -15,6 +15,7 @@ mod key;
 mod kill;
 mod memory;
 pub(crate) mod model;
+mod new;
 mod pause;
 mod plot;
 mod ps;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
     match args.command {
         Command::Init(args) => init::execute(&args),
         Command::Key(args) => key::execute(&args),
+        Command::New(args) => new::execute(&args),
         Command::Check(args) => check::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Resume(args) => resume::execute(&args),

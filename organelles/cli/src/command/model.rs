@@ -36,7 +36,7 @@ const SET_HINT: &str = "a key is that of the scenario, as `need`, or has its sec
 pub(super) struct Asked {
     /// The name of the scenario.
     name: String,
-    simulation: Simulation,
+    pub(super) simulation: Simulation,
 }
 
 /// The text of the scenario that is built in under a name.
@@ -314,18 +314,18 @@ pub(crate) fn guardian_limits(data: &Path) -> BTreeMap<String, u64> {
     recorded.map(|asked| asked.simulation.guardian).unwrap_or_default()
 }
 
-/// The scenario as TOML.
-pub(super) fn scenario_of(asked: &Asked) -> String {
-    asked.simulation.to_toml()
-}
-
-/// The run of what was asked for.
-pub(super) fn run_of(asked: &Asked) -> Result<Made, CliError> {
-    made(&asked.simulation)
-}
-
+/// The run of a scenario.
 pub(super) fn made(simulation: &Simulation) -> Result<Made, CliError> {
-    simulation.build().map_err(|error| CliError::failure(words(&error)))
+    let run = simulation.build().map_err(|error| CliError::failure(words(&error)))?;
+    if let Some(name) = simulation.stranger(&run) {
+        let why = format!("[authority] names {name:?}, and there is no such agent");
+        let first = run.name_of(karyon::Pid(1));
+        return Err(CliError::failure(why).with_hint(format!(
+            "there are {} when the run begins; the first is {first:?}",
+            run.size()
+        )));
+    }
+    Ok(run)
 }
 
 /// Who is told of a run while it goes on.

@@ -27,7 +27,8 @@ fn a_fork_has_the_past_of_its_run_and_diff_finds_where_they_part() {
     town(&place);
     let whole = run(&place, &["--data", "whole"]);
     let fork = |more: &[&str]| {
-        let args: Vec<_> = ["fork", "--data", "whole", "--json"].iter().chain(more).copied().collect();
+        let args: Vec<_> =
+            ["fork", "--data", "whole", "--json"].iter().chain(more).copied().collect();
         place.karyon(&args)
     };
     // With nothing different it is the same run.
@@ -49,7 +50,10 @@ fn a_fork_has_the_past_of_its_run_and_diff_finds_where_they_part() {
     // Why it happened there, and why the run was.
     let record = format!("#{}", answer["first"]["records"][1]);
     let why = place.karyon(&["why", &record, "--data", "other"]).expect(0).out;
-    assert!(why.contains("fork the run of log") && why.contains("at tick 7 with need = 5"), "{why}");
+    assert!(
+        why.contains("fork the run of log") && why.contains("at tick 7 with need = 5"),
+        "{why}"
+    );
     place.karyon(&["replay", "--verify", "--data", "other"]).expect(0);
     // Seeds are told apart before the first tick.
     run(&place, &["--seed", "2", "--data", "second"]);
@@ -99,13 +103,17 @@ fn a_sweep_runs_every_combination_once_and_goes_on_where_it_was() {
     let place = Place::new();
     town(&place);
     let sweep = |more: &[&str]| {
-        let args: Vec<_> = ["sweep", "town.toml", "--out", "sweep"].iter().chain(more).copied().collect();
+        let args: Vec<_> =
+            ["sweep", "town.toml", "--out", "sweep"].iter().chain(more).copied().collect();
         place.karyon(&args)
     };
     let values = ["--set", "need=2,4", "--set", "steps=5", "--seeds", "1..=3"];
     let all: Vec<_> = values.iter().chain(&["--json"]).copied().collect();
     let answer = sweep(&all).expect(0).json();
-    assert_eq!((&answer["runs"], &answer["done"], &answer["new"]), (&6.into(), &6.into(), &6.into()));
+    assert_eq!(
+        (&answer["runs"], &answer["done"], &answer["new"]),
+        (&6.into(), &6.into(), &6.into())
+    );
     assert_eq!(answer["points"][1]["point"], "need = 4");
     assert_eq!(answer["points"][1]["runs"], 3);
     let results = text(&place, "sweep/results.csv");
@@ -113,7 +121,8 @@ fn a_sweep_runs_every_combination_once_and_goes_on_where_it_was() {
     assert_eq!(lines.len(), 7);
     assert!(lines[0].starts_with("run,model.need,seed,happy,alike,"), "{results}");
     // Each is the run that karyon run makes.
-    let alone = run(&place, &["--set", "need=4", "--set", "steps=5", "--seed", "2", "--data", "alone"]);
+    let alone =
+        run(&place, &["--set", "need=4", "--set", "steps=5", "--seed", "2", "--data", "alone"]);
     let root = alone["state_root"].as_str().unwrap();
     assert!(lines[5].starts_with("000005,4,2,") && lines[5].ends_with(root), "{results}");
     place.karyon(&["replay", "--verify", "--data", "sweep/runs/000005"]).expect(0);
@@ -189,11 +198,17 @@ fn what_runs_measured_is_drawn_and_written_as_tables() {
     assert!(svg.contains("happy") && svg.contains("alike"), "{svg}");
     place.karyon(&["plot", "one", "two", "--measure", "happy", "--out", "both.png"]).expect(0);
     assert!(fs::read(place.path("both.png")).unwrap().starts_with(b"\x89PNG\r\n"));
-    place.karyon(&["plot", "one", "--measure", "sad", "--out", "x.svg"]).expect(1).says(&["happy, alike"]);
+    place
+        .karyon(&["plot", "one", "--measure", "sad", "--out", "x.svg"])
+        .expect(1)
+        .says(&["happy, alike"]);
     place.karyon(&["plot", "one", "--out", "x.jpg"]).expect(1).says(&["end it in .svg or .png"]);
     place.karyon(&["plot", "none", "--out", "x.svg"]).expect(1).says(&["series.csv"]);
     fs::write(place.path("two/series.csv"), "tick,a\n0,1\n1,x\n").unwrap();
-    place.karyon(&["plot", "two", "--out", "x.svg"]).expect(1).says(&["line 3", "\"x\" is no number"]);
+    place
+        .karyon(&["plot", "two", "--out", "x.svg"])
+        .expect(1)
+        .says(&["line 3", "\"x\" is no number"]);
 
     let table = |args: &[&str]| {
         let args: Vec<_> = ["export", "--json", "--table"].iter().chain(args).copied().collect();
@@ -209,9 +224,7 @@ fn what_runs_measured_is_drawn_and_written_as_tables() {
     table(&["series", "--data", "one", "--out", "one.txt"]).expect(1).says(&["end it in .csv"]);
     // Residents say nothing of themselves: all that is seen are cells.
     table(&["agents", "--data", "one", "--out", "a.csv"]).expect(1).says(&["say nothing"]);
-    place
-        .karyon(&["run", "sir", "--set", "people=50", "--data", "sir"])
-        .expect(0);
+    place.karyon(&["run", "sir", "--set", "people=50", "--data", "sir"]).expect(0);
     table(&["agents", "--data", "sir", "--out", "sir.csv"]).expect(0);
     let csv = text(&place, "sir.csv");
     let mut lines = csv.lines();

@@ -34,6 +34,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("key export-public", "", Other),
     ("key follow", "", Other),
     ("check", "rumour", Reads),
+    ("new", "", Other),
     ("run", "rumour --contacts c.txt --data RUN", Acts),
     ("resume", "--data RUN", Acts),
     ("replay", "--verify --data RUN", Acts),

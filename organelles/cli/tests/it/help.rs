@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 39] = [
+const COMMANDS: [&[&str]; 40] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -10,6 +10,7 @@ const COMMANDS: [&[&str]; 39] = [
     &["key", "export-public"],
     &["key", "follow"],
     &["check"],
+    &["new"],
     &["run"],
     &["resume"],
     &["replay"],

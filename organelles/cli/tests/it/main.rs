@@ -12,6 +12,7 @@
 
 mod audit;
 mod authority_command;
+mod check;
 mod college;
 mod colonies;
 mod disk;
@@ -42,6 +43,7 @@ mod memory;
 mod memory_asked;
 mod metrics;
 mod models;
+mod new;
 mod own;
 mod processes;
 mod replay;

@@ -117,7 +117,10 @@ fn common(known: &Known) -> Table {
         Value::Table(fields) if name != "seed" => (name, Value::from(section(fields))),
         fields => (name, fields),
     });
-    object([("properties", sections.collect::<Table>())])
+    let mut sections: Table = sections.collect();
+    let authority = "#/$defs/rumour/properties/authority";
+    sections.insert("authority".into(), object([("$ref", authority)]).into());
+    object([("properties", sections)])
 }
 
 /// The scenarios of a model.
@@ -147,6 +150,8 @@ fn of_model(known: &Known) -> Table {
     }
     let seed = object([("$ref", "#/$defs/common/properties/seed")]);
     properties.insert("seed".into(), seed.into());
+    let authority = object([("$ref", "#/$defs/common/properties/authority")]);
+    properties.insert("authority".into(), authority.into());
     let own: Vec<_> = keys.iter().filter(|key| key.name != "until").collect();
     let of_model = |key: &&&Parameter| OF_MODELS.contains(&key.section);
     let set = pick(

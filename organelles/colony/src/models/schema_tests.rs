@@ -131,7 +131,7 @@ fn each_builtin_scenario_is_as_the_schema_says() {
 fn all_that_a_scenario_may_hold_is_in_the_schema() {
     let models = [
         "[model]\nname = \"wolf-sheep\"\n[space]\nside = 9\n[schedule]\nuntil = [\"wolves < 1\"]\n\
-         [collect]\nevery = 5\n[limits]\noutputs_per_step = 9\n[guardian]\nprocesses = 40\n\
+         [collect]\nevery = 5\n[limits]\noutputs_per_step = 9\n[authority]\nexpires = [{ agent = \"sheep 1\", tick = 5 }]\n[guardian]\nprocesses = 40\n\
          [sweep]\nsheep = [1, 2]\nspace.side = [9]\nseeds = \"1..=3\"\n\
          [[changes]]\nat = 5\nset = { regrowth = 3, model.wolf_gain = 2 }\n",
         "seed = 4\n[model]\nname = \"sir\"\n[space]\nnetwork = \"configuration\"\ndegrees = [1, 2]\n\

@@ -1,5 +1,6 @@
 //! A model with its parameters, out of a scenario.
 
+mod authority;
 mod later;
 mod places;
 mod sections;
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::names::nearest;
 use crate::network::OutOfRange;
-use crate::scenario::{Chaos, MAX_SCENARIO_BYTES, ScenarioError, Supervision};
+use crate::scenario::{Authority, Chaos, MAX_SCENARIO_BYTES, ScenarioError, Supervision};
 
 /// A model that a scenario can name.
 pub struct Known {
@@ -136,6 +137,9 @@ pub struct Simulation {
     /// Bounds that are others than the model's own.
     #[serde(skip_serializing_if = "Bounds::is_none")]
     pub limits: Bounds,
+    /// Whose authority ends or changes, by the names of agents.
+    #[serde(skip_serializing_if = "Authority::is_empty")]
+    pub authority: Authority,
     /// Limits of the guardian that are tighter for this run than the machine's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub guardian: BTreeMap<String, u64>,
@@ -159,6 +163,7 @@ impl Default for Simulation {
             supervision: Supervision::default(),
             chaos: Chaos::default(),
             limits: Bounds::default(),
+            authority: Authority::default(),
             guardian: BTreeMap::new(),
             changes: Vec::new(),
             sweep: None,
@@ -193,6 +198,7 @@ impl Simulation {
         places.check(&keys, &given)?;
         let swept = given.remove("sweep");
         later::check(&keys, &given, &places)?;
+        authority::check(text, &places)?;
         let read = Value::Table(given).try_into::<Simulation>();
         let simulation = read.map_err(|error| places.wrong("", error.message().trim()))?;
         let mut simulation = simulation.with_defaults(known);
@@ -255,8 +261,8 @@ impl Simulation {
         let keys = Known::of(self.name()).map(Known::keys).unwrap_or_default();
         let mut set = Table::new();
         for Change { key, value } in changes {
-            let own = sections::find(&keys, key)
-                .map_err(|unknown| unknown.at(places::BEGINNING, key))?;
+            let own =
+                sections::find(&keys, key).map_err(|unknown| unknown.at(places::BEGINNING, key))?;
             set.insert(own.name.into(), value_of(value));
         }
         let mut forked = Simulation { sweep: None, ..self.clone() };
@@ -337,6 +343,7 @@ impl Simulation {
         run.seed(self.seed).chaos(self.chaos.probability);
         run.intensity(intensity.into(), period_ticks.into());
         run.limits(self.limits.over(run.bounds()));
+        self.govern(&mut run);
         run.collect(u64::from(self.collect.every).saturating_mul(known.unit));
         for text in self.conditions() {
             let until = Until::read(text, known.measures).ok()?;

@@ -5,7 +5,11 @@ use karyon_colony::models::{Change, Simulation};
 
 /// A scenario, a tick, and what is different from then on; nothing: no key of it can change.
 const FORKS: [(&str, u64, &[(&str, &str)]); 9] = [
-    ("name = \"flocking\"\n[population]\nbirds = 30\n[schedule]\nsteps = 12", 6, &[("radius", "3.0")]),
+    (
+        "name = \"flocking\"\n[population]\nbirds = 30\n[schedule]\nsteps = 12",
+        6,
+        &[("vision", "3.0")],
+    ),
     ("name = \"maki-thompson\"\n[population]\npeople = 60", 4, &[]),
     ("name = \"moran\"\n[population]\nindividuals = 12", 400_000, &[("fitness", "9.0")]),
     (
@@ -15,7 +19,11 @@ const FORKS: [(&str, u64, &[(&str, &str)]); 9] = [
     ),
     ("name = \"sir\"\n[population]\npeople = 300", 8, &[("infection", "0.9")]),
     ("name = \"sir-events\"\n[population]\npeople = 60", 300_000, &[("recovery", "9.0")]),
-    ("name = \"wealth\"\n[population]\nagents = 20\n[schedule]\ntime = 9", 4_000_000, &[("time", "3")]),
+    (
+        "name = \"wealth\"\n[population]\nagents = 20\n[schedule]\ntime = 9",
+        4_000_000,
+        &[("time", "3")],
+    ),
     ("name = \"gossip\"\n[population]\nnodes = 60", 3, &[]),
     (
         "name = \"wolf-sheep\"\n[population]\nsheep = 30\nwolves = 12\n[space]\nside = 12\n\

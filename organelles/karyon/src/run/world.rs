@@ -92,7 +92,7 @@ impl Run {
         let (Some((_, thing, digest)), true) = (worlds.first(), goes_on) else {
             return Err(RunError::OtherBeginning(tick));
         };
-        if plain(self) != plain(other) {
+        if self.inputs != other.inputs || plain(self) != plain(other) {
             return Err(RunError::OtherBeginning(tick));
         }
         self.surroundings.worlds.put(tick, Arc::clone(thing), *digest);

@@ -85,6 +85,39 @@ fn a_run_ends_when_a_measure_says_so() {
 }
 
 #[test]
+fn of_what_is_measured_some_is_kept_and_the_end_is_the_same() {
+    let rows = |change: fn(&mut Run)| {
+        let mut run = ring(Schedule::default());
+        change(&mut run);
+        run.test_snapshots().unwrap();
+        run.test().unwrap().series.of("sum").collect::<Vec<_>>()
+    };
+    let few = rows(|run| drop(run.collect(4)));
+    assert_eq!(few, [(0, 5.0), (4, 15.0), (7, 20.0)]);
+    // A condition is given what is not kept, too; and any of several ends the run.
+    let ended = rows(|run| drop(run.collect(4).until(|_, row| row[0] >= 10.0)));
+    assert_eq!(ended, [(0, 5.0), (2, 10.0)]);
+    let ended = rows(|run| {
+        run.until(|_, row| row[0] >= 10.0).until(|_, row| row[0] >= 15.0);
+    });
+    assert_eq!(ended, [(0, 5.0), (2, 10.0)]);
+}
+
+#[test]
+fn a_run_says_what_it_will_be() {
+    let mut run = ring(Schedule::default());
+    assert_eq!((run.size(), run.activations()), (5, Some(20)));
+    assert_eq!(Run::new("nobody").activations(), None);
+    assert_eq!(run.agent_of("walker 3"), Some(Pid(3)));
+    assert_eq!(run.agent_of("walker"), None);
+    assert!(run.check().is_ok());
+    let bounds = karyon::Limits { messages_per_tick: 7, ..run.bounds() };
+    assert_eq!(run.limits(bounds).bounds(), bounds);
+    run.every_tick(u64::MAX);
+    assert!(matches!(run.check(), Err(RunError::TooManySteps(5, u64::MAX))));
+}
+
+#[test]
 fn what_all_see_and_what_never_changes_is_part_of_what_is_signed() {
     let digest = |change: fn(&mut Run)| {
         let mut run = ring(Schedule::default());

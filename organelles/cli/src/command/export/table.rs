@@ -108,7 +108,7 @@ fn agents(data: &Path, out: &Path, form: Form) -> Result<u64, CliError> {
         return Err(CliError::failure(format!("{} holds no run of a model", data.display()))
             .with_hint("what else agents did is told by karyon audit tail and karyon memory"));
     };
-    let mut run = model::run_of(&asked)?;
+    let mut run = model::made(&asked.simulation)?;
     let written = Arc::new(Mutex::new(Written::default()));
     let (shared, path) = (Arc::clone(&written), out.to_path_buf());
     run.look(move |view| {

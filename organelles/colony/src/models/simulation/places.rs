@@ -147,7 +147,7 @@ impl<'a> Places<'a> {
         for Entry { path, key, value, .. } in &self.entries {
             let (section, name) = path.split_once('.').unwrap_or(("", path));
             // What is below these is looked at by themselves.
-            if name.contains('.') || ["sweep", "changes"].contains(&section) {
+            if name.contains('.') || ["authority", "sweep", "changes"].contains(&section) {
                 continue;
             }
             if section.is_empty() && SECTIONS.contains(&name) {

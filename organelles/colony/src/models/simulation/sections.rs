@@ -62,7 +62,7 @@ impl Bounds {
 }
 
 /// The sections and what they hold, in the order in which a scenario is written.
-pub(super) const SECTIONS: [&str; 11] = [
+pub(super) const SECTIONS: [&str; 12] = [
     "model",
     "population",
     "space",
@@ -71,6 +71,7 @@ pub(super) const SECTIONS: [&str; 11] = [
     "supervision",
     "chaos",
     "limits",
+    "authority",
     "guardian",
     "sweep",
     "changes",

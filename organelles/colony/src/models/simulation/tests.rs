@@ -144,7 +144,7 @@ fn a_run_ends_at_the_first_tick_whose_measure_holds() {
     assert!(at > 1 && at + 1 < whole.len(), "{at} of {}", whole.len());
     assert_eq!(cut, whole[..=at]);
     // Any of several; and it is looked at as often, however few rows are kept.
-    assert_eq!(until("\"gini > 2\", \"richest >= 6\"", 1).1, cut);
+    assert_eq!(until("\"richest >= 6\", \"gini > 2\"", 1).1, cut);
     let (_, few) = until("\"richest >= 6\"", 7);
     let kept = cut[..at].iter().filter(|(tick, _)| tick % (7 << 20) == 0 || *tick == 0);
     let kept: Vec<_> = kept.chain([&cut[at]]).cloned().collect();
@@ -162,6 +162,38 @@ fn bounds_are_the_scenarios_where_it_has_some() {
     let own = gossip::Parameters::default().build(1).bounds();
     assert_eq!(run.bounds(), karyon::Limits { messages_per_tick: 2, ..own });
     assert!(own.messages_per_tick > 2);
+}
+
+#[test]
+fn authority_ends_and_changes_by_name() {
+    let ends = |authority: &str| {
+        let text = format!(
+            "[model]\nname = \"wealth\"\n[population]\nagents = 10\n[schedule]\ntime = 10\n{authority}"
+        );
+        let simulation = Simulation::parse(&text).unwrap();
+        assert_eq!(Simulation::parse(&simulation.to_toml()).unwrap(), simulation);
+        let run = simulation.build().unwrap();
+        (simulation.stranger(&run).map(str::to_owned), run.test().map(|outcome| outcome.counts))
+    };
+    assert_eq!(ends("").1.unwrap().denied, 0);
+    let denied = |authority: &str| {
+        let (stranger, counts) = ends(authority);
+        assert_eq!(stranger, None);
+        counts.unwrap().denied
+    };
+    let tick = 1 << 20;
+    let expired =
+        denied(&format!("[authority]\nexpires = [{{ agent = \"trader 3\", tick = {tick} }}]"));
+    let change = |tick: u64, verb: &str| {
+        format!("[[authority.change]]\ntick = {tick}\n{verb} = \"trader 3\"\n")
+    };
+    let revoked = denied(&change(tick, "revoke"));
+    let a_while = denied(&(change(tick, "suspend") + &change(4 * tick, "resume")));
+    assert!(expired > 0 && expired == revoked, "{expired}, {revoked}");
+    assert!(a_while > 0, "{a_while}");
+    let (stranger, counts) = ends(&change(5, "revoke").replace("trader", "traitor"));
+    assert_eq!(stranger.as_deref(), Some("traitor 3"));
+    assert!(counts.is_err());
 }
 
 #[test]
@@ -432,6 +464,22 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             &named("[[changes]]\nat = 5\nset = { side = 9 }"),
             "line 3, column 1: population.agents is 1000; allowed is 1 to one less than there are cells",
+        ),
+        (
+            &named("[authority]\nexpire = []"),
+            "line 4, column 1: authority: unknown field `expire`, expected `expires` or `change`",
+        ),
+        (
+            &named("[[authority.change]]\ntick = 5"),
+            "line 3, column 1: authority: say whom: write suspend, resume or revoke = \"NAME\"",
+        ),
+        (
+            &named("[authority]\nexpires = [{ agent = \"\", tick = 5 }]"),
+            "line 4, column 1: authority.expires.agent is ; allowed is 1 to 256 bytes",
+        ),
+        (
+            &named("[authority]\nchange = [{ tick = 5, resume = \"a\" }]"),
+            "line 4, column 1: authority.change.resume is a; allowed is a name that is suspended by then",
         ),
         (
             &named("[changes]\nat = 5"),
