@@ -148,7 +148,7 @@ pub(crate) struct RestartAgent {
 #[command(after_help = "Examples:
   karyon fork 17 --data runs/rumour-1
   karyon fork name:1276 --json --data runs/rumour-1
-  karyon fork --at 50 --set wolf_reproduction=0.2 --data runs/meadow --out runs/meadow-fork
+  karyon fork --at 50 --set wolf_reproduce=0.2 --data runs/meadow --out runs/meadow-fork
   karyon diff runs/meadow runs/meadow-fork
 
 Of an agent: from the next tick on there is a second one with the state that this one has then, and a

@@ -72,6 +72,9 @@ pub(crate) fn execute(args: &Sweep) -> Result<Code, CliError> {
     grant::answerable(&keys, args.principal.as_deref())?;
     let interrupt = signals::listen()?;
     let place = Place::open(args, &name, &simulation, &plan)?;
+    // Before several runs would make them at once.
+    grant::node_key(&keys)?;
+    grant::principal(&keys, args.principal.as_deref())?;
     let mut answers: Vec<_> = (0..plan.runs.len()).map(|run| place.answer(run)).collect();
     let jobs = args.jobs.map_or_else(
         || std::thread::available_parallelism().map_or(1, |cores| cores.get()),

@@ -8,7 +8,7 @@ const FORKS: [(&str, u64, &[(&str, &str)]); 9] = [
     (
         "name = \"flocking\"\n[population]\nbirds = 30\n[schedule]\nsteps = 12",
         6,
-        &[("vision", "3.0")],
+        &[("matching", "0.9")],
     ),
     ("name = \"maki-thompson\"\n[population]\npeople = 60", 4, &[]),
     ("name = \"moran\"\n[population]\nindividuals = 12", 400_000, &[("fitness", "9.0")]),
@@ -29,7 +29,7 @@ const FORKS: [(&str, u64, &[(&str, &str)]); 9] = [
         "name = \"wolf-sheep\"\n[population]\nsheep = 30\nwolves = 12\n[space]\nside = 12\n\
          [schedule]\nsteps = 12",
         9,
-        &[("wolf_reproduction", "0.9")],
+        &[("wolf_reproduce", "0.9")],
     ),
 ];
 

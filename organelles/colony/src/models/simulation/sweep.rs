@@ -105,12 +105,13 @@ fn axes<'a>(
     Ok(axes)
 }
 
-/// The seeds of `1..=10`; `None`: it is none, or more than a sweep has points.
+/// The seeds of `1..=10`, as far as they are looked at; `None`: it is none.
 fn seeds(range: &str) -> Option<Vec<Value>> {
     let (first, last) = range.split_once("..=")?;
     let (first, last): (i64, i64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    let count = usize::try_from(last.checked_sub(first)?).ok()?.checked_add(1)?;
-    (first >= 0 && count <= SWEEP_POINTS_MAX).then(|| (first..=last).map(Value::from).collect())
+    // One more than there may be points is refused as that.
+    let seeds = (first..=last).take(SWEEP_POINTS_MAX + 1);
+    (0 <= first && first <= last).then(|| seeds.map(Value::from).collect())
 }
 
 /// All combinations, the last key fastest.
