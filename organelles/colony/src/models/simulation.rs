@@ -1,6 +1,8 @@
 //! A model with its parameters, out of a scenario.
 
 mod authority;
+#[cfg(test)]
+mod broken_tests;
 mod later;
 mod places;
 mod sections;

@@ -92,10 +92,10 @@ fn of_what_is_measured_some_is_kept_and_the_end_is_the_same() {
         run.test_snapshots().unwrap();
         run.test().unwrap().series.of("sum").collect::<Vec<_>>()
     };
-    let few = rows(|run| drop(run.collect(4)));
+    let few = rows(|run| _ = run.collect(4));
     assert_eq!(few, [(0, 5.0), (4, 15.0), (7, 20.0)]);
     // A condition is given what is not kept, too; and any of several ends the run.
-    let ended = rows(|run| drop(run.collect(4).until(|_, row| row[0] >= 10.0)));
+    let ended = rows(|run| _ = run.collect(4).until(|_, row| row[0] >= 10.0));
     assert_eq!(ended, [(0, 5.0), (2, 10.0)]);
     let ended = rows(|run| {
         run.until(|_, row| row[0] >= 10.0).until(|_, row| row[0] >= 15.0);

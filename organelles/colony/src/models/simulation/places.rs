@@ -102,15 +102,9 @@ impl<'a> Places<'a> {
 
     /// The keys below a section that hold no further ones, in the order of the text.
     pub(super) fn below(&self, section: &str) -> impl Iterator<Item = &str> {
-        let below = move |entry: &Entry| {
-            let name = entry.path.strip_prefix(section)?.strip_prefix('.')?;
-            Some(name.len())
-        };
-        let paths = self.entries.iter().filter_map(move |entry| {
-            let length = below(entry)?;
-            entry.path.get(entry.path.len() - length..)
-        });
-        paths
+        self.entries
+            .iter()
+            .filter_map(move |entry| entry.path.strip_prefix(section)?.strip_prefix('.'))
     }
 
     /// A value that is wrong in itself.
