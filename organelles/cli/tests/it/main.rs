@@ -25,6 +25,7 @@ mod exit_keys;
 mod governed;
 mod governed_bounds;
 mod governed_engrams;
+mod governed_hearsay;
 mod governed_replaced;
 mod governed_said;
 mod governed_told;

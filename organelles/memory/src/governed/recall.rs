@@ -9,6 +9,7 @@ use karyon_log::Message;
 use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
+use super::hearsay::is_told_by_its_log;
 use super::settle::find;
 use super::standing::holds;
 use super::{Words, associated, key_of, lane_of, place_of, run, subject_of, vertex_of};
@@ -213,9 +214,13 @@ pub fn find_all(
             false => found.push(memo),
         }
     }
-    // What was recorded here stands before what came from elsewhere.
+    // What was recorded here stands before what came from elsewhere, and a log's own word before
+    // what another tells of it.
     found.sort_by(|one, other| {
-        let order = |memo: &Recalled| memo.memo.origin.map(|origin| (origin.log, origin.first.0));
+        let order = |memo: &Recalled| {
+            let origin = memo.memo.origin?;
+            Some((origin.log != origin.first.0, origin.log, origin.first.0))
+        };
         (&one.subject, &one.key, order(one)).cmp(&(&other.subject, &other.key, order(other)))
     });
     Ok(all_found)
@@ -238,7 +243,7 @@ pub(super) fn holding(
         let memo = opened(keys, serial, predicate, version)?;
         // In front of what is erased something may have been said since.
         if memo.as_ref().is_none_or(|memo| memo.said != Said::Erased) {
-            return Ok((memo, Vec::new()));
+            return Ok((answered(reader, keys, memo, view)?, Vec::new()));
         }
     }
     // An agent may write whatever it likes about anything, an end of it, too: in front of what
@@ -248,7 +253,21 @@ pub(super) fn holding(
     let is_later = |memo: &Recalled| !memo.in_run && is_later(memo.valid.from);
     let behind = all.iter().rposition(|memo| !is_later(memo)).map_or(0, |last| last + 1);
     let later = all.split_off(behind);
-    Ok((holds(all), later))
+    Ok((answered(reader, keys, holds(all), view)?, later))
+}
+
+/// The same, unless the log of which it tells says it itself.
+fn answered(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    memo: Option<Recalled>,
+    view: &View,
+) -> Result<Option<Recalled>, RecallError> {
+    let all = View { at: At::Now, as_recorded: view.as_recorded };
+    Ok(match memo {
+        Some(memo) if is_told_by_its_log(reader, keys, &memo, &all)? => None,
+        memo => memo,
+    })
 }
 
 /// What principals recorded, and what agents remember of subjects whose keys are here.

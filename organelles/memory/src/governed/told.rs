@@ -19,6 +19,7 @@ use karyon_verify::Report;
 
 use super::adopt::Terms;
 use super::change::NewMemo;
+use super::hearsay::not_told_on;
 use super::recall::{opened, serial_of};
 use super::{Recalled, Said, Words};
 use crate::journal::Journal;
@@ -34,6 +35,9 @@ pub struct Exported {
     /// What was chosen and stays, as what replaced it does: where the engram comes in, it would hold
     /// again.
     pub superseded: usize,
+    /// What was chosen and stays, as another log told it of one that tells it here itself, or of
+    /// which a third one told before.
+    pub hearsay: usize,
 }
 
 /// Which memories for which somebody answers are taken out; of several conditions all must hold.
@@ -257,12 +261,17 @@ pub fn export_governed(
     (spool, out): (File, &mut impl IoWrite),
 ) -> Result<Exported, TransplantError> {
     let mut chosen: Vec<(Position, u16, Recorded, Version, u64, String)> = Vec::new();
-    let mut superseded = 0;
+    let (mut superseded, mut hearsay) = (0, 0);
+    let stays = not_told_on(reader, report.log)?;
     for entity in reader.written_by(NOBODY)? {
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         let history = reader.history(&entity, &View::NOW)?;
         let (go, stay) = travelling(keys, (serial, predicate), history, selection)?;
+        if stays.contains(&entity) {
+            hearsay += go.len() + stay;
+            continue;
+        }
         superseded += stay;
         for version in go {
             let Recorded { position, output, .. } = version.recorded;
@@ -288,7 +297,7 @@ pub fn export_governed(
     let why = Some(("each for a reason of its own", answers));
     let (bytes, memories) =
         seal(report, reader, sealer, (BTreeSet::new(), selection.at, why), key, out)?;
-    Ok(Exported { bytes, memories, superseded })
+    Ok(Exported { bytes, memories, superseded, hearsay })
 }
 
 /// Which of an entity's versions go, and how many of those that are chosen stay: one without that
