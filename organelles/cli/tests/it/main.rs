@@ -24,6 +24,7 @@ mod exit_carried;
 mod exit_keys;
 mod governed;
 mod governed_bounds;
+mod governed_damaged;
 mod governed_engrams;
 mod governed_hearsay;
 mod governed_replaced;

@@ -35,7 +35,7 @@ impl Told {
                     (&words.text, &words.tags, &words.evidence)
                         == (&said.text, &said.tags, &said.evidence)
                 }
-                Said::Erased | Said::Locked => true,
+                Said::Erased | Said::Locked | Said::Damaged => true,
             }
     }
 

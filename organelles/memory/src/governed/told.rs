@@ -20,7 +20,7 @@ use karyon_verify::Report;
 use super::adopt::Terms;
 use super::change::NewMemo;
 use super::hearsay::not_told_on;
-use super::recall::{opened, serial_of};
+use super::recall::{RecallError, opened, serial_of};
 use super::{Recalled, Said, Words};
 use crate::journal::Journal;
 use crate::transplant::{TransplantError, seal};
@@ -286,7 +286,7 @@ pub fn export_governed(
     let mut sealer = Sealer::new(spool);
     for (position, output, recorded, version, serial, place) in chosen {
         let write = version_write(&version, serial, &place);
-        let memo = opened(keys, serial, &place, version)?;
+        let memo = opened(keys, serial, &place, version);
         let Some(told) = memo.and_then(Told::of_recalled) else { continue };
         if logged(journal, position, output)? != Some(write) {
             return Err(TransplantError::NotInLog { position });
@@ -321,9 +321,12 @@ fn travelling(
         // What is to replace it later goes with what holds.
         let is_asked = begins_by(selection.at, &version)
             && (!selection.without_history || holding.is_some_and(|holding| holding <= index));
-        let Some(memo) = opened(keys, serial, place, version.clone())? else { continue };
+        let Some(memo) = opened(keys, serial, place, version.clone()) else { continue };
         if is_asked && memo.said == Said::Locked {
             return Err(TransplantError::Locked);
+        }
+        if is_asked && memo.said == Said::Damaged {
+            return Err(RecallError::Forged { position: memo.position }.into());
         }
         let is_told = matches!(memo.said, Said::Words(_)) && memo.subject.is_some();
         match is_asked && is_told && selection.admits(&memo) {

@@ -142,7 +142,7 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
             "changed": !args.dry_run && !adopted.new.is_empty(),
             "data": args.data,
         });
-        return told.to_string();
+        return output::safe_text(&told);
     }
     let count = |number: usize| thousands(number as u64);
     let mut lines = Vec::new();
@@ -183,7 +183,7 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
     for Disagreement { here, theirs } in &adopted.disagreements {
         let said = match &here.said {
             Said::Words(words) => plain(&words.text),
-            Said::Erased | Said::Locked => "?".to_owned(),
+            Said::Erased | Said::Locked | Said::Damaged => "?".to_owned(),
         };
         lines.push(format!(
             "contradiction, of which both are kept: {} {}",
@@ -201,7 +201,7 @@ fn as_json(disagreement: &Disagreement) -> Json {
     let Disagreement { here, theirs } = disagreement;
     let text = match &here.said {
         Said::Words(words) => Some(&words.text),
-        Said::Erased | Said::Locked => None,
+        Said::Erased | Said::Locked | Said::Damaged => None,
     };
     json!({
         "subject": theirs.subject,
