@@ -21,17 +21,22 @@ pub(crate) fn error(error: &CliError, as_json: bool) {
 }
 
 fn error_lines(message: &str, hint: Option<&str>) -> String {
-    let mut lines = message.split('\n').map(plain);
+    let mut lines = message.split('\n');
     let mut text = format!("error: {}", lines.next().unwrap_or_default());
     for line in lines {
         text.push_str("\n  | ");
-        text.push_str(line.strip_prefix("  ").unwrap_or(&line));
+        text.push_str(line.strip_prefix("  ").unwrap_or(line));
     }
     if let Some(hint) = hint {
         text.push_str("\n  hint: ");
         text.push_str(&plain(hint));
     }
     text
+}
+
+/// Lines of one's own, in which what steers a terminal is spelled out.
+fn spelled(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// Shows a usage error to a machine; the parser shows it to people.
@@ -88,8 +93,7 @@ pub(crate) fn is_lost() -> bool {
 /// Says something to a person, on standard error; what steers a terminal is spelled out. Nobody has
 /// to be there to hear it.
 pub(crate) fn note(text: &str) {
-    let lines: Vec<_> = text.split('\n').map(plain).collect();
-    if writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).is_err() {
+    if writeln!(std::io::stderr().lock(), "{}", spelled(text)).is_err() {
         // Nobody reads.
     }
 }
@@ -175,8 +179,9 @@ mod tests {
         let message = "the memory of \"a\u{1b}[2J\rb\nerror: nothing\n  hint: rm\" is none";
         let expected = "error: the memory of \"a\\u{1b}[2J\\rb\n  | error: nothing\n  | hint: rm\" \
             is none\n  hint: say\\n  hint: less\\u{9b}";
-        assert_eq!(error_lines(message, Some("say\n  hint: less\u{9b}")), expected);
-        assert_eq!(error_lines("no", None), "error: no");
+        let hint = Some("say\n  hint: less\u{9b}");
+        assert_eq!(spelled(&error_lines(message, hint)), expected);
+        assert_eq!(spelled(&error_lines("no", None)), "error: no");
     }
 
     #[test]

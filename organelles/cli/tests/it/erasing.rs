@@ -243,6 +243,10 @@ fn where_nothing_was_recorded_nothing_is_begun_and_a_note_is_in_nobodys_way() {
     let args = ["memory", "remember", "eve", "new", "x", "--data", "f"];
     place.karyon(&[&args[..], &FOREVER].concat()).expect(0);
     assert!(!place.path("f/erasing").exists());
+    fs::create_dir(place.path("g")).unwrap();
+    place.write("g/erasing", "");
+    place.karyon(&["run", "sir", "--set", "people=300", "--data", "g"]).expect(0);
+    assert_eq!(recall(&place, "g", &[]), Vec::<Value>::new());
 }
 
 #[test]
