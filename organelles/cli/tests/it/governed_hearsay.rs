@@ -3,7 +3,7 @@
 use karyon_engram::Engram;
 use karyon_identity::SecretKey;
 use karyon_memory_ops::{Content, Entity, Memory, Time, Value as Property, Vertex};
-use karyon_types::{LogId, Position};
+use karyon_types::{Hasher, LogId, Position};
 use serde_json::{Value, json};
 
 use crate::governed::{recall, shows};
@@ -200,6 +200,43 @@ fn who_lies_about_another_log_keeps_nobody_from_carrying_it() {
     fourth.karyon(&import_args(&file, "e", &key_of(&there))).expect(0);
     assert_eq!(texts(&fourth, &TERMS), ["14 days net"]);
     assert_eq!(brings(&mallory.office, &fourth, "e", &TERMS, &[]).expect(0).json()["new"], 3);
+}
+
+/// A log may have any id, also that under which another one's hearsay lies.
+#[test]
+fn who_takes_the_place_of_what_another_carries_keeps_out_nothing_else() {
+    let (mallory, honest, there) = (Mallory::with(office()), Place::new(), Place::new());
+    mallory.own(&honest, &[]);
+    export(&honest, "e", "b.engram", &["--subject", "acme", "deploys"]);
+    let opened = |path| Engram::open(&std::fs::read(path).unwrap()).unwrap().engram;
+    let [carrier, of] = [honest.path("b.engram"), mallory.office.path("o.engram")]
+        .map(|path| opened(path).manifest.origin.log);
+    let mut hasher = Hasher::for_domain("karyon memory origin v1");
+    hasher.update(&carrier.0).update(&of.0);
+    let lane = LogId(*hasher.finish().0.first_chunk().unwrap());
+    forge(
+        &mallory.office,
+        &mallory.key,
+        |engram| engram.manifest.origin.log = lane,
+        |memory| {
+            says(memory, "LIES");
+            let Entity::Fact { predicate, .. } = &mut memory.write.entity else { return };
+            if predicate != "terms" {
+                predicate.push('x');
+            }
+        },
+    );
+    let file = mallory.office.path("m.engram").display().to_string();
+    there.karyon(&import_args(&file, "e", &mallory.key.public_key().to_string())).expect(0);
+    let (file, key) = (honest.path("b.engram").display().to_string(), key_of(&honest));
+    let done = there.karyon(&import_args(&file, "e", &key)).expect(0).json();
+    assert_eq!(done["new"], 2, "{done}");
+    let refused = done["refused"].as_array().unwrap();
+    assert_eq!((refused.len(), &refused[0]["key"]), (3, &json!("terms")));
+    assert_eq!(mallory.own(&there, &[])["new"], 5);
+    let mut both = texts(&there, &TERMS);
+    both.sort();
+    assert_eq!(both, ["14 days net", "LIES"]);
 }
 
 #[test]

@@ -23,6 +23,9 @@ use crate::transplant::TransplantError;
 /// is recorded of them is handed over as a whole.
 pub const ADOPTED_MAX: usize = 50_000;
 
+/// Why nothing comes in where another way has the same name.
+const IS_TAKEN: &str = "what lies in its place came from another log, by another way";
+
 /// On which terms they are kept here.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
@@ -144,6 +147,9 @@ impl Adopted {
 struct There {
     /// Where what comes would lie.
     lane: Vec<Recalled>,
+    /// Whether what lies there came another way: a log's id is whatever its node says, and one may
+    /// be made to be the hash that names another way.
+    is_taken: bool,
     /// In each of the other places.
     beside: Vec<Vec<Recalled>>,
 }
@@ -305,12 +311,18 @@ pub fn adopted(
                 continue;
             }
             for origin in memos.iter().filter_map(|memo| memo.memo.origin) {
-                if origin.signer != signer.0 {
+                if origin.log != log || origin.first.0 != first {
+                    there.is_taken = true;
+                } else if origin.signer != signer.0 {
                     let writer = PublicKey(origin.signer);
                     return Err(TransplantError::OtherSigner { log, writer, signer });
                 }
             }
             there.lane = memos;
+        }
+        if there.is_taken {
+            adopted.refuse(chain, std::iter::repeat(IS_TAKEN.to_owned()));
+            continue;
         }
         let new = adopted.sift(chain, &there, this_log, terms)?;
         let before = adopted.new.len();
