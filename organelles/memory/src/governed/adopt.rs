@@ -1,7 +1,7 @@
 //! Memories for which somebody answered elsewhere, from an engram: what is new of them, what is known,
 //! and what contradicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_graph::{NOBODY, Reader, View};
 use karyon_identity::PublicKey;
@@ -214,7 +214,8 @@ impl Adopted {
         for memo in there.lane.iter().chain(there.beside.iter().flatten()) {
             known.entry(came_to_be(memo, this_log)).or_default().push(memo);
         }
-        let is_in_lane = |memo: &Recalled| there.lane.iter().any(|other| std::ptr::eq(memo, other));
+        let place = |memo: &Recalled| (memo.position, memo.output);
+        let in_lane: BTreeSet<_> = there.lane.iter().map(place).collect();
         chain.sort_by_key(|told| (told.from, told.record));
         let (mut new, mut is_replaced) = (Vec::new(), false);
         for told in chain.into_iter().rev() {
@@ -231,7 +232,8 @@ impl Adopted {
                 }
                 continue;
             };
-            is_replaced |= !found.iter().any(|memo| told.says_as(memo) && is_in_lane(memo));
+            is_replaced |=
+                !found.iter().any(|memo| told.says_as(memo) && in_lane.contains(&place(memo)));
             match count {
                 Known::Here => self.known += 1,
                 Known::Forgotten => self.forgotten += 1,
