@@ -113,7 +113,7 @@ impl Place {
             log: LogId([4; 16]),
             signer: SecretKey::from_seed([5; 32]).expect("it is a seed").public_key(),
         };
-        let terms = Terms { owner: "ada", horizon: Some(horizon) };
+        let terms = Terms { owner: "ada", horizon: Some(horizon), again: false };
         Change::adopt(&mut self.keys, None, &adopted, &terms).expect("they can be sealed")
     }
 }

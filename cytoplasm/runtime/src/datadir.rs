@@ -56,8 +56,8 @@ pub struct DataDir {
 const TEMPORARY_SEGMENT: &str = "spare.log";
 
 /// What may lie in a directory that is not used yet: a person can put STOP there beforehand, and
-/// a guardian has a folder for its events, and keys are there before what is sealed under them.
-const BEFOREHAND: [&str; 5] = ["safety", "lock", "logs", "memory", "keystore"];
+/// a guardian has a folder for its events, and keys (and a note of theirs) are there before a log.
+const BEFOREHAND: [&str; 6] = ["safety", "lock", "logs", "memory", "keystore", "erasing"];
 
 impl DataDir {
     /// Makes a new one, or takes an empty one.

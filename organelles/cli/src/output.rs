@@ -7,19 +7,36 @@ use serde_json::{Value, json};
 
 use crate::error::CliError;
 
-/// Shows an error: words on standard error, and an object for machines.
+/// Shows an error: words on standard error, and an object for machines. It may quote what others
+/// wrote: what steers a terminal is spelled out, and no line of theirs looks like one of ours.
 pub(crate) fn error(error: &CliError, as_json: bool) {
-    note(&format!("error: {}", error.message));
-    if let Some(hint) = &error.hint {
-        note(&format!("  hint: {hint}"));
-    }
+    note(&error_lines(&error.message, error.hint.as_deref()));
     if as_json {
-        json(&json!({
+        safe_json(&json!({
             "error": error.message,
             "hint": error.hint,
             "exit_code": error.code.number(),
         }));
     }
+}
+
+fn error_lines(message: &str, hint: Option<&str>) -> String {
+    let mut lines = message.split('\n');
+    let mut text = format!("error: {}", lines.next().unwrap_or_default());
+    for line in lines {
+        text.push_str("\n  | ");
+        text.push_str(line.strip_prefix("  ").unwrap_or(line));
+    }
+    if let Some(hint) = hint {
+        text.push_str("\n  hint: ");
+        text.push_str(&plain(hint));
+    }
+    text
+}
+
+/// Lines of one's own, in which what steers a terminal is spelled out.
+fn spelled(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// Shows a usage error to a machine; the parser shows it to people.
@@ -42,11 +59,16 @@ pub(crate) fn json(value: &Value) {
 /// Prints an object with texts of others. JSON leaves characters as they are that steer a terminal
 /// (U+0080 to U+009F, changes of direction); here they are escaped too, which means the same.
 pub(crate) fn safe_json(value: &Value) {
+    line(&safe_text(value));
+}
+
+/// The same, to be printed later.
+pub(crate) fn safe_text(value: &Value) -> String {
     let escaped = |c: char| match plain(c.encode_utf8(&mut [0; 4])) {
         plain if plain.chars().eq([c]) => plain,
         _ => format!("\\u{:04x}", u32::from(c)),
     };
-    line(&value.to_string().chars().map(escaped).collect::<String>());
+    value.to_string().chars().map(escaped).collect()
 }
 
 /// Whether something that was to be printed is lost, though somebody wants it.
@@ -68,9 +90,10 @@ pub(crate) fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Says something to a person, on standard error. Nobody has to be there to hear it.
+/// Says something to a person, on standard error; what steers a terminal is spelled out. Nobody has
+/// to be there to hear it.
 pub(crate) fn note(text: &str) {
-    if writeln!(std::io::stderr().lock(), "{text}").is_err() {
+    if writeln!(std::io::stderr().lock(), "{}", spelled(text)).is_err() {
         // Nobody reads.
     }
 }
@@ -149,6 +172,16 @@ mod tests {
         {
             assert_eq!(csv_field(text), field);
         }
+    }
+
+    #[test]
+    fn an_error_s_lines_are_its_own() {
+        let message = "the memory of \"a\u{1b}[2J\rb\nerror: nothing\n  hint: rm\" is none";
+        let expected = "error: the memory of \"a\\u{1b}[2J\\rb\n  | error: nothing\n  | hint: rm\" \
+            is none\n  hint: say\\n  hint: less\\u{9b}";
+        let hint = Some("say\n  hint: less\u{9b}");
+        assert_eq!(spelled(&error_lines(message, hint)), expected);
+        assert_eq!(spelled(&error_lines("no", None)), "error: no");
     }
 
     #[test]

@@ -17,8 +17,9 @@ use crate::open::open_unwritten;
 use crate::transplant::{Imported, TransplantError, may_enter};
 
 /// What lies in a data directory in which nothing was recorded: what a guardian, a person who puts
-/// STOP there, and an import that was ended early leave.
-const UNUSED: [&str; 7] = ["safety", "lock", "logs", "memory", "log", "inputs", "keystore"];
+/// STOP there, and an import or an erasure that was ended early leave.
+const UNUSED: [&str; 8] =
+    ["safety", "lock", "logs", "memory", "log", "inputs", "keystore", "erasing"];
 
 /// A fact that is told in two ways, at some moment at which both hold.
 #[derive(Clone, Debug, PartialEq)]

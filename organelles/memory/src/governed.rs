@@ -14,6 +14,7 @@ mod change;
 mod change_error;
 mod erased;
 mod evidence;
+mod hearsay;
 mod known;
 mod owed;
 mod pasts;
@@ -83,6 +84,14 @@ fn subject_of(vertex: &Vertex) -> Option<u64> {
     let serial = name.strip_prefix('~')?.parse().ok()?;
     (vertex_of(serial) == *vertex).then_some(serial)
 }
+
+/// Whether a name is what the log calls a subject, by number.
+fn is_number(name: &str) -> bool {
+    subject_of(&Vertex::Named(name.into())).is_some()
+}
+
+/// Why nothing new is remembered of such a name.
+const IS_NUMBER: &str = "~ and a number is what the log calls a subject: say its name";
 
 /// The fact in which a memory lies.
 fn entity_of(subject: u64, place: &str) -> Entity {

@@ -6,11 +6,12 @@ use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
 use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroize as _;
 
-use crate::limits::OVERHEAD_BYTES;
 use crate::secret::Secret;
 
 /// Bytes of a nonce.
 pub(crate) const NONCE_BYTES: usize = 24;
+/// Bytes of a tag, Poly1305's.
+pub(crate) const TAG_BYTES: usize = 16;
 
 fn cipher(key: &Secret) -> XChaCha20Poly1305 {
     let mut key = Key::from(*key.bytes());
@@ -27,11 +28,21 @@ pub(crate) fn seal(
     associated: &[u8],
     bytes: &mut Vec<u8>,
 ) -> Option<()> {
-    let nonce = XNonce::from(*nonce);
-    let text = bytes.as_mut_slice().into();
-    let tag = cipher(key).encrypt_inout_detached(&nonce, associated, text).ok()?;
+    let tag = seal_in_place(key, nonce, associated, bytes)?;
     bytes.extend_from_slice(&tag);
     Some(())
+}
+
+/// The same; the tag is given back.
+pub(crate) fn seal_in_place(
+    key: &Secret,
+    nonce: &[u8; NONCE_BYTES],
+    associated: &[u8],
+    text: &mut [u8],
+) -> Option<[u8; TAG_BYTES]> {
+    let nonce = XNonce::from(*nonce);
+    let tag = cipher(key).encrypt_inout_detached(&nonce, associated, text.into()).ok()?;
+    Some(tag.into())
 }
 
 /// What was sealed, in the place of `bytes`; `None`, and nothing of it, if it was not sealed so.
@@ -41,9 +52,9 @@ pub(crate) fn unseal(
     associated: &[u8],
     bytes: &mut Vec<u8>,
 ) -> Option<()> {
-    let length = bytes.len().checked_sub(OVERHEAD_BYTES)?;
+    let length = bytes.len().checked_sub(TAG_BYTES)?;
     let (text, tag) = bytes.split_at_mut_checked(length)?;
-    let tag = Tag::from(<[u8; OVERHEAD_BYTES]>::try_from(&*tag).ok()?);
+    let tag = Tag::from(<[u8; TAG_BYTES]>::try_from(&*tag).ok()?);
     let nonce = XNonce::from(*nonce);
     cipher(key).decrypt_inout_detached(&nonce, associated, text.into(), &tag).ok()?;
     bytes.truncate(length);

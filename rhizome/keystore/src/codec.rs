@@ -4,7 +4,8 @@
 use karyon_types::varint;
 use zeroize::Zeroizing;
 
-use crate::limits::{MEMORIES_MAX, NAME_BYTES_MAX, OVERHEAD_BYTES};
+use crate::cipher::TAG_BYTES;
+use crate::limits::{MEMORIES_MAX, NAME_BYTES_MAX};
 use crate::secret::Secret;
 use crate::state::{Entry, Live, State};
 use crate::tree::{Cover, Node};
@@ -27,8 +28,7 @@ pub(crate) fn encode(state: &State) -> Zeroizing<Vec<u8>> {
         Entry::Live(live) => SUBJECT_BYTES + NODE_BYTES * live.cover.nodes().len(),
         Entry::Erased(_) => 33,
     });
-    let mut out =
-        Zeroizing::new(Vec::with_capacity(32 + 10 + most.sum::<usize>() + OVERHEAD_BYTES));
+    let mut out = Zeroizing::new(Vec::with_capacity(32 + 10 + most.sum::<usize>() + TAG_BYTES));
     out.extend_from_slice(state.pepper().bytes());
     varint::write(&mut out, state.entries().len() as u64);
     for entry in state.entries() {

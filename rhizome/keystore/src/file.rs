@@ -6,7 +6,7 @@
 use karyon_types::LogId;
 use zeroize::Zeroizing;
 
-use crate::cipher::{self, NONCE_BYTES};
+use crate::cipher::{self, NONCE_BYTES, TAG_BYTES};
 use crate::codec;
 use crate::master::Master;
 use crate::state::State;
@@ -45,7 +45,7 @@ fn header(master: &Master, nonce: &[u8; NONCE_BYTES], sealed: u64) -> Vec<u8> {
 /// A file with this state. The nonce is drawn for it: a master seals many files.
 pub(crate) fn seal(state: &State, master: &Master, nonce: &[u8; NONCE_BYTES]) -> Option<Vec<u8>> {
     let mut content = codec::encode(state);
-    let mut file = header(master, nonce, (content.len() + crate::limits::OVERHEAD_BYTES) as u64);
+    let mut file = header(master, nonce, (content.len() + TAG_BYTES) as u64);
     cipher::seal(&master.key, nonce, &file, &mut content)?;
     file.extend_from_slice(&content);
     let check = blake3::derive_key(CHECK, &file);

@@ -355,25 +355,26 @@ fn golden() -> (Disk, Vec<u8>) {
     let mut keystore = open(&disk).unwrap();
     let erasure = keystore.erase(Erasure::new().erase_subject("ada").erase(BO, 1..3));
     assert!(erasure.unwrap().leftover.is_none());
-    let sealed = keystore.seal("bo", b"about", b"what version 1 sealed").unwrap();
+    let sealed = keystore.seal("bo", b"about", b"what version 2 sealed").unwrap();
     assert_eq!((sealed.subject, sealed.index), (BO, 6));
     keystore.close().unwrap();
     (disk, sealed.bytes)
 }
 
+/// The files are of version 1, and what is sealed is of version 2.
 #[test]
-fn version_1_bytes() {
+fn golden_bytes() {
     let (disk, sealed) = golden();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let files = disk.files();
     let is_new = std::env::var_os("KARYON_WRITE_GOLDEN").is_some();
     for (name, bytes) in
-        [("v1.master", &files[master()]), ("v1.keys.2", &files[&keys(2)]), ("v1.sealed", &sealed)]
+        [("v1.master", &files[master()]), ("v1.keys.2", &files[&keys(2)]), ("v2.sealed", &sealed)]
     {
         let path = folder.join(name);
         if is_new {
             std::fs::write(&path, bytes).unwrap();
         }
-        assert_eq!(&std::fs::read(&path).unwrap(), bytes, "{name} is not what version 1 wrote");
+        assert_eq!(&std::fs::read(&path).unwrap(), bytes, "{name} is not what was written");
     }
 }

@@ -6,22 +6,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use karyon_types::LogId;
 
-use crate::cipher::{self, NONCE_BYTES};
 use crate::erasure::{Erasure, merged};
 use crate::error::{KeystoreError, UnsealError, failed};
-use crate::limits::{MEMORIES_MAX, NAME_BYTES_MAX, OVERHEAD_BYTES, PATHS, PLAINTEXT_BYTES_MAX};
+use crate::limits::{MEMORIES_MAX, NAME_BYTES_MAX, PATHS, PLAINTEXT_BYTES_MAX};
 use crate::look::id_by;
 use crate::master::Master;
 use crate::place::{FOLDER, Place};
 use crate::run::RunKey;
+use crate::sealed::{self, Which};
 use crate::state::{Entry, Live, State, Subject, SubjectId};
 use crate::system::{Os, System};
 use crate::tree::{Landings, Path};
-
-/// What the associated data of every sealed thing begins with.
-const DOMAIN: &[u8] = b"karyon sealed memory v1";
-/// Each key seals one thing, so nothing is gained by a nonce that differs: decision 40.
-const NONCE: [u8; NONCE_BYTES] = [0; NONCE_BYTES];
 
 /// What was sealed, and where its key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +25,8 @@ pub struct Sealed {
     pub subject: SubjectId,
     /// Which of the subject's keys; given out once.
     pub index: u32,
-    /// The ciphertext and its tag, [`OVERHEAD_BYTES`] longer than the plaintext.
+    /// The nonce, the ciphertext and its tag: [`OVERHEAD_BYTES`](crate::limits::OVERHEAD_BYTES)
+    /// longer than the plaintext.
     pub bytes: Vec<u8>,
 }
 
@@ -271,7 +267,8 @@ impl Keystore {
     }
 
     /// Seals a plaintext for a subject, whether there is one of this name yet or not. What is
-    /// `associated` is not kept, and has to be the same when it is unsealed.
+    /// `associated` is not kept, and has to be the same when it is unsealed. Another copy of the
+    /// same files gives the same bytes for the same, and for anything else bytes that tell nothing.
     ///
     /// # Errors
     /// [`KeystoreError::TooLong`], and as [`prepare`](Self::prepare).
@@ -294,10 +291,8 @@ impl Keystore {
         let path = path.get_mut().unwrap_or_else(PoisonError::into_inner);
         let key = path.key(&self.landings, subject.0, &live.cover, index);
         let key = key.ok_or(KeystoreError::Full { subject })?;
-        let associated = with_place(self.master.log, subject, index, associated);
-        let mut bytes = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
-        bytes.extend_from_slice(plaintext);
-        cipher::seal(key, &NONCE, &associated, &mut bytes).ok_or(too_long)?;
+        let which = Which { log: self.master.log, subject, index };
+        let bytes = sealed::seal(key, which, associated, plaintext).ok_or(too_long)?;
         Ok(Sealed { subject, index, bytes })
     }
 
@@ -337,8 +332,8 @@ impl Keystore {
         let mut path = Path::new();
         let leaf = path.key(&self.landings, subject.0, &live.cover, index);
         let leaf = leaf.ok_or(UnsealError::Erased { subject, index })?;
-        let place = with_place(self.master.log, subject, index, b"");
-        Ok(RunKey::of(leaf, &place))
+        let which = Which { log: self.master.log, subject, index };
+        Ok(RunKey::of(leaf, &which.of_run()))
     }
 
     /// What was sealed under this key, with these associated data.
@@ -358,20 +353,18 @@ impl Keystore {
             Some(Entry::Erased(_)) => return Err(UnsealError::Erased { subject, index }),
             Some(Entry::Live(_)) | None => return Err(unknown),
         };
-        let mut plaintext = bytes.to_vec();
-        let mut unseal = |path: &mut Path| {
+        let which = Which { log: self.master.log, subject, index };
+        let unseal = |path: &mut Path| {
             let key = path.key(&self.landings, subject.0, &live.cover, index);
             let key = key.ok_or(UnsealError::Erased { subject, index })?;
-            let associated = with_place(self.master.log, subject, index, associated);
-            cipher::unseal(key, &NONCE, &associated, &mut plaintext)
+            sealed::open(key, which, associated, bytes)
                 .ok_or(UnsealError::Damaged { subject, index })
         };
         // Who meets another reader takes the whole way rather than wait.
         match self.path(subject) {
-            Some(mut path) => unseal(&mut path)?,
-            None => unseal(&mut Path::new())?,
+            Some(mut path) => unseal(&mut path),
+            None => unseal(&mut Path::new()),
         }
-        Ok(plaintext)
     }
 
     fn path(&self, subject: SubjectId) -> Option<MutexGuard<'_, Path>> {
@@ -546,11 +539,4 @@ fn live(state: &State, subject: SubjectId) -> Option<&Live> {
 /// Which path serves a subject.
 fn slot(subject: SubjectId) -> usize {
     (subject.0 % PATHS as u64) as usize
-}
-
-/// What is said with a sealed thing, behind what says which one it is.
-fn with_place(log: LogId, subject: SubjectId, index: u32, associated: &[u8]) -> Vec<u8> {
-    let parts: [&[u8]; 5] =
-        [DOMAIN, &log.0, &subject.0.to_le_bytes(), &index.to_le_bytes(), associated];
-    parts.concat()
 }

@@ -48,7 +48,8 @@
 //!
 //! # Invariants
 //! 1. What was erased follows from no file that is there, opened with all other files that are there.
-//! 2. No key seals two things, whatever crashes.
+//! 2. No key seals two things, whatever crashes; and should it, as no file knows of its copies, no
+//!    nonce is used for two texts.
 //! 3. What is not erased stays readable, wherever a write or an erasure is cut off.
 //! 4. A file of another log, version or master, or with a changed byte, is refused, and then nothing
 //!    is written or removed.
@@ -81,6 +82,9 @@
 //!   index. Who has keystore and master can try whether a name is one that was erased.
 //! - *An older keystore file of the same generation*, brought back without its log, forgets which
 //!   indexes were given out, and would use keys twice: [`Keystore::advance`] tells it from the log.
+//! - *A copy of both files that goes on beside them*, as after a machine was cloned, uses the same
+//!   keys, and nobody can tell it. What a key seals twice shows whether it is the same, and nothing
+//!   else (`synthetic.rs`); what is erased in one is open in the other.
 
 mod carry;
 mod cipher;
@@ -94,8 +98,10 @@ mod look;
 mod master;
 mod place;
 mod run;
+mod sealed;
 mod secret;
 mod state;
+mod synthetic;
 mod system;
 mod tree;
 

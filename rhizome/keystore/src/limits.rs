@@ -1,5 +1,7 @@
 //! Bounds, each with its unit and its reason.
 
+use crate::cipher::{NONCE_BYTES, TAG_BYTES};
+
 /// How deep the tree of a subject's keys is, levels: an erased memory that lies alone costs at
 /// most so many nodes of 34 to 36 bytes, and a key at most so many hashes.
 pub(crate) const DEPTH: u8 = 24;
@@ -23,8 +25,8 @@ pub const NAME_BYTES_MAX: usize = 256;
 /// The longest plaintext, bytes: a memory has at most 64 KiB, and nothing else is much longer.
 pub const PLAINTEXT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Bytes that a sealed thing is longer than its plaintext: Poly1305's tag.
-pub const OVERHEAD_BYTES: usize = 16;
+/// Bytes that a sealed thing is longer than its plaintext: a nonce of 24, Poly1305's tag of 16.
+pub const OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
 
 /// The longest keystore file, bytes: what a damaged one may make its reader reserve. 10,000
 /// subjects take some 550 KB; a subject of whom every second or third memory was erased, which is

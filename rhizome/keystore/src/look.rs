@@ -59,9 +59,17 @@ pub(crate) fn id_by(system: &dyn System, data: &Path) -> io::Result<Option<LogId
     let newest = names.iter().filter_map(|name| Some((generation(name)?, name))).max();
     let Some((_, name)) = newest else { return Ok(None) };
     let path = folder.join(name);
-    let none =
-        || io::Error::new(ErrorKind::InvalidData, format!("{} is no keystore", path.display()));
-    let found = system.read(&path, HEADER_BYTES as u64)?.ok_or_else(none)?;
+    let shown = path.display();
+    let none = || {
+        let what = format!(
+            "{shown} is no keystore; nothing else is called so there: put it aside, or bring the \
+             keystore back from where a copy is kept"
+        );
+        io::Error::new(ErrorKind::InvalidData, what)
+    };
+    let found = system.read(&path, HEADER_BYTES as u64);
+    let found = found.map_err(|error| io::Error::new(error.kind(), format!("{shown}: {error}")))?;
+    let found = found.ok_or_else(none)?;
     let header = found.bytes.first_chunk::<HEADER_BYTES>().ok_or_else(none)?;
     let id = header.strip_prefix(MAGIC).and_then(|_| header.last_chunk());
     Ok(Some(LogId(*id.ok_or_else(none)?)))

@@ -147,7 +147,7 @@ fn run(acts: &[Act]) {
                 assert_eq!(sealed.subject, known.0);
                 assert!(sealed.index >= known.1, "{} was given out", sealed.index);
                 assert_eq!(Some(sealed.index), end);
-                assert_eq!(sealed.bytes.len(), length + 16);
+                assert_eq!(sealed.bytes.len(), length + crate::limits::OVERHEAD_BYTES);
                 known.1 = sealed.index + 1;
                 model.sealed.push((name, sealed, plaintext, false));
             }

@@ -1,40 +1,37 @@
 //! One key for many things: what the agents of a subject hear and remember in a run.
 //!
 //! A run says the same again when it is repeated, and must come to the same sealed bytes; and a
-//! crash may make it say something else at the same place. So the nonce is *synthetic*: a keyed hash
-//! of the thing's name and of what is sealed. It repeats only where both are the same, and then so
-//! are the sealed bytes.
-//!
-//! Source: Rogaway and Shrimpton, A Provable-Security Treatment of the Key-Wrap Problem (2006), for
-//! nonces that follow from what is sealed.
+//! crash may make it say something else at the same place. So the nonce is synthetic, of the thing's
+//! name and of what is sealed.
 
 use std::fmt;
 
-use crate::cipher::{self, NONCE_BYTES};
 use crate::limits::OVERHEAD_BYTES;
 use crate::secret::Secret;
+use crate::synthetic::Synthetic;
 
 /// Seals many things under one key of a subject, each under its own name.
 #[derive(Clone)]
 pub struct RunKey {
     /// Whose, and which: stands in front of each name.
     place: Vec<u8>,
-    seal: Secret,
-    nonce: Secret,
+    keys: Synthetic,
     name: Secret,
 }
 
 impl RunKey {
     /// Bytes that what is sealed is longer than it was: its nonce in front, its tag behind.
-    pub const SEAL_BYTES: usize = NONCE_BYTES + OVERHEAD_BYTES;
+    pub const SEAL_BYTES: usize = OVERHEAD_BYTES;
 
     pub(crate) fn of(leaf: &Secret, place: &[u8]) -> RunKey {
         let derived =
             |use_of: &[u8]| Secret::new(*blake3::keyed_hash(leaf.bytes(), use_of).as_bytes());
         RunKey {
             place: [b"karyon run key v1".as_slice(), place].concat(),
-            seal: derived(b"karyon run key v1 seal"),
-            nonce: derived(b"karyon run key v1 nonce"),
+            keys: Synthetic {
+                seal: derived(b"karyon run key v1 seal"),
+                nonce: derived(b"karyon run key v1 nonce"),
+            },
             name: derived(b"karyon run key v1 name"),
         }
     }
@@ -49,33 +46,20 @@ impl RunKey {
         let mut hasher = blake3::Hasher::new_derive_key("karyon run key of several subjects v1");
         for key in keys {
             hasher.update(&(key.place.len() as u64).to_le_bytes());
-            hasher.update(&key.place).update(key.seal.bytes());
+            hasher.update(&key.place).update(key.keys.seal.bytes());
         }
         RunKey::of(&Secret::new(*hasher.finalize().as_bytes()), b"all")
     }
 
     /// The sealed form of what is said under a name: the same for the same.
     pub fn seal(&self, name: &[u8], plain: &[u8]) -> Vec<u8> {
-        let associated = self.associated(name);
-        let mut hasher = blake3::Hasher::new_keyed(self.nonce.bytes());
-        hasher.update(&(associated.len() as u64).to_le_bytes()).update(&associated).update(plain);
-        let mut nonce = [0; NONCE_BYTES];
-        hasher.finalize_xof().fill(&mut nonce);
-        let mut text = Vec::with_capacity(plain.len() + OVERHEAD_BYTES);
-        text.extend_from_slice(plain);
         // Of more than 256 GiB nothing is left; nobody holds so much.
-        if cipher::seal(&self.seal, &nonce, &associated, &mut text).is_none() {
-            text.clear();
-        }
-        [nonce.as_slice(), &text].concat()
+        self.keys.seal(&self.associated(name), plain).unwrap_or_default()
     }
 
     /// What was sealed under this name; `None`: it was not.
     pub fn open(&self, name: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, text) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-        let mut text = text.to_vec();
-        cipher::unseal(&self.seal, nonce, &self.associated(name), &mut text)?;
-        Some(text)
+        self.keys.open(&self.associated(name), sealed)
     }
 
     /// A name for something that only who has the key can tell from others: 32 hexadecimal digits.
@@ -98,6 +82,7 @@ impl fmt::Debug for RunKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cipher::NONCE_BYTES;
 
     fn key(leaf: u8, place: &[u8]) -> RunKey {
         RunKey::of(&Secret::new([leaf; 32]), place)

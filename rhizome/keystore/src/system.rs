@@ -91,8 +91,11 @@ impl System for Os {
         };
         let mut names = Vec::new();
         for entry in entries {
-            // A name that is no text is of no file of ours.
-            names.extend(entry?.file_name().into_string().ok());
+            let entry = entry?;
+            // A folder is none of ours, nor is what has a name that is no text.
+            if !entry.file_type()?.is_dir() {
+                names.extend(entry.file_name().into_string().ok());
+            }
         }
         names.sort();
         Ok(names)

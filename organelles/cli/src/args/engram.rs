@@ -197,6 +197,9 @@ pub(crate) struct Import {
     /// What somebody answered for: who answers for it here [default: the principal]
     #[arg(long, value_name = "NAME")]
     pub(crate) owner: Option<String>,
+    /// What somebody answered for: also what was forgotten here as another log had told it
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Verify and compare everything, say what the import would do, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -15,6 +15,7 @@ use karyon_colony::scenario::{BUILTIN_NAMES, MAX_SCENARIO_BYTES, Scenario, Space
 use karyon_keys::KeyDirectory;
 use karyon_runtime::{DataDir, Progress, datadir};
 
+use super::memory::secrets::settle_if_begun;
 use super::model;
 use super::summary::{self, About};
 use crate::args::Run;
@@ -60,6 +61,8 @@ fn launch(args: &Run) -> Result<Code, CliError> {
     };
     grant::answerable(&keys, args.principal.as_deref())?;
     let data = data_directory(args, &name)?;
+    // What was begun where nothing is recorded is nothing.
+    settle_if_begun(&keys, &data)?;
     // Its lock goes with this program; the guardian takes it anew.
     let _dir = DataDir::create(&data)?;
     let said = grant::sign(&keys, grant::node_key(&keys)?, args.principal.as_deref(), terms)?;

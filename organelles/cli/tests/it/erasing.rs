@@ -3,6 +3,9 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 
+use serde_json::Value;
+
+use crate::engram::run;
 use crate::exit::{export, import};
 use crate::exit_carried::{copy, half_erased, names};
 use crate::exit_keys::{FOREVER, answers, forget, office, recall, told};
@@ -229,6 +232,21 @@ fn where_nothing_was_recorded_nothing_is_begun_and_a_note_is_in_nobodys_way() {
     place.write("d/erasing", "");
     remember(&place, "eve").expect(0);
     assert_eq!(recall(&place, "d", &["--subject", "eve"])[0]["text"], "x");
+    // Nor is it in the way of a run, which begins where nothing was recorded.
+    for folder in ["e", "f"] {
+        fs::create_dir(place.path(folder)).unwrap();
+        place.write(&format!("{folder}/erasing"), "");
+    }
+    run(&place, "e", "a b 1\n", "a");
+    assert!(!place.path("e/erasing").exists());
+    assert_eq!(recall(&place, "e", &[]), Vec::<Value>::new());
+    let args = ["memory", "remember", "eve", "new", "x", "--data", "f"];
+    place.karyon(&[&args[..], &FOREVER].concat()).expect(0);
+    assert!(!place.path("f/erasing").exists());
+    fs::create_dir(place.path("g")).unwrap();
+    place.write("g/erasing", "");
+    place.karyon(&["run", "sir", "--set", "people=300", "--data", "g"]).expect(0);
+    assert_eq!(recall(&place, "g", &[]), Vec::<Value>::new());
 }
 
 #[test]

@@ -268,6 +268,12 @@ fn a_directory_without_its_node_key_says_what_helps_and_makes_none() {
         let refused = there.karyon(args).expect(1);
         refused.says(&[&node, "the key that began it", &retired.display().to_string(), "--key"]);
     }
+    // Who has to forget is told what goes without it.
+    let master = there.keys().join("keystores");
+    for args in [&forget[..], &["memory", "expire", "--data", "d"]] {
+        let words = ["the key that began it", "An erasure is recorded before", "remove its master"];
+        there.karyon(args).expect(1).says(&words).says(&[&master.display().to_string()]);
+    }
     // No key was made, so what it says of the log is what it said.
     assert!(!there.keys().join("node.key").exists());
     assert_eq!(there.verified("d")["key"], "unknown");

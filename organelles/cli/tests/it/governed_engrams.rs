@@ -190,10 +190,14 @@ fn what_lies_beside_each_other_lies_so_everywhere() {
     let texts: std::collections::BTreeSet<_> =
         both.iter().map(|memory| memory["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["one says", "two says"].into());
-    // From the first itself it is another's word, and lies apart again.
+    // From the first itself it is its own word, and answers in the place of what was told of it.
     let file = one.path("o.engram").display().to_string();
-    let done = three.karyon(&import_args(&file, "e", &key_of(&one))).expect(0).json();
-    assert_eq!((&done["new"], &done["known"]), (&json!(0), &json!(1)));
+    for expected in [(1, 0), (0, 1)] {
+        let done = three.karyon(&import_args(&file, "e", &key_of(&one))).expect(0).json();
+        assert_eq!((&done["new"], &done["known"]), (&json!(expected.0), &json!(expected.1)));
+    }
+    let both = recall(&three, "e", &["--subject", "acme"]);
+    assert_eq!((both.len(), both[0]["via"].as_array().unwrap().len()), (2, 1), "{both:?}");
 }
 
 /// By way of another instance it does not come back either, and what is known is not told twice.

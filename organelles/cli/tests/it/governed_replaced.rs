@@ -87,30 +87,18 @@ fn what_expired_does_not_make_room_for_what_it_replaced() {
     assert_eq!(texts, Vec::<String>::new());
 }
 
-/// What came by another way is known; what it replaced does not come behind it.
+/// What the log itself said is known; what it replaced does not come behind it by another way.
 #[test]
-fn what_is_known_by_another_way_keeps_its_place() {
+fn what_is_known_from_its_log_keeps_its_place() {
     let [one, two, three] = [Place::new(), Place::new(), Place::new()];
     told(&one, "remember", ["acme", "terms", "first"], &FOREVER);
     told(&one, "supersede", ["acme", "terms", "second"], &FOREVER);
-    export(&one, "d", "o.engram", &["--subject", "acme"]);
-    let own = one.path("o.engram").display().to_string();
-    two.karyon(&import_args(&own, "e", &key_of(&one))).expect(0);
-    // Only the newer one goes on, as the older one is forgotten.
-    let id = recall(&two, "e", &["--history", "--subject", "acme", "--key", "terms"])[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    two.karyon(&["memory", "forget", "acme", "--id", &id, "--reason", "r", "--data", "e"])
-        .expect(0);
-    assert_eq!(export(&two, "e", "t.engram", &["--subject", "acme"])["memories"], 1);
-    let file = two.path("t.engram").display().to_string();
-    three.karyon(&import_args(&file, "f", &key_of(&two))).expect(0);
-    let key = key_of(&one);
-    let args = import_args(&own, "f", &key);
-    let tried = three.karyon(&[&args[..], &["--dry-run"]].concat()).expect(0).json();
-    let done = three.karyon(&args).expect(0).json();
-    for told in [&tried, &done] {
+    brings(&one, &two, "d", &["--subject", "acme"], &[]).expect(0);
+    // Only the newer one comes from the log itself.
+    let newer = ["--subject", "acme", "--no-history"];
+    assert_eq!(brings(&one, &three, "f", &newer, &[]).expect(0).json()["new"], 1);
+    for more in [&["--dry-run"][..], &[]] {
+        let told = brings(&two, &three, "f", &["--subject", "acme"], more).expect(0).json();
         assert_eq!(
             (&told["new"], &told["known"], &told["superseded"]),
             (&json!(0), &json!(1), &json!(1))
@@ -118,6 +106,10 @@ fn what_is_known_by_another_way_keeps_its_place() {
     }
     let all = recall(&three, "f", &[]);
     assert_eq!((all.len(), &all[0]["text"]), (1, &json!("second")));
+    // From the log itself it comes, as it does not hold there either.
+    let whole = brings(&one, &three, "f", &["--subject", "acme"], &[]).expect(0).json();
+    assert_eq!((&whole["new"], &whole["known"]), (&json!(1), &json!(1)));
+    assert_eq!(recall(&three, "f", &[])[0]["text"], "second");
 }
 
 /// The same node again, with all that it has: a copy of its machine.
@@ -134,7 +126,13 @@ fn copied(place: &Place) -> Place {
     copy
 }
 
-fn brings(place: &Place, there: &Place, data: &str, chosen: &[&str], more: &[&str]) -> Ended {
+pub(crate) fn brings(
+    place: &Place,
+    there: &Place,
+    data: &str,
+    chosen: &[&str],
+    more: &[&str],
+) -> Ended {
     let out = place.path("b.engram");
     drop(std::fs::remove_file(&out));
     export(place, "d", "b.engram", chosen);
@@ -227,7 +225,7 @@ fn a_contradiction_is_of_what_is_kept_and_holds() {
     let done = brings(&here, &third, "d", &terms, &[]).expect(0).json();
     assert_eq!(
         (&done["new"], &done["known"], &done["conflicts"]),
-        (&json!(1), &json!(4), &json!([]))
+        (&json!(5), &json!(0), &json!([]))
     );
 }
 

@@ -1,7 +1,7 @@
 //! Memories for which somebody answered elsewhere, from an engram: what is new of them, what is known,
 //! and what contradicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_graph::{NOBODY, Reader, View};
 use karyon_identity::PublicKey;
@@ -10,17 +10,21 @@ use karyon_memory_ops::{Memory, Time, is_name};
 use karyon_types::{LogId, Position};
 
 use super::bounds::CHANGE_BYTES_MAX;
+use super::hearsay::speaks;
 use super::pasts::{CameToBe, one_past};
 use super::recall::{places, versions};
 use super::settle::find;
 use super::told::Told;
-use super::{Recalled, Said, lane_of, place_of};
+use super::{IS_NUMBER, Recalled, Said, is_number, lane_of, place_of};
 use crate::carried::Carried;
 use crate::transplant::TransplantError;
 
 /// Memories for which somebody answers that come in at once: they are held, some 1 KB each, and what
 /// is recorded of them is handed over as a whole.
 pub const ADOPTED_MAX: usize = 50_000;
+
+/// Why nothing comes in where another way has the same name.
+const IS_TAKEN: &str = "what lies in its place came from another log, by another way";
 
 /// On which terms they are kept here.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +33,9 @@ pub struct Terms<'a> {
     pub owner: &'a str,
     /// The last second, since 1970, to which they are kept; `None`: until somebody erases them.
     pub horizon: Option<i64>,
+    /// Whether what was forgotten here as somebody else told it comes in all the same: whether that
+    /// said what is said now, nobody knows any more.
+    pub again: bool,
 }
 
 /// Two memories of one subject and key that say different things of the same time.
@@ -54,12 +61,16 @@ pub struct Refused {
 pub struct Adopted {
     /// What is not known here, of each subject and key the oldest first.
     pub new: Vec<Told>,
-    /// What is known here already, by whatever way it came.
+    /// What is known here already: from here, from the log where it was recorded, or as the same log
+    /// told it before.
     pub known: usize,
     /// What was forgotten here, by itself or with all about its subject: it is left out.
     pub forgotten: usize,
+    /// What was forgotten here as another log told it, which does not speak for the log where it was
+    /// recorded: it is left out, unless it is asked for [again](Terms::again).
+    pub forgotten_elsewhere: usize,
     /// What was replaced there by what is known or forgotten here in another place: it is left out,
-    /// as it would hold here.
+    /// as it would hold here again.
     pub superseded: usize,
     /// What cannot be recorded here, and what else is new of the same subject and key: without the
     /// one, another would seem to hold at its time.
@@ -116,13 +127,18 @@ impl Adopted {
             self.new.extend(chain);
             return each.into_iter().flatten().sum();
         };
-        let refused = chain.into_iter().zip(each).map(|(told, bytes)| {
+        let whys = each.into_iter().map(|bytes| {
             let why = bytes.err();
-            let why = why.unwrap_or_else(|| format!("it belongs to record {wrong}, which cannot"));
-            Refused { told, why }
+            why.unwrap_or_else(|| format!("it belongs to record {wrong}, which cannot"))
         });
-        self.refused.extend(refused);
+        let whys: Vec<_> = whys.collect();
+        self.refuse(chain, whys);
         0
+    }
+
+    fn refuse(&mut self, chain: Vec<Told>, whys: impl IntoIterator<Item = String>) {
+        let refused = chain.into_iter().zip(whys).map(|(told, why)| Refused { told, why });
+        self.refused.extend(refused);
     }
 }
 
@@ -131,6 +147,9 @@ impl Adopted {
 struct There {
     /// Where what comes would lie.
     lane: Vec<Recalled>,
+    /// Whether what lies there came another way: a log's id is whatever its node says, and one may
+    /// be made to be the hash that names another way.
+    is_taken: bool,
     /// In each of the other places.
     beside: Vec<Vec<Recalled>>,
 }
@@ -145,7 +164,43 @@ fn record_there(memo: &Recalled) -> Option<Position> {
     memo.memo.origin.map(|origin| origin.record)
 }
 
+/// How what an engram tells is known here already.
+enum Known {
+    /// It says what is remembered.
+    Here,
+    /// It was forgotten, here or where the log itself had told it.
+    Forgotten,
+    /// Something by that record was forgotten, and another log had told it.
+    ForgottenElsewhere,
+}
+
 impl Adopted {
+    /// How something is known of which this was `found` by the same record; `None`: it is not.
+    ///
+    /// Only what the record's own log said of it counts, or this engram's; what others told stays
+    /// beside it. But where that is forgotten, a person is asked.
+    fn weigh(
+        &self,
+        told: &Told,
+        found: &[&Recalled],
+        again: bool,
+    ) -> Result<Option<Known>, TransplantError> {
+        let is_erased = |memo: &&Recalled| memo.said == Said::Erased;
+        let (heard, hearsay): (Vec<&Recalled>, Vec<&Recalled>) =
+            found.iter().partition(|memo| speaks(&memo.memo, self.log));
+        if !heard.is_empty() {
+            return match heard.iter().any(|memo| told.says_as(memo)) {
+                false => Err(told.two_pasts(self.log)),
+                true if heard.iter().any(is_erased) => Ok(Some(Known::Forgotten)),
+                true => Ok(Some(Known::Here)),
+            };
+        }
+        // What an erased one said cannot be compared any more.
+        let same: Vec<_> = hearsay.into_iter().filter(|memo| told.says_as(memo)).collect();
+        let is_forgotten = !again && !same.is_empty() && same.iter().all(is_erased);
+        Ok(is_forgotten.then_some(Known::ForgottenElsewhere))
+    }
+
     /// What of a chain is to come in. What is known or forgotten is not, nor what it replaced there
     /// where it lies elsewhere here: it would hold.
     fn sift(
@@ -153,16 +208,20 @@ impl Adopted {
         mut chain: Vec<Told>,
         there: &There,
         this_log: LogId,
+        terms: &Terms<'_>,
     ) -> Result<Vec<Told>, TransplantError> {
-        let mut known = BTreeMap::<CameToBe, Vec<(&Recalled, bool)>>::new();
-        let lane = there.lane.iter().map(|memo| (memo, true));
-        for found in lane.chain(there.beside.iter().flatten().map(|memo| (memo, false))) {
-            known.entry(came_to_be(found.0, this_log)).or_default().push(found);
+        let mut known = BTreeMap::<CameToBe, Vec<&Recalled>>::new();
+        for memo in there.lane.iter().chain(there.beside.iter().flatten()) {
+            known.entry(came_to_be(memo, this_log)).or_default().push(memo);
         }
+        let place = |memo: &Recalled| (memo.position, memo.output);
+        let in_lane: BTreeSet<_> = there.lane.iter().map(place).collect();
         chain.sort_by_key(|told| (told.from, told.record));
         let (mut new, mut is_replaced) = (Vec::new(), false);
         for told in chain.into_iter().rev() {
-            let Some(found) = known.get(&told.came_to_be(self.log)) else {
+            let found = known.get(&told.came_to_be(self.log)).map_or(&[][..], Vec::as_slice);
+            let weighed = self.weigh(&told, found, terms.again)?;
+            let Some(count) = weighed else {
                 // Recorded later here, it would stand in front of what replaced it at once.
                 let is_behind = |memo: &Recalled| {
                     memo.valid.from == told.from && record_there(memo) > Some(told.record)
@@ -173,13 +232,12 @@ impl Adopted {
                 }
                 continue;
             };
-            if !found.iter().any(|(memo, _)| told.says_as(memo)) {
-                return Err(told.two_pasts(self.log));
-            }
-            is_replaced |= !found.iter().any(|(_, is_in_lane)| *is_in_lane);
-            match found.iter().any(|(memo, _)| memo.said == Said::Erased) {
-                true => self.forgotten += 1,
-                false => self.known += 1,
+            is_replaced |=
+                !found.iter().any(|memo| told.says_as(memo) && in_lane.contains(&place(memo)));
+            match count {
+                Known::Here => self.known += 1,
+                Known::Forgotten => self.forgotten += 1,
+                Known::ForgottenElsewhere => self.forgotten_elsewhere += 1,
             }
         }
         new.sort_by_key(|told| told.record);
@@ -211,6 +269,7 @@ pub fn adopted(
         new: Vec::new(),
         known: 0,
         forgotten: 0,
+        forgotten_elsewhere: 0,
         superseded: 0,
         refused: Vec::new(),
         disagreements: Vec::new(),
@@ -230,6 +289,11 @@ pub fn adopted(
                 continue;
             }
             Some((serial, false)) => serial,
+            // As `remember` has it: in the log a number means one of the subjects there.
+            None if is_number(&subject) => {
+                adopted.refuse(chain, std::iter::repeat(IS_NUMBER.to_owned()));
+                continue;
+            }
             None => {
                 bytes += adopted.take(chain, terms);
                 continue;
@@ -249,14 +313,20 @@ pub fn adopted(
                 continue;
             }
             for origin in memos.iter().filter_map(|memo| memo.memo.origin) {
-                if origin.signer != signer.0 {
+                if origin.log != log || origin.first.0 != first {
+                    there.is_taken = true;
+                } else if origin.signer != signer.0 {
                     let writer = PublicKey(origin.signer);
                     return Err(TransplantError::OtherSigner { log, writer, signer });
                 }
             }
             there.lane = memos;
         }
-        let new = adopted.sift(chain, &there, this_log)?;
+        if there.is_taken {
+            adopted.refuse(chain, std::iter::repeat(IS_TAKEN.to_owned()));
+            continue;
+        }
+        let new = adopted.sift(chain, &there, this_log, terms)?;
         let before = adopted.new.len();
         bytes += adopted.take(new, terms);
         let kept = adopted.new.get(before..).unwrap_or_default();
@@ -265,8 +335,16 @@ pub fn adopted(
         let mut lane: Vec<_> = here.chain(new).collect();
         lane.sort_by_key(|(from, record, _)| (*from, *record));
         for beside in &there.beside {
-            // What came into the world in one log replaced each other there.
-            if beside.iter().all(|memo| came_to_be(memo, this_log).0 != first) {
+            // What came into the world in one log replaced each other there, as far as it is told
+            // alike.
+            let is_otherwise = |memo: &Recalled| {
+                let mut same =
+                    kept.iter().filter(|told| told.came_to_be(log) == came_to_be(memo, this_log));
+                same.any(|told| !told.says_as(memo))
+            };
+            if beside.iter().all(|memo| came_to_be(memo, this_log).0 != first)
+                || beside.iter().any(is_otherwise)
+            {
                 disagree(beside, &lane, &mut adopted.disagreements);
             }
         }

@@ -1,5 +1,6 @@
 //! What can be recorded of a memory, told before anything is made for it.
 
+use karyon_keystore::limits::OVERHEAD_BYTES;
 use karyon_memory_ops::limits::{NAME_BYTES_MAX, WRITE_BYTES_MAX};
 use karyon_memory_ops::{Memo, Origin, Sealed, Time, Valid, Write, is_name};
 use karyon_types::Position;
@@ -23,9 +24,6 @@ pub const CHANGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The longest reason of what is remembered here, bytes: it is the grant's, too.
 const REASON_BYTES_MAX: usize = 1_000;
-
-/// What is sealed is so much longer than what was said, bytes.
-const TAG_BYTES: usize = 16;
 
 impl NewMemo<'_> {
     /// Whether it can be remembered, and carried to other instances; or, where it is to `supersede`
@@ -118,7 +116,7 @@ impl NewMemo<'_> {
             return Err("it has no reason".into());
         }
         let words = self.words.encode().map_err(|error| error.to_string())?;
-        let bytes = vec![0; words.len() + TAG_BYTES];
+        let bytes = vec![0; words.len() + OVERHEAD_BYTES];
         let sealed = Sealed { subject: u64::from(u32::MAX), index: u32::MAX, bytes };
         let subject = sealed.subject;
         let content = Memo {

@@ -4,7 +4,7 @@ use karyon_graph::{EntityId, GraphError, NOBODY, Reader, View};
 use karyon_keystore::Keystore;
 use karyon_types::Position;
 
-use super::recall::{RecallError, Said, opened, serial_of};
+use super::recall::{Said, opened, serial_of};
 
 /// What keys open of all that principals ever recorded to be remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,16 +34,11 @@ pub fn opening(reader: &Reader, keys: &Keystore) -> Result<Opening, GraphError> 
                 continue;
             }
             let position = version.position;
-            let said = match opened(Some(keys), serial, predicate, version) {
-                Ok(memo) => memo.map(|memo| memo.said),
-                Err(RecallError::Forged { .. }) => Some(Said::Locked),
-                Err(RecallError::Graph(error)) => return Err(error),
-            };
-            match said {
+            match opened(Some(keys), serial, predicate, version).map(|memo| memo.said) {
                 None => {}
                 Some(Said::Words(_)) => opening.opens += 1,
                 Some(Said::Erased) => opening.erased += 1,
-                Some(Said::Locked) => {
+                Some(Said::Locked | Said::Damaged) => {
                     opening.missing += 1;
                     let first = opening.first_missing.map_or(position, |first| first.min(position));
                     opening.first_missing = Some(first);

@@ -23,7 +23,10 @@ pub use super::change_error::ChangeError;
 use super::recall::{first_unused, serial};
 use super::settle::find;
 use super::standing::Standing;
-use super::{Recalled, Said, Words, associated, entity_of, key_of, lane_of, place_of, subject_of};
+use super::{
+    IS_NUMBER, Recalled, Said, Words, associated, entity_of, is_number, key_of, lane_of, place_of,
+    subject_of,
+};
 use crate::deed::{DeedError, deed};
 
 /// Bytes of writes in one record, but for one write that is longer: a quarter of what a record may
@@ -98,10 +101,8 @@ impl Change {
         now: Time,
     ) -> Result<Change, ChangeError> {
         memo.check(false)?;
-        let is_number = subject_of(&Vertex::Named(memo.subject.into())).is_some();
-        if is_number && find(keys, memo.subject).is_none() {
-            let why = "~ and a number is what the log calls a subject: say its name";
-            return Err(memo.malformed(why.into()));
+        if is_number(memo.subject) && find(keys, memo.subject).is_none() {
+            return Err(memo.malformed(IS_NUMBER.into()));
         }
         match Standing::of(keys, reader, memo, now)? {
             Standing { before: Some(held), .. } if held.said != Said::Erased => {

@@ -11,6 +11,7 @@ use karyon_keystore::Keystore;
 use karyon_memory_ops::Memo;
 use karyon_types::{LogId, Position};
 
+use super::hearsay::speaks;
 use super::recall::serial_of;
 use super::settle::find;
 use super::told::Told;
@@ -34,7 +35,7 @@ impl Told {
                     (&words.text, &words.tags, &words.evidence)
                         == (&said.text, &said.tags, &said.evidence)
                 }
-                Said::Erased | Said::Locked => true,
+                Said::Erased | Said::Locked | Said::Damaged => true,
             }
     }
 
@@ -56,7 +57,7 @@ impl Told {
 
 /// Refuses an engram that says of a record what is not known here by it: that it is about something
 /// else, or that it is something else than this log holds there. What it says in words is compared
-/// where it is read.
+/// where it is read. Known is what this log, the record's own log or the engram's log said.
 pub(super) fn one_past(
     told: &[Told],
     log: LogId,
@@ -71,7 +72,7 @@ pub(super) fn one_past(
         }
     }
     let Some((reader, this_log)) = here else { return Ok(()) };
-    let known = places_of(reader, this_log, &of_record)?;
+    let known = places_of(reader, (this_log, log), &of_record)?;
     for (first, told) in of_record {
         let subject = keys.and_then(|keys| find(keys, &told.subject));
         // What is forgotten as a whole is left out, whatever it was.
@@ -96,7 +97,7 @@ pub(super) fn one_past(
 /// About whom, and under which key, is what is known here by these records.
 fn places_of(
     reader: &Reader,
-    this_log: LogId,
+    (this_log, log): (LogId, LogId),
     asked: &BTreeMap<CameToBe, &Told>,
 ) -> Result<BTreeMap<CameToBe, BTreeSet<(u64, String)>>, TransplantError> {
     let asks_this_log = asked.keys().any(|(log, _)| *log == this_log);
@@ -110,7 +111,8 @@ fn places_of(
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         for version in reader.history(&entity, &View::NOW)? {
             let memo = Memo::of(&version.content).filter(|_| version.recorded.agent == NOBODY);
-            let Some(memo) = memo else { continue };
+            // What another log told of a record is no word about it.
+            let Some(memo) = memo.filter(|memo| speaks(memo, log)) else { continue };
             let first = memo.origin.map_or((this_log, version.position), |origin| origin.first);
             if asked.contains_key(&first) {
                 known.entry(first).or_default().insert((serial, key.to_owned()));

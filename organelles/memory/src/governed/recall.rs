@@ -9,6 +9,7 @@ use karyon_log::Message;
 use karyon_memory_ops::{Entity, Memo, MemoKind, Time, Valid, Vertex};
 use karyon_types::Position;
 
+use super::hearsay::is_told_by_its_log;
 use super::settle::find;
 use super::standing::holds;
 use super::{Words, associated, key_of, lane_of, place_of, run, subject_of, vertex_of};
@@ -19,7 +20,7 @@ pub enum RecallError {
     /// The memory cannot be read.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// What was sealed is not what the key says.
+    /// What was sealed is not what the key says, where one memory cannot be left out.
     #[error("record {position} was sealed by another key, or is not as it was recorded")]
     Forged {
         /// The record.
@@ -36,6 +37,8 @@ pub enum Said {
     Erased,
     /// Nothing here: the keys are elsewhere.
     Locked,
+    /// Nothing that can be believed: it was sealed by another key, or is not as it was recorded.
+    Damaged,
 }
 
 /// A memory as it is found.
@@ -106,6 +109,8 @@ pub struct Found {
     pub expired: usize,
     /// What holds from a later moment on.
     pub later: usize,
+    /// What may be among them, and is [damaged](Said::Damaged).
+    pub damaged: Vec<Recalled>,
 }
 
 /// Which memories are asked for; of several conditions all must hold.
@@ -148,7 +153,7 @@ impl Filter<'_> {
             return is_known
                 && self.tag.is_none()
                 && self.words.is_empty()
-                && (memo.said == Said::Locked || self.subject.is_some());
+                && ([Said::Locked, Said::Damaged].contains(&memo.said) || self.subject.is_some());
         };
         let has_tag = self.tag.is_none_or(|tag| words.tags.contains(tag));
         is_known && has_tag && self.words.iter().all(|word| mentions(memo, words, word))
@@ -206,16 +211,29 @@ pub fn find_all(
         let (memo, later) = holding(reader, keys, (serial, &entity), view, moment)?;
         let is_to_come = |memo: &&Recalled| memo.said != Said::Erased && filter.admits(memo);
         all_found.later += later.iter().filter(is_to_come).count();
-        let Some(memo) = memo.filter(|memo| filter.admits(memo)) else { continue };
+        let Some(memo) = memo else { continue };
+        if memo.said == Said::Damaged {
+            // Whether it mentions what is asked for nobody knows.
+            let is_asked = Filter { tag: None, words: &[], ..filter.clone() }.admits(&memo);
+            all_found.damaged.extend(is_asked.then_some(memo));
+            continue;
+        }
+        if !filter.admits(&memo) {
+            continue;
+        }
         // What is erased is told as that, whether or not its time was over.
         match memo.said != Said::Erased && filter.now.is_some_and(|now| memo.is_expired(now)) {
             true => all_found.expired += 1,
             false => found.push(memo),
         }
     }
-    // What was recorded here stands before what came from elsewhere.
+    // What was recorded here stands before what came from elsewhere, and a log's own word before
+    // what another tells of it.
     found.sort_by(|one, other| {
-        let order = |memo: &Recalled| memo.memo.origin.map(|origin| (origin.log, origin.first.0));
+        let order = |memo: &Recalled| {
+            let origin = memo.memo.origin?;
+            Some((origin.log != origin.first.0, origin.log, origin.first.0))
+        };
         (&one.subject, &one.key, order(one)).cmp(&(&other.subject, &other.key, order(other)))
     });
     Ok(all_found)
@@ -235,10 +253,10 @@ pub(super) fn holding(
         && version.recorded.agent == NOBODY
         && !is_later(version.valid.from)
     {
-        let memo = opened(keys, serial, predicate, version)?;
+        let memo = opened(keys, serial, predicate, version);
         // In front of what is erased something may have been said since.
         if memo.as_ref().is_none_or(|memo| memo.said != Said::Erased) {
-            return Ok((memo, Vec::new()));
+            return Ok((answered(reader, keys, memo, view)?, Vec::new()));
         }
     }
     // An agent may write whatever it likes about anything, an end of it, too: in front of what
@@ -248,7 +266,21 @@ pub(super) fn holding(
     let is_later = |memo: &Recalled| !memo.in_run && is_later(memo.valid.from);
     let behind = all.iter().rposition(|memo| !is_later(memo)).map_or(0, |last| last + 1);
     let later = all.split_off(behind);
-    Ok((holds(all), later))
+    Ok((answered(reader, keys, holds(all), view)?, later))
+}
+
+/// The same, unless the log of which it tells says it itself.
+fn answered(
+    reader: &Reader,
+    keys: Option<&Keystore>,
+    memo: Option<Recalled>,
+    view: &View,
+) -> Result<Option<Recalled>, RecallError> {
+    let all = View { at: At::Now, as_recorded: view.as_recorded };
+    Ok(match memo {
+        Some(memo) if is_told_by_its_log(reader, keys, &memo, &all)? => None,
+        memo => memo,
+    })
 }
 
 /// What principals recorded, and what agents remember of subjects whose keys are here.
@@ -312,7 +344,7 @@ pub(super) fn versions(
     let entity = EntityId::Fact { subject, predicate: place.into() };
     let mut all = Vec::new();
     for version in reader.history(&entity, view)? {
-        all.extend(opened(keys, serial, place, version)?);
+        all.extend(opened(keys, serial, place, version));
     }
     Ok(all)
 }
@@ -350,13 +382,13 @@ pub(super) fn opened(
     serial: u64,
     place: &str,
     version: Version,
-) -> Result<Option<Recalled>, RecallError> {
+) -> Option<Recalled> {
     let Version { valid, content, position, recorded, origin } = version;
-    let Some(memo) = Memo::of(&content) else { return Ok(None) };
+    let memo = Memo::of(&content)?;
     let (key, from) = key_of(place);
     let is_there = origin.is_none() && memo.sealed.subject == serial;
     if !is_there || memo.origin.map(|origin| lane_of(origin.log, origin.first.0)) != from {
-        return Ok(None);
+        return None;
     }
     let in_run = recorded.agent != NOBODY;
     let said = match keys {
@@ -366,9 +398,9 @@ pub(super) fn opened(
             let written = Message { from, step, output: recorded.output.unwrap_or_default() };
             match run::opened(keys, &memo.sealed, written) {
                 // An agent may write whatever it likes about anything; this is what it did.
-                Ok(None) => return Ok(None),
+                Ok(None) => return None,
                 Ok(Some(write)) => match run::in_words(&write) {
-                    None => return Ok(None),
+                    None => return None,
                     Some(text) => Said::Words(Words { text, ..Words::default() }),
                 },
                 Err(UnsealError::Erased { .. }) => Said::Erased,
@@ -379,18 +411,16 @@ pub(super) fn opened(
             let bound = associated(place, memo.kind, &memo.owner);
             let subject = SubjectId(serial);
             match keys.unseal(subject, memo.sealed.index, &bound, &memo.sealed.bytes) {
-                Ok(bytes) => {
-                    Said::Words(Words::decode(&bytes).ok_or(RecallError::Forged { position })?)
-                }
+                Ok(bytes) => Words::decode(&bytes).map_or(Said::Damaged, Said::Words),
                 Err(UnsealError::Erased { .. }) => Said::Erased,
                 Err(UnsealError::Unknown { .. }) => Said::Locked,
-                Err(UnsealError::Damaged { .. }) => return Err(RecallError::Forged { position }),
+                Err(UnsealError::Damaged { .. }) => Said::Damaged,
             }
         }
     };
     let subject = keys.and_then(|keys| keys.name(SubjectId(serial))).map(ToOwned::to_owned);
     let (key, output) = (key.to_owned(), recorded.output.unwrap_or_default());
-    Ok(Some(Recalled { subject, serial, key, memo, said, valid, position, output, in_run }))
+    Some(Recalled { subject, serial, key, memo, said, valid, position, output, in_run })
 }
 
 /// The keys of what was to be kept no longer than `second`, and is not erased.
@@ -411,7 +441,7 @@ pub fn due(reader: &Reader, keys: &Keystore, second: i64) -> Result<Vec<(u64, u3
         for version in reader.history(&entity, &View::NOW)? {
             // What it says does not matter, but for what an agent may have made up.
             let opens = (version.recorded.agent != NOBODY).then_some(keys);
-            let memo = opened(opens, serial, predicate, version)?;
+            let memo = opened(opens, serial, predicate, version);
             due.extend(memo.and_then(|Recalled { memo: Memo { horizon, sealed, .. }, .. }| {
                 let is_over = horizon.is_some_and(|horizon| horizon <= second);
                 let is_live = keys.is_live(SubjectId(serial), sealed.index);
@@ -427,6 +457,8 @@ pub fn due(reader: &Reader, keys: &Keystore, second: i64) -> Result<Vec<(u64, u3
 pub struct Briefing {
     /// In the order of [`MemoKind::ALL`]; the newest first in each.
     pub parts: Vec<(MemoKind, Vec<Recalled>)>,
+    /// What may be among them, and is [damaged](Said::Damaged).
+    pub damaged: Vec<Recalled>,
 }
 
 /// Briefs of what the filter admits.
@@ -439,7 +471,7 @@ pub fn brief(
     filter: &Filter<'_>,
     view: &View,
 ) -> Result<Briefing, RecallError> {
-    let mut all = recall(reader, keys, filter, view)?;
+    let Found { memories: mut all, damaged, .. } = find_all(reader, keys, filter, view)?;
     all.retain(|memo| matches!(memo.said, Said::Words(_)));
     all.sort_by_key(|memo| std::cmp::Reverse(memo.position));
     let parts = MemoKind::ALL.map(|kind| {
@@ -449,5 +481,5 @@ pub fn brief(
         all = rest;
         (kind, of_kind)
     });
-    Ok(Briefing { parts: parts.into() })
+    Ok(Briefing { parts: parts.into(), damaged })
 }

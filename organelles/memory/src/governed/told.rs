@@ -19,7 +19,8 @@ use karyon_verify::Report;
 
 use super::adopt::Terms;
 use super::change::NewMemo;
-use super::recall::{opened, serial_of};
+use super::hearsay::not_told_on;
+use super::recall::{RecallError, opened, serial_of};
 use super::{Recalled, Said, Words};
 use crate::journal::Journal;
 use crate::transplant::{TransplantError, seal};
@@ -34,6 +35,9 @@ pub struct Exported {
     /// What was chosen and stays, as what replaced it does: where the engram comes in, it would hold
     /// again.
     pub superseded: usize,
+    /// What was chosen and stays, as another log told it of one that tells it here itself, or of
+    /// which a third one told before.
+    pub hearsay: usize,
 }
 
 /// Which memories for which somebody answers are taken out; of several conditions all must hold.
@@ -257,12 +261,17 @@ pub fn export_governed(
     (spool, out): (File, &mut impl IoWrite),
 ) -> Result<Exported, TransplantError> {
     let mut chosen: Vec<(Position, u16, Recorded, Version, u64, String)> = Vec::new();
-    let mut superseded = 0;
+    let (mut superseded, mut hearsay) = (0, 0);
+    let stays = not_told_on(reader, report.log)?;
     for entity in reader.written_by(NOBODY)? {
         let EntityId::Fact { subject, predicate } = &entity else { continue };
         let Some(serial) = serial_of(reader, *subject)? else { continue };
         let history = reader.history(&entity, &View::NOW)?;
         let (go, stay) = travelling(keys, (serial, predicate), history, selection)?;
+        if stays.contains(&entity) {
+            hearsay += go.len() + stay;
+            continue;
+        }
         superseded += stay;
         for version in go {
             let Recorded { position, output, .. } = version.recorded;
@@ -277,7 +286,7 @@ pub fn export_governed(
     let mut sealer = Sealer::new(spool);
     for (position, output, recorded, version, serial, place) in chosen {
         let write = version_write(&version, serial, &place);
-        let memo = opened(keys, serial, &place, version)?;
+        let memo = opened(keys, serial, &place, version);
         let Some(told) = memo.and_then(Told::of_recalled) else { continue };
         if logged(journal, position, output)? != Some(write) {
             return Err(TransplantError::NotInLog { position });
@@ -288,7 +297,7 @@ pub fn export_governed(
     let why = Some(("each for a reason of its own", answers));
     let (bytes, memories) =
         seal(report, reader, sealer, (BTreeSet::new(), selection.at, why), key, out)?;
-    Ok(Exported { bytes, memories, superseded })
+    Ok(Exported { bytes, memories, superseded, hearsay })
 }
 
 /// Which of an entity's versions go, and how many of those that are chosen stay: one without that
@@ -312,9 +321,12 @@ fn travelling(
         // What is to replace it later goes with what holds.
         let is_asked = begins_by(selection.at, &version)
             && (!selection.without_history || holding.is_some_and(|holding| holding <= index));
-        let Some(memo) = opened(keys, serial, place, version.clone())? else { continue };
+        let Some(memo) = opened(keys, serial, place, version.clone()) else { continue };
         if is_asked && memo.said == Said::Locked {
             return Err(TransplantError::Locked);
+        }
+        if is_asked && memo.said == Said::Damaged {
+            return Err(RecallError::Forged { position: memo.position }.into());
         }
         let is_told = matches!(memo.said, Said::Words(_)) && memo.subject.is_some();
         match is_asked && is_told && selection.admits(&memo) {

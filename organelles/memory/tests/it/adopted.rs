@@ -63,7 +63,7 @@ fn brought(count: u64, owner: &str) -> Result<Adopted, TransplantError> {
     let path = folder.path().join("e.engram");
     std::fs::write(&path, Engram::seal(&manifest, &memories, &key).unwrap()).unwrap();
     let carried = Carried::check(File::open(&path).unwrap()).unwrap();
-    adopted(None, None, &carried, &Terms { owner, horizon: None })
+    adopted(None, None, &carried, &Terms { owner, horizon: None, again: false })
 }
 
 #[test]

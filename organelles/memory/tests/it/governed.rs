@@ -135,6 +135,7 @@ fn said(said: Said) -> String {
         Said::Words(words) => words.text,
         Said::Erased => "(erased)".into(),
         Said::Locked => "(sealed)".into(),
+        Said::Damaged => "(damaged)".into(),
     }
 }
 

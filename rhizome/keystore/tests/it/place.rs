@@ -1,10 +1,11 @@
 //! What lies where, with which rights, and what is not touched.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use karyon_keystore::{Erasure, Keystore, KeystoreError, Subject, SubjectId};
+use karyon_keystore::{Erasure, Keystore, KeystoreError, Subject, SubjectId, id_in};
 
 use crate::{LOG, Place, erase};
 
@@ -39,6 +40,64 @@ fn two_files_that_nobody_else_may_read() {
     drop(keystore);
     let found = place.open().unseal(sealed.subject, sealed.index, b"about", &sealed.bytes);
     assert_eq!(found.unwrap(), b"a memory");
+}
+
+/// What editors, file systems and backups leave in a folder.
+#[test]
+fn what_is_not_called_as_ours_is_neither_read_nor_touched() {
+    let place = Place::new();
+    let folder = place.data().join("keystore");
+    let mut keystore = place.create();
+    let sealed = keystore.seal("ada", b"about", b"a memory").unwrap();
+    drop(keystore);
+    let strays = [
+        ".nfs000000000001",
+        "keys.1~",
+        "#keys.1#",
+        ".keys.1.swp",
+        "keys.1.bak",
+        "keys.bak",
+        "keys.01",
+        "keys.+2",
+        "keys.",
+        "keys",
+        "keys.99999999999999999999",
+        ".keys.1.new~",
+    ];
+    for name in strays {
+        fs::write(folder.join(name), "not ours").unwrap();
+    }
+    let odd = std::ffi::OsStr::from_bytes(b"keys.\xff");
+    fs::write(folder.join(odd), "not ours").unwrap();
+    for name in ["lost+found", "keys.7", "keys.0"] {
+        fs::create_dir(folder.join(name)).unwrap();
+    }
+    assert_eq!(id_in(&place.data()).unwrap(), Some(LOG));
+    place.open_read_only().unseal(sealed.subject, 0, b"about", &sealed.bytes).unwrap();
+    let mut keystore = place.open();
+    keystore.seal("bo", b"", b"more").unwrap();
+    erase(&mut keystore, Erasure::new().erase_subject("bo"));
+    keystore.close().unwrap();
+    place.open().unseal(sealed.subject, 0, b"about", &sealed.bytes).unwrap();
+    for name in strays.map(std::ffi::OsStr::new).into_iter().chain([odd]) {
+        assert_eq!(fs::read(folder.join(name)).unwrap(), b"not ours", "{name:?}");
+    }
+    assert!(folder.join("keys.7").is_dir());
+    // What is called as ours is, and may be of a later version: it is named, and stays.
+    for (name, bytes) in [("keys.3", &b"KARYONK2 of somebody later"[..]), ("keys.4", b"")] {
+        fs::write(folder.join(name), bytes).unwrap();
+        let told = id_in(&place.data()).unwrap_err().to_string();
+        assert!(told.contains(name) && told.contains("put it aside"), "{told}");
+        assert_eq!(fs::read(folder.join(name)).unwrap(), bytes);
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+    symlink("/nowhere", place.keys(3)).unwrap();
+    let told = id_in(&place.data()).unwrap_err().to_string();
+    assert!(told.contains("keys.3: it is not a regular file"), "{told}");
+    fs::remove_file(place.keys(3)).unwrap();
+    fs::write(place.keys(4), "later").unwrap();
+    let opened = Keystore::open(&place.data(), &place.master(), LOG);
+    assert!(matches!(opened, Err(KeystoreError::Generation { generation: 2, .. })), "{opened:?}");
 }
 
 #[test]

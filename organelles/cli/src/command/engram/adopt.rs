@@ -33,7 +33,7 @@ pub(super) fn launch(args: &args::Import, engram: &Carried) -> Result<Code, CliE
     refuse_authority(data)?;
     keys::refuse_stranger(&directory, data)?;
     let name = grant::answerable(&directory, args.principal.as_deref())?;
-    let terms = Terms { owner: args.owner.as_deref().unwrap_or(&name), horizon };
+    let terms = Terms { owner: args.owner.as_deref().unwrap_or(&name), horizon, again: args.again };
     secrets::settle_if_begun(&directory, data)?;
     // Before anything is made there; and again once it is held.
     let secrets = Secrets::open_read_only(&directory, data)?;
@@ -76,7 +76,7 @@ pub(super) fn try_out(args: &args::Import, engram: &Carried) -> Result<Code, Cli
         Some(name) => name.clone(),
         None => directory.default_principal()?.unwrap_or_else(|| "principal".into()),
     };
-    let terms = Terms { owner: &name, horizon };
+    let terms = Terms { owner: &name, horizon, again: args.again };
     let secrets = Secrets::open_read_only(&directory, &args.data)?;
     let adopted = compare(args, engram, secrets.as_ref().map(Secrets::keys), &terms)?;
     Ok(told(args, &adopted))
@@ -130,6 +130,7 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
             "new": adopted.new.len(),
             "known": adopted.known,
             "erased_here": adopted.forgotten,
+            "erased_elsewhere": adopted.forgotten_elsewhere,
             "superseded": adopted.superseded,
             "refused": adopted.refused.iter().map(|refused| json!({
                 "subject": refused.told.subject,
@@ -141,7 +142,7 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
             "changed": !args.dry_run && !adopted.new.is_empty(),
             "data": args.data,
         });
-        return told.to_string();
+        return output::safe_text(&told);
     }
     let count = |number: usize| thousands(number as u64);
     let mut lines = Vec::new();
@@ -166,16 +167,23 @@ fn report(args: &args::Import, adopted: &Adopted) -> String {
             count(adopted.forgotten)
         ));
     }
+    if adopted.forgotten_elsewhere > 0 {
+        lines.push(format!(
+            "{} left out: forgotten here as another log had told it, which may have said something \
+             else; --again takes it in",
+            count(adopted.forgotten_elsewhere)
+        ));
+    }
     if adopted.superseded > 0 {
         lines.push(format!(
-            "{} left out: replaced there by what came here by another way",
+            "{} left out: replaced there by what is known here in another place",
             count(adopted.superseded)
         ));
     }
     for Disagreement { here, theirs } in &adopted.disagreements {
         let said = match &here.said {
             Said::Words(words) => plain(&words.text),
-            Said::Erased | Said::Locked => "?".to_owned(),
+            Said::Erased | Said::Locked | Said::Damaged => "?".to_owned(),
         };
         lines.push(format!(
             "contradiction, of which both are kept: {} {}",
@@ -193,7 +201,7 @@ fn as_json(disagreement: &Disagreement) -> Json {
     let Disagreement { here, theirs } = disagreement;
     let text = match &here.said {
         Said::Words(words) => Some(&words.text),
-        Said::Erased | Said::Locked => None,
+        Said::Erased | Said::Locked | Said::Damaged => None,
     };
     json!({
         "subject": theirs.subject,

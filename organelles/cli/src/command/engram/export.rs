@@ -90,7 +90,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
         now: at.is_none().then(|| now().units()),
     };
     let mut journal = Journal::of(data, &mut |_| ())?;
-    let (mut made, mut superseded) = (None, 0);
+    let (mut made, mut superseded, mut hearsay) = (None, 0, 0);
     write_new(&args.out, |spool, out| {
         let mut out = BufWriter::new(out);
         let files = (spool, &mut out);
@@ -100,7 +100,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
                 let chosen = (&governed, giver(&directory, args.principal.as_deref())?);
                 export_governed(&report, &reader, &mut journal, keys, chosen, &key, files).map(
                     |exported| {
-                        superseded = exported.superseded;
+                        (superseded, hearsay) = (exported.superseded, exported.hearsay);
                         (exported.bytes, exported.memories)
                     },
                 )
@@ -127,6 +127,7 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             "history": !args.no_history,
             "memories": memories,
             "superseded": choice.is_governed().then_some(superseded),
+            "hearsay": choice.is_governed().then_some(hearsay),
             "bytes": bytes,
             "signer": key.public_key().to_string(),
             "origin": report.log.to_string(),
@@ -144,6 +145,13 @@ pub(crate) fn execute(args: &Export) -> Result<Code, CliError> {
             output::line(&format!(
                 "{} left out: what replaced them is not among what goes",
                 count(superseded)
+            ));
+        }
+        if hearsay > 0 {
+            output::line(&format!(
+                "{} left out: the log of which they tell says it here itself, or another one told \
+                 of it before",
+                count(hearsay)
             ));
         }
     }

@@ -65,9 +65,9 @@ fn launch(args: &args::Import) -> Result<Code, CliError> {
 /// Whether the engram holds what somebody answered for.
 fn is_governed(engram: &Carried, args: &args::Import) -> Result<bool, CliError> {
     let is_governed = engram.governed()? > 0;
-    if !is_governed && (args.keep.is_some() || args.owner.is_some()) {
+    if !is_governed && (args.keep.is_some() || args.owner.is_some() || args.again) {
         return Err(CliError::failure(
-            "--keep and --owner are for memories for which somebody answered: this engram holds \
+            "--keep, --owner and --again are for memories for which somebody answered: this engram holds \
              what agents remember",
         ));
     }

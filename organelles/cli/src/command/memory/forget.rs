@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use karyon_graph::Reader;
 use karyon_keys::KeyDirectory;
+use karyon_keystore::id_in;
 use karyon_memory::{Change, Recalled, Which};
 use karyon_runtime::datadir;
 use serde_json::{Value as Json, json};
@@ -88,6 +89,20 @@ fn there(directory: &KeyDirectory, data: &Path) -> Result<Secrets, CliError> {
     Secrets::open_read_only(directory, data)?.ok_or_else(|| secrets::none(data))
 }
 
+/// What else can be done where the log cannot say that something is erased.
+fn without_node(error: CliError, directory: &KeyDirectory, data: &Path) -> CliError {
+    let master = id_in(data).ok().flatten().and_then(|id| secrets::master(directory, id).ok());
+    let (Some(hint), Some(master)) = (&error.hint, master) else { return error };
+    let hint = format!(
+        "{hint}. An erasure is recorded before a key is destroyed, so without that key nothing is \
+         forgotten by itself; all that is sealed in {} can be made unreadable at once, for good: \
+         overwrite and remove its master key, {}",
+        data.display(),
+        master.display()
+    );
+    error.with_hint(hint)
+}
+
 /// Has it recorded by a process of its own, and destroys the keys behind that.
 pub(super) fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     let data = deed.data();
@@ -97,7 +112,8 @@ pub(super) fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
     guarded::permit(data)?;
     let directory = KeyDirectory::from_environment()?;
     refuse_authority(data)?;
-    keys::refuse_stranger(&directory, data)?;
+    keys::refuse_stranger(&directory, data)
+        .map_err(|error| without_node(error, &directory, data))?;
     drop(there(&directory, data)?);
     if !datadir::log_file(data).exists() {
         return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));

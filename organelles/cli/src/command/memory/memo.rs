@@ -9,6 +9,20 @@ use super::change::now;
 use super::show;
 use crate::output::{self, plain, put};
 
+/// What is said of a memory that its key does not open.
+const DAMAGED: &str = "sealed by another key, or not as it was recorded";
+
+/// Names what is damaged and left out.
+pub(crate) fn note_damaged(damaged: &[Recalled]) {
+    for memo in damaged {
+        let (subject, key) = (subject(memo), plain(&memo.key));
+        output::note(&format!(
+            "note: {subject} {key}, record {}, left out: {DAMAGED}",
+            memo.position
+        ));
+    }
+}
+
 /// What is told beside a memory.
 #[derive(Default)]
 pub(crate) struct Beside {
@@ -38,6 +52,7 @@ pub(crate) fn show_one(memo: &Recalled, beside: &Beside) {
         (Said::Erased, None) => "erased".to_owned(),
         (Said::Erased, Some(erasure)) => erased_words(erasure),
         (Said::Locked, _) => "sealed: its key is not here".to_owned(),
+        (Said::Damaged, _) => DAMAGED.to_owned(),
     };
     output::line(&format!("{}  {}: {said}", subject(memo), plain(&memo.key)));
     let mut about = vec![
@@ -71,7 +86,7 @@ pub(crate) fn show_one(memo: &Recalled, beside: &Beside) {
     for other in &beside.contradicts {
         let said = match &other.said {
             Said::Words(words) => plain(&words.text),
-            Said::Erased | Said::Locked => continue,
+            Said::Erased | Said::Locked | Said::Damaged => continue,
         };
         let from = other.memo.origin.map(|origin| format!(", from log {}", origin.log));
         let from = from.unwrap_or_default();
@@ -133,6 +148,7 @@ pub(crate) fn as_json(memo: &Recalled, beside: &Beside) -> Json {
         "erased": memo.said == Said::Erased,
         "erased_by": beside.erased.as_ref().map(erasure_json),
         "sealed": memo.said == Said::Locked,
+        "damaged": memo.said == Said::Damaged,
     });
     if let Said::Words(words) = &memo.said {
         put(&mut out, "text", words.text.clone());

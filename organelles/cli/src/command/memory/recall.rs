@@ -151,7 +151,9 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
     let found = match (&wanted.subject, &wanted.key) {
         (Some(subject), Some(key)) if args.history => {
             let memories = history(reader, keys, subject, key, view).map_err(failed)?;
-            FoundMemories { memories, ..FoundMemories::default() }
+            let (damaged, memories) =
+                memories.into_iter().partition(|memo| memo.said == Said::Damaged);
+            FoundMemories { memories, damaged, ..FoundMemories::default() }
         }
         _ => find_all(reader, keys, &filter, view).map_err(failed)?,
     };
@@ -167,14 +169,15 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
         );
         put(&mut answer, "expired", found.expired);
         put(&mut answer, "later", found.later);
+        put(&mut answer, "damaged", damaged_json(&found.damaged));
         put(&mut answer, "forgotten", whole.as_ref().map(memo::erasure_json));
         put(&mut answer, "keys_elsewhere", asking.is_locked);
-        output::json(&answer);
-        return Ok(Code::Ok);
+        output::safe_json(&answer);
+        return Ok(ends(&found.damaged));
     }
     match found.memories.is_empty() {
         true if asking.is_locked => output::line(LOCKED),
-        true if whole.is_some() => {}
+        true if whole.is_some() || !found.damaged.is_empty() => {}
         true => output::line("nothing is remembered of that"),
         false => {
             let each = found.memories.iter().zip(&told);
@@ -186,7 +189,17 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
         output::line(&format!("{subject} was forgotten as a whole: {erased}"));
     }
     note_left_out(&found, view);
-    Ok(Code::Ok)
+    memo::note_damaged(&found.damaged);
+    Ok(ends(&found.damaged))
+}
+
+/// How an answer ends of which this is left out: it is not as it was recorded.
+fn ends(damaged: &[Recalled]) -> Code {
+    if damaged.is_empty() { Code::Ok } else { Code::VerificationFailed }
+}
+
+fn damaged_json(damaged: &[Recalled]) -> Vec<Json> {
+    damaged.iter().map(|memo| memo::as_json(memo, &Beside::default())).collect()
 }
 
 /// Says what would be there, but for its time.
@@ -231,11 +244,12 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
         }
         put(&mut answer, "known_by_agents", known.iter().map(show::as_json).collect::<Vec<_>>());
         put(&mut answer, "more", more);
+        put(&mut answer, "damaged", damaged_json(&briefing.damaged));
         put(&mut answer, "keys_elsewhere", asking.is_locked);
-        output::json(&answer);
-        return Ok(Code::Ok);
+        output::safe_json(&answer);
+        return Ok(ends(&briefing.damaged));
     }
-    let mut is_empty = true;
+    let mut is_empty = briefing.damaged.is_empty();
     for (kind, memos) in parts.iter().filter(|(_, memos)| !memos.is_empty()) {
         output::line(&format!("{}:", plural(*kind)));
         memos.iter().for_each(|(memo, beside)| memo::show_one(memo, beside));
@@ -253,7 +267,8 @@ pub(super) fn briefing(args: &Brief) -> Result<Code, CliError> {
         let (more, s) = (thousands(more as u64), if more == 1 { "" } else { "s" });
         output::note(&format!("note: agents know {more} more fact{s}: --limit N shows more"));
     }
-    Ok(Code::Ok)
+    memo::note_damaged(&briefing.damaged);
+    Ok(ends(&briefing.damaged))
 }
 
 fn kinds(wanted: &Wanted) -> Vec<MemoKind> {
