@@ -3,8 +3,11 @@
 
 use karyon_colony::models::{Change, Simulation};
 
+/// Keys with their values.
+type Set = [(&'static str, &'static str)];
+
 /// A scenario, a tick, and what is different from then on; nothing: no key of it can change.
-const FORKS: [(&str, u64, &[(&str, &str)]); 9] = [
+const FORKS: [(&str, u64, &Set); 9] = [
     (
         "name = \"flocking\"\n[population]\nbirds = 30\n[schedule]\nsteps = 12",
         6,
@@ -37,7 +40,7 @@ fn parse(model: &str) -> Simulation {
     Simulation::parse(&format!("[model]\n{model}")).unwrap()
 }
 
-fn changes(set: &[(&str, &str)]) -> Vec<Change> {
+fn changes(set: &Set) -> Vec<Change> {
     set.iter().map(|(key, value)| Change { key: (*key).into(), value: (*value).into() }).collect()
 }
 
