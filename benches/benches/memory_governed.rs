@@ -107,6 +107,7 @@ impl Place {
             new: (from..from + count).map(told).collect(),
             known: 0,
             forgotten: 0,
+            forgotten_elsewhere: 0,
             superseded: 0,
             refused: Vec::new(),
             disagreements: Vec::new(),
