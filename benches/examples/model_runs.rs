@@ -91,7 +91,7 @@ fn compare(size: &str, seeds: impl Iterator<Item = u64>) {
                 let run = timed(&town, seed, level, schedulers, folder.path());
                 run.print(&about(u64::from(town.agents) * u64::from(town.steps)));
                 let run = timed(&meadow, seed, level, schedulers, folder.path());
-                run.print(&about(animals_that_acted(&run.outcome)));
+                run.print(&about(animals_that_acted(&meadow, &run.outcome)));
                 let run = timed(&sky, seed, level, schedulers, folder.path());
                 run.print(&about(u64::from(sky.birds) * u64::from(sky.steps)));
             }
@@ -99,12 +99,13 @@ fn compare(size: &str, seeds: impl Iterator<Item = u64>) {
     }
 }
 
-/// Who was there when a step began acted in it: all rows but the last are such beginnings.
-fn animals_that_acted(outcome: &Outcome) -> u64 {
-    let of = |name| outcome.series.of(name).map(|(_, count)| count as u64).collect::<Vec<_>>();
-    let all: Vec<u64> = of("sheep").iter().zip(of("wolves")).map(|(s, w)| s + w).collect();
-    eprintln!("ROWS {:?} {:?}", outcome.series.rows.first(), outcome.series.rows.len());
-    all.iter().rev().skip(1).sum()
+/// Of all steps those in which an animal acted: not its beginning, nor that a sheep heard that it was
+/// eaten, nor what wakes the sheep that are left when the last step is over.
+fn animals_that_acted(meadow: &wolf_sheep::Parameters, outcome: &Outcome) -> u64 {
+    let first = u64::from(meadow.sheep) + u64::from(meadow.wolves);
+    let left = outcome.series.last("sheep").unwrap_or_default() as u64;
+    let others = first + outcome.born().count() as u64 + outcome.counts.delivered + left;
+    outcome.counts.steps.saturating_sub(others)
 }
 
 struct Timed {

@@ -12,12 +12,12 @@ from statistics import mean, median
 # What is measured at the end of a run: what is expected, the standard error of that, and the standard
 # deviation of one run. docs/benchmarks.md says where the numbers are from.
 EXPECTED = {
-    ("small", "schelling"): {},
-    ("small", "wolf-sheep"): {},
-    ("small", "flocking"): {},
-    ("large", "schelling"): {},
-    ("large", "wolf-sheep"): {"sheep": (1362.0, 27.0, 100.0), "wolves": (2412.0, 38.0, 150.0)},
-    ("large", "flocking"): {},
+    ("small", "schelling"): {"happy": (0.998, 0.0003, 0.0015), "alike": (0.873, 0.001, 0.013)},
+    ("small", "wolf-sheep"): {"sheep": (85.1, 0.5, 17.0), "wolves": (21.3, 0.3, 9.7)},
+    ("small", "flocking"): {"order": (0.212, 0.011, 0.11), "seen": (3.78, 0.045, 0.45)},
+    ("large", "schelling"): {"happy": (0.9997, 0.0001, 0.0003), "alike": (0.8316, 0.0018, 0.0096)},
+    ("large", "wolf-sheep"): {"sheep": (1362.0, 27.0, 124.0), "wolves": (2412.0, 38.0, 183.0)},
+    ("large", "flocking"): {"order": (0.107, 0.0093, 0.051), "seen": (48.9, 1.5, 8.1)},
 }
 # A mean may lie so many standard errors away: of five in a million does one by chance.
 ERRORS = 5.0
