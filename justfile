@@ -33,6 +33,10 @@ models:
 memory-peers *mutations:
     scripts/memory_peers/run.sh {{mutations}}
 
+# Mesa and krABMaga beside the same models here, and a million agents; minutes, needs Python and the network
+model-peers *what:
+    scripts/model_peers/run.sh {{what}}
+
 # Licences, bans, sources and advisories of the dependencies
 deny:
     cargo deny check
