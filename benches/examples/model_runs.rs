@@ -22,6 +22,7 @@ use std::time::Instant;
 use karyon::{Data, Ending, Every, KeyDirectory, Outcome, Run};
 // So that it allocates as the benches do.
 use karyon_benches as _;
+use karyon_colony::models::networks::Network;
 use karyon_colony::models::{Model, flocking, schelling, sir, wolf_sheep};
 
 const USAGE: &str =
@@ -184,11 +185,10 @@ fn epidemic(people: u32, seed: u64, schedulers: usize) {
     let folder = tempfile::tempdir_in(".").expect("this folder can be written to");
     let model = sir::Parameters {
         people,
-        degree: 10,
+        network: Network::WattsStrogatz { degree: 10, rewiring: 0.1 },
         cases: people / 1_000,
         infection: 0.02,
         recovery: 0.05,
-        ..Default::default()
     };
     let begun = Instant::now();
     let mut run = model.build(seed);
