@@ -65,10 +65,7 @@ impl Agent for Resident {
         }
         loop {
             let side = town.side as usize;
-            let to = Int2D {
-                x: town.random.below(side) as i32,
-                y: town.random.below(side) as i32,
-            };
+            let to = Int2D { x: town.random.below(side) as i32, y: town.random.below(side) as i32 };
             if town.cells.get_value_unbuffered(&to).is_none() {
                 town.cells.remove_value_location(&self.at);
                 town.cells.set_value_location(self.word, &to);

@@ -230,9 +230,8 @@ impl Peer for Meadow {
     }
 
     fn stats(&self) -> Vec<(&'static str, f64)> {
-        let cells = || {
-            (0..self.side * self.side).map(|n| Int2D { x: n / self.side, y: n % self.side })
-        };
+        let cells =
+            || (0..self.side * self.side).map(|n| Int2D { x: n / self.side, y: n % self.side });
         let count = |grid: &DenseGrid2D<u32>| {
             let crowd = |at| grid.get_objects_unbuffered(&at).map_or(0, |all| all.len());
             cells().map(crowd).sum::<usize>() as f64
