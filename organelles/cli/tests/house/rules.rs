@@ -44,6 +44,8 @@ const NUCLEUS_MAY_REACH: &[&str] = &[
     "typenum",
     // control records as MessagePack
     "autocfg",
+    // `libm` since tables as Parquet, far outside of the nucleus, ask `num-traits` for it
+    "libm",
     "num-traits",
     "rmp",
     "rmp-serde",

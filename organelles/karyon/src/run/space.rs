@@ -100,6 +100,11 @@ impl Reported {
     }
 }
 
+/// The last tick of the next `each` ticks, or of these, where it lies behind.
+fn last_of_next(tick: Tick, each: u64) -> u64 {
+    ((tick.0 + 1) / each + 1).saturating_mul(each) - 1
+}
+
 /// Measures what it is shown.
 struct Reporter {
     reported: Reported,
@@ -120,7 +125,7 @@ impl Observer for Reporter {
         if tick.0 < self.due {
             return false;
         }
-        self.due = (tick.0 / self.each + 1).saturating_mul(self.each);
+        self.due = last_of_next(tick, self.each);
         let view = View { tick, space, worlds: &self.worlds };
         let row = (self.measure)(&view);
         let is_over = self.is_over.as_ref().is_some_and(|is_over| is_over(tick.0, &row));
@@ -128,7 +133,7 @@ impl Observer for Reporter {
             if let Some(look) = &self.look {
                 look(&view);
             }
-            self.kept = (tick.0 / self.keeps + 1).saturating_mul(self.keeps);
+            self.kept = last_of_next(tick, self.keeps);
             self.reported.with(|series| series.rows.push((tick.0, row)));
         }
         is_over
@@ -178,8 +183,9 @@ impl Run {
         self
     }
 
-    /// Measures what all see behind every `each`th tick (at least one), or behind the first tick after
-    /// that in which something happened: `names` are those of the numbers that `measure` gives back.
+    /// Measures what all see behind tick 0 and behind every `each`th tick (at least one; with six, 5, 11
+    /// and so on: where a step has six stages, behind the last), or behind the first tick after that in
+    /// which something happened: `names` are those of the numbers that `measure` gives back.
     /// They come with the [`Outcome`](crate::Outcome), and behind them those of the end. It has to
     /// give back the same whenever it is shown the same, and the run has to have a space.
     pub fn measure(

@@ -64,7 +64,7 @@ fn all_are_activated_see_each_other_and_are_measured() {
     assert_eq!(outcome.series.names, ["sum"]);
     assert_eq!(
         outcome.series.of("sum").collect::<Vec<_>>(),
-        [(0, 5.0), (2, 10.0), (4, 15.0), (6, 20.0), (7, 20.0)]
+        [(0, 5.0), (1, 5.0), (3, 10.0), (5, 15.0), (7, 20.0)]
     );
     assert_eq!(outcome.series.last("sum"), Some(20.0));
     assert_eq!(outcome.space.unwrap().layer(0).unwrap().word(3), 4);
@@ -80,7 +80,7 @@ fn a_run_ends_when_a_measure_says_so() {
     let mut run = ring(Schedule::default());
     run.until(|tick, row| tick > 0 && row[0] >= 10.0);
     let outcome = run.test().unwrap();
-    assert_eq!((outcome.ticks, outcome.series.last("sum")), (3, Some(10.0)));
+    assert_eq!((outcome.ticks, outcome.series.last("sum")), (4, Some(10.0)));
     run.test_snapshots().unwrap();
 }
 
@@ -93,7 +93,7 @@ fn of_what_is_measured_some_is_kept_and_the_end_is_the_same() {
         run.test().unwrap().series.of("sum").collect::<Vec<_>>()
     };
     let few = rows(|run| _ = run.collect(4));
-    assert_eq!(few, [(0, 5.0), (4, 15.0), (7, 20.0)]);
+    assert_eq!(few, [(0, 5.0), (3, 10.0), (7, 20.0)]);
     // A condition is given what is not kept, too; and any of several ends the run.
     let ended = rows(|run| _ = run.collect(4).until(|_, row| row[0] >= 10.0));
     assert_eq!(ended, [(0, 5.0), (2, 10.0)]);
