@@ -29,6 +29,11 @@ bench *filter:
 models:
     cargo test --release -p karyon-colony --test it models -- --include-ignored --nocapture
 
+# The pictures of the README, made anew
+pictures:
+    cargo build --release
+    scripts/pictures.sh
+
 # DuckDB, CozoDB and Raphtory beside the memory, with the same load; needs Python and the network
 memory-peers *mutations:
     scripts/memory_peers/run.sh {{mutations}}

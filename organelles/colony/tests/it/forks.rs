@@ -14,14 +14,22 @@ const FORKS: [(&str, u64, &Set); 9] = [
         &[("matching", "0.9")],
     ),
     ("name = \"maki-thompson\"\n[population]\npeople = 60", 4, &[]),
-    ("name = \"moran\"\n[population]\nindividuals = 12", 400_000, &[("fitness", "9.0")]),
+    (
+        "name = \"moran\"\n[population]\nindividuals = 30\nmutants = 15",
+        100_000,
+        &[("fitness", "9.0")],
+    ),
     (
         "name = \"schelling\"\n[population]\nagents = 90\n[space]\nside = 12",
         7,
         &[("need", "5"), ("steps", "25")],
     ),
     ("name = \"sir\"\n[population]\npeople = 300", 8, &[("infection", "0.9")]),
-    ("name = \"sir-events\"\n[population]\npeople = 60", 300_000, &[("recovery", "9.0")]),
+    (
+        "name = \"sir-events\"\n[population]\npeople = 60\ncases = 10",
+        300_000,
+        &[("reproduction", "0.1")],
+    ),
     (
         "name = \"wealth\"\n[population]\nagents = 20\n[schedule]\ntime = 9",
         4_000_000,

@@ -96,11 +96,11 @@ fn of_what_is_measured_some_is_kept_and_the_end_is_the_same() {
     assert_eq!(few, [(0, 5.0), (3, 10.0), (7, 20.0)]);
     // A condition is given what is not kept, too; and any of several ends the run.
     let ended = rows(|run| _ = run.collect(4).until(|_, row| row[0] >= 10.0));
-    assert_eq!(ended, [(0, 5.0), (2, 10.0)]);
+    assert_eq!(ended, [(0, 5.0), (3, 10.0)]);
     let ended = rows(|run| {
         run.until(|_, row| row[0] >= 10.0).until(|_, row| row[0] >= 15.0);
     });
-    assert_eq!(ended, [(0, 5.0), (2, 10.0)]);
+    assert_eq!(ended, [(0, 5.0), (1, 5.0), (3, 10.0)]);
 }
 
 #[test]

@@ -233,13 +233,13 @@ fn a_sweep_is_every_combination_in_the_order_written() {
 #[test]
 fn changes_are_kept_with_what_a_run_is_made_from() {
     let text =
-        "[model]\nname = \"schelling\"\n[[changes]]\nat = 50\nset = { need = 4, space.side = 41 }";
+        "[model]\nname = \"schelling\"\n[[changes]]\nat = 15\nset = { need = 4, model.radius = 2 }";
     let simulation = Simulation::parse(text).unwrap();
     let [later] = simulation.changes.as_slice() else { panic!("{:?}", simulation.changes) };
-    assert_eq!(later.at, 50);
+    assert_eq!(later.at, 15);
     let changes = later.changes();
     let shown: Vec<_> = changes.iter().map(|c| format!("{}={}", c.key, c.value)).collect();
-    assert_eq!(shown, ["need=4", "space.side=41"]);
+    assert_eq!(shown, ["model.radius=2", "need=4"]);
     assert_eq!(Simulation::parse(&simulation.to_toml()).unwrap(), simulation);
     let alone = Simulation::parse("[model]\nname = \"schelling\"").unwrap();
     assert_ne!(alone.build().unwrap().digest(), simulation.build().unwrap().digest());
