@@ -17,6 +17,20 @@ PATIENCE_S = 300
 SECTOR = 4096
 LONG_CONTACTS = 850_000  # Some 70 MiB of log.
 RANDOM_SHORT, RANDOM_FULL, RANDOM_LONG = 6, 92, 8
+# Each model by its name, large enough to be met while it runs; and how often it is killed.
+MODELS = {
+    "flocking": ["birds=400"],
+    "forest-fire": ["density=0.62"],
+    "gossip": [],
+    "maki-thompson": [],
+    "moran": ["individuals=200", "mutants=20"],
+    "schelling": ["side=80", "agents=4000"],
+    "sir": [],
+    "sir-events": ["people=5000", "cases=20"],
+    "wealth": ["time=300"],
+    "wolf-sheep": ["steps=200"],
+}
+MODELS_SHORT, MODELS_FULL = 1, 5
 
 # Where strace kills whoever does it, guardian or node: the class, what it is, the file whose calls
 # alone are counted, the call, and which of them. `{keys}` is the configuration.
@@ -123,8 +137,8 @@ def log_files(data):
 
 
 class Trial:
-    def __init__(self, work, network):
-        self.work, self.network = work, network
+    def __init__(self, work, scenario):
+        self.work, self.scenario = work, scenario
         self.rows, self.failures, self.number = [], 0, 0
         self.long_ones, self.with_checkpoint = 0, 0
         self.expected = must(0, *self.run("reference"))
@@ -134,7 +148,7 @@ class Trial:
         self.same_root(with_chaos)
 
     def run(self, data):
-        return ["run", "rumour", *self.network, "--data", str(self.work / data)]
+        return ["run", *self.scenario, "--data", str(self.work / data)]
 
     def same_root(self, answer):
         # `audit verify` knows the state root only: memory is no part of the log.
@@ -147,11 +161,11 @@ class Trial:
         self.number += 1
         return self.work / f"killed-{self.number}"
 
-    def random_kill(self, draw):
-        """A kill at a random moment; again when the run was faster than the kill."""
+    def random_kill(self, draw, earliest=0.02):
+        """A kill at a random moment, from a share of the run on; again when the run was faster than the kill."""
         for _ in range(100):
             data = self.new_data()
-            after_s = draw.uniform(0.02, 0.95) * self.lasts_s
+            after_s = draw.uniform(earliest, 0.95) * self.lasts_s
             command = [KARYON, *self.run(data.name), *CHAOS, "--schedulers", draw.choice("124")]
             child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
@@ -161,7 +175,7 @@ class Trial:
                 child.kill()
                 child.wait()
                 wait_until_free(data)
-                return data, f"after {after_s * 1000:.0f} ms"
+                return data, f"{self.scenario[0]}, after {after_s * 1000:.0f} ms"
         raise Wrong("runs end before they can be killed")
 
     def strace(self, data, injections, only=None, action=None):
@@ -318,12 +332,21 @@ def generated(work, how_many, contacts):
 def long_trial(work, rows):
     """Runs whose log has more than one file: a file ends at 64 MiB."""
     work.mkdir()
-    trial = Trial(work, ["--contacts", str(generated(work, 8_000, LONG_CONTACTS))])
+    trial = Trial(work, ["rumour", "--contacts", str(generated(work, 8_000, LONG_CONTACTS))])
     files = len(log_files(work / "reference"))
     if files < 2:
         raise Wrong("the long run fits in one file of the log: give it more contacts")
     trial.rows = rows
     print(f"long runs: {LONG_CONTACTS} contacts, {files} files of log, {trial.lasts_s:.2f} s each")
+    return trial
+
+
+def model_trial(work, name, rows):
+    """Runs of a model."""
+    folder = work / name
+    folder.mkdir()
+    trial = Trial(folder, [name, *(word for value in MODELS[name] for word in ("--set", value))])
+    trial.rows = rows
     return trial
 
 
@@ -336,14 +359,14 @@ def main(mode):
     contacts = Path(os.environ["KARYON_DATASETS"]) / "college-msg.txt"
     found = contacts.is_file()
     print(f"contacts: {contacts.name if found else 'generated (college-msg.txt was not found)'}")
-    network = ["--contacts", str(contacts.resolve() if found else generated(work, 1900, 60_000))]
+    network = ["rumour", "--contacts", str(contacts.resolve() if found else generated(work, 1900, 60_000))]
     trial = Trial(work, network)
     # Traced runs are slow: they get a twentieth of the contacts.
     (work / "small").mkdir()
     few = work / "few-contacts.txt"
     lines = (work / "reference" / "inputs" / "contacts").read_text().splitlines(keepends=True)
     few.write_text("".join(lines[:3_000]))
-    small = Trial(work / "small", ["--contacts", str(few)])
+    small = Trial(work / "small", ["rumour", "--contacts", str(few)])
     small.rows = trial.rows
     print(f"state root {trial.expected['state_root']}, {trial.lasts_s:.2f} s a run with chaos")
     long = long_trial(work / "long", trial.rows) if mode == "full" else None
@@ -367,12 +390,16 @@ def main(mode):
         trial.attempt(lambda: trial.random_kill(draw), None, draw)
     for _ in range(RANDOM_LONG if long else 0):
         long.attempt(lambda: long.random_kill(draw), None, draw)
+    models = [model_trial(work, name, trial.rows) for name in MODELS]
+    for model in models:
+        for _ in range(MODELS_FULL if long else MODELS_SHORT):
+            model.attempt(lambda: model.random_kill(draw, 0.4), None, draw)
 
     counts = {}
     for kind, ok in trial.rows:
         counts[kind] = counts.get(kind, 0) + 1
     print("kills: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))
-    trials = [trial, small] + ([long] if long else [])
+    trials = [trial, small, *models] + ([long] if long else [])
     print(f"of them {sum(t.long_ones for t in trials)} with more than one file of log, "
           f"{sum(t.with_checkpoint for t in trials)} with a checkpoint; "
           f"{time.monotonic() - begun:.0f} s in all")
