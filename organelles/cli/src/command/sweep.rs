@@ -116,13 +116,19 @@ fn planned(args: &Sweep) -> Result<(String, Simulation, Plan), CliError> {
         for (key, value) in &args.set {
             match values(value) {
                 Some(values) => drop(sweep.insert(key.clone(), Value::Array(values))),
-                None => singles.push(Change { key: key.clone(), value: value.clone() }),
+                None => {
+                    // It holds for all runs, whatever the scenario's own sweep says of it.
+                    let short = |key: &str| key.rsplit('.').next().map(str::to_owned);
+                    sweep.retain(|other, _| short(other) != short(key));
+                    singles.push(Change { key: key.clone(), value: value.clone() });
+                }
             }
         }
         if let Some(seeds) = &args.seeds {
-            let seeds = match values(seeds) {
-                Some(list) => Value::Array(list),
-                None => Value::String(seeds.clone()),
+            let seeds = match (values(seeds), seeds.parse::<i64>()) {
+                (Some(list), _) => Value::Array(list),
+                (None, Ok(one)) => Value::Array(vec![Value::Integer(one)]),
+                (None, Err(_)) => Value::String(seeds.clone()),
             };
             sweep.insert("seeds".into(), seeds);
         }
@@ -489,7 +495,7 @@ fn as_json(base: &Simulation, means: &Means) -> serde_json::Value {
 }
 
 fn as_text(base: &Simulation, means: &[Means]) {
-    for Means { name, runs, measures } in means.iter().take(SHOWN_MAX) {
+    for Means { name, runs, measures } in means.iter().filter(|one| one.runs > 0).take(SHOWN_MAX) {
         let of = base.measures().iter().zip(measures);
         let of = of.map(|(measure, (mean, error))| format!("{measure} {mean:.4} ± {error:.4}"));
         let name = if name.is_empty() { "all" } else { name };

@@ -128,7 +128,7 @@ impl Plan {
         self.points().into_iter().map(means).collect()
     }
 
-    /// `points.csv`: a row for each point, `NAME` and `NAME_error` for each measure.
+    /// `points.csv`: a row for each point of which a run has an answer, `NAME` and `NAME_error` for each measure.
     pub fn points_csv(&self, measures: &[&str], answers: &[Option<Answer>]) -> String {
         let keys: Vec<_> = self.keys.iter().filter(|key| *key != SEED).cloned().collect();
         let mut head = keys.clone();
@@ -137,7 +137,8 @@ impl Plan {
             head.extend([(*measure).to_owned(), format!("{measure}_error")]);
         }
         let firsts = self.points().into_iter().map(|(_, runs)| runs.first().copied());
-        let rows = self.means(measures.len(), answers).into_iter().zip(firsts).map(
+        let means = self.means(measures.len(), answers).into_iter().zip(firsts);
+        let rows = means.filter(|(means, _)| means.runs > 0).map(
             |(Means { runs, measures, .. }, first)| {
                 let values = first.and_then(|run| self.runs.get(run));
                 let mut row: Vec<String> =

@@ -210,6 +210,27 @@ impl Agent for Wolf {
     }
 }
 
+/// Whatever else happens in a step, its last tick comes to pass: so each step is measured at its end.
+#[derive(Serialize, Deserialize)]
+struct Clock;
+
+impl Agent for Clock {
+    type Message = Says;
+    const KIND: Kind = Kind::new("clock").keeps_its_state(8);
+
+    fn init(&mut self, ctx: &mut Context<'_, Self>) -> Result {
+        ctx.after(u64::from(STAGES) - 1, Says::Begin);
+        Ok(())
+    }
+
+    fn timer(&mut self, _: TimerId, says: Says, ctx: &mut Context<'_, Self>) -> Result {
+        if matches!(says, Says::Begin) {
+            ctx.interval(STAGES.into(), Says::Act);
+        }
+        Ok(())
+    }
+}
+
 fn row(view: &View<'_>) -> Vec<f64> {
     let Some(meadow) = view.world::<Meadow>() else { return vec![0.0; MEASURES.len()] };
     let step = (view.tick().0 / u64::from(STAGES)).saturating_sub(1);
@@ -238,7 +259,8 @@ impl Model for Parameters {
         let neighbourhood = Neighbourhood::Moore;
         let grid = Grid { width: self.side, height: self.side, periodic: false, neighbourhood };
         let animals = u64::from(self.sheep) + u64::from(self.wolves);
-        let slots = animals + u64::from(self.children);
+        // One for the clock, which stands nowhere.
+        let slots = animals + 1 + u64::from(self.children);
         let standing = || Layer::new(Whose::Agents, slots, 1).in_cells(grid.cells());
         run.space([standing(), standing(), Layer::new(Whose::Everybody, grid.cells(), 1)]);
         let mut draws = Sequence::new(seed, stream::STATES);
@@ -252,6 +274,7 @@ impl Model for Parameters {
         for number in 1..=self.wolves {
             run.agent(format!("wolf {number}"), Wolf(body(self.wolf_gain)));
         }
+        run.agent("clock", Clock);
         let mut draws = Sequence::new(seed, stream::PLACES);
         for cell in 0..grid.cells() {
             let is_grown = draws.below(2) == 0;
@@ -268,7 +291,7 @@ impl Model for Parameters {
         // Behind the last stage of each step, and when the last step is done.
         let (stages, last) = (u64::from(STAGES), (u64::from(self.steps) + 1) * u64::from(STAGES));
         run.measure(stages, MEASURES, row);
-        run.until(move |tick, _| tick >= last);
+        run.until(move |tick, _| tick + 1 >= last);
         run
     }
 }

@@ -163,7 +163,12 @@ fn rows(view: &View<'_>, tidy: &mut Option<Tidy>, out: &Path, form: Form) -> Res
             tidy.insert(Tidy::create(out, form, columns)?)
         }
     };
+    let in_cells: Vec<_> = layers.iter().filter(|(_, layer)| layer.has_cells()).collect();
     for slot in 0..agents {
+        // Who stands nowhere, where agents stand somewhere, is not there yet, or no more.
+        if !in_cells.is_empty() && in_cells.iter().all(|(_, layer)| layer.cell(slot).is_none()) {
+            continue;
+        }
         let mut row =
             vec![Cell::Whole(view.tick().0.cast_signed()), Cell::Whole(slot.cast_signed() + 1)];
         for (_, layer) in &layers {
