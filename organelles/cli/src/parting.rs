@@ -137,6 +137,9 @@ pub(crate) fn part(one: &Side<'_>, other: &Side<'_>) -> Result<Parting, CliError
                     parting.tick = Some(tick);
                 }
             }
+            // It was not run further yet.
+            (None, Some(_)) if one.report.seal().is_none() => return Ok(parting),
+            (Some(_), None) if other.report.seal().is_none() => return Ok(parting),
             (left, right) => {
                 let agent = [left, right].into_iter().flatten().find_map(|(_, bytes)| whose(bytes));
                 let first = First {

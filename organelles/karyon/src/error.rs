@@ -76,9 +76,12 @@ pub enum RunError {
     TooManySteps(u64, u64),
     /// What is to change at a tick is not what agents look at.
     #[error(
-        "what is to be different from tick {0} on is how the run begins, or lies behind its end: only what agents look at (`Run::world`) and how often they are activated can change later"
+        "what is to be different from tick {0} on is how the run begins: only what agents look at (`Run::world`) and how often they are activated can change later"
     )]
     OtherBeginning(u64),
+    /// What is to change at a tick lies behind the end.
+    #[error("nothing can be different from tick {0} on: the run has {1} ticks at most")]
+    OverBefore(u64, u64),
     /// Agents belong to subjects, and free-running runs have none.
     #[error("agents of a free-running run cannot belong to a subject; run it in ticks")]
     FreeSubjects,

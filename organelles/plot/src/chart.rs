@@ -28,7 +28,7 @@ const CHARTS_MAX: usize = 16;
 pub struct Line {
     /// In the legend; empty: it is not there.
     pub name: String,
-    /// Across and up. What is not finite is left out.
+    /// Across and up. What is not finite, or beyond ±10³⁰⁰, is left out.
     pub points: Vec<(f64, f64)>,
     /// Where something else lies below and above: across, from and to.
     pub band: Vec<(f64, f64, f64)>,
@@ -77,7 +77,7 @@ impl Chart {
         let all = self.lines.iter().flat_map(|line| line.points.iter().copied()).chain(bands);
         let mut across = self.from_to.unwrap_or((f64::MAX, f64::MIN));
         let mut up = (0.0f64, self.top.unwrap_or(f64::MIN));
-        for (x, y) in all.filter(|(x, y)| x.is_finite() && y.is_finite()) {
+        for (x, y) in all.filter(|(x, y)| is_drawn(*x) && is_drawn(*y)) {
             across = (across.0.min(x), across.1.max(x));
             up = (up.0.min(y), up.1.max(y));
         }
@@ -96,15 +96,15 @@ impl Chart {
         let ((from, to), (low, high)) = self.frame();
         let above = if self.top == Some(high) { 0.0 } else { (high - low) * 0.05 };
         let mut chart = ChartBuilder::on(area)
-            .caption(&self.title, (FAMILY, 22))
+            .caption(shown(&self.title), (FAMILY, 22))
             .margin(20)
             .x_label_area_size(48)
             .y_label_area_size(84)
             .build_cartesian_2d(from..to, low..high + above)?;
         chart
             .configure_mesh()
-            .x_desc(&self.across)
-            .y_desc(&self.up)
+            .x_desc(shown(&self.across))
+            .y_desc(shown(&self.up))
             .label_style((FAMILY, 14))
             .axis_desc_style((FAMILY, 16))
             .x_labels(6)
@@ -115,7 +115,7 @@ impl Chart {
         let colours = COLOURS.iter().cycle();
         for (line, colour) in self.lines.iter().zip(colours.clone()) {
             let band = thin(&line.band);
-            let band: Vec<_> = band.filter(|(_, a, b)| a.is_finite() && b.is_finite()).collect();
+            let band: Vec<_> = band.filter(|(_, a, b)| is_drawn(*a) && is_drawn(*b)).collect();
             let below = band.iter().map(|(x, low, _)| (*x, *low));
             let over = band.iter().rev().map(|(x, _, high)| (*x, *high));
             let around: Vec<_> = below.chain(over).collect();
@@ -125,11 +125,11 @@ impl Chart {
         }
         let mut named = 0;
         for (line, colour) in self.lines.iter().zip(colours) {
-            let points = thin(&line.points).filter(|(_, y)| y.is_finite());
+            let points = thin(&line.points).filter(|(x, y)| is_drawn(*x) && is_drawn(*y));
             let drawn = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
             if !line.name.is_empty() && named < NAMES_MAX {
                 named += 1;
-                drawn.label(&line.name).legend(move |(x, y)| {
+                drawn.label(shown(&line.name)).legend(move |(x, y)| {
                     PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2))
                 });
             }
@@ -167,6 +167,16 @@ impl Drawn for Charts<'_> {
         let areas = area.split_evenly((self.shown(), 1));
         self.0.iter().zip(&areas).try_for_each(|(chart, area)| chart.draw(area))
     }
+}
+
+/// Whether there is room for it: the axes are wider than what they hold.
+fn is_drawn(number: f64) -> bool {
+    number.abs() <= 1e300
+}
+
+/// A text without what no picture can hold.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// So many that a screen shows them; the last one among them.
@@ -239,6 +249,16 @@ mod tests {
         assert_ne!(Chart::png(&[without.clone(), without]).unwrap(), bytes, "titles are drawn");
         let blue = pixels.chunks(3).filter(|pixel| *pixel == [0, 114, 178]).count();
         assert!(blue > 100, "{blue} pixels of the first line");
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_left_out() {
+        let mut wild = chart();
+        wild.title = "a\u{1b}[31m\0".into();
+        wild.lines[0].points = vec![(0.0, 1e308), (1.0, -1e308), (2.0, 1.0), (f64::INFINITY, 1.0)];
+        let svg = Chart::svg(&[wild.clone()]).unwrap();
+        assert!(!svg.contains('\u{1b}') && !svg.contains('\0'));
+        assert!(Chart::png(&[wild]).is_ok());
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) fn execute(args: &DiffRuns) -> Result<Code, CliError> {
 }
 
 fn as_text(sides: [&Side<'_>; 2], parting: &Parting, keys: &[Other]) {
-    let [one, other] = sides.map(|side| side.data.display());
+    let [one, other] = sides.map(|side| plain(&side.data.display().to_string()));
     let ticks = parting.tick.map_or(0, |tick| tick.0 + 1);
     output::line(&format!(
         "the same    {} records, to tick {}",

@@ -10,6 +10,7 @@ use crate::asking::{self, Verb};
 use crate::error::{CliError, Code};
 use crate::guarded::{self, Arrived};
 use crate::handover::{Input, Inputs};
+use crate::parting::Side;
 
 pub(crate) fn execute(args: &Fork) -> Result<Code, CliError> {
     match (&args.agent, args.at) {
@@ -29,6 +30,8 @@ fn launch(args: &Fork, at: u64) -> Result<Code, CliError> {
     if let Some(out) = &args.out {
         guarded::permit(out)?;
     }
+    // A past that was changed is none.
+    Side::open(&args.under.data)?;
     let (asked, reason) = model::forked(&args.under.data, at, &args.set)?;
     let mut inputs = Inputs::default();
     inputs

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::sweep;
 use crate::args::PlotRuns;
 use crate::error::{CliError, Code};
-use crate::output;
+use crate::output::{self, plain};
 use crate::picture::{self, Form};
 
 pub(crate) fn execute(args: &PlotRuns) -> Result<Code, CliError> {
@@ -33,7 +33,7 @@ pub(crate) fn execute(args: &PlotRuns) -> Result<Code, CliError> {
         true => output::json(&json!({ "out": args.out, "runs": runs, "measures": measures })),
         false => output::line(&format!(
             "{} of {runs} runs drawn in {}",
-            measures.join(", "),
+            plain(&measures.join(", ")),
             args.out.display()
         )),
     }

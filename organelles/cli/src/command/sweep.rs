@@ -75,7 +75,8 @@ pub(crate) fn execute(args: &Sweep) -> Result<Code, CliError> {
     // Before several runs would make them at once.
     grant::node_key(&keys)?;
     grant::principal(&keys, args.principal.as_deref())?;
-    let mut answers: Vec<_> = (0..plan.runs.len()).map(|run| place.answer(run)).collect();
+    let mut answers: Vec<_> =
+        (0..plan.runs.len()).map(|run| place.answer(run, simulation.measures().len())).collect();
     let jobs = args.jobs.map_or_else(
         || std::thread::available_parallelism().map_or(1, |cores| cores.get()),
         usize::from,
@@ -179,6 +180,10 @@ impl Place {
                 free.ok_or_else(|| CliError::failure("./sweeps is full"))?
             }
         };
+        if datadir::log_folder(&path).exists() {
+            let what = format!("{} is the data directory of a run", path.display());
+            return Err(CliError::failure(what).with_hint("name another --out"));
+        }
         fs::create_dir_all(&path).map_err(failed(&path))?;
         let lock = path.join("lock");
         let file = File::create(&lock).map_err(failed(&lock))?;
@@ -228,9 +233,13 @@ impl Place {
         fs::rename(&new, &path).map_err(failed(&path))
     }
 
-    fn answer(&self, run: usize) -> Option<Answer> {
+    fn answer(&self, run: usize, measures: usize) -> Option<Answer> {
         let name = format!("{ANSWERS}/{}.json", Plan::name(run));
-        serde_json::from_slice(&self.read(&name, ANSWER_BYTES_MAX).ok()??).ok()
+        let read: Option<Answer> =
+            serde_json::from_slice(&self.read(&name, ANSWER_BYTES_MAX).ok()??).ok();
+        // An answer without its run is none, and one of another model neither.
+        let is_there = run_folder(&self.path, run).join("series.csv").is_file();
+        read.filter(|answer| is_there && answer.measures.len() == measures)
     }
 
     /// Puts what is left of a run that cannot go on out of its place.
@@ -381,6 +390,13 @@ impl Work<'_> {
             }
             // Interrupted; the next sweep goes on with it.
             (Some(130 | 143), _) => {}
+            // What a person stopped, a person lets go on.
+            _ if run_folder(&self.place.path, one.run).join("safety/STOP").exists() => {
+                let why = "it was stopped; to go on: karyon safety resume --reason … --data";
+                let folder = run_folder(&self.place.path, one.run);
+                self.failed.push((one.run, format!("{why} {}", folder.display())));
+                return Ok(());
+            }
             _ if one.resumes => {
                 let aside = self.place.set_aside(one.run)?;
                 output::note(&format!(

@@ -69,7 +69,7 @@ fn forks_that_cannot_be_are_refused_before_anything_is_made() {
     run(&place, &["--data", "whole"]);
     for (args, words) in [
         (&["--at", "7", "--set", "agents=80"][..], "agents cannot be different from tick 7 on"),
-        (&["--at", "21", "--set", "need=5"][..], "need cannot be different from tick 21 on"),
+        (&["--at", "21", "--set", "need=5"][..], "the run is over with tick 20"),
         (&["--at", "7", "--set", "nead=5"][..], "did you mean \"need\"?"),
         (&["--at", "7", "--set", "need=x"][..], "need"),
     ] {
@@ -177,6 +177,7 @@ fn sweeps_that_cannot_be_are_refused_before_anything_is_made() {
         (&["town.toml", "--set", "nead=1,2"][..], "did you mean \"need\"?"),
         (&["town.toml", "--set", "need=1,x"][..], "need"),
         (&["town.toml", "--seeds", "1..3"][..], "1..=10"),
+        (&["town.toml", "--seeds", "1,2,1"][..], "stands there twice"),
         (&["town.toml", "--set", "agents=10,200"][..], "agents"),
         (&["town.toml", "--seeds", "1..=200000"][..], "100,000"),
         (&["none.toml", "--seeds", "1..=2"][..], "cannot be read"),

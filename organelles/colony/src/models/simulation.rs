@@ -13,8 +13,9 @@ mod until;
 
 use std::collections::BTreeMap;
 
-use karyon::Run;
+use karyon::{Run, RunError};
 use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 pub use self::later::Later;
@@ -180,8 +181,11 @@ impl Simulation {
     /// Whether a text names another model than the rumour. What is wrong with it is told by
     /// [`Simulation::parse`].
     pub fn is_of(text: &str) -> bool {
-        let table = text.parse::<Table>().ok();
-        let name = table.as_ref().and_then(|table| table.get("model")?.get("name")?.as_str());
+        // Not as values: a number that is too large for one makes it no other scenario.
+        let table = DeTable::parse(text).ok();
+        let model = table.as_ref().and_then(|table| table.get_ref().get("model"));
+        let name = model.and_then(|model| model.get_ref().get("name"));
+        let name = name.and_then(|name| name.get_ref().as_str());
         name.is_some_and(|name| !crate::scenario::MODEL_NAMES.contains(&name))
     }
 
@@ -194,7 +198,7 @@ impl Simulation {
             return Err(ScenarioError::TooLong { size_bytes: text.len() });
         }
         let places = Places::read(text)?;
-        let mut given: Table = text.parse().unwrap_or_default();
+        let mut given: Table = text.parse().map_err(|error| places::syntax(text, &error))?;
         let known = known_in(&given, &places)?;
         let keys = known.keys();
         places.check(&keys, &given)?;
@@ -301,7 +305,8 @@ impl Simulation {
     /// The run that it is.
     ///
     /// # Errors
-    /// [`ScenarioError::Beginning`], if something is to change that the run begins with.
+    /// [`ScenarioError::Beginning`], if something is to change that the run begins with;
+    /// [`ScenarioError::Over`].
     pub fn build(&self) -> Result<Run, ScenarioError> {
         let unchecked = || ScenarioError::Missing {
             place: places::BEGINNING,
@@ -316,8 +321,12 @@ impl Simulation {
             let before = now.clone();
             now = now.with(&later.changes())?;
             let other = now.without_changes().ok_or_else(unchecked)?;
-            if run.change_from(later.at, &other).is_err() {
-                return Err(before.what_it_begins_with(later, &run));
+            match run.change_from(later.at, &other) {
+                Ok(_) => {}
+                Err(RunError::OverBefore(at, ticks)) => {
+                    return Err(ScenarioError::Over { at, ticks });
+                }
+                Err(_) => return Err(before.what_it_begins_with(later, &run)),
             }
         }
         run.made_from(&self.to_toml());
@@ -448,7 +457,7 @@ impl Simulation {
 /// A value as it stands in TOML; what is none is a text.
 fn value_of(text: &str) -> Value {
     let table = format!("value = {text}").parse::<Table>().ok();
-    let value = table.and_then(|mut table| table.remove("value"));
+    let value = table.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
     value.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 

@@ -95,14 +95,22 @@ pub enum ScenarioError {
     },
     /// What is to change at a tick is how the run begins.
     #[error(
-        "{key} cannot be different from tick {at} on: the run begins with it, or is over by then. What \
-         agents look at can, such as rates and what they need, and how many steps there are"
+        "{key} cannot be different from tick {at} on: the run begins with it. What agents look at can, \
+         such as rates and what they need, and how many steps there are"
     )]
     Beginning {
         /// The tick.
         at: u64,
         /// The key.
         key: String,
+    },
+    /// What is to change lies behind the end.
+    #[error("nothing can be different from tick {at} on: the run is over with tick {ticks}")]
+    Over {
+        /// The tick.
+        at: u64,
+        /// The run has so many, at most.
+        ticks: u64,
     },
     /// A key that several sections have, without one of them.
     #[error("{place}: \"{key}\" is a key of several sections: write {}", sections.join(" or "))]
@@ -198,7 +206,7 @@ impl ScenarioError {
 
     fn place_mut(&mut self) -> Option<&mut Place> {
         match self {
-            Self::TooLong { .. } | Self::Beginning { .. } => None,
+            Self::TooLong { .. } | Self::Beginning { .. } | Self::Over { .. } => None,
             Self::Syntax { place, .. }
             | Self::UnknownKey { place, .. }
             | Self::NoKey { place, .. }

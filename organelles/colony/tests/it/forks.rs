@@ -93,7 +93,6 @@ fn what_a_run_begins_with_is_named() {
     for (model, at, set, key) in [
         (FORKS[3].0, 4, &[("need", "5"), ("agents", "80")][..], "population.agents"),
         (FORKS[3].0, 4, &[("side", "13")][..], "space.side"),
-        (FORKS[3].0, 21, &[("need", "5")][..], "model.need"),
         (FORKS[4].0, 4, &[("cases", "5")][..], "population.cases"),
     ] {
         let error = parse(model).forked(at, &changes(set)).unwrap().build().err().unwrap();
@@ -101,6 +100,8 @@ fn what_a_run_begins_with_is_named() {
         let key = key.rsplit_once('.').map_or(key, |(_, name)| name);
         assert!(words.contains(&format!("{key} cannot be different from tick {at} on")), "{words}");
     }
+    let late = parse(FORKS[3].0).forked(21, &changes(&[("need", "5")])).unwrap();
+    assert!(late.build().err().unwrap().to_string().contains("over with tick 20"));
     let error = parse(FORKS[3].0).forked(4, &changes(&[("nead", "5")])).unwrap_err();
     assert!(error.to_string().contains("need"), "{error}");
     let error = parse(FORKS[3].0).forked(4, &changes(&[("need", "x")])).unwrap_err();

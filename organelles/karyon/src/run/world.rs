@@ -73,7 +73,8 @@ impl Run {
     /// without.
     ///
     /// # Errors
-    /// [`RunError::OtherBeginning`], if they differ in anything else: then `other` had another past.
+    /// [`RunError::OtherBeginning`], if they differ in anything else: then `other` had another past;
+    /// [`RunError::OverBefore`], if one of them is over by then.
     pub fn change_from(&mut self, tick: u64, other: &Run) -> Result<&mut Run, RunError> {
         let plain = |run: &Run| {
             let mut plain = run.clone();
@@ -83,11 +84,12 @@ impl Run {
             plain.description()
         };
         let (own, others) = (self.surroundings.activates, other.surroundings.activates);
-        let is_before = |(times, each): (u64, u64)| tick <= times.saturating_mul(each);
-        let goes_on = match (own, others) {
-            (Some(own), Some(other)) => own.1 == other.1 && is_before(own) && is_before(other),
-            (own, other) => own == other,
-        };
+        let ticks = |all: Option<(u64, u64)>| all.map(|(times, each)| times.saturating_mul(each));
+        let end = ticks(own).into_iter().chain(ticks(others)).min();
+        if let Some(end) = end.filter(|end| tick > *end) {
+            return Err(RunError::OverBefore(tick, end));
+        }
+        let goes_on = own.map(|(_, each)| each) == others.map(|(_, each)| each);
         let worlds = &other.surroundings.worlds;
         let (Some((_, thing, digest)), true) = (worlds.first(), goes_on) else {
             return Err(RunError::OtherBeginning(tick));

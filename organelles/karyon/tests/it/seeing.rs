@@ -215,9 +215,14 @@ fn another_future_has_the_same_past() {
 
 #[test]
 fn what_a_run_begins_with_cannot_change_later() {
-    for (tick, other) in [(3, pacers(3, 1, 6)), (7, pacers(2, 5, 9)), (3, pacers(2, 5, 2))] {
+    let error = pacers(2, 1, 6).change_from(3, &pacers(3, 1, 6)).err().unwrap();
+    assert!(matches!(error, RunError::OtherBeginning(3)), "{error}");
+    for (tick, other, end) in [(7, pacers(2, 5, 9), 6), (3, pacers(2, 5, 2), 2)] {
         let error = pacers(2, 1, 6).change_from(tick, &other).err().unwrap();
-        assert!(matches!(error, RunError::OtherBeginning(at) if at == tick), "{error}");
+        assert!(
+            matches!(error, RunError::OverBefore(at, to) if (at, to) == (tick, end)),
+            "{error}"
+        );
     }
     let mut chaotic = pacers(2, 5, 6);
     chaotic.chaos(0.5);

@@ -31,13 +31,16 @@ pub(super) struct Places<'a> {
     entries: Vec<Entry>,
 }
 
+/// What the TOML parser says, with its place.
+pub(super) fn syntax(text: &str, error: &toml::de::Error) -> ScenarioError {
+    let at = error.span().map_or(0, |span| span.start);
+    let message = error.message().trim().to_owned();
+    ScenarioError::Syntax { place: Place::of(text, at), message }
+}
+
 impl<'a> Places<'a> {
     pub(super) fn read(text: &'a str) -> Result<Places<'a>, ScenarioError> {
-        let table = DeTable::parse(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let message = error.message().trim().to_owned();
-            ScenarioError::Syntax { place: Place::of(text, at), message }
-        })?;
+        let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
         let mut places = Places { text, entries: Vec::new() };
         places.walk("", table.get_ref());
         // The map is sorted by key; what is told first is what stands first in the text.

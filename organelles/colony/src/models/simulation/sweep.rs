@@ -1,5 +1,7 @@
 //! `[sweep]`: one scenario for each combination of values.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::places::{BEGINNING, Places};
@@ -94,7 +96,12 @@ fn axes<'a>(
             })?,
             _ => return Err(places.wrong(&path, "expected a list of values")),
         };
+        let mut seen = BTreeSet::new();
         for (number, value) in values.iter().enumerate() {
+            if !seen.insert(value.to_string()) {
+                let message = format!("{value} stands there twice");
+                return Err(places.wrong(&path, &message));
+            }
             key.check(value).map_err(|wrong| {
                 let error = places.at(&path, &key.key(), wrong);
                 error.moved(places.of_item(&path, number))
