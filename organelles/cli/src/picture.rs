@@ -13,13 +13,13 @@ pub(crate) enum Form {
     Png,
 }
 
-/// How the one that is asked for is written, by its name.
+/// How the one that is asked for is written, by its name; SVG, if that does not say.
 pub(crate) fn form(out: &Path) -> Result<Form, CliError> {
-    match out.extension().and_then(|extension| extension.to_str()) {
-        Some("svg") => Ok(Form::Svg),
-        Some("png") => Ok(Form::Png),
-        _ => Err(CliError::failure(format!(
-            "{} is to be a picture, and its name says not of which form",
+    match out.extension().map(|extension| extension.to_str()) {
+        None | Some(Some("svg")) => Ok(Form::Svg),
+        Some(Some("png")) => Ok(Form::Png),
+        Some(_) => Err(CliError::failure(format!(
+            "{} is to be a picture of a form that is not known",
             out.display()
         ))
         .with_hint("end it in .svg or .png")),
@@ -31,7 +31,7 @@ pub(crate) fn replace(out: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::failure(format!("{}: {error}", out.display()));
     match std::fs::symlink_metadata(out) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Ok(there) if there.is_file() && form(out).is_ok() => {}
+        Ok(there) if there.is_file() && out.extension().is_some() && form(out).is_ok() => {}
         Ok(_) => {
             let what = format!("{} is there, and is no picture", out.display());
             return Err(CliError::failure(what).with_hint("choose another file with --out"));

@@ -145,6 +145,30 @@ fn a_sweep_runs_every_combination_once_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn one_value_holds_for_all_runs_and_what_a_person_stopped_stays_stopped() {
+    let place = Place::new();
+    fs::write(place.path("town.toml"), format!("{TOWN}[sweep]\nneed = [2, 3]\nseeds = [1, 2]\n"))
+        .unwrap();
+    let args = ["sweep", "town.toml", "--set", "need=4", "--out", "sweep", "--json"];
+    let answer = place.karyon(&args).expect(0).json();
+    assert_eq!((&answer["runs"], &answer["points"][0]["point"]), (&2.into(), &"".into()));
+    let set = ["--set", "need=4", "--seed", "2", "--data", "alone"];
+    let root = run(&place, &set)["state_root"].as_str().unwrap().to_owned();
+    assert!(text(&place, "sweep/results.csv").contains(&root));
+    // An answer without its run is none; neither is one of another model.
+    fs::write(place.path("sweep/answers/000001.json"), "{\"measures\":[1]}").unwrap();
+    fs::write(place.path("sweep/runs/000001/safety/STOP"), "").unwrap();
+    let stopped = place.karyon(&args).expect(1);
+    stopped.says(&["run 000001 failed: it was stopped"]);
+    assert_eq!(stopped.json()["done"], 1);
+    // Nor is the directory of a run one of a sweep.
+    place
+        .karyon(&["sweep", "town.toml", "--out", "alone"])
+        .expect(1)
+        .says(&["data directory of a run"]);
+}
+
+#[test]
 fn a_sweep_that_was_interrupted_goes_on() {
     let place = Place::new();
     town(&place);
@@ -236,4 +260,20 @@ fn what_runs_measured_is_drawn_and_written_as_tables() {
     let measured = text(&place, "sir/series.csv");
     let first = measured.lines().nth(1).unwrap().to_owned();
     assert_eq!(first.split(',').nth(2), Some(ill.to_string().as_str()), "{first}");
+    // Who stands nowhere is not there: of animals a row for each that lives.
+    let meadow = ["run", "wolf-sheep", "--set", "steps=3", "--set", "side=12", "--data", "meadow"];
+    place.karyon(&meadow).expect(0);
+    table(&["agents", "--data", "meadow", "--out", "meadow.csv"]).expect(0);
+    let (rows, series) = (text(&place, "meadow.csv"), text(&place, "meadow/series.csv"));
+    assert!(rows.starts_with("tick,agent,layer0,cell0,layer1,cell1\n"));
+    for line in series.lines().skip(1) {
+        let mut fields = line.split(',');
+        let tick = format!("{},", fields.next().unwrap());
+        let animals: usize = fields.take(2).map(|count| count.parse::<usize>().unwrap()).sum();
+        let there = rows.lines().filter(|row| row.starts_with(&tick)).count();
+        assert_eq!(there, animals, "{line}");
+    }
+    let ticks: Vec<_> =
+        series.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(ticks, ["0", "5", "11", "17", "23"], "each step at its end");
 }

@@ -75,8 +75,10 @@ fn says(memory: &mut Memory, text: &str) {
 /// A later version of what came last, as if the office had recorded it.
 fn one_more(engram: &mut Engram, text: &str) {
     let terms = |memory: &Memory| matches!(&memory.write.entity, Entity::Fact { predicate, .. } if predicate == "terms");
-    let last = engram.memories.iter().rfind(|(_, memory)| terms(memory)).unwrap().clone();
-    let (cid, mut memory) = last;
+    // They lie in the order of their hashes.
+    let from = |(_, memory): &&(_, Memory)| memory.write.valid.from;
+    let all = engram.memories.iter().filter(|(_, memory)| terms(memory));
+    let (cid, mut memory) = all.max_by_key(from).unwrap().clone();
     says(&mut memory, text);
     memory.recorded.position = Position(engram.manifest.origin.records + 5);
     let from = memory.write.valid.from;
