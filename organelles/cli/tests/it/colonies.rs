@@ -159,8 +159,8 @@ fn one_value_holds_for_all_runs_and_what_a_person_stopped_stays_stopped() {
     fs::write(place.path("sweep/answers/000001.json"), "{\"measures\":[1]}").unwrap();
     fs::write(place.path("sweep/runs/000001/safety/STOP"), "").unwrap();
     let stopped = place.karyon(&args).expect(1);
-    stopped.says(&["run 000001 failed: it was stopped"]);
     assert_eq!(stopped.json()["done"], 1);
+    stopped.says(&["run 000001 failed: it was stopped"]);
     // Nor is the directory of a run one of a sweep.
     place
         .karyon(&["sweep", "town.toml", "--out", "alone"])
