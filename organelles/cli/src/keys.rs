@@ -7,6 +7,7 @@ use karyon_keys::{KeyDirectory, KeyError};
 use karyon_log::{SegmentHeader, Walk, read_regular};
 use karyon_runtime::datadir;
 use karyon_statements::Checkpoint;
+use karyon_verify::{Report, Trust, VerifyError, verify};
 
 use crate::error::CliError;
 use crate::{grant, output};
@@ -22,6 +23,15 @@ pub(crate) struct Trusted {
     pub(crate) retired: bool,
     /// The checkpoint that is kept beside the keys, if there is one: the log must extend it.
     pub(crate) known: Vec<Checkpoint>,
+}
+
+impl Trusted {
+    /// Verifies the log of a data directory against it.
+    pub(crate) fn verify(self, data: &Path) -> Result<Report, VerifyError> {
+        let trust = Trust { node_key: self.key, known: self.known };
+        let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
+        verify(&log, &checkpoint, &datadir::inputs(data), &trust)
+    }
 }
 
 /// The key that is given with `--key`, else this machine's node key, if it has one: the current

@@ -5,7 +5,7 @@ use std::path::Path;
 use karyon_log::{Genesis, Lane, LogError, Record, Records, Walk};
 use karyon_runtime::{Divergence, datadir};
 use karyon_types::{AgentId, Position, Tick};
-use karyon_verify::{Report, Trust, verify};
+use karyon_verify::Report;
 use toml::{Table, Value};
 
 use crate::error::CliError;
@@ -23,10 +23,7 @@ pub(crate) struct Side<'a> {
 impl Side<'_> {
     /// Verifies the log of a directory.
     pub(crate) fn open(data: &Path) -> Result<Side<'_>, CliError> {
-        let trusted = keys::trusted_if_known(None, data)?;
-        let trust = Trust { node_key: trusted.key, known: trusted.known };
-        let (log, inputs) = (datadir::log_folder(data), datadir::inputs(data));
-        let report = verify(&log, &datadir::checkpoint_file(data), &inputs, &trust)?;
+        let report = keys::trusted_if_known(None, data)?.verify(data)?;
         Ok(Side { data, report })
     }
 

@@ -18,7 +18,7 @@ use karyon_keys::KeyDirectory;
 use karyon_log::Genesis;
 use karyon_metrics::Loopback;
 use karyon_runtime::{DataDir, Node, Progress, datadir};
-use karyon_verify::{KeyStatus, Report, Trust, verify};
+use karyon_verify::{KeyStatus, Report};
 use serde_json::json;
 
 use super::summary;
@@ -272,10 +272,7 @@ pub(super) fn repeat(
     key: Option<&str>,
     from_snapshot: bool,
 ) -> Result<(Report, Replayed), CliError> {
-    let trusted = keys::trusted(key, data)?;
-    let trust = Trust { node_key: trusted.key, known: trusted.known };
-    let (log, inputs) = (datadir::log_folder(data), datadir::inputs(data));
-    let report = verify(&log, &datadir::checkpoint_file(data), &inputs, &trust)?;
+    let report = keys::trusted(key, data)?.verify(data)?;
     let replayed = run.replay_hosted(data, &report, from_snapshot)?;
     Ok((report, replayed))
 }

@@ -44,11 +44,6 @@ const SHOWN_MAX: usize = 20;
 /// Runs that failed and are named, at most.
 const NAMED_MAX: usize = 10;
 
-/// The number of a run, as its directory and all tables have it.
-pub(super) fn name(run: usize) -> String {
-    Plan::name(run)
-}
-
 /// The runs of the sweep in a directory; `None`: it holds none.
 pub(super) fn plan_of(sweep: &Path) -> Result<Option<Plan>, CliError> {
     let path = sweep.join(PLAN);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use karyon::{Layer, Replayed, View, Whose};
 use karyon_colony::models::measured::Measured;
+use karyon_colony::models::plan::Plan;
 use karyon_table::{Cell, Column, Form, Tidy, TidyError};
 use serde_json::json;
 
@@ -65,7 +66,7 @@ fn series(data: &Path, out: &Path, form: Form) -> Result<u64, CliError> {
     for (run, values) in runs {
         let Some(measured) = read(run)? else { continue };
         let name = match is_sweep {
-            true => sweep::name(run),
+            true => Plan::name(run),
             false => data.file_name().map_or(String::new(), |n| n.to_string_lossy().into_owned()),
         };
         for (when, row) in &measured.rows {
