@@ -60,7 +60,7 @@ impl Agent for Tree {
         for tree in forest.grid.neighbours(cell, 1).filter_map(|cell| forest.tree(cell)) {
             ctx.cast(tree.of::<Tree>(), ());
         }
-        ctx.mark(say(FIRE, me, BURNT)?);
+        ctx.mark(say(FIRE, me, &[BURNT])?);
         Ok(())
     }
 }

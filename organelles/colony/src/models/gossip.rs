@@ -41,7 +41,7 @@ impl Agent for Node {
 
     fn handle(&mut self, _: Pid, (): (), ctx: &mut Context<'_, Self>) -> Result {
         if !std::mem::replace(&mut self.is_informed, true) {
-            ctx.mark(say(KNOWS, ctx.me().pid(), INFORMED)?);
+            ctx.mark(say(KNOWS, ctx.me().pid(), &[INFORMED])?);
             ctx.interval(1, ());
             Node::tell(ctx)?;
         }

@@ -46,7 +46,7 @@ impl Agent for Person {
 
     fn handle(&mut self, _: Pid, (): (), ctx: &mut Context<'_, Self>) -> Result {
         if !std::mem::replace(&mut self.has_heard, true) {
-            ctx.mark(say(KNOWS, ctx.me().pid(), SPREADER)?);
+            ctx.mark(say(KNOWS, ctx.me().pid(), &[SPREADER])?);
             ctx.interval(1, ());
         }
         Ok(())
@@ -59,10 +59,10 @@ impl Agent for Person {
         let other = other.map_or(me, |other| Pid(u64::from(other) + 1));
         if ctx.layer(KNOWS)?.word(other.0 - 1) == 0 {
             // In front of the news of it: nobody else finds this one ignorant.
-            ctx.mark(say(KNOWS, other, SPREADER)?);
+            ctx.mark(say(KNOWS, other, &[SPREADER])?);
             ctx.cast(other.of::<Person>(), ());
         } else {
-            ctx.mark(say(KNOWS, me, STIFLER)?);
+            ctx.mark(say(KNOWS, me, &[STIFLER])?);
             ctx.cancel(timer);
         }
         Ok(())

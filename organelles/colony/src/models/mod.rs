@@ -110,9 +110,9 @@ fn put(run: &mut Run, layer: u8, slot: u64, cell: Option<u32>, words: &[u64]) {
     }
 }
 
-/// What an agent says of itself in a layer of agents.
-fn say(layer: u8, me: karyon::Pid, word: u64) -> Result<Mark> {
-    let words = Words::new(&[word]).ok_or_else(|| karyon::failure("too many words"))?;
+/// What an agent says of itself in a layer of agents; words behind these stay as they are.
+fn say(layer: u8, me: karyon::Pid, words: &[u64]) -> Result<Mark> {
+    let words = Words::new(words).ok_or_else(|| karyon::failure("too many words"))?;
     Ok(Mark::Set { layer, slot: me.0 - 1, cell: None, words })
 }
 

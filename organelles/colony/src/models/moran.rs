@@ -70,7 +70,7 @@ impl Agent for Individual {
         let Event::Replaced(by_mutant, now) = event else { return Ok(()) };
         if self.is_mutant != by_mutant {
             self.is_mutant = by_mutant;
-            ctx.mark(say(KINDS, ctx.me().pid(), u64::from(by_mutant))?);
+            ctx.mark(say(KINDS, ctx.me().pid(), &[u64::from(by_mutant)])?);
             // Its clock is another one; what is left of the old one has no memory.
             if let Some(clock) = self.clock.take() {
                 ctx.cancel(clock);

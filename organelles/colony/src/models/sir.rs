@@ -63,7 +63,7 @@ impl Agent for Person {
     fn handle(&mut self, _: Pid, (): (), ctx: &mut Context<'_, Self>) -> Result {
         if std::mem::take(&mut self.is_susceptible) {
             self.ill = Some(ctx.interval(1, ()));
-            ctx.mark(say(HEALTH, ctx.me().pid(), INFECTED)?);
+            ctx.mark(say(HEALTH, ctx.me().pid(), &[INFECTED])?);
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Agent for Person {
         if unit(ctx.random()) < town.recovery {
             self.ill = None;
             ctx.cancel(timer);
-            ctx.mark(say(HEALTH, me, RECOVERED)?);
+            ctx.mark(say(HEALTH, me, &[RECOVERED])?);
         }
         Ok(())
     }

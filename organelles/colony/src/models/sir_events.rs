@@ -74,7 +74,7 @@ impl Agent for Person {
             let recovery = ctx.world::<Town>()?.recovery;
             let recovers = now + exponential(ctx.random(), recovery);
             *self = Person::Infected(recovers);
-            ctx.mark(say(HEALTH, ctx.me().pid(), INFECTED)?);
+            ctx.mark(say(HEALTH, ctx.me().pid(), &[INFECTED])?);
             Person::next(now, recovers, ctx)?;
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Agent for Person {
         let (recovers, me) = (*recovers, ctx.me().pid());
         if now >= recovers {
             *self = Person::Recovered;
-            ctx.mark(say(HEALTH, me, RECOVERED)?);
+            ctx.mark(say(HEALTH, me, &[RECOVERED])?);
             return Ok(());
         }
         let people = ctx.world::<Town>()?.people;

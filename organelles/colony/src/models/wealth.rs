@@ -18,6 +18,8 @@ use super::{Model, Parameter, TICKS_PER_UNIT, parameters, put, say, size};
 /// none, one and two.
 pub const MEASURES: [&str; 5] = ["richest", "gini", "none", "one", "two"];
 
+/// Of each agent its coins, and one more than the tick in which it gave one last. A coin is a tick on
+/// its way, and rows are taken behind ticks in which one is given: it still counts as its giver's then.
 const COINS: u8 = 0;
 
 parameters! {
@@ -67,7 +69,7 @@ impl Agent for Trader {
 
     fn handle(&mut self, _: Pid, _: Event, ctx: &mut Context<'_, Self>) -> Result {
         self.coins += 1;
-        ctx.mark(say(COINS, ctx.me().pid(), self.coins)?);
+        ctx.mark(say(COINS, ctx.me().pid(), &[self.coins])?);
         Ok(())
     }
 
@@ -77,7 +79,7 @@ impl Agent for Trader {
             let (me, agents) = (ctx.me().pid(), ctx.world::<Market>()?.agents);
             let other = 1 + (me.0 + below(ctx.random(), agents - 1)) % agents;
             self.coins -= 1;
-            ctx.mark(say(COINS, me, self.coins)?);
+            ctx.mark(say(COINS, me, &[self.coins, ctx.now().0 + 1])?);
             ctx.cast(Pid(other).of::<Trader>(), Event::Coin);
         }
         Trader::wait(now, ctx)
@@ -87,7 +89,10 @@ impl Agent for Trader {
 /// Richest, Gini coefficient, and how many have none, one, two.
 fn row(view: &View<'_>) -> Vec<f64> {
     let agents = size(view, |market: &Market| market.agents);
-    let coins = |slot| view.layer(COINS).map_or(0, |layer| layer.word(slot));
+    let coins = |slot| match view.layer(COINS).map(|layer| layer.words(slot)) {
+        Some([coins, gave]) => coins + u64::from(*gave == view.tick().0 + 1),
+        Some(_) | None => 0,
+    };
     let mut coins: Vec<u64> = (0..agents).map(coins).collect();
     coins.sort_unstable();
     let sum: u64 = coins.iter().sum();
@@ -116,7 +121,7 @@ impl Model for Parameters {
     fn build(&self, seed: u64) -> Run {
         let mut run = Run::new(Self::NAME);
         let (agents, coins) = (u64::from(self.agents), u64::from(self.coins));
-        run.space([Layer::new(Whose::Agents, agents, 1)]);
+        run.space([Layer::new(Whose::Agents, agents, 2)]);
         run.agents("trader", agents, |_, _| Trader { coins });
         (0..agents).for_each(|slot| put(&mut run, COINS, slot, None, &[coins]));
         run.world(Market { agents, ends: f64::from(self.time) });

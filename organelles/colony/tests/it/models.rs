@@ -168,8 +168,9 @@ fn full_gossip_takes_logarithmically_many_rounds() {
     rounds(100_000, 20);
 }
 
-fn coins(time: u32, count: u64) {
-    let parameters = wealth::Parameters { agents: 100, coins: 1, time };
+fn coins(agents: u32, time: u32, count: u64) {
+    let parameters = wealth::Parameters { agents, coins: 1, time };
+    let agents = f64::from(agents);
     let shares = seeds(count, |seed| {
         let outcome = outcome(&parameters.build(seed));
         // Behind the time that it takes to forget how it began.
@@ -177,21 +178,27 @@ fn coins(time: u32, count: u64) {
         let rows: Vec<&Vec<f64>> = rows.map(|(_, row)| row).collect();
         [2, 3, 4].map(|column| rows.iter().map(|row| row[column]).sum::<f64>() / rows.len() as f64)
     });
-    for (place, p) in [0.497487, 0.251256, 0.126266].into_iter().enumerate() {
-        let shares: Vec<f64> = shares.iter().map(|run| run[place] / 100.0).collect();
-        is_near(&format!("agents with {place} coins"), &shares, p, 0.01);
+    // With as many coins as agents: .497487, .251256, .126266 for 100.
+    let none = (agents - 1.0) / (2.0 * agents - 1.0);
+    let one = none * agents / (2.0 * agents - 2.0);
+    let two = one * (agents - 1.0) / (2.0 * agents - 3.0);
+    for (place, p) in [none, one, two].into_iter().enumerate() {
+        let shares: Vec<f64> = shares.iter().map(|run| run[place] / agents).collect();
+        is_near(&format!("agents with {place} coins, of {agents}"), &shares, p, 0.01);
     }
 }
 
 #[test]
 fn coins_are_spread_as_all_distributions_are() {
-    coins(400, 20);
+    coins(100, 400, 20);
+    // Among few a coin that is missed shows.
+    coins(5, 1_000, 20);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn full_coins_are_spread_as_all_distributions_are() {
-    coins(4_000, 100);
+    coins(100, 4_000, 100);
 }
 
 fn fixations(individuals: u32, fitness: f64, count: u64, p: f64) {
