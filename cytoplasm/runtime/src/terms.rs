@@ -103,7 +103,7 @@ pub struct Counts {
     pub restarts: u64,
     /// Agents that ended because one that they were linked to did.
     pub exits: u64,
-    /// Timers, monitors and links that the gate denied.
+    /// Marks, timers, births, bonds and other arrangements that the gate denied.
     pub unarranged: u64,
 }
 

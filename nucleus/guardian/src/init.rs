@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use rustix::time::Timespec;
 
 use crate::confine::Confinement;
+use crate::guardian::HALTED;
 use crate::silence::Silence;
 use crate::system;
 
@@ -53,17 +54,13 @@ fn start(confinement: &Confinement, report: &mut File) -> std::io::Result<Pid> {
         say(report, &format!("absent {mechanism} {why}"));
     }
     say(report, "furnished");
-    match system::fork(0)? {
-        Some((_, number)) => {
-            confinement.drop_rights()?;
-            Pid::from_raw(number).ok_or_else(|| std::io::Error::other("no process number"))
-        }
-        None => {
-            let error = confinement.become_runtime();
-            say(report, &format!("failed {error}"));
-            system::exit_now(127)
-        }
+    if let Some((_, number)) = system::fork(0)? {
+        confinement.drop_rights()?;
+        return Pid::from_raw(number).ok_or_else(|| std::io::Error::other("no process number"));
     }
+    let error = confinement.become_runtime();
+    say(report, &format!("failed {error}"));
+    system::exit_now(127)
 }
 
 /// A guardian that reads no more is gone, and so is this process soon.
@@ -98,6 +95,10 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64, last: 
                     None => ("signal", status.terminating_signal().unwrap_or(0)),
                 };
                 say(report, &format!("ended {word} {code}"));
+                // It counts the same silence, and may be the first to find it too long.
+                if (word, code) == ("code", HALTED.into()) && silence.is_long() {
+                    speak(last);
+                }
                 system::exit_now(0)
             }
         }
@@ -118,11 +119,8 @@ fn keep(runtime: Pid, mut life: File, report: &mut File, silence_ms: u64, last: 
         }
         silence.end();
         let mut said = [0; 64];
-        let length = match life.read(&mut said) {
-            // The guardian is gone.
-            Ok(0) | Err(_) => system::exit_now(1),
-            Ok(length) => length,
-        };
+        // Else the guardian is gone.
+        let Ok(length @ 1..) = life.read(&mut said) else { system::exit_now(1) };
         for word in said.iter().take(length) {
             let signal = match *word {
                 TERMINATE => Signal::TERM,

@@ -32,6 +32,12 @@ impl Silence {
         self.looked = now;
         self.silent > self.limit
     }
+
+    /// Whether half of that has passed, by the clock: somebody who looked more often may have heard
+    /// nothing for too long.
+    pub fn is_long(&self) -> bool {
+        self.silent + self.looked.elapsed() > self.limit / 2
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +58,16 @@ mod tests {
         silence.looked = ago(second / 2);
         assert!(silence.is_too_long());
         silence.end();
+        assert!(!silence.is_too_long() && !silence.is_long());
+    }
+
+    #[test]
+    fn half_of_it_is_counted_by_the_clock() {
+        let second = Duration::from_secs(1);
+        let mut silence = Silence::new(4 * second);
+        silence.looked = Instant::now() - 3 * second;
+        assert!(silence.is_long());
         assert!(!silence.is_too_long());
+        assert!(!silence.is_long(), "the look counts as a second");
     }
 }

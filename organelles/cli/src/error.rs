@@ -1,5 +1,6 @@
 //! Errors at the edge: what happened, what to do, and the exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use karyon_colony::life::LifeError;
@@ -11,6 +12,7 @@ use karyon_memory::{DeedError, JournalError, LineageError, RecallError, Transpla
 use karyon_runtime::{DataDirError, NodeError, RecordError, RunError};
 use karyon_verify::VerifyError;
 
+use crate::command::sweep;
 use crate::divergence;
 
 /// How a command ends.
@@ -62,6 +64,18 @@ impl CliError {
     /// A plain failure.
     pub(crate) fn failure(message: impl Into<String>) -> CliError {
         CliError { code: Code::Failure, message: message.into(), hint: None }
+    }
+
+    /// That a data directory holds no log.
+    pub(crate) fn unrecorded(data: &Path) -> CliError {
+        let error = CliError::failure(format!("nothing was recorded in {}", data.display()));
+        match data.join(sweep::PLAN).exists() {
+            true => error.with_hint(format!(
+                "it holds a sweep; its runs are {}, …",
+                sweep::run_folder(data, 0).display()
+            )),
+            false => error,
+        }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> CliError {

@@ -278,10 +278,6 @@ pub(crate) fn permit_existing(data: &Path) -> Result<(), CliError> {
 fn recorded(data: &Path) -> Result<(), CliError> {
     match data.join("log").is_dir() {
         true => Ok(()),
-        false => Err(CliError {
-            code: Code::Failure,
-            message: format!("nothing was recorded in {}", data.display()),
-            hint: None,
-        }),
+        false => Err(CliError::unrecorded(data)),
     }
 }

@@ -1,5 +1,6 @@
 //! Keys that are given, or known here, and the key that a log goes on with.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use karyon_identity::{PublicKey, SecretKey};
@@ -27,10 +28,15 @@ pub(crate) struct Trusted {
 
 impl Trusted {
     /// Verifies the log of a data directory against it.
-    pub(crate) fn verify(self, data: &Path) -> Result<Report, VerifyError> {
-        let trust = Trust { node_key: self.key, known: self.known };
+    pub(crate) fn verify(&self, data: &Path) -> Result<Report, CliError> {
+        let trust = Trust { node_key: self.key, known: self.known.clone() };
         let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
-        verify(&log, &checkpoint, &datadir::inputs(data), &trust)
+        match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {
+            Err(VerifyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Err(CliError::unrecorded(data))
+            }
+            other => Ok(other?),
+        }
     }
 }
 

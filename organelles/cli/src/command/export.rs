@@ -11,8 +11,8 @@ use karyon_identity::{PublicKey, SecretKey};
 use karyon_keys::{KeyDirectory, KeyError};
 use karyon_keystore::{Source, destroy_carried};
 use karyon_memory::{ChangeError, carry_keys};
-use karyon_runtime::{DataDir, DataDirError, datadir};
-use karyon_verify::{KeyStatus, Report, Trust, VerifyError, verify};
+use karyon_runtime::{DataDir, DataDirError};
+use karyon_verify::{KeyStatus, Report};
 use serde_json::json;
 
 use super::memory::open;
@@ -78,15 +78,7 @@ fn in_use(data: &Path) -> CliError {
 }
 
 fn verified(data: &Path) -> Result<Report, CliError> {
-    let trusted = keys::trusted_if_known(None, data)?;
-    let trust = Trust { node_key: trusted.key, known: trusted.known };
-    let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
-    match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {
-        Err(VerifyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            Err(CliError::failure(format!("nothing was recorded in {}", data.display())))
-        }
-        other => Ok(other?),
-    }
+    keys::trusted_if_known(None, data)?.verify(data)
 }
 
 /// The key that signed the log, if this machine has it.

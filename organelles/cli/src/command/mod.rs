@@ -25,7 +25,7 @@ mod resume;
 mod run;
 mod safety;
 mod summary;
-mod sweep;
+pub(crate) mod sweep;
 mod tree;
 mod why;
 

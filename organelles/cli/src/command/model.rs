@@ -405,6 +405,7 @@ fn as_json(outcome: &Outcome, ended: &Ended, about: &About<'_>) -> serde_json::V
             "refused": counts.refused,
             "dead_lettered": counts.dead_lettered,
         },
+        "others_denied": counts.unarranged,
         "crashes": counts.crashes,
         "restarts": counts.restarts,
         "agents_lost": ended.lost,
@@ -440,6 +441,12 @@ fn as_text(outcome: &Outcome, ended: &Ended, about: &About<'_>) {
         thousands(counts.denied),
         thousands(counts.dead_lettered),
     ));
+    if counts.unarranged > 0 {
+        output::line(&format!(
+            "denied      {} besides: marks, timers, births and other arrangements",
+            thousands(counts.unarranged),
+        ));
+    }
     output::line(&format!(
         "crashes     {}, restarts {}",
         thousands(counts.crashes),

@@ -30,7 +30,7 @@ use crate::progress::{self, Spinner};
 use crate::{grant, signals};
 
 /// The file of a sweep that says which runs it has.
-const PLAN: &str = "plan.csv";
+pub(crate) const PLAN: &str = "plan.csv";
 /// What all runs have in common.
 const SCENARIO: &str = "scenario.toml";
 const RUNS: &str = "runs";
@@ -56,7 +56,7 @@ pub(super) fn plan_of(sweep: &Path) -> Result<Option<Plan>, CliError> {
 }
 
 /// Where the data directory of a run is.
-pub(super) fn run_folder(sweep: &Path, run: usize) -> PathBuf {
+pub(crate) fn run_folder(sweep: &Path, run: usize) -> PathBuf {
     sweep.join(RUNS).join(Plan::name(run))
 }
 

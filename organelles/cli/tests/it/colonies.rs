@@ -142,6 +142,19 @@ fn a_sweep_runs_every_combination_once_and_goes_on_where_it_was() {
     // Another sweep finds no place there.
     let other = ["--set", "need=2,5", "--set", "steps=5", "--seeds", "1..=3"];
     sweep(&other).expect(1).says(&["holds another sweep"]);
+    // It is no run, and whoever takes it for one is told where its runs are.
+    for args in [
+        &["audit", "verify"][..],
+        &["resume"],
+        &["replay", "--verify"],
+        &["memory", "count", "heard"],
+    ] {
+        let args: Vec<_> = args.iter().copied().chain(["--data", "sweep"]).collect();
+        place.karyon(&args).expect(1).says(&[
+            "nothing was recorded in sweep",
+            "it holds a sweep; its runs are sweep/runs/000001, …",
+        ]);
+    }
 }
 
 #[test]

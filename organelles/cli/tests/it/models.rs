@@ -99,3 +99,20 @@ fn what_is_wrong_is_refused_before_anything_is_made() {
     let answer = run(&place, "mine.toml", &["individuals=10"], "mine", &["--seed", "4"]);
     assert_eq!((&answer["model"], &answer["seed"]), (&"moran".into(), &4.into()));
 }
+
+#[test]
+fn what_was_denied_beside_messages_is_counted() {
+    let place = Place::new();
+    place.write(
+        "short.toml",
+        "[model]\nname = \"sir\"\ninfection = 1.0\nrecovery = 1.0\n\
+         [population]\npeople = 20\ncases = 1\n[space]\nnetwork = \"complete\"\n\
+         [authority]\nexpires = [{ agent = \"person 20\", tick = 1 }]\n",
+    );
+    // Its timer, and that all see that it is ill.
+    assert_eq!(run(&place, "short.toml", &[], "one", &[])["others_denied"], 2);
+    let shown = place.karyon(&["run", "short.toml", "--data", "two"]).expect(0);
+    assert!(shown.out.contains("denied      2 besides: marks, timers,"), "{}", shown.out);
+    let usual = place.karyon(&["run", "sir", "--set", "people=20", "--data", "three"]).expect(0);
+    assert!(!usual.out.contains("besides"), "{}", usual.out);
+}

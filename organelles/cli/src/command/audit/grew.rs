@@ -2,8 +2,6 @@
 
 use karyon_audit::grew;
 use karyon_audit::limits::CHECKPOINT_BYTES_MAX;
-use karyon_runtime::datadir;
-use karyon_verify::{Trust, verify};
 use serde_json::json;
 
 use super::prove::note;
@@ -21,8 +19,7 @@ pub(crate) fn execute(args: &Grew) -> Result<Code, CliError> {
     let key = trusted.key.unwrap_or(log.node_key);
     // First whose checkpoint it is: of another log's nothing else needs to be said.
     let growth = grew(&log.folder, &since, &key)?;
-    let trust = Trust { node_key: trusted.key, known: trusted.known };
-    verify(&log.folder, &datadir::checkpoint_file(data), &datadir::inputs(data), &trust)?;
+    trusted.verify(data)?;
     if let Some(file) = &args.proof {
         let own = log.own_key()?;
         write_new(file, &growth.proof(&note(&log, own.as_ref())?)?)?;

@@ -51,8 +51,7 @@ impl Log {
         let folder = datadir::log_folder(data);
         let walk = match Walk::open(&folder) {
             Err(karyon_log::LogError::Io(error)) if error.kind() == ErrorKind::NotFound => {
-                let what = format!("nothing was recorded in {}", data.display());
-                return Err(CliError::failure(what));
+                return Err(CliError::unrecorded(data));
             }
             other => other?,
         };

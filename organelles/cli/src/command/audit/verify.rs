@@ -1,10 +1,7 @@
 //! `karyon audit verify`: whether a run's log is what was written.
 
-use std::io::ErrorKind;
-
 use karyon_log::Control;
-use karyon_runtime::datadir;
-use karyon_verify::{KeyStatus, Report, Trust, VerifyError, verify};
+use karyon_verify::{KeyStatus, Report};
 use serde_json::json;
 
 use crate::args::Verify;
@@ -18,14 +15,7 @@ pub(crate) fn execute(args: &Verify) -> Result<Code, CliError> {
         return Err(CliError::failure(format!("there is no data directory {}", data.display())));
     }
     let trusted = keys::trusted(args.key.as_deref(), data)?;
-    let trust = Trust { node_key: trusted.key, known: trusted.known };
-    let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
-    let report = match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {
-        Err(VerifyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));
-        }
-        other => other?,
-    };
+    let report = trusted.verify(data)?;
     if args.json {
         output::json(&as_json(&report, trusted.retired));
     } else {

@@ -1,15 +1,14 @@
 //! What the log of a data directory says, without opening it: for who signs, and who looks.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 use karyon_authority::Ledger;
 use karyon_gate::Gate;
 use karyon_log::{Control, Target, TermsRecord};
-use karyon_runtime::{datadir, wall_ms};
+use karyon_runtime::wall_ms;
 use karyon_types::{AgentId, GrantId, LeaseId, PrincipalId, ReasonId, Terms};
-use karyon_verify::{Report, Trust, VerifyError, verify};
+use karyon_verify::Report;
 
 use super::refused;
 use crate::error::CliError;
@@ -50,17 +49,7 @@ impl Past {
             .with_hint(format!("`karyon authority new --data {}` makes one", data.display())));
         }
         let trusted = trusted()?;
-        let trust = Trust { node_key: trusted.key, known: trusted.known };
-        let (log, checkpoint) = (datadir::log_folder(data), datadir::checkpoint_file(data));
-        let report = match verify(&log, &checkpoint, &datadir::inputs(data), &trust) {
-            Err(VerifyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                return Err(CliError::failure(format!(
-                    "nothing was recorded in {}",
-                    data.display()
-                )));
-            }
-            other => other?,
-        };
+        let report = trusted.verify(data)?;
         let kind = report.genesis().map(|genesis| genesis.scenario_name.as_str());
         if kind != Some(karyon_broker::KIND.0) {
             // What was remembered or imported began with no scenario.

@@ -42,7 +42,7 @@ pub(crate) fn open(data: &Path) -> Result<Graph, CliError> {
 /// The error, or that there is nothing to read.
 pub(super) fn unrecorded(data: &Path, error: GraphError) -> CliError {
     match is_without_log(&error) {
-        true => CliError::failure(format!("nothing was recorded in {}", data.display())),
+        true => CliError::unrecorded(data),
         false => error.into(),
     }
 }

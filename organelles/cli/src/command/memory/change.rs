@@ -174,7 +174,7 @@ fn change(
     principal: &str,
 ) -> Result<Option<(Change, usize)>, CliError> {
     let data = deed.data();
-    let unrecorded = || CliError::failure(format!("nothing was recorded in {}", data.display()));
+    let unrecorded = || CliError::unrecorded(data);
     Ok(Some(match deed {
         Deed::Remember(telling) => {
             let mut secrets = Secrets::open_or_create(directory, data, reader)?;

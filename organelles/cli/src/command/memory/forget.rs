@@ -116,7 +116,7 @@ pub(super) fn erase(deed: Deed<'_>) -> Result<Code, CliError> {
         .map_err(|error| without_node(error, &directory, data))?;
     drop(there(&directory, data)?);
     if !datadir::log_file(data).exists() {
-        return Err(CliError::failure(format!("nothing was recorded in {}", data.display())));
+        return Err(CliError::unrecorded(data));
     }
     if let Deed::Forget(args) = deed
         && which(args) == Which::All
