@@ -11,7 +11,7 @@ use redb::{
 
 use crate::error::{GraphError, Rebuilt, guarded};
 use crate::file;
-use crate::limits::{SEAL_BYTES, SEGMENT_BYTES_MAX, VIEW_AGE_MAX};
+use crate::limits::{SEAL_BYTES, SEGMENT_BYTES_MAX, SMALL_FILE_BYTES, VIEW_AGE_MAX};
 use crate::projector::Projector;
 use crate::reader::Reader;
 use crate::tables::ReadTables;
@@ -180,7 +180,7 @@ impl Graph {
     }
 
     /// Gives back to the disk what is free in the file: filling it leaves about half as much again as
-    /// its rows take. While a view is held nothing happens.
+    /// its rows take. While a view is held, or the file is small, nothing happens.
     ///
     /// # Errors
     /// [`GraphError::Io`], [`GraphError::Database`], [`GraphError::Damaged`]. Everything that was
@@ -188,6 +188,10 @@ impl Graph {
     pub fn compact(&mut self) -> Result<(), GraphError> {
         let Open::Writing(database) = &mut self.database else { return Ok(()) };
         let Some(database) = Arc::get_mut(database) else { return Ok(()) };
+        let small = |file: &Path| file.metadata().is_ok_and(|file| file.len() <= SMALL_FILE_BYTES);
+        if self.path.as_deref().is_some_and(small) {
+            return Ok(());
+        }
         let compacted = guarded(|| match database.compact() {
             Ok(_) => Ok(()),
             Err(CompactionError::Storage(error)) => Err(error.into()),

@@ -15,6 +15,10 @@ pub const ROWS_BYTES: usize = 64 * 1024 * 1024;
 /// Pages that the database keeps in memory, bytes: a node has more to do than to remember.
 pub const CACHE_BYTES: usize = 256 * 1024 * 1024;
 
+/// The longest file that is not compacted, bytes: that of an empty one is 1 MiB, of which the disk keeps
+/// what was written, and sixteen flushes would be half of what a short run takes.
+pub const SMALL_FILE_BYTES: u64 = 2 * 1024 * 1024;
+
 /// Entities that are remembered as known, so that their index rows are not written again.
 /// 21 bytes each and the set's own: some 16 MB.
 pub const KNOWN_ENTITIES: usize = 256 * 1024;

@@ -43,7 +43,8 @@ impl Line {
     /// What was changed of a lease, and of those that it was cut from.
     fn changes_of(&self, serial: u64) -> Vec<(Verb, Target)> {
         let mut all = Vec::new();
-        let mut at = Some(serial);
+        // Mostly there is none, however long the line is.
+        let mut at = Some(serial).filter(|_| !self.changed.is_empty());
         while let Some(serial) = at {
             all.extend(self.changed.get(&serial).into_iter().flatten().copied());
             at = self.above.get(&serial).copied();

@@ -2,13 +2,14 @@
 
 mod saved;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use karyon_arrangements::{Arrangement, Bond, ExitReason, TimerId};
 use karyon_gate::{Handle, Request, Rights};
 use karyon_log::{Cause, CrashKind, Decision, Loss, Message, Record};
 use karyon_supervision::{ChildId, Exit};
 use karyon_types::{AgentId, Denial, LeaseId, Tick};
+use smallvec::SmallVec;
 
 use super::{Due, Plan, Scheduler, newborn};
 use crate::agent::{Agent, Deed, Event, Payload, RestartFrom};
@@ -39,7 +40,9 @@ pub(super) type Armed = (AgentId, TimerId);
 #[derive(Default)]
 pub(super) struct Life {
     traps: bool,
-    timers: BTreeMap<TimerId, Timer>,
+    /// By identity, as they were armed: a new one comes last. Mostly there is one, and a map's first
+    /// node has room for eleven.
+    timers: SmallVec<[(TimerId, Timer); 1]>,
     /// Those that it made.
     bonds: BTreeSet<(Bond, AgentId)>,
     /// What it asked the memory and was not answered yet.
@@ -74,12 +77,25 @@ impl Life {
 
     /// What a timer brings, if it is armed.
     pub(super) fn payload(&self, timer: &TimerId) -> Option<&[u8]> {
-        self.timers.get(timer).map(|timer| timer.payload.as_slice())
+        self.timers.get(self.place(timer)?).map(|(_, timer)| timer.payload.as_slice())
+    }
+
+    fn place(&self, timer: &TimerId) -> Option<usize> {
+        self.timers.binary_search_by_key(timer, |(own, _)| *own).ok()
+    }
+
+    fn timer_mut(&mut self, timer: &TimerId) -> Option<&mut Timer> {
+        let place = self.place(timer)?;
+        self.timers.get_mut(place).map(|(_, timer)| timer)
+    }
+
+    fn take_timer(&mut self, timer: &TimerId) -> Option<Timer> {
+        self.place(timer).map(|place| self.timers.remove(place).1)
     }
 
     /// Takes all timers from the wheel.
     pub(super) fn cancel(&self, wheel: &mut Wheel<(AgentId, TimerId)>) {
-        for key in self.timers.values().filter_map(|timer| timer.key) {
+        for key in self.timers.iter().filter_map(|(_, timer)| timer.key) {
             wheel.cancel(key);
         }
     }
@@ -87,7 +103,7 @@ impl Life {
     /// Takes all timers from the wheel until the agent goes on; nobody is linked to it any more.
     pub(super) fn rest(&mut self, wheel: &mut Wheel<(AgentId, TimerId)>) {
         self.bonds.retain(|(bond, _)| *bond == Bond::Monitor);
-        for timer in self.timers.values_mut() {
+        for (_, timer) in &mut self.timers {
             timer.rests = timer.key.take().and_then(|key| wheel.cancel(key));
         }
     }
@@ -140,7 +156,7 @@ impl<A: Agent> Scheduler<A> {
         for (id, timer) in &due {
             let slot = self.slots.get_mut((id.0 - self.first) as usize);
             let life = slot.and_then(|slot| slot.life.as_mut());
-            if let Some(timer) = life.and_then(|life| life.timers.get_mut(timer)) {
+            if let Some(timer) = life.and_then(|life| life.timer_mut(timer)) {
                 timer.key = None;
             }
         }
@@ -159,13 +175,13 @@ impl<A: Agent> Scheduler<A> {
     ) -> bool {
         let Some(slot) = self.slots.get_mut((id.0 - self.first) as usize) else { return emptied };
         let Some(life) = slot.life.as_mut() else { return emptied };
-        let Some(armed) = life.timers.get_mut(&timer) else { return emptied };
+        let Some(armed) = life.timer_mut(&timer) else { return emptied };
         let payload = armed.payload.clone();
         let request = Request { agent: id, right: Rights::SEND, target: id.0, now: tick };
         let allowed = |_: &u64| plan.gate.check(slot.lease, &request).is_ok();
         match armed.every.filter(allowed) {
             Some(every) => armed.key = Some(self.wheel.insert(tick.0 + every, (id, timer))),
-            None => drop(life.timers.remove(&timer)),
+            None => drop(life.take_timer(&timer)),
         }
         let armed_by = Message { from: id, step: timer.step, output: timer.output };
         let event = Event::Timer { id: timer, payload: &payload };
@@ -449,13 +465,11 @@ impl<A: Agent> Scheduler<A> {
                 let timer = TimerId { step: message.step, output: message.output };
                 let key = Some(self.wheel.insert(tick.0 + ticks, (id, timer)));
                 let every = repeats.then_some(*ticks);
-                life.timers.insert(
-                    timer,
-                    Timer { key, rests: None, every, payload: Payload::from_slice(payload) },
-                );
+                let payload = Payload::from_slice(payload);
+                life.timers.push((timer, Timer { key, rests: None, every, payload }));
             }
             Arrangement::Cancel(timer) => {
-                match (life.timers.remove(timer).map(|timer| timer.key), &mut self.boxes) {
+                match (life.take_timer(timer).map(|timer| timer.key), &mut self.boxes) {
                     (Some(Some(key)), _) => drop(self.wheel.cancel(key)),
                     // It is due, and may lie in the mailbox.
                     (Some(None), Some(boxes)) => boxes.forget_timers(id, Some(*timer)),
