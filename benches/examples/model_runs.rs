@@ -120,7 +120,8 @@ struct Timed {
 fn timed<M: Model>(model: &M, seed: u64, level: &str, schedulers: usize, folder: &Path) -> Timed {
     let begun = Instant::now();
     let mut run = model.build(seed);
-    run.seed(seed).schedulers(schedulers);
+    // Measured at the beginning and at the end, as the peers are.
+    run.seed(seed).schedulers(schedulers).collect(u64::MAX);
     let build_ms = milliseconds(begun);
     Timed::of(M::NAME, build_ms, || go(&mut run, level, folder))
 }

@@ -42,24 +42,28 @@ impl Grid {
     pub fn neighbours(&self, cell: u32, distance: u32) -> impl Iterator<Item = u32> + use<> {
         let Grid { width, height, periodic, neighbourhood } = *self;
         let (x, y) = self.place(cell);
-        let along = move |at: u32, length: u32| {
-            let (at, length, far) = (i64::from(at), i64::from(length), i64::from(distance));
+        // Each place along an axis, and how far away it is. Without a division: this is the inmost loop
+        // of a model.
+        let along = move |at: u32, length: u32, far: u32| {
+            let (at, length, far) = (i64::from(at), i64::from(length), i64::from(far));
             let (from, to) = match periodic {
                 // All around, at most once.
                 true => (-(far.min((length - 1) / 2)), far.min(length / 2)),
                 false => (-(far.min(at)), far.min(length - 1 - at)),
             };
-            (from..=to)
-                .map(move |by| ((at + by).rem_euclid(length.max(1)) as u32, by.unsigned_abs()))
-        };
-        along(y, height).flat_map(move |(row, down)| {
-            along(x, width).filter_map(move |(column, across)| {
-                let is_near = match neighbourhood {
-                    Neighbourhood::Moore => true,
-                    Neighbourhood::VonNeumann => down + across <= u64::from(distance),
-                };
-                (is_near && down + across > 0).then_some(row * width + column)
+            (from..to + 1).map(move |by| {
+                let to = at + by;
+                let to = if to < 0 { to + length } else { to };
+                (if to < length { to } else { to - length } as u32, by.unsigned_abs() as u32)
             })
+        };
+        along(y, height, distance).flat_map(move |(row, down)| {
+            let far = match neighbourhood {
+                Neighbourhood::Moore => distance,
+                Neighbourhood::VonNeumann => distance - down,
+            };
+            let cells = along(x, width, far).map(move |(column, _)| row * width + column);
+            cells.filter(move |other| *other != cell)
         })
     }
 }
