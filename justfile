@@ -29,6 +29,10 @@ bench *filter:
 models:
     cargo test --release -p karyon-colony --test it models -- --include-ignored --nocapture
 
+# `karyon bench run`, with the commit built in: a report that says of itself where it comes from
+bench-report *arguments:
+    KARYON_COMMIT=$(git describe --always --abbrev=40 --dirty --exclude '*') cargo run --release -- bench run {{arguments}}
+
 # The pictures of the README, made anew
 pictures:
     cargo build --release

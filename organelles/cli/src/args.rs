@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod bench;
 mod colony;
 mod engram;
 mod exit;
@@ -27,6 +28,7 @@ pub(crate) use authority::{
     Approve, Ask, Authority, Delegate, Do, Grant, Lease, MakeAgent, NewAuthority, OrderArgs,
     ShowAuthority,
 };
+pub(crate) use bench::{Bench, DiffReports, ListWorkloads, RunBench, ShowReport};
 pub(crate) use colony::{DiffRuns, PlotRuns, Sweep};
 pub(crate) use engram::{Choice, DiffEngrams, Engram, Export, Import, Inspect, VerifyEngram};
 pub(crate) use exit::{ExportData, ImportData, Table};
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     Plot(PlotRuns),
     /// Find where two runs part
     Diff(DiffRuns),
+    /// Measure named workloads, with a report that discloses everything
+    #[command(subcommand, after_help = "Example:\n  karyon bench run")]
+    Bench(Bench),
     /// List the agents of a run that is under way
     Ps(Ps),
     /// Show the tree of supervisors of a run that is under way
@@ -296,6 +301,7 @@ impl Args {
             Command::Key(args) => args.asks(),
             Command::Authority(args) => args.asks(),
             Command::Safety(args) => args.asks(),
+            Command::Bench(args) => args.asks(),
             Command::Memory(_) | Command::Why(_) | Command::Engram(_) | Command::Audit(_) => true,
             Command::Replay(_) | Command::Diff(_) | Command::Export(_) => true,
             Command::Check(_) => true,
@@ -314,6 +320,7 @@ impl Args {
             Command::Resume(args) => args.json,
             Command::Replay(args) => args.json,
             Command::Diff(args) => args.json,
+            Command::Bench(args) => args.json(),
             Command::Sweep(args) => args.json,
             Command::Plot(args) => args.json,
             Command::Ps(args) => args.under.json,

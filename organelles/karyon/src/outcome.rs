@@ -1,6 +1,7 @@
 //! What is left of a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use karyon_runtime::{Counts, Ending, Space};
 use karyon_types::Hash;
@@ -33,6 +34,11 @@ pub struct Outcome {
     pub resumed_from: Option<u64>,
     /// How many records the log holds.
     pub records: u64,
+    /// How long it took by the clock: from the making of its agents until all is recorded, and,
+    /// where there is a disk, durable; on a data directory until its memory is built and its log
+    /// sealed as well. Not in it: keys, grants and the directory before, and the reading of the log
+    /// behind that. The only part of it that differs between equal runs.
+    pub took: Duration,
     /// Orders that were not carried out ([`Run::order`](crate::Run::order)). Those that a resumed run
     /// repeated are not among them.
     pub refused: Vec<RefusedOrder>,

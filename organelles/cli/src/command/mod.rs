@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod bench;
 mod check;
 mod diff;
 mod engram;
@@ -65,6 +66,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Sweep(args) => sweep::execute(&args),
         Command::Plot(args) => plot::execute(&args),
         Command::Diff(args) => diff::execute(&args),
+        Command::Bench(args) => bench::execute(&args),
         Command::Halt(args) => halt::execute(&args),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&[&str]; 40] = [
+const COMMANDS: [&[&str]; 44] = [
     &["init"],
     &["key", "new"],
     &["key", "show"],
@@ -14,6 +14,10 @@ const COMMANDS: [&[&str]; 40] = [
     &["run"],
     &["resume"],
     &["replay"],
+    &["bench", "list"],
+    &["bench", "run"],
+    &["bench", "show"],
+    &["bench", "diff"],
     &["export"],
     &["import"],
     &["audit", "verify"],

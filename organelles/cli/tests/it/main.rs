@@ -12,6 +12,7 @@
 
 mod audit;
 mod authority_command;
+mod bench;
 mod check;
 mod college;
 mod colonies;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use karyon_gate::{Grant, Rights, Scope};
 use karyon_runtime::{
@@ -138,7 +139,7 @@ impl Run {
         Ok((outcome, Beside { refused: inputs.refused(), series }))
     }
 
-    /// What is left of it.
+    /// What is left of it; how long it took knows whoever ran it.
     pub(super) fn left(
         &self,
         outcome: karyon_runtime::Outcome<Member>,
@@ -154,6 +155,7 @@ impl Run {
             resumed_from: outcome.resumed_from.map(|tick| tick.0),
             records_root,
             records,
+            took: Duration::ZERO,
             refused,
             series,
             space: outcome.space,

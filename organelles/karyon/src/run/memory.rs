@@ -1,12 +1,13 @@
-//! A run in memory: what tests are made of.
+//! A run in memory: what tests are made of. And one of which the log alone is kept.
 
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use karyon_identity::SecretKey;
-use karyon_log::{End, ReadFolder, ReadStorage, SegmentHeader, Walk, segment_name};
-use karyon_log_writer::{MemoryStorage, Storage, Writer};
+use karyon_log::{DiskFolder, End, ReadFolder, ReadStorage, SegmentHeader, Walk, segment_name};
+use karyon_log_writer::{MemoryStorage, Storage, Writer, WriterOptions};
 use karyon_memory::Recollection;
 use karyon_runtime::{Effects, Recorder, RunConfig};
 use karyon_types::{Hash, Hasher, LogId};
@@ -28,35 +29,75 @@ impl Run {
     /// What is wrong with the run; [`RunError::Run`] if a bound was passed or the supervisor gave
     /// up.
     pub fn test(&self) -> Result<Outcome, RunError> {
-        self.check()?;
-        self.settings.check_adapter()?;
+        self.ready()?;
         let disk = Disk::default();
-        let mut recorder = Some(recorder(&disk)?);
-        let config = self.config_in_memory(&disk);
+        self.alone(recorder(&disk)?, Arc::new(disk.clone()), || Ok(Walk::new(Box::new(disk))?))
+    }
+
+    /// As [`Run::test`], with its log in the files of this folder, which is made and must hold no
+    /// log: each commit is durable before what follows it is told. No data directory: nobody signed
+    /// a grant, there is no memory, and it cannot be resumed. For whoever measures what the log
+    /// costs; the directory of a run that counts is made by [`Run::begin`].
+    ///
+    /// # Errors
+    /// As [`Run::test`]; [`RunError::File`], if the folder or the log cannot be made.
+    pub fn test_logged(&self, folder: &Path) -> Result<Outcome, RunError> {
+        self.ready()?;
+        let failed = |error| RunError::File(folder.into(), error);
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let (key, header) = nobody();
+        let disk = Arc::new(DiskFolder::new(folder));
+        let (end, options) = (End::of_new_log(), WriterOptions::default());
+        let writer = Writer::open(disk.clone(), &header, key, 1, &end, options).map_err(failed)?;
+        self.alone(Recorder::new(writer), disk, || Ok(Walk::open(folder)?))
+    }
+
+    fn ready(&self) -> Result<(), RunError> {
+        self.check()?;
+        self.settings.check_adapter()
+    }
+
+    /// Runs it to its end with a log that nobody else has.
+    fn alone(
+        &self,
+        recorder: Recorder,
+        log: Arc<dyn ReadFolder>,
+        read: impl FnOnce() -> Result<Walk, RunError>,
+    ) -> Result<Outcome, RunError> {
+        let mut recorder = Some(recorder);
+        let config = self.config_in_memory(log);
         let allowed = (self.grant(None), self.subjects_in_memory());
+        let since = Instant::now();
         let (outcome, beside) = self.go(config, allowed, &self.orders, &mut recorder)?;
         if let Some(recorder) = recorder.take() {
             recorder.close()?;
         }
-        let (records, records_root) = read_back(Walk::new(Box::new(disk))?)?;
+        let took = since.elapsed();
+        let read = read_back(read()?)?;
         let state_root = self.add_state(&outcome).finish();
-        Ok(self.left(outcome, beside, state_root, (records, records_root)))
+        Ok(Outcome { took, ..self.left(outcome, beside, state_root, read) })
     }
 
     /// How it is run there: nothing waits for a clock, and whoever tests is guardian enough.
-    pub(super) fn config_in_memory(&self, disk: &Disk) -> RunConfig {
-        let memory = Recollection::new(Arc::new(disk.clone()), Path::new(""));
+    pub(super) fn config_in_memory(&self, log: Arc<dyn ReadFolder>) -> RunConfig {
+        let memory = Recollection::new(log, Path::new(""));
         let config = self.config();
         let effects = Effects { unguarded: true, ..config.effects };
         RunConfig { recaller: Some(Box::new(memory)), virtual_time: true, effects, ..config }
     }
 }
 
-pub(super) fn recorder(disk: &Disk) -> Result<Recorder, RunError> {
+/// Who signs what nobody trusts.
+fn nobody() -> (Arc<SecretKey>, SegmentHeader) {
     let key = SecretKey::from_seed(NOBODYS_KEY);
     #[expect(clippy::expect_used, reason = "a constant seed is one that makes a key")]
     let key = Arc::new(key.expect("a seed of 32 bytes"));
     let header = SegmentHeader { log: LogId([0; 16]), node_key: key.public_key() };
+    (key, header)
+}
+
+pub(super) fn recorder(disk: &Disk) -> Result<Recorder, RunError> {
+    let (key, header) = nobody();
     let mut file = disk.clone();
     file.write_at(0, &header.encode()).map_err(failed)?;
     let writer = Writer::start(Box::new(file), &header, key, 1, End::of_new_log());

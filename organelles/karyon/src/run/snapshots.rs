@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use karyon_log::Walk;
 use karyon_runtime::{Ending, Every, Keep, Recorder, RunConfig, Snapshot, Snapshots, Start};
@@ -49,11 +50,16 @@ impl Run {
         let (disk, kept) = (Disk::default(), Kept::default());
         let mut writes = Some(recorder(&disk)?);
         let snapshots = Snapshots { every: Every::Ticks(1), keep: Arc::new(kept.clone()) };
-        let config = RunConfig { snapshots: Some(snapshots), ..self.config_in_memory(&disk) };
+        let config = RunConfig {
+            snapshots: Some(snapshots),
+            ..self.config_in_memory(Arc::new(disk.clone()))
+        };
+        let since = Instant::now();
         let (outcome, beside) = self.go(config, allowed(), &self.orders, &mut writes)?;
         if let Some(recorder) = writes.take() {
             recorder.close()?;
         }
+        let took = since.elapsed();
         let whole = (self.add_state(&outcome).finish(), outcome.counts);
         let kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if kept.is_empty() && outcome.ticks > 0 {
@@ -69,7 +75,7 @@ impl Run {
             let end = walk.into_end();
             let walk = Walk::new(Box::new(disk.clone()))?;
             let compares = Recorder::resuming(None, walk, &end).starting_from(vec![start]);
-            let config = RunConfig { schedulers, ..self.config_in_memory(&disk) };
+            let config = RunConfig { schedulers, ..self.config_in_memory(Arc::new(disk.clone())) };
             let again = self.go(config, allowed(), &[], &mut Some(compares));
             let (again, also) = again.map_err(|error| differs(error.to_string()))?;
             if again.resumed_from != Some(tick) {
@@ -88,6 +94,6 @@ impl Run {
             }
         }
         let records = super::memory::read_back(Walk::new(Box::new(disk))?)?;
-        Ok(self.left(outcome, beside, whole.0, records))
+        Ok(Outcome { took, ..self.left(outcome, beside, whole.0, records) })
     }
 }

@@ -9,6 +9,7 @@ mod documents;
 mod effects;
 mod free;
 mod lives;
+mod logged;
 mod naming;
 mod orders;
 mod recalling;

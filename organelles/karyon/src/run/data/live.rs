@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use karyon_boundary::{About, Grounds, Server, SocketError};
 use karyon_gate::Grant;
@@ -251,6 +252,7 @@ impl Run {
         };
         let answering = self.answer(node.dir(), node.log(), told, config.desk.as_ref());
         let told = begun.and_then(|begun| begun(&node));
+        let since = Instant::now();
         let ended = self.go(config, allowed, orders, &mut node.recorder);
         drop((answering, told));
         let is_complete =
@@ -286,8 +288,10 @@ impl Run {
                 root
             }
         };
+        let took = since.elapsed();
         let records = read_back(Walk::open(&datadir::log_folder(&path))?)?;
-        Ok((self.left(outcome, beside, state_root, records), ended))
+        let outcome = self.left(outcome, beside, state_root, records);
+        Ok((Outcome { took, ..outcome }, ended))
     }
 
     /// Answers whoever asks about the run, until it is dropped. A run that cannot be asked runs all
