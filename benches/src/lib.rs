@@ -21,9 +21,11 @@ pub mod logged;
 pub mod lsm;
 pub mod projected;
 pub mod remember;
+mod restarts;
 mod rivals;
 pub mod rows;
 pub mod sampling;
+mod skynet;
 mod spawner;
 pub mod sqlite;
 mod stepper;
@@ -35,9 +37,11 @@ use std::time::Duration;
 use criterion::Criterion;
 
 pub use governed::{Done, Hopper, LogAlone, LogPlace, Quiet, Run, grant};
-pub use hop::{Hop, Ring, shuffled};
+pub use hop::{Hop, Pattern, Traffic, shuffled};
 pub use karyon_runtime::Schedule;
-pub use rivals::Ractor;
+pub use restarts::{Failing, Fault, Fragile};
+pub use rivals::{Actix, Channels, Engine, Kameo, Ractor, Rival, skynet};
+pub use skynet::nodes;
 pub use spawner::Parent;
 pub use stepper::Stepper;
 
