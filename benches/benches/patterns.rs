@@ -30,7 +30,7 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use karyon_benches::{
     Actix, Channels, Engine, Hopper, Kameo, LogPlace, Pattern, Ractor, Rival, Run, Schedule,
-    Traffic, size,
+    Traffic, size, workloads,
 };
 
 /// On a disk, unlike `/tmp` may be.
@@ -39,25 +39,13 @@ const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 fn main() {
     let mut criterion = karyon_benches::criterion();
     let criterion = &mut criterion;
-    let many = size(100_000, 1_000);
-    compare(criterion, "big_1000", Traffic::random(1_000, size(1_000, 3)), true);
-    compare(criterion, "big_100000", Traffic::random(many, size(20, 2)), true);
-    let of = |pattern, agents, chains, hops| Traffic { pattern, agents, chains, hops };
-    let others = [
-        // Two bursts of each sender are under way.
-        ("stream", of(Pattern::Streams(500), 2, 2, size(1_000, 2))),
-        ("fan-in", of(Pattern::Streams(50), 101, 200, size(100, 2))),
-        ("ring_1", of(Pattern::Ring, 1_000, 1, size(200_000, 20))),
-        ("ring_1000", of(Pattern::Ring, 1_000, 1_000, size(1_000, 3))),
-        ("request_1", of(Pattern::Pairs, 2, 1, size(100_000, 20))),
-        ("request_500", of(Pattern::Pairs, 1_000, 500, size(2_000, 4))),
-    ];
-    for (name, traffic) in others {
-        compare(criterion, name, traffic, false);
+    for (name, traffic) in workloads() {
+        compare(criterion, name, traffic, name.starts_with("big"));
     }
     for local in [0, 50, 90, 100] {
         let name = format!("local_{local}");
-        let traffic = of(Pattern::Halves(local), 1_000, 1_000, size(1_000, 3));
+        let pattern = Pattern::Halves(local);
+        let traffic = Traffic { pattern, ..Traffic::random(1_000, size(1_000, 3)) };
         let group = &mut group(criterion, &name, traffic);
         for threads in [1, 2] {
             karyon(group, traffic, threads, true);

@@ -97,6 +97,12 @@ pub struct Hopper<const LAST_GOOD: bool> {
     handled: u64,
 }
 
+impl<const LAST_GOOD: bool> Hopper<LAST_GOOD> {
+    pub(crate) fn new(agents: u64, pattern: Pattern) -> Self {
+        Hopper { agents, pattern, handled: 0 }
+    }
+}
+
 impl<const LAST_GOOD: bool> Agent for Hopper<LAST_GOOD> {
     const KIND: AgentKind = AgentKind {
         name: "hopper",
@@ -230,7 +236,7 @@ impl<const LAST_GOOD: bool> Run<Hopper<LAST_GOOD>> {
     /// The chains of `traffic`; the log lies below `folder`.
     pub fn hops(traffic: Traffic, schedulers: usize, place: LogPlace, folder: &str) -> Self {
         let Traffic { agents, pattern, .. } = traffic;
-        let init = move |_| Hopper { agents, pattern, handled: 0 };
+        let init = move |_| Hopper::new(agents, pattern);
         let inputs = Arc::new(Kickoff::new(traffic));
         let mut run = Run::new(agents, init, inputs, schedulers, place, folder);
         run.config.limits.outputs_per_step = traffic.burst();

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::size;
+
 /// Who sends to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pattern {
@@ -156,6 +158,23 @@ fn in_halves(drawn: u64, me: u64, half: u64, local: u64) -> u64 {
     } else {
         1 + (1 - mine) * half + draw % half
     }
+}
+
+/// What is measured on every engine, by name; tiny where the benches are only tried.
+pub fn workloads() -> Vec<(&'static str, Traffic)> {
+    let many = size(100_000, 1_000);
+    let of = |pattern, agents, chains, hops| Traffic { pattern, agents, chains, hops };
+    vec![
+        ("big_1000", Traffic::random(1_000, size(1_000, 3))),
+        ("big_100000", Traffic::random(many, size(40, 2))),
+        // Two bursts of each sender are under way.
+        ("stream", of(Pattern::Streams(500), 2, 2, size(1_000, 2))),
+        ("fan-in", of(Pattern::Streams(50), 101, 200, size(100, 2))),
+        ("ring_1", of(Pattern::Ring, 1_000, 1, size(200_000, 20))),
+        ("ring_1000", of(Pattern::Ring, 1_000, 1_000, size(1_000, 3))),
+        ("request_1", of(Pattern::Pairs, 2, 1, size(100_000, 20))),
+        ("request_500", of(Pattern::Pairs, 1_000, 500, size(2_000, 4))),
+    ]
 }
 
 /// `0..count` in a pseudo-random order, the same in every run.

@@ -16,6 +16,7 @@ pub mod disk;
 mod governed;
 pub mod history;
 mod hop;
+pub mod idle;
 pub mod load;
 pub mod logged;
 pub mod lsm;
@@ -37,7 +38,7 @@ use std::time::Duration;
 use criterion::Criterion;
 
 pub use governed::{Done, Hopper, LogAlone, LogPlace, Quiet, Run, grant};
-pub use hop::{Hop, Pattern, Traffic, shuffled};
+pub use hop::{Hop, Pattern, Traffic, shuffled, workloads};
 pub use karyon_runtime::Schedule;
 pub use restarts::{Failing, Fault, Fragile};
 pub use rivals::{Actix, Channels, Engine, Kameo, Ractor, Rival, skynet};
