@@ -38,6 +38,10 @@ pictures:
     cargo build --release
     scripts/pictures.sh
 
+# ractor, kameo, actix and tokio's channels beside the agents: patterns, spawn, restart, sizes, or all; report and pictures in target/bench-peers
+bench-peers *what:
+    scripts/bench_peers.sh {{what}}
+
 # DuckDB, CozoDB and Raphtory beside the memory, with the same load; needs Python and the network
 memory-peers *mutations:
     scripts/memory_peers/run.sh {{mutations}}

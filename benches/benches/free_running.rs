@@ -2,7 +2,7 @@
 //! recorded before anybody outside hears of it.
 //!
 //! Workload: each of N agents begins a chain that hops from agent to pseudo-random other agent
-//! (see `karyon_benches::Ring`), so N messages of 8 bytes are on their way at any time; N is 1,000
+//! (see `karyon_benches::Traffic`), so N messages of 8 bytes are on their way at any time; N is 1,000
 //! or 2. The same chains free-running, in ticks, and on ractor, in one process.
 //! Durability: none: the log is built, hashed and signed, but kept in memory. ractor keeps nothing.
 //! Unit: messages a second, each sent, checked, recorded and handled. For Karyon making the agents
@@ -12,27 +12,27 @@
 //! Does not mean: what the disk costs (see `routed_message`), or how soon what leaves the node does.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
-use karyon_benches::{Hopper, LogPlace, Ractor, Ring, Run, Schedule, size};
+use karyon_benches::{Hopper, LogPlace, Ractor, Rival, Run, Schedule, Traffic, size};
 
 /// On a disk, unlike `/tmp` may be.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
 fn main() {
     let mut criterion = karyon_benches::criterion();
-    measure(&mut criterion, Ring { agents: 1_000, hops: size(1_000, 3) });
-    measure(&mut criterion, Ring { agents: 2, hops: size(50_000, 3) });
+    measure(&mut criterion, Traffic::random(1_000, size(1_000, 3)));
+    measure(&mut criterion, Traffic::random(2, size(50_000, 3)));
 }
 
-fn measure(criterion: &mut Criterion, ring: Ring) {
+fn measure(criterion: &mut Criterion, traffic: Traffic) {
     // A message and its share of what is about it take less than 60 bytes.
-    let memory = LogPlace::Memory(60 * ring.messages());
-    let mut group = criterion.benchmark_group(format!("free_running_{}", ring.agents));
-    group.throughput(Throughput::Elements(ring.messages())).sampling_mode(SamplingMode::Flat);
+    let memory = LogPlace::Memory(60 * traffic.messages());
+    let mut group = criterion.benchmark_group(format!("free_running_{}", traffic.agents));
+    group.throughput(Throughput::Elements(traffic.messages())).sampling_mode(SamplingMode::Flat);
     for threads in [1, 2] {
         for (name, schedule) in [("free", Schedule::free()), ("ticks", Schedule::default())] {
             group.bench_function(BenchmarkId::new(name, threads), |bencher| {
                 bencher.iter_batched(
-                    || Run::<Hopper<false>>::hops(ring, threads, memory, FOLDER).with(schedule),
+                    || Run::<Hopper<false>>::hops(traffic, threads, memory, FOLDER).with(schedule),
                     Run::go,
                     BatchSize::PerIteration,
                 );
@@ -40,8 +40,8 @@ fn measure(criterion: &mut Criterion, ring: Ring) {
         }
         group.bench_function(BenchmarkId::new("ractor", threads), |bencher| {
             bencher.iter_batched(
-                || Ractor::new(ring, threads).spawn(),
-                Ractor::run_hops,
+                || Rival::<Ractor>::new(traffic, threads).spawn(),
+                Rival::run,
                 BatchSize::PerIteration,
             );
         });

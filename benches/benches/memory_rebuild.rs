@@ -22,7 +22,7 @@ use karyon_benches::logged::Logged;
 use karyon_benches::projected::{Projected, root};
 use karyon_benches::sampling::is_asked_for;
 use karyon_benches::steps::encoded;
-use karyon_benches::{Ring, Run, size};
+use karyon_benches::{Run, Traffic, size};
 
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 const GROUP: &str = "memory_rebuild";
@@ -41,8 +41,8 @@ fn main() {
         assert!(log.close() >= load.mutations);
         measure(&mut group, "whole contents", &log.path());
     }
-    let ring = Ring { agents: size(400, 10), hops: size(2_500, 20) };
-    let done = Run::memories(ring, 2, FOLDER).go();
+    let traffic = Traffic::random(size(400, 10), size(2_500, 20));
+    let done = Run::memories(traffic, 2, FOLDER).go();
     measure(&mut group, "contacts", &done.log());
 }
 

@@ -30,7 +30,7 @@ use karyon_benches::remember::memories;
 use karyon_benches::rows::Row;
 use karyon_benches::sampling::is_asked_for;
 use karyon_benches::sqlite::Sqlite;
-use karyon_benches::{Done, Ring, Run, size};
+use karyon_benches::{Done, Run, Traffic, size};
 use karyon_graph::{Direction, View};
 
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
@@ -39,26 +39,26 @@ fn main() {
     if !is_asked_for("memory_write") {
         return;
     }
-    let ring = Ring { agents: size(400, 10), hops: size(1_250, 20) };
-    let done = Run::memories(ring, 2, FOLDER).go();
+    let traffic = Traffic::random(size(400, 10), size(1_250, 20));
+    let done = Run::memories(traffic, 2, FOLDER).go();
     let log = done.log();
     let rows: Vec<Row> =
         memories(&log).iter().map(|(position, write)| Row::new(*position, write)).collect();
-    assert_eq!(rows.len() as u64, ring.messages());
-    compare(ring, &done, &rows);
+    assert_eq!(rows.len() as u64, traffic.messages());
+    compare(traffic, &done, &rows);
 
     let mut criterion = karyon_benches::criterion();
     let mut group = criterion.benchmark_group("memory_write");
-    group.throughput(Throughput::Elements(ring.messages())).sampling_mode(SamplingMode::Flat);
+    group.throughput(Throughput::Elements(traffic.messages())).sampling_mode(SamplingMode::Flat);
     for threads in [1, 2] {
         group.bench_function(BenchmarkId::new("karyon recorded", threads), |bencher| {
-            let run = || Run::memories(ring, threads, FOLDER);
+            let run = || Run::memories(traffic, threads, FOLDER);
             bencher.iter_batched(run, Run::go, BatchSize::PerIteration);
         });
         let name = BenchmarkId::new("karyon recorded and projected", threads);
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
-                || (Run::memories(ring, threads, FOLDER), Projected::new(FOLDER)),
+                || (Run::memories(traffic, threads, FOLDER), Projected::new(FOLDER)),
                 |(run, graph)| {
                     let done = run.go();
                     let graph = graph.catch_up(&done.log());
@@ -80,14 +80,14 @@ fn main() {
 }
 
 /// Both sides hold the same.
-fn compare(ring: Ring, done: &Done, rows: &[Row]) {
+fn compare(traffic: Traffic, done: &Done, rows: &[Row]) {
     let graph = Projected::new(FOLDER).catch_up(&done.log());
     let sqlite = Sqlite::new(FOLDER).insert_edges(rows, 1_000);
-    assert_eq!(sqlite.edge_versions(), ring.messages());
+    assert_eq!(sqlite.edge_versions(), traffic.messages());
     let reader = graph.reader();
     assert_eq!(reader.unreadable(), 0);
     let mut out = sqlite.neighbours(true);
-    for subject in 1..=ring.agents {
+    for subject in 1..=traffic.agents {
         let found = neighbours(&reader, vertex(&reader, subject), Direction::Out, &View::NOW);
         let mut expected = out.get(Question { subject, moment: i64::MAX });
         expected.reverse();

@@ -1,7 +1,7 @@
 //! Claim: a governed message on Karyon costs less than an ungoverned one on ractor.
 //!
 //! Workload: each of N agents begins a chain that hops from agent to pseudo-random other agent
-//! (see `karyon_benches::Ring`), so N messages of 8 bytes are on their way at any time; N is
+//! (see `karyon_benches::Traffic`), so N messages of 8 bytes are on their way at any time; N is
 //! 1,000 or 2. The same chains on both engines, in one process. Karyon delivers a hop a tick.
 //! Durability: "memory": the log is built, hashed and signed, but kept in memory. "durable": the
 //! same in a file on the disk, each commit followed by fdatasync; the clock stops when the last
@@ -17,27 +17,27 @@
 //! schedulers, so "2" uses three threads; ractor's "2" are two workers.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
-use karyon_benches::{Hopper, LogPlace, Ractor, Ring, Run, size};
+use karyon_benches::{Hopper, LogPlace, Ractor, Rival, Run, Traffic, size};
 
 /// On a disk, unlike `/tmp` may be.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
 fn main() {
     let mut criterion = karyon_benches::criterion();
-    measure(&mut criterion, Ring { agents: 1_000, hops: size(1_000, 3) });
-    measure(&mut criterion, Ring { agents: 2, hops: size(50_000, 3) });
+    measure(&mut criterion, Traffic::random(1_000, size(1_000, 3)));
+    measure(&mut criterion, Traffic::random(2, size(50_000, 3)));
 }
 
-fn measure(criterion: &mut Criterion, ring: Ring) {
+fn measure(criterion: &mut Criterion, traffic: Traffic) {
     // A message and its tick take less than 60 bytes.
-    let memory = LogPlace::Memory(60 * ring.messages());
-    let mut group = criterion.benchmark_group(format!("routed_message_{}", ring.agents));
-    group.throughput(Throughput::Elements(ring.messages())).sampling_mode(SamplingMode::Flat);
+    let memory = LogPlace::Memory(60 * traffic.messages());
+    let mut group = criterion.benchmark_group(format!("routed_message_{}", traffic.agents));
+    group.throughput(Throughput::Elements(traffic.messages())).sampling_mode(SamplingMode::Flat);
     for threads in [1, 2] {
         for (name, place) in [("karyon memory", memory), ("karyon durable", LogPlace::Durable)] {
             group.bench_function(BenchmarkId::new(name, threads), |bencher| {
                 bencher.iter_batched(
-                    || Run::<Hopper<false>>::hops(ring, threads, place, FOLDER),
+                    || Run::<Hopper<false>>::hops(traffic, threads, place, FOLDER),
                     Run::go,
                     BatchSize::PerIteration,
                 );
@@ -45,15 +45,15 @@ fn measure(criterion: &mut Criterion, ring: Ring) {
         }
         group.bench_function(BenchmarkId::new("karyon memory, last good", threads), |bencher| {
             bencher.iter_batched(
-                || Run::<Hopper<true>>::hops(ring, threads, memory, FOLDER),
+                || Run::<Hopper<true>>::hops(traffic, threads, memory, FOLDER),
                 Run::go,
                 BatchSize::PerIteration,
             );
         });
         group.bench_function(BenchmarkId::new("ractor", threads), |bencher| {
             bencher.iter_batched(
-                || Ractor::new(ring, threads).spawn(),
-                Ractor::run_hops,
+                || Rival::<Ractor>::new(traffic, threads).spawn(),
+                Rival::run,
                 BatchSize::PerIteration,
             );
         });

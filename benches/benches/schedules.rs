@@ -3,7 +3,7 @@
 //! than that each keeps a timer.
 //!
 //! Workload "hops": each of 1,000 agents begins a chain that hops from agent to pseudo-random
-//! other agent (see `karyon_benches::Ring`); the same messages in each schedule. All at once each
+//! other agent (see `karyon_benches::Traffic`); the same messages in each schedule. All at once each
 //! hop takes a tick; one after the other a hop to an agent whose turn is still to come takes none.
 //! Workload "steps": each of 1,000 agents counts a step each tick, and is sent nothing: activated
 //! by `EveryTick`, or by an interval of one tick of its own.
@@ -15,7 +15,7 @@
 //! another.
 
 use criterion::{BatchSize, BenchmarkId, SamplingMode, Throughput};
-use karyon_benches::{Hopper, LogPlace, Ring, Run, Schedule, Stepper, size};
+use karyon_benches::{Hopper, LogPlace, Run, Schedule, Stepper, Traffic, size};
 
 /// On a disk, unlike `/tmp` may be.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
@@ -28,15 +28,15 @@ fn main() {
         ("staged, shuffled", Schedule::staged(2).shuffled(1)),
     ];
     let mut criterion = karyon_benches::criterion();
-    let ring = Ring { agents: 1_000, hops: size(500, 3) };
+    let traffic = Traffic::random(1_000, size(500, 3));
     let mut group = criterion.benchmark_group("schedules_hops");
-    group.throughput(Throughput::Elements(ring.messages())).sampling_mode(SamplingMode::Flat);
-    let memory = LogPlace::Memory(60 * ring.messages());
+    group.throughput(Throughput::Elements(traffic.messages())).sampling_mode(SamplingMode::Flat);
+    let memory = LogPlace::Memory(60 * traffic.messages());
     for threads in [1, 2] {
         for (name, schedule) in schedules {
             group.bench_function(BenchmarkId::new(name, threads), |bencher| {
                 bencher.iter_batched(
-                    || Run::<Hopper<false>>::hops(ring, threads, memory, FOLDER).with(schedule),
+                    || Run::<Hopper<false>>::hops(traffic, threads, memory, FOLDER).with(schedule),
                     Run::go,
                     BatchSize::PerIteration,
                 );

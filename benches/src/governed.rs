@@ -1,6 +1,7 @@
 //! The workload on Karyon, run as the product runs it: each output passes the gate, each step is
 //! recorded in hash-chained blocks under signed commits, STOP is looked for at every tick.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use karyon_types::{AgentId, GrantId, LogId, PrincipalId, ReasonId, Tick};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::hop::{Hop, Ring};
+use crate::hop::{Hop, Next, Pattern, Traffic};
 
 /// Where a log is written.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +93,14 @@ fn start(place: LogPlace, folder: &Path) -> Writer {
 #[derive(Serialize, Deserialize)]
 pub struct Hopper<const LAST_GOOD: bool> {
     agents: u64,
+    pattern: Pattern,
     handled: u64,
+}
+
+impl<const LAST_GOOD: bool> Hopper<LAST_GOOD> {
+    pub(crate) fn new(agents: u64, pattern: Pattern) -> Self {
+        Hopper { agents, pattern, handled: 0 }
+    }
 }
 
 impl<const LAST_GOOD: bool> Agent for Hopper<LAST_GOOD> {
@@ -111,8 +119,13 @@ impl<const LAST_GOOD: bool> Agent for Hopper<LAST_GOOD> {
         if let Event::Input { payload } | Event::Message { payload, .. } = event {
             self.handled += 1;
             let hop = Hop::from_bytes(payload).ok_or_else(|| Failure("not a hop".into()))?;
-            if let Some((to, hop)) = hop.next(context.me().0, self.agents) {
-                context.send(AgentId(to), &hop.to_bytes());
+            match hop.next(context.me().0, self.agents, self.pattern) {
+                Next::One(to, hop) => context.send(AgentId(to), &hop.to_bytes()),
+                Next::Burst(count, hop) => {
+                    let to = AgentId(self.agents);
+                    hop.burst(count).for_each(|hop| context.send(to, &hop.to_bytes()));
+                }
+                Next::Wait | Next::End => {}
             }
         }
         Ok(())
@@ -139,13 +152,18 @@ impl Agent for Quiet {
 /// Releases the first hop of each chain at tick 0.
 pub(crate) struct Kickoff {
     items: Vec<InputItem>,
-    ring: Ring,
+    traffic: Traffic,
 }
 
 impl Kickoff {
-    pub(crate) fn new(ring: Ring) -> Kickoff {
-        let item = |index| InputItem { receiver: AgentId(u64::from(index) + 1), index };
-        Kickoff { items: (0..ring.agents as u32).map(item).collect(), ring }
+    pub(crate) fn new(traffic: Traffic) -> Kickoff {
+        let item = |number: u64| InputItem {
+            receiver: AgentId(traffic.begins(number)),
+            index: number as u32,
+        };
+        let mut items: Vec<_> = (0..traffic.chains).map(item).collect();
+        items.sort_by_key(|item| item.receiver);
+        Kickoff { items, traffic }
     }
 }
 
@@ -156,7 +174,7 @@ impl InputSource for Kickoff {
     }
 
     fn payload(&self, index: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&Hop::first(u64::from(index) + 1, self.ring).to_bytes());
+        out.extend_from_slice(&Hop::first(u64::from(index), self.traffic).to_bytes());
     }
 
     fn ends(&self) -> Tick {
@@ -197,6 +215,8 @@ pub struct Run<A> {
     inputs: Arc<dyn InputSource>,
     pub(crate) config: RunConfig,
     pub(crate) recorder: Recorder,
+    /// Steps that fail, each of which is followed by a restart.
+    pub(crate) crashes: RangeInclusive<u64>,
     folder: TempDir,
 }
 
@@ -206,15 +226,22 @@ pub struct Done {
     pub counts: Counts,
     /// Ticks that ran.
     pub ticks: u64,
+    /// Bytes of the log.
+    pub log_bytes: u64,
     recorder: Option<Recorder>,
     folder: TempDir,
 }
 
 impl<const LAST_GOOD: bool> Run<Hopper<LAST_GOOD>> {
-    /// The chains of `ring`; the log lies below `folder`.
-    pub fn hops(ring: Ring, schedulers: usize, place: LogPlace, folder: &str) -> Self {
-        let init = move |_| Hopper { agents: ring.agents, handled: 0 };
-        Run::new(ring.agents, init, Arc::new(Kickoff::new(ring)), schedulers, place, folder)
+    /// The chains of `traffic`; the log lies below `folder`.
+    pub fn hops(traffic: Traffic, schedulers: usize, place: LogPlace, folder: &str) -> Self {
+        let Traffic { agents, pattern, .. } = traffic;
+        let init = move |_| Hopper::new(agents, pattern);
+        let inputs = Arc::new(Kickoff::new(traffic));
+        let mut run = Run::new(agents, init, inputs, schedulers, place, folder);
+        run.config.limits.outputs_per_step = traffic.burst();
+        run.config.limits.messages_per_tick = traffic.under_way();
+        run
     }
 }
 
@@ -290,6 +317,7 @@ impl<A: Agent> Run<A> {
                 rate: None,
             },
             recorder: Recorder::new(start(place, folder.path())),
+            crashes: 0..=0,
             folder,
         }
     }
@@ -304,12 +332,21 @@ impl<A: Agent> Run<A> {
         recorder.as_mut().expect("a run gives it back").flush().expect("the disk works");
         assert_eq!(outcome.ending, Ending::Completed);
         let counts = outcome.counts;
-        assert_eq!(counts.denied + counts.forgone + counts.dead_lettered + counts.crashes, 0);
+        assert_eq!(counts.denied + counts.forgone + counts.dead_lettered, 0);
+        assert!(self.crashes.contains(&counts.crashes), "{counts:?}");
+        assert_eq!(counts.restarts, counts.crashes);
         // A lease and a spawn an agent, a record a tick (but where these are time) and a step.
         let ticks = if is_free { 0 } else { outcome.ticks };
-        let records = recorder.as_ref().and_then(Recorder::status).map_or(0, |s| s.records());
+        let status = recorder.as_ref().and_then(Recorder::status).expect("it writes a log");
+        let records = status.records();
         assert!(records >= 2 * agents + ticks + counts.steps);
-        Done { counts, ticks: outcome.ticks, recorder, folder: self.folder }
+        Done {
+            counts,
+            ticks: outcome.ticks,
+            log_bytes: status.bytes(),
+            recorder,
+            folder: self.folder,
+        }
     }
 }
 
@@ -330,21 +367,36 @@ impl Drop for Done {
 
 #[cfg(test)]
 mod tests {
+    use karyon_runtime::Schedule;
+
     use super::*;
+    use crate::hop::tests::SMALL;
 
     #[test]
     fn every_hop_is_handled_and_recorded() {
-        let ring = Ring { agents: 7, hops: 30 };
         let below = std::env::temp_dir();
         let below = below.to_str().unwrap();
-        for (schedulers, place) in [(1, LogPlace::Memory(0)), (2, LogPlace::Durable)] {
-            for done in [
-                Run::<Hopper<false>>::hops(ring, schedulers, place, below).go(),
-                Run::<Hopper<true>>::hops(ring, schedulers, place, below).go(),
-            ] {
-                assert_eq!((done.counts.delivered, done.ticks), (ring.messages(), 31));
+        for traffic in SMALL {
+            for (schedulers, place) in [(1, LogPlace::Memory(0)), (2, LogPlace::Durable)] {
+                for schedule in [Schedule::default(), Schedule::free()] {
+                    let run = Run::<Hopper<false>>::hops(traffic, schedulers, place, below);
+                    let done = run.with(schedule).go();
+                    assert_eq!(done.counts.delivered, traffic.messages(), "{traffic:?}");
+                    // The first hops come from outside.
+                    let steps = traffic.messages() + traffic.chains;
+                    assert_eq!(done.counts.steps, steps, "{traffic:?}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_hop_takes_a_tick() {
+        let below = std::env::temp_dir();
+        let below = below.to_str().unwrap();
+        let traffic = Traffic::random(7, 30);
+        let done = Run::<Hopper<true>>::hops(traffic, 2, LogPlace::Memory(0), below).go();
+        assert_eq!((done.counts.delivered, done.ticks), (traffic.messages(), 31));
         let done = Run::idle(3, 20, 2, 0, LogPlace::Memory(0), below).go();
         assert_eq!((done.counts.steps, done.ticks), (0, 20));
     }

@@ -1,5 +1,5 @@
 //! Agents that remember, as those of the rumour do: with each message that reaches one, an edge
-//! from its sender gets a version more. The messages are those of [`Ring`].
+//! from its sender gets a version more. The messages are those of [`Traffic::random`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::governed::{Kickoff, LogPlace, Run};
 use crate::history::{CONTACT, contact, time};
-use crate::hop::{Hop, Ring};
+use crate::hop::{Hop, Next, Pattern, Traffic};
 
 /// An agent that passes hops on and remembers from whom it had them.
 #[derive(Serialize, Deserialize)]
@@ -50,7 +50,7 @@ impl Agent for Rememberer {
             }
         };
         let hop = Hop::from_bytes(payload).ok_or_else(|| Failure("not a hop".into()))?;
-        if let Some((to, hop)) = hop.next(context.me().0, self.agents) {
+        if let Next::One(to, hop) = hop.next(context.me().0, self.agents, Pattern::Random) {
             context.send(AgentId(to), &hop.to_bytes());
         }
         Ok(())
@@ -74,12 +74,12 @@ impl Rememberer {
 }
 
 impl Run<Rememberer> {
-    /// The chains of `ring`, remembered; the log lies below `folder`.
-    pub fn memories(ring: Ring, schedulers: usize, folder: &str) -> Self {
-        let init = move |_| Rememberer { agents: ring.agents, handled: 0 };
-        let inputs = Arc::new(Kickoff::new(ring));
+    /// The chains of `traffic`, remembered; the log lies below `folder`.
+    pub fn memories(traffic: Traffic, schedulers: usize, folder: &str) -> Self {
+        let init = move |_| Rememberer { agents: traffic.agents, handled: 0 };
+        let inputs = Arc::new(Kickoff::new(traffic));
         let place = LogPlace::Durable;
-        let mut run = Run::new(ring.agents, init, inputs, schedulers, place, folder);
+        let mut run = Run::new(traffic.agents, init, inputs, schedulers, place, folder);
         run.population.grant.rights = Rights::SEND.and(Rights::REMEMBER);
         run.config.limits.outputs_per_step = 2;
         // The projection names the agents' kind after it.
@@ -124,13 +124,13 @@ mod tests {
 
     #[test]
     fn each_message_is_remembered_once() {
-        let ring = Ring { agents: 5, hops: 30 };
+        let traffic = Traffic::random(5, 30);
         let below = std::env::temp_dir();
         let below = below.to_str().unwrap();
-        let done = Run::memories(ring, 2, below).go();
-        assert_eq!(done.counts.remembered, ring.messages());
+        let done = Run::memories(traffic, 2, below).go();
+        assert_eq!(done.counts.remembered, traffic.messages());
         let memories = memories(&done.log());
-        assert_eq!(memories.len() as u64, ring.messages());
+        assert_eq!(memories.len() as u64, traffic.messages());
         let graph = Projected::new(below).catch_up(&done.log());
         let reader = graph.reader();
         assert_eq!(reader.unreadable(), 0);

@@ -1,138 +1,242 @@
-//! The same workloads on ractor, ungoverned: no gate, no record, unbounded mailboxes.
+//! The same workloads on engines that govern nothing: no gate, no record, unbounded mailboxes.
 //!
-//! Each agent is a ractor actor on a multi-thread tokio runtime. Actors find each other by index
-//! in a shared vector, the cheapest way there is, and are made by a task inside the runtime.
+//! What an agent does is the same code for all; an engine says only how an agent is made and how it
+//! is sent to. Agents find each other by index in a shared vector, the cheapest way there is. Each
+//! engine is used as its documentation has it, by its cheapest way to send without waiting.
+
+mod actix;
+mod channels;
+mod kameo;
+mod ractor;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 
-use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::runtime::Runtime;
+use crate::hop::{Hop, Next, Traffic};
+use crate::skynet::sum;
 
-use crate::hop::{Hop, Ring};
+pub use self::actix::Actix;
+pub use self::channels::Channels;
+pub use self::kameo::Kameo;
+pub use self::ractor::Ractor;
 
-/// What all actors of a run share.
-struct Shared {
-    ring: Ring,
-    actors: OnceLock<Vec<ActorRef<Hop>>>,
+/// Where an agent can be sent to.
+pub trait Address<M>: Send + Sync + 'static {
+    /// Sends, without waiting.
+    fn tell(&self, message: M);
+}
+
+/// How agents are made. Dropping it ends them.
+pub trait Engine: Sized {
+    /// What it is called in results.
+    const NAME: &'static str;
+    /// Where an agent can be sent to.
+    type Address: Address<Hop>;
+
+    /// So many threads, on which nothing runs yet.
+    fn new(workers: usize) -> Self;
+
+    /// Makes the agents, in the order of their serials. Each says [`Agent::begin`] when it could
+    /// handle a hop, which may be later.
+    fn spawn(&self, shared: &Arc<Shared<Self::Address>>) -> Vec<Self::Address>;
+
+    /// Makes the root of a tree of `leaves`, a power of ten, and has the sum told to `done`. Who is
+    /// not needed any more may end.
+    fn skynet(&self, leaves: u64, done: SyncSender<u64>);
+}
+
+/// What all agents of a run share.
+pub struct Shared<A> {
+    traffic: Traffic,
+    addresses: OnceLock<Vec<A>>,
+    /// Agents that have not begun.
+    beginning: AtomicU64,
     /// Chains that have not come to their end.
     running: AtomicU64,
-    ended: SyncSender<()>,
+    /// Hops that were handled, as far as agents are gone.
+    handled: AtomicU64,
+    /// Told when the last agent has begun, and when the last chain has ended.
+    done: SyncSender<()>,
 }
 
-struct Hopper;
-
-struct State {
+/// What handles hops, on any engine.
+pub(crate) struct Agent<A> {
     me: u64,
     handled: u64,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<A>>,
 }
 
-impl Actor for Hopper {
-    type Msg = Hop;
-    type State = State;
-    type Arguments = State;
-
-    async fn pre_start(&self, _: ActorRef<Hop>, state: State) -> Result<State, ActorProcessingErr> {
-        Ok(state)
+impl<A: Address<Hop>> Agent<A> {
+    fn new(me: u64, shared: &Arc<Shared<A>>) -> Agent<A> {
+        Agent { me, handled: 0, shared: Arc::clone(shared) }
     }
 
-    async fn handle(
-        &self,
-        _: ActorRef<Hop>,
-        hop: Hop,
-        state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
-        state.handled += 1;
-        let shared = &state.shared;
-        match hop.next(state.me, shared.ring.agents) {
-            Some((to, hop)) => {
-                let actors = shared.actors.get().ok_or("no actor was told to begin yet")?;
-                actors.get(to as usize - 1).ok_or("nobody has this number")?.cast(hop)?;
+    fn begin(&self) {
+        self.shared.count_down(&self.shared.beginning);
+    }
+
+    #[inline]
+    fn handle(&mut self, hop: Hop) {
+        self.handled += 1;
+        let Traffic { agents, pattern, .. } = self.shared.traffic;
+        match hop.next(self.me, agents, pattern) {
+            Next::One(to, hop) => self.shared.address(to).tell(hop),
+            Next::Burst(count, hop) => {
+                let to = self.shared.address(agents);
+                hop.burst(count).for_each(|hop| to.tell(hop));
             }
-            None if shared.running.fetch_sub(1, Ordering::Relaxed) == 1 => shared.ended.send(())?,
-            None => {}
+            Next::Wait => {}
+            Next::End => self.shared.count_down(&self.shared.running),
         }
-        Ok(())
     }
 }
 
-/// Actors that wait for the first hops. Dropping it ends them.
-pub struct Ractor {
-    runtime: Runtime,
-    shared: Arc<Shared>,
-    ended: Receiver<()>,
-    tasks: Vec<JoinHandle<()>>,
+impl<A> Drop for Agent<A> {
+    fn drop(&mut self) {
+        self.shared.handled.fetch_add(self.handled, Ordering::Relaxed);
+    }
 }
 
-impl Ractor {
-    /// A runtime with `workers` threads, without actors yet.
-    pub fn new(ring: Ring, workers: usize) -> Ractor {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .enable_all()
-            .build()
-            .expect("the system has threads");
-        let (ended, wait) = sync_channel(1);
-        let running = AtomicU64::new(ring.agents);
-        let shared = Arc::new(Shared { ring, actors: OnceLock::new(), running, ended });
-        Ractor { runtime, shared, ended: wait, tasks: Vec::new() }
+impl<A> Shared<A> {
+    #[inline]
+    fn address(&self, agent: u64) -> &A {
+        let addresses = self.addresses.get().expect("nobody sends before all are made");
+        addresses.get(agent as usize - 1).expect("it is one of them")
     }
 
-    /// Makes the actors.
-    pub fn spawn(mut self) -> Ractor {
-        let shared = Arc::clone(&self.shared);
-        let making = self.runtime.spawn(async move {
-            let (mut actors, mut tasks) = (Vec::new(), Vec::new());
-            for me in 1..=shared.ring.agents {
-                let state = State { me, handled: 0, shared: Arc::clone(&shared) };
-                let (actor, task) =
-                    Actor::spawn(None, Hopper, state).await.expect("the actor starts");
-                actors.push(actor);
-                tasks.push(task);
-            }
-            (actors, tasks)
-        });
-        let (actors, tasks) = self.runtime.block_on(making).expect("the task ends");
-        self.shared.actors.set(actors).expect("actors are made once");
-        self.tasks = tasks;
+    fn count_down(&self, counter: &AtomicU64) {
+        if counter.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.done.send(()).expect("somebody waits for it");
+        }
+    }
+}
+
+/// What a node of a tree reports to.
+#[derive(Clone)]
+pub(crate) enum Up<A> {
+    /// To whoever waits for the sum.
+    Out(SyncSender<u64>),
+    /// To the node above.
+    Node(A),
+}
+
+impl<A: Address<u64>> Address<u64> for Up<A> {
+    fn tell(&self, sum: u64) {
+        match self {
+            Up::Out(done) => done.send(sum).expect("somebody waits for it"),
+            Up::Node(node) => node.tell(sum),
+        }
+    }
+}
+
+/// Builds the tree on the engine, and asserts that the root hears the sum.
+pub fn skynet<E: Engine>(engine: E, leaves: u64) -> E {
+    let (sender, done) = sync_channel(1);
+    engine.skynet(leaves, sender);
+    assert_eq!(done.recv().expect("the root reports"), sum(leaves));
+    engine
+}
+
+/// Agents on an engine. Dropping it ends them, and checks that they handled all there was.
+pub struct Rival<E: Engine> {
+    engine: Option<E>,
+    shared: Arc<Shared<E::Address>>,
+    done: Receiver<()>,
+    expected: u64,
+}
+
+impl<E: Engine> Rival<E> {
+    /// An engine with `workers` threads, without agents yet.
+    pub fn new(traffic: Traffic, workers: usize) -> Rival<E> {
+        let (sender, done) = sync_channel(1);
+        let shared = Shared {
+            traffic,
+            addresses: OnceLock::new(),
+            beginning: AtomicU64::new(traffic.agents),
+            running: AtomicU64::new(traffic.chains),
+            handled: AtomicU64::new(0),
+            done: sender,
+        };
+        Rival { engine: Some(E::new(workers)), shared: Arc::new(shared), done, expected: 0 }
+    }
+
+    /// Makes the agents, and waits until all have begun.
+    pub fn spawn(self) -> Rival<E> {
+        let engine = self.engine.as_ref().expect("it is there until this is dropped");
+        let addresses = engine.spawn(&self.shared);
+        assert_eq!(addresses.len() as u64, self.shared.traffic.agents);
+        assert!(self.shared.addresses.set(addresses).is_ok(), "they are made once");
+        self.done.recv().expect("the last agent begins");
         self
     }
 
     /// Runs all chains to their end.
-    pub fn run_hops(self) -> Ractor {
-        let actors = self.shared.actors.get().expect("spawn was called");
-        for (number, actor) in (1..).zip(actors) {
-            actor.cast(Hop::first(number, self.shared.ring)).expect("the actor lives");
+    pub fn run(mut self) -> Rival<E> {
+        let traffic = self.shared.traffic;
+        for number in 0..traffic.chains {
+            self.shared.address(traffic.begins(number)).tell(Hop::first(number, traffic));
         }
-        self.ended.recv().expect("the last chain ends");
+        self.done.recv().expect("the last chain ends");
+        self.expected = traffic.messages() + traffic.chains;
         self
     }
 }
 
-impl Drop for Ractor {
+impl<E: Engine> Drop for Rival<E> {
     fn drop(&mut self) {
-        for actor in self.shared.actors.get().into_iter().flatten() {
-            actor.stop(None);
+        drop(self.engine.take());
+        if !std::thread::panicking() {
+            assert_eq!(self.shared.handled.load(Ordering::Relaxed), self.expected);
         }
-        let tasks = std::mem::take(&mut self.tasks);
-        self.runtime.block_on(async {
-            for task in tasks {
-                task.await.expect("the actor ends");
-            }
-        });
     }
+}
+
+/// Tokio's runtime with so many threads, for the engines that run on it.
+pub(crate) fn runtime(workers: usize) -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .expect("the system has threads")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hop::tests::SMALL;
+
+    /// That all was handled is asserted when they are dropped.
+    fn check<E: Engine>() {
+        for traffic in SMALL {
+            for workers in [1, 2] {
+                let rival = Rival::<E>::new(traffic, workers).spawn().run();
+                assert_eq!(rival.shared.running.load(Ordering::Relaxed), 0, "{traffic:?}");
+            }
+        }
+        drop(Rival::<E>::new(Traffic::random(100, 1), 2).spawn());
+        for workers in [1, 2] {
+            skynet(E::new(workers), 1_000);
+        }
+    }
 
     #[test]
-    fn all_chains_end() {
-        let ractor = Ractor::new(Ring { agents: 7, hops: 30 }, 2).spawn().run_hops();
-        assert_eq!(ractor.shared.running.load(Ordering::Relaxed), 0);
+    fn ractor_runs_every_pattern() {
+        check::<Ractor>();
+    }
+
+    #[test]
+    fn kameo_runs_every_pattern() {
+        check::<Kameo>();
+    }
+
+    #[test]
+    fn actix_runs_every_pattern() {
+        check::<Actix>();
+    }
+
+    #[test]
+    fn channels_run_every_pattern() {
+        check::<Channels>();
     }
 }

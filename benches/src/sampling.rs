@@ -30,7 +30,7 @@ const WITH_VALUE: [&str; 14] = [
 ];
 
 /// The benches, each a file in `benches/`.
-const BENCHES: [&str; 18] = [
+const BENCHES: [&str; 20] = [
     "engram",
     "free_running",
     "gate_check",
@@ -44,6 +44,8 @@ const BENCHES: [&str; 18] = [
     "memory_neighbours",
     "memory_rebuild",
     "memory_write",
+    "patterns",
+    "restart",
     "routed_message",
     "schedules",
     "spawn",

@@ -7,7 +7,7 @@ use karyon_runtime::{Agent, AgentKind, Context, Event, Failure, Restart, Restart
 use serde::{Deserialize, Serialize};
 
 use crate::governed::{Kickoff, LogPlace, Run, grant};
-use crate::hop::Ring;
+use crate::hop::Traffic;
 
 /// Brings its children to life in one step, and hears of each; its children have none.
 #[derive(Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl Agent for Parent {
 impl Run<Parent> {
     /// One agent, which brings so many to life; the log lies below `folder`.
     pub fn spawning(children: u64, schedulers: usize, place: LogPlace, folder: &str) -> Self {
-        let inputs = Arc::new(Kickoff::new(Ring { agents: 1, hops: 1 }));
+        let inputs = Arc::new(Kickoff::new(Traffic::random(1, 1)));
         let init = move |_| Parent { children, heard: 0 };
         let mut run = Run::new(1, init, inputs, schedulers, place, folder);
         run.population.born = Some(Arc::new(|_, _| Some(Parent { children: 0, heard: 0 })));

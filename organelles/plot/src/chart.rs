@@ -7,7 +7,7 @@ use crate::{Drawn, FAMILY, Failed, PlotError};
 
 /// Colours that are told apart with any kind of sight. Source: Okabe, Ito, "Color universal design",
 /// 2008.
-const COLOURS: [RGBColor; 7] = [
+pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -170,12 +170,12 @@ impl Drawn for Charts<'_> {
 }
 
 /// Whether there is room for it: the axes are wider than what they hold.
-fn is_drawn(number: f64) -> bool {
+pub(crate) fn is_drawn(number: f64) -> bool {
     number.abs() <= 1e300
 }
 
 /// A text without what no picture can hold.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -187,7 +187,7 @@ fn thin<T: Copy>(points: &[T]) -> impl Iterator<Item = T> {
 }
 
 /// As people read it: up to four places, and commas between thousands.
-fn number(number: f64) -> String {
+pub(crate) fn number(number: f64) -> String {
     if number != 0.0 && (number.abs() >= 1e15 || number.abs() < 1e-4) {
         return format!("{number:e}");
     }

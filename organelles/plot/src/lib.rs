@@ -1,8 +1,10 @@
-//! Pictures: what was measured over time, as SVG and as PNG, and an agent's neighbourhood.
+//! Pictures: what was measured over time, as SVG and as PNG, what was measured beside what, and an
+//! agent's neighbourhood.
 //!
 //! Nothing of the machine is needed, neither a browser nor its fonts: the one font that is measured
 //! and drawn with is part of the program.
 
+mod bars;
 mod chart;
 mod neighbourhood;
 
@@ -12,6 +14,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
+pub use bars::{BARS_MAX, Bar, Bars};
 pub use chart::{Chart, Line};
 pub use neighbourhood::{DRAWN_MAX, Picture, Ray, Spot};
 
