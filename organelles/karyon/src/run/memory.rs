@@ -45,6 +45,10 @@ impl Run {
         self.ready()?;
         let failed = |error| RunError::File(folder.into(), error);
         std::fs::create_dir_all(folder).map_err(failed)?;
+        // The writer would take one that begins as this one does for its own.
+        if folder.join(segment_name(0)).symlink_metadata().is_ok() {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
+        }
         let (key, header) = nobody();
         let disk = Arc::new(DiskFolder::new(folder));
         let (end, options) = (End::of_new_log(), WriterOptions::default());
