@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, SamplingMode, Throughput};
-use karyon_benches::{Hop, LogAlone, LogPlace, Ring, size};
+use karyon_benches::{Hop, LogAlone, LogPlace, Traffic, size};
 use karyon_identity::SecretKey;
 use karyon_log::{
     Cause, Control, DiskFolder, End, Lane, Message, Output, Record, SegmentHeader, StepEncoder,
@@ -212,7 +212,7 @@ fn seal() -> Block {
 
 fn hops() -> (Vec<u8>, u32) {
     let (mut body, mut count, mut encoder) = (Vec::new(), 0, StepEncoder::default());
-    let payload = Hop::first(1, Ring { agents: 1_000, hops: 1_000 }).to_bytes();
+    let payload = Hop::first(0, Traffic::random(1_000, 1_000)).to_bytes();
     while body.len() < BLOCK_BYTES {
         let agent = AgentId(1 + u64::from(count) % 1_000);
         let from = AgentId(1 + u64::from(count) * 7 % 1_000);

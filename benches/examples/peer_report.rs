@@ -152,7 +152,8 @@ fn size_tables(lines: &str) -> Result<String, Failed> {
         let bytes = told.get("bytes").and_then(Value::as_f64).ok_or("a size without bytes")?;
         match (text("idle"), text("records"), text("mode")) {
             (Some(engine), None, None) => {
-                writeln!(idle, "| {engine} | {} | {bytes:.0} |", told["agents"])?;
+                let agents = told.get("agents").and_then(Value::as_u64).ok_or("without agents")?;
+                writeln!(idle, "| {engine} | {agents} | {bytes:.0} |")?;
             }
             (None, Some(workload), Some(mode)) => {
                 writeln!(records, "| {workload} | {mode} | {bytes:.1} |")?;

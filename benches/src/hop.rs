@@ -153,7 +153,7 @@ impl Hop {
 fn in_halves(drawn: u64, me: u64, half: u64, local: u64) -> u64 {
     let (mine, place) = ((me - 1) / half, (me - 1) % half);
     let draw = drawn >> 32;
-    if (drawn & LEFT) * 100 >> 32 < local {
+    if ((drawn & LEFT) * 100) >> 32 < local {
         1 + mine * half + (place + 1 + draw % (half - 1)) % half
     } else {
         1 + (1 - mine) * half + draw % half

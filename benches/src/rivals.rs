@@ -37,8 +37,8 @@ pub trait Engine: Sized {
     /// So many threads, on which nothing runs yet.
     fn new(workers: usize) -> Self;
 
-    /// Makes the agents, in the order of their serials. Each says [`Agent::begin`] when it could
-    /// handle a hop, which may be later.
+    /// Makes the agents, in the order of their serials. Each says that it begins when it
+    /// could handle a hop, which may be later.
     fn spawn(&self, shared: &Arc<Shared<Self::Address>>) -> Vec<Self::Address>;
 
     /// Makes the root of a tree of `leaves`, a power of ten, and has the sum told to `done`. Who is
