@@ -8,6 +8,7 @@ mod asking;
 mod command;
 mod confirm;
 mod divergence;
+mod edges;
 mod error;
 mod grant;
 mod guarded;

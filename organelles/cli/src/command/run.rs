@@ -22,7 +22,7 @@ use crate::args::Run;
 use crate::error::{CliError, Code, words};
 use crate::guarded::{self, Arrived, Launch};
 use crate::handover::{Input, Inputs};
-use crate::{grant, output, progress, serving, signals};
+use crate::{edges, grant, output, progress, serving, signals};
 
 pub(crate) fn execute(args: &Run) -> Result<Code, CliError> {
     match guarded::arrived()? {
@@ -197,7 +197,13 @@ pub(super) fn scenario_text(
     match text {
         Ok(text) => {
             let name = path.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy());
-            Ok((name.into_owned(), text))
+            let whole = edges::read_in(&text, path.parent().unwrap_or(Path::new("")))?;
+            if let Some(whole) = &whole {
+                inputs.give(Input::Scenario, whole.as_bytes()).map_err(|error| {
+                    CliError::failure(format!("the scenario cannot be handed over: {error}"))
+                })?;
+            }
+            Ok((name.into_owned(), whole.unwrap_or(text)))
         }
         Err(error) => {
             let names = || BUILTIN_NAMES.into_iter().chain(model::names());

@@ -116,3 +116,52 @@ fn what_was_denied_beside_messages_is_counted() {
     let usual = place.karyon(&["run", "sir", "--set", "people=20", "--data", "three"]).expect(0);
     assert!(!usual.out.contains("besides"), "{}", usual.out);
 }
+
+#[test]
+fn a_network_of_a_file_is_part_of_the_scenario() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("town")).unwrap();
+    let ring: String = (1..=40).map(|one| format!("{one}\t{}\t0.5\n", one % 40 + 1)).collect();
+    place.write("town/friends.txt", &format!("# who knows whom\n{ring}"));
+    let scenario = |edges: &str| {
+        format!(
+            "[model]\nname = \"sir\"\ninfection = 0.9\nrecovery = 0.2\n[population]\npeople = 40\ncases = 1\n\
+             [space]\nnetwork = \"edges\"\nedges = \"{edges}\"\n"
+        )
+    };
+    place.write("town/town.toml", &scenario("friends.txt"));
+    place.karyon(&["check", "town/town.toml"]).expect(0);
+    let from_file = run(&place, "town/town.toml", &[], "a", &[]);
+    // Then the file is not needed any more.
+    place.remove("town/friends.txt");
+    place.karyon(&["replay", "--verify", "--data", "a"]).expect(0);
+    let fork = ["fork", "--at", "3", "--set", "infection=0.1", "--data", "a", "--out", "b"];
+    place.karyon(&fork).expect(0);
+    let pairs: Vec<String> = (1..=40).map(|one| format!("{one} {}", one % 40 + 1)).collect();
+    place.write("inline.toml", &scenario(&pairs.join(", ")));
+    let inline = run(&place, "inline.toml", &[], "c", &[]);
+    assert_eq!(inline["state_root"], from_file["state_root"]);
+    assert_eq!(inline["measures"], from_file["measures"]);
+    for (name, content, words) in [
+        ("gone.txt", None, "town/gone.txt: No such file or directory"),
+        ("wrong.txt", Some("1 2\n3 x\n"), "town/wrong.txt: line 2: expected two numbers from 1 on"),
+        ("empty.txt", Some("# nobody\n"), "town/empty.txt: it has no edges"),
+        (
+            "far.txt",
+            Some("1 41\n"),
+            "space.edges is \"1 41\"; allowed is pairs of numbers from 1 to",
+        ),
+    ] {
+        if let Some(content) = content {
+            place.write(&format!("town/{name}"), content);
+        }
+        place.write("town/other.toml", &scenario(name));
+        place.karyon(&["check", "town/other.toml"]).expect(1).says(&[words]);
+        place.karyon(&["run", "town/other.toml", "--data", "d"]).expect(1).says(&[words]);
+    }
+    let many: String = (1..120_000).map(|one| format!("{one} {}\n", one + 1)).collect();
+    place.write("town/many.txt", &many);
+    place.write("town/other.toml", &scenario("many.txt"));
+    place.karyon(&["check", "town/other.toml"]).expect(1).says(&["at most 1048576 are read"]);
+    assert!(!place.path("d").exists());
+}

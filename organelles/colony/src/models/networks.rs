@@ -41,10 +41,15 @@ pub enum Network {
     },
     /// All know each other. No edge is stored.
     Complete,
+    /// Those know each other who are said to.
+    Edges {
+        /// Pairs of numbers, such as `1 2, 2 3`; the first agent is 1.
+        edges: String,
+    },
 }
 
 const NAMES: &[&str] =
-    &["watts-strogatz", "erdos-renyi", "barabasi-albert", "configuration", "complete"];
+    &["watts-strogatz", "erdos-renyi", "barabasi-albert", "configuration", "complete", "edges"];
 
 /// The keys of all networks, for a model that is on this one unless it is said otherwise.
 pub(super) fn keys(default: &Network) -> Vec<Parameter> {
@@ -97,7 +102,31 @@ pub(super) fn keys(default: &Network) -> Vec<Parameter> {
             Allowed::Wholes(DEGREES_MAX, 0, 1_000),
             Value::from(vec![4]),
         ),
+        key(
+            Some("edges"),
+            "edges",
+            "Who knows whom: pairs such as `1 2, 2 3`, where the first agent is 1, or the name of a file \
+             beside the scenario, which is read into it: a pair a line.",
+            Allowed::Pairs,
+            Value::from("1 2"),
+        ),
     ]
+}
+
+/// The edges that a text has: pairs of numbers from 1 on, apart by commas or in lines of their own.
+///
+/// # Errors
+/// What stands where a pair was expected.
+pub fn pairs(text: &str) -> Result<Vec<(u32, u32)>, &str> {
+    let pieces = text.split([',', '\n']).map(str::trim).filter(|piece| !piece.is_empty());
+    let pairs: Vec<_> = pieces.map(|piece| pair(piece).ok_or(piece)).collect::<Result<_, _>>()?;
+    if pairs.is_empty() { Err(text) } else { Ok(pairs) }
+}
+
+fn pair(piece: &str) -> Option<(u32, u32)> {
+    let number = |word: &str| word.parse().ok().filter(|number| *number > 0);
+    let (one, other) = piece.split_once(char::is_whitespace)?;
+    Some((number(one)?, number(other.trim_start())?))
 }
 
 /// Whether a key has a meaning beside the network that a table names.
@@ -140,6 +169,17 @@ impl Network {
                 OutOfRange::unless(stubs <= pairs, "space.degrees", shown, few)
             }
             Network::Complete => Ok(()),
+            Network::Edges { edges } => {
+                let pairs = pairs(edges).unwrap_or_default();
+                let beyond = pairs.iter().find(|(one, other)| *one.max(other) > vertices);
+                let (one, other) = beyond.copied().unwrap_or_default();
+                OutOfRange::unless(
+                    beyond.is_none(),
+                    "space.edges",
+                    format!("\"{one} {other}\""),
+                    "pairs of numbers from 1 to the number of agents",
+                )
+            }
         }
     }
 
@@ -159,6 +199,10 @@ impl Network {
                 Graph::configuration(&degrees, draws)
             }
             Network::Complete => return Links::All(vertices),
+            Network::Edges { edges } => {
+                let pairs = pairs(edges).unwrap_or_default().into_iter();
+                Graph::of(vertices, pairs.map(|(one, other)| (one - 1, other - 1)))
+            }
         })
     }
 }
@@ -219,14 +263,38 @@ impl Links {
 mod tests {
     use super::*;
 
-    fn all() -> [Network; 5] {
+    fn all() -> [Network; 6] {
         [
             Network::WattsStrogatz { degree: 4, rewiring: 0.2 },
             Network::ErdosRenyi { probability: 0.2 },
             Network::BarabasiAlbert { links: 2 },
             Network::Configuration { degrees: vec![1, 3] },
             Network::Complete,
+            Network::Edges { edges: "1 2, 30 2,\n4\t5,5 4\n".into() },
         ]
+    }
+
+    #[test]
+    fn pairs_are_read_as_they_are_written() {
+        assert_eq!(pairs("1 2"), Ok(vec![(1, 2)]));
+        assert_eq!(pairs(" 1  2,\n\n3\t4 ,5 5\n"), Ok(vec![(1, 2), (3, 4), (5, 5)]));
+        for (text, found) in [
+            ("", ""),
+            (" , ", " , "),
+            ("1", "1"),
+            ("1 2, 3", "3"),
+            ("1 2 3", "1 2 3"),
+            ("0 1", "0 1"),
+            ("1 -2", "1 -2"),
+            ("1 2, a b", "a b"),
+            ("1 4294967296", "1 4294967296"),
+        ] {
+            assert_eq!(pairs(text), Err(found), "{text:?}");
+        }
+        let both = Network::Edges { edges: "1 2, 2 1, 3 3, 2 3".into() };
+        let links = both.links(4, &mut Sequence::new(1, 1));
+        let known: Vec<Vec<u32>> = (0..4).map(|vertex| links.of(vertex).collect()).collect();
+        assert_eq!(known, [vec![1], vec![0, 2], vec![1], vec![]], "once each, nobody itself");
     }
 
     #[test]
@@ -280,5 +348,9 @@ mod tests {
         assert_eq!(Network::Complete.agree(10_000_000), Ok(()));
         assert!(Network::BarabasiAlbert { links: 5 }.agree(5).is_err());
         assert_eq!(Network::BarabasiAlbert { links: 5 }.agree(6), Ok(()));
+        let edges = Network::Edges { edges: "1 2, 7 3".into() };
+        assert_eq!(edges.agree(7), Ok(()));
+        let words = edges.agree(6).unwrap_err().to_string();
+        assert!(words.contains("space.edges is \"7 3\""), "{words}");
     }
 }

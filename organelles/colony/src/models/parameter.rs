@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use toml::Value;
 
 use super::Checked;
+use super::networks::pairs;
 use crate::network::OutOfRange;
 
 /// What a key may be.
@@ -24,6 +25,8 @@ pub enum Allowed {
     Wholes(usize, u64, u64),
     /// A list of at most so many texts.
     Texts(usize),
+    /// A text of pairs of numbers.
+    Pairs,
 }
 
 impl From<RangeInclusive<u32>> for Allowed {
@@ -63,6 +66,7 @@ impl Allowed {
                 grouped(highest)
             ),
             Allowed::Texts(most) => format!("a list of at most {} texts", grouped(most)),
+            Allowed::Pairs => "pairs of numbers from 1 on, such as \"1 2, 2 3\"".into(),
         }
     }
 
@@ -70,7 +74,7 @@ impl Allowed {
         match self {
             Allowed::Whole(..) => "a whole number",
             Allowed::Real(..) | Allowed::Below(..) => "a number",
-            Allowed::Names(_) => "a text",
+            Allowed::Names(_) | Allowed::Pairs => "a text",
             Allowed::Wholes(..) => "a list of whole numbers",
             Allowed::Texts(_) => "a list of texts",
         }
@@ -81,7 +85,7 @@ impl Allowed {
         match self {
             Allowed::Whole(..) => value.is_integer(),
             Allowed::Real(..) | Allowed::Below(..) => value.is_integer() || value.is_float(),
-            Allowed::Names(_) => value.is_str(),
+            Allowed::Names(_) | Allowed::Pairs => value.is_str(),
             Allowed::Wholes(..) => all(Value::is_integer),
             Allowed::Texts(_) => all(Value::is_str),
         }
@@ -106,6 +110,7 @@ impl Allowed {
                     && list.iter().all(|value| whole(value, *least, *highest))
             }),
             Allowed::Texts(most) => value.as_array().is_some_and(|list| list.len() <= *most),
+            Allowed::Pairs => value.as_str().is_some_and(|text| pairs(text).is_ok()),
         }
     }
 }
@@ -161,9 +166,13 @@ impl Parameter {
             let expected = self.allowed.expected();
             return Err(Wrong::Type(format!("expected {expected}, found {found}")));
         }
-        let shown = || match value {
-            Value::Float(number) => number.to_string(),
-            value => value.to_string(),
+        let shown = || match (value, &self.allowed) {
+            (Value::Float(number), _) => number.to_string(),
+            // There may be very many.
+            (Value::String(text), Allowed::Pairs) => {
+                format!("{:?}", pairs(text).err().unwrap_or_default())
+            }
+            (value, _) => value.to_string(),
         };
         match self.allowed.holds(value) {
             true => Ok(()),

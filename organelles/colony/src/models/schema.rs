@@ -75,6 +75,7 @@ pub(crate) fn value(key: &Parameter) -> Table {
         Allowed::Names(names) => object([("enum", names.to_vec())]),
         Allowed::Wholes(most, least, highest) => list(whole(*least, *highest), 1, *most),
         Allowed::Texts(most) => list(object([("type", "string")]), 0, *most),
+        Allowed::Pairs => object([("type", "string")]),
     };
     schema.insert("description".into(), key.meaning.as_ref().into());
     if let Some(default) = &key.default {

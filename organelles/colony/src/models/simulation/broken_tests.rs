@@ -291,6 +291,14 @@ fn what_is_wrong_is_told_with_its_place() {
             "line 5, column 11: space.degrees is [3, -1]; allowed is a list of 1 to 10,000 whole numbers, each 0 to 1,000",
         ),
         (
+            "[model]\nname = \"sir\"\n[space]\nnetwork = \"edges\"\nedges = \"1 2, 2 x, 3 4\"",
+            "line 5, column 9: space.edges is \"2 x\"; allowed is pairs of numbers from 1 on, such as \"1 2, 2 3\"",
+        ),
+        (
+            "[model]\nname = \"sir\"\n[population]\npeople = 12\n[space]\nnetwork = \"edges\"\nedges = \"1 2, 2 13\"",
+            "line 7, column 9: space.edges is \"2 13\"; allowed is pairs of numbers from 1 to the number of agents",
+        ),
+        (
             "[model]\nname = \"sir\"\n[space]\nnetwork = \"complete\"\n[population]\npeople = 70000",
             "line 6, column 10: population.people is 70000; allowed is 1 to 65,000 where all know each other",
         ),

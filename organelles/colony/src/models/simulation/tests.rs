@@ -88,6 +88,7 @@ fn another_network_has_other_keys() {
         ("barabasi-albert", "links"),
         ("configuration", "degrees"),
         ("complete", "network"),
+        ("edges", "edges"),
     ] {
         for model in ["gossip", "maki-thompson", "sir"] {
             let text = format!("[model]\nname = \"{model}\"\n[space]\nnetwork = \"{network}\"");
