@@ -139,18 +139,18 @@ impl Network {
     /// Whether it can be one of so many vertices.
     pub(super) fn agree(&self, vertices: u32) -> Checked {
         let all = u64::from(vertices);
-        let pairs = PAIRS_MAX as u64;
+        let most = PAIRS_MAX as u64;
         let few = "so small that there are at most 134,217,728 edges";
         match self {
             Network::WattsStrogatz { degree, .. } => {
-                let fits = all * u64::from(*degree) <= pairs;
+                let fits = all * u64::from(*degree) <= most;
                 OutOfRange::unless(fits, "space.degree", degree, few)
             }
             Network::ErdosRenyi { probability } => {
                 // Where edges are as many as that, chance adds next to nothing.
                 let edges = all as f64 * all.saturating_sub(1) as f64 * probability;
                 OutOfRange::unless(
-                    edges <= 0.99 * pairs as f64,
+                    edges <= 0.99 * most as f64,
                     "space.probability",
                     probability,
                     few,
@@ -159,14 +159,14 @@ impl Network {
             Network::BarabasiAlbert { links } => {
                 let fits = *links < vertices;
                 OutOfRange::unless(fits, "space.links", links, "fewer than there are to know")?;
-                let fits = 2 * all * u64::from(*links) <= pairs;
+                let fits = 2 * all * u64::from(*links) <= most;
                 OutOfRange::unless(fits, "space.links", links, few)
             }
             Network::Configuration { degrees } => {
                 let stubs: u64 = degrees.iter().map(|degree| u64::from(*degree)).sum();
                 let stubs = stubs * all.div_ceil(degrees.len().max(1) as u64);
                 let shown = format!("{} numbers", degrees.len());
-                OutOfRange::unless(stubs <= pairs, "space.degrees", shown, few)
+                OutOfRange::unless(stubs <= most, "space.degrees", shown, few)
             }
             Network::Complete => Ok(()),
             Network::Edges { edges } => {
