@@ -272,7 +272,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         (
             "[model]\nname = \"sir\"\n[space]\nnetwork = \"ring\"",
-            "line 4, column 11: space.network is \"ring\"; allowed is \"watts-strogatz\", \"erdos-renyi\", \"barabasi-albert\", \"configuration\", \"complete\"",
+            "line 4, column 11: space.network is \"ring\"; allowed is \"watts-strogatz\", \"erdos-renyi\", \"barabasi-albert\", \"configuration\", \"complete\", \"edges\"",
         ),
         (
             "[model]\nname = \"sir\"\n[space]\nnetwork = \"complete\"\ndegree = 4",
