@@ -22,9 +22,10 @@ PERIOD_S = 0.2
 # Of forks, and of agents that are killed for good, there are only so many.
 FORKS_MAX = 900
 # Memory may grow by this from the second quarter of the time to the last: what one inspects, forks
-# and kills is remembered, and allocators keep what they got.
+# and kills is remembered, allocators keep what they got, and how much of its file the database keeps
+# is not known to the last MiB: five short runs were between 1 MiB less and 8 MiB more.
 GROWTH_MAX = 0.05
-GROWTH_BYTES = 8 << 20
+GROWTH_BYTES = 12 << 20
 # As karyon_graph::limits::CACHE_BYTES.
 CACHE_BYTES = 256 << 20
 
