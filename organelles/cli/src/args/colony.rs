@@ -35,7 +35,7 @@ pub(crate) struct DiffRuns {
   karyon plot sweeps/schelling-1 --measure happy --out happy.png
 
 Each combination of values and seeds is a run of its own, with its log, in runs/NUMBER of the sweep's
-directory; as many go on at a time as there are cores. What came of them stands in results.csv (a row
+directory; two go on at a time for each core. What came of them stands in results.csv (a row
 for each run), points.csv (mean and standard error over the seeds) and sweep.svg.
 
 A sweep that was interrupted or killed is gone on with by the same command and --out: what is done is
@@ -54,7 +54,7 @@ pub(crate) struct Sweep {
     /// Where everything goes [default: ./sweeps/SCENARIO-N]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Runs at a time [default: one a core]
+    /// Runs at a time [default: two a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: Option<u16>,
     /// Who answers for the runs [default: the principal that was made first]

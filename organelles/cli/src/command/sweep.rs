@@ -35,6 +35,8 @@ pub(crate) const PLAN: &str = "plan.csv";
 const SCENARIO: &str = "scenario.toml";
 const RUNS: &str = "runs";
 const ANSWERS: &str = "answers";
+/// Runs at a time, for each core: a short one waits for the disk for a third of its time.
+const RUNS_PER_CORE: usize = 2;
 /// How often it is looked whether a run has ended.
 const EVERY: Duration = Duration::from_millis(2);
 /// The longest answer of a run, bytes.
@@ -73,7 +75,7 @@ pub(crate) fn execute(args: &Sweep) -> Result<Code, CliError> {
     let mut answers: Vec<_> =
         (0..plan.runs.len()).map(|run| place.answer(run, simulation.measures().len())).collect();
     let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        || RUNS_PER_CORE * std::thread::available_parallelism().map_or(1, |cores| cores.get()),
         usize::from,
     );
     let known = answers.iter().flatten().count();
