@@ -132,6 +132,8 @@ pub(crate) struct TickOutcome {
 pub(crate) struct Scheduler<A> {
     /// The serial of its first agent.
     first: u64,
+    /// Its own among the schedulers.
+    number: usize,
     slots: Slab<A>,
     layout: Layout,
     origins: Origins,
@@ -215,6 +217,7 @@ impl<A: Agent> Scheduler<A> {
     fn of(first: u64, layout: Layout, schedulers: usize, share: u64) -> Scheduler<A> {
         Scheduler {
             first,
+            number: ((first - 1) / share) as usize,
             slots: Slab::new(layout, first),
             layout,
             origins: Origins::new(),

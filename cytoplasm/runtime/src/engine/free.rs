@@ -387,7 +387,8 @@ fn deliver_all<A: Agent>(ground: &Ground<'_, A>, epoch: &Epoch) {
 
 /// Likewise, what one scheduler sent; whether there was something.
 fn deliver_from<A: Agent>(ground: &Ground<'_, A>, from: usize) -> bool {
-    let mut any = false;
+    let own = ground.slabs.get(from);
+    let mut any = own.is_some_and(|own| lock(own).deliver_posted(ground.plan));
     for (number, to) in ground.slabs.iter().enumerate() {
         let sent = |sender: &mut Scheduler<A>| sender.outbox.get_mut(number).map(std::mem::take);
         let Some(from) = ground.slabs.get(from) else { return any };

@@ -171,26 +171,33 @@ impl<A: Agent> Scheduler<A> {
     /// The scheduler of an agent. The gate's scope ends with the last that may come to life.
     #[inline]
     pub(super) fn home(&self, id: AgentId) -> usize {
+        if id.0.wrapping_sub(self.first) < self.share {
+            return self.number;
+        }
         let scheduler = ((id.0 - 1) / self.share) as usize;
         if scheduler < self.outbox.len() { scheduler } else { self.home_of_later(id) }
     }
 
     #[inline]
     pub(super) fn send(&mut self, to: AgentId, message: Message, lane: Lane, payload: Payload) {
-        let scheduler = self.home(to);
-        if let Some(outbox) = self.outbox.get_mut(scheduler) {
-            outbox.push(Envelope { to, message, what: What::Message(lane), payload });
-            self.outcome.sent += 1;
-        }
+        self.post(Envelope { to, message, what: What::Message(lane), payload });
     }
 
     /// Tells the agent in the next tick what it was denied.
     pub(super) fn tell(&mut self, message: Message, denial: Denial, deed: Deed) {
-        let mine = self.home(message.from);
-        if let Some(outbox) = self.outbox.get_mut(mine) {
-            let (to, what) = (message.from, What::Denied(denial, deed));
-            outbox.push(Envelope { to, message, what, payload: Payload::new() });
-            self.outcome.sent += 1;
+        let (to, what) = (message.from, What::Denied(denial, deed));
+        self.post(Envelope { to, message, what, payload: Payload::new() });
+    }
+
+    /// Puts an envelope where its receiver's scheduler finds it.
+    #[inline]
+    pub(super) fn post(&mut self, envelope: Envelope) {
+        let scheduler = self.home(envelope.to);
+        let Some(outbox) = self.outbox.get_mut(scheduler) else { return };
+        self.outcome.sent += 1;
+        match &mut self.boxes {
+            Some(boxes) if scheduler == self.number && !boxes.follows => boxes.post(envelope),
+            Some(_) | None => outbox.push(envelope),
         }
     }
 }

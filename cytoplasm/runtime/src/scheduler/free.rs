@@ -10,7 +10,7 @@ use karyon_types::{AgentId, Tick};
 
 use super::apart::{End, Held};
 use super::attempt::attempt_step;
-use super::boxes::Boxes;
+use super::boxes::{Boxes, Posted};
 use super::newborn::{birth_event, refused_event};
 use super::told::told_event;
 use super::{Due, Envelope, Plan, Scheduler};
@@ -185,12 +185,48 @@ impl<A: Agent> Scheduler<A> {
         let id = envelope.to;
         if let Some(lane) = envelope.counted()
             && !self.boxes().follows
-            && self.boxes().of(id).counted >= room(&plan.limits, lane)
+            && u64::from(self.boxes().of(id).counted) >= room(&plan.limits, lane)
             && self.lives(id)
         {
             return self.refuse(id, envelope.message, why(lane));
         }
         self.deposit(id, Held::Mail(envelope));
+    }
+
+    /// What its agents sent each other reaches its mailbox, or is refused: as `receive`, but that
+    /// it stays where it lies.
+    fn receive_posted(&mut self, plan: &Plan<A>, posted: Posted) {
+        let id = posted.to;
+        let lives = self.lives(id);
+        let boxes = self.boxes();
+        let refuses = |lane: &Lane| {
+            lives && u64::from(boxes.of(id).counted) >= room(&plan.limits, *lane)
+        };
+        let refused = posted.counted.filter(refuses);
+        if lives && refused.is_none() {
+            boxes.accept(posted);
+            if self.apart.is_empty() || !self.is_paused(id) {
+                self.boxes().call(id);
+            }
+            return;
+        }
+        match (boxes.decline(posted), refused) {
+            (Some(Held::Mail(envelope)), Some(lane)) => {
+                self.refuse(id, envelope.message, why(lane));
+            }
+            (Some(held), _) => self.lose(id, held.cause(id), Loss::ReceiverGone),
+            (None, _) => {}
+        }
+    }
+
+    /// What its agents sent each other reaches them; whether there was something.
+    pub(crate) fn deliver_posted(&mut self, plan: &Plan<A>) -> bool {
+        let mut any = false;
+        while let Some(posted) = self.boxes().next_posted() {
+            any = true;
+            self.receive_posted(plan, posted);
+        }
+        any
     }
 
     /// Runs its agents until the epoch is over.
@@ -200,7 +236,7 @@ impl<A: Agent> Scheduler<A> {
         loop {
             epoch.take(number, &mut letters);
             letters.drain(..).for_each(|envelope| self.receive(plan, envelope));
-            self.deliver_own(plan, number);
+            self.deliver_posted(plan);
             for _ in 0..TURNS_PER_ROUND {
                 if epoch.is_over() {
                     break;
@@ -210,7 +246,7 @@ impl<A: Agent> Scheduler<A> {
                 if !self.apart.is_empty() && self.is_paused(id) {
                     continue;
                 }
-                self.turn(plan, tick, id, number);
+                self.turn(plan, tick, id);
                 let is_full = self.outbox.iter().any(|outbox| outbox.len() >= BATCH);
                 if is_full || self.boxes().urgent || self.outcome.error.is_some() {
                     break;
@@ -242,28 +278,17 @@ impl<A: Agent> Scheduler<A> {
     }
 
     /// Lets an agent handle some of what waits for it.
-    fn turn(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, number: usize) {
-        self.deepest = self.deepest.max(self.boxes().of(id).counted);
+    fn turn(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId) {
+        self.deepest = self.deepest.max(u64::from(self.boxes().of(id).counted));
         for _ in 0..EVENTS_PER_TURN {
             let Some(held) = self.boxes().pop(id) else { return };
             self.process(plan, tick, id, &held);
-            self.deliver_own(plan, number);
+            self.deliver_posted(plan);
             if self.outcome.error.is_some() {
                 return;
             }
         }
         self.boxes().call(id);
-    }
-
-    /// What its agents sent each other reaches them at once.
-    fn deliver_own(&mut self, plan: &Plan<A>, number: usize) {
-        while let Some(own) = self.outbox.get_mut(number).filter(|own| !own.is_empty()) {
-            let mut own = std::mem::take(own);
-            own.drain(..).for_each(|envelope| self.receive(plan, envelope));
-            if let Some(empty) = self.outbox.get_mut(number).filter(|outbox| outbox.is_empty()) {
-                *empty = own;
-            }
-        }
     }
 
     /// Runs one event to its end, and sees to what follows for mailboxes.
@@ -409,7 +434,7 @@ impl<A: Agent> Scheduler<A> {
         cause: Cause,
         loss: Loss,
     ) -> Result<(), &'static str> {
-        let counted = self.boxes().of(id).counted;
+        let counted = u64::from(self.boxes().of(id).counted);
         let held = self.boxes().take(id, cause).ok_or("that does not wait for it")?;
         match (loss, held) {
             (Loss::Refused, Held::Mail(envelope)) => match envelope.counted() {
@@ -437,7 +462,7 @@ impl<A: Agent> Scheduler<A> {
     /// What an agent may have been about when the log ended with its failure: the first that fails
     /// now in the same way. If others do, too, nobody saw which it was.
     fn guess(&mut self, plan: &Plan<A>, tick: Tick, id: AgentId, kind: CrashKind) -> Option<Cause> {
-        let waiting: Vec<_> = self.boxes().of(id).all().cloned().collect();
+        let waiting: Vec<_> = self.boxes().all(id).cloned().collect();
         let fails = |held: &&Held| self.try_out(plan, tick, id, held) == Some(kind);
         waiting.iter().find(fails).map(|held| held.cause(id))
     }

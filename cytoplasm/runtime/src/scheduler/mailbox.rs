@@ -235,17 +235,8 @@ impl<A: Agent> Scheduler<A> {
         self.counts.refused += 1;
         self.counts.refused_speculative += u64::from(why == Refused::LaneClosed);
         self.outcome.refused += 1;
-        let to = message.from;
-        let home = self.home(to);
-        if let Some(outbox) = self.outbox.get_mut(home) {
-            outbox.push(Envelope {
-                to,
-                message,
-                what: What::Refused(id, why),
-                payload: Payload::new(),
-            });
-            self.outcome.sent += 1;
-        }
+        let (to, what) = (message.from, What::Refused(id, why));
+        self.post(Envelope { to, message, what, payload: Payload::new() });
     }
 }
 

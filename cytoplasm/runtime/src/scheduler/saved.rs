@@ -78,6 +78,7 @@ impl<A: Agent> Scheduler<A> {
         let Scheduler {
             // Where it stands among others: any number of them can go on.
             first: _,
+            number: _,
             layout: _,
             share: _,
             slots,
