@@ -178,7 +178,17 @@ pub(super) fn execute(args: &Recall) -> Result<Code, CliError> {
     match found.memories.is_empty() {
         true if asking.is_locked => output::line(LOCKED),
         true if whole.is_some() || !found.damaged.is_empty() => {}
-        true => output::line("nothing is remembered of that"),
+        true => {
+            output::line("nothing is remembered of that");
+            if let [word] = args.words.as_slice()
+                && wanted.subject.is_none()
+            {
+                output::note(&format!(
+                    "hint: looked for the word in what is remembered; a subject is asked for, \
+                     also whether it was erased, by --subject {word}"
+                ));
+            }
+        }
         false => {
             let each = found.memories.iter().zip(&told);
             each.for_each(|(memo, beside)| memo::show_one(memo, beside));
