@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::sync::{Mutex, MutexGuard};
 
-use karyon_gate::Lease;
 use karyon_types::AgentId;
 
 use crate::agent::Agent;
 use crate::engine::lock;
+use crate::leases::Leased;
 use crate::processes::{
     Inspected, Listed, MAX_LISTED, Position, Process, Refusal, Selection, Sort,
 };
@@ -73,17 +73,16 @@ impl<'a, A: Agent> Census<'a, A> {
     pub(crate) fn inspect(
         &mut self,
         id: AgentId,
-        leases: &[Lease],
+        leases: &Leased,
         at: Position,
     ) -> Result<Inspected, Refusal> {
-        let place = id.0.checked_sub(1).ok_or(Refusal::Unknown)? as usize;
         let slab = self.slabs.iter_mut().find_map(|slab| {
             let facts = slab.facts_of(id)?;
             Some((facts, slab.state(id), slab.last(id)))
         });
         let (facts, state, last) = slab.ok_or(Refusal::Unknown)?;
         let process = self.process(facts);
-        Ok(Inspected { at, process, lease: leases.get(place).cloned(), state, last })
+        Ok(Inspected { at, process, lease: leases.get(id), state, last })
     }
 
     fn key(&self, sort: Sort, facts: &Facts) -> u64 {

@@ -5,6 +5,7 @@
 //! tick: so it is in force for all steps of the tick and for none before, for any number of
 //! schedulers, and a resumed run makes it again at the same place.
 
+mod given;
 mod line;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use karyon_gate::{Chain, Gate, Grant, Handle, Lease, Scope, Stop};
 use karyon_log::{LeaseRecord, Record, Target, Verb};
 use karyon_types::{AgentId, LeaseId, Tick};
 
+pub use self::given::Leased;
 use self::line::Line;
 use crate::agent::Agent;
 use crate::error::RunError;
@@ -39,8 +41,8 @@ pub enum ChangeError {
 
 pub(crate) struct Leases {
     pub(crate) gate: Arc<Gate>,
-    /// By agent, as are the handles.
-    pub(crate) terms: Vec<Lease>,
+    pub(crate) terms: Leased,
+    /// By agent.
     pub(crate) handles: Vec<Option<Handle>>,
     chain: Chain,
     /// By tick; of one tick, in the order of the list.
@@ -62,7 +64,7 @@ impl Leases {
         let last = (population.names.len() as u64).saturating_add(limits.reach());
         let gate = Gate::default();
         let chain = gate.new_chain()?;
-        let (mut terms, mut handles) = (Vec::new(), Vec::new());
+        let (mut terms, mut handles) = (Leased::default(), Vec::new());
         // The first end of each agent's lease.
         let mut expires = BTreeMap::new();
         for (agent, tick) in &population.expires {
@@ -101,7 +103,7 @@ impl Leases {
                 .ok_or(RunError::NotStarted { agent })?;
             Record::Spawn { agent, kind, lease: lease.id, name }.encode(&mut records);
             recorder.append(&records, 2)?;
-            terms.push(lease);
+            terms.push(&lease);
             handles.push(Some(handle));
         }
         Ok(Leases {

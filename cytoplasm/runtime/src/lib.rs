@@ -77,7 +77,7 @@ pub use karyon_arrangements::{
     SPAWN_NAME_BYTES_MAX, Schedule, TimerId, Turns, WORDS_MAX, Words,
 };
 pub use karyon_supervision::{Exit, Intensity, Restart, Shutdown};
-pub use leases::{Change, ChangeError};
+pub use leases::{Change, ChangeError, Leased};
 pub use node::{Beginning, Node, NodeError, verified_run, watch_stop};
 pub use panics::first_crash;
 pub use pressure::{Refused, Shed};

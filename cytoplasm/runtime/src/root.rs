@@ -37,7 +37,7 @@ pub fn add_state<A: Agent>(outcome: &Outcome<A>, names: &[String], hasher: &mut 
         };
     }
     hasher.update(&(outcome.leases.len() as u64).to_le_bytes());
-    outcome.leases.iter().for_each(|lease| add_lease(lease, hasher));
+    outcome.leases.iter().for_each(|lease| add_lease(&lease, hasher));
 }
 
 fn add_lease(lease: &Lease, hasher: &mut Hasher) {

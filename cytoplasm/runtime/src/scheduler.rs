@@ -220,7 +220,7 @@ impl<A: Agent> Scheduler<A> {
             number: ((first - 1) / share) as usize,
             slots: Slab::new(layout, first),
             layout,
-            origins: Origins::new(),
+            origins: Origins::default(),
             outbox: (0..schedulers).map(|_| Vec::new()).collect(),
             share,
             inbox: Vec::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use karyon_arrangements::Schedule;
-use karyon_gate::{Grant, Lease};
+use karyon_gate::Grant;
 use karyon_guard::Guard;
 use karyon_safety::StopFile;
 use karyon_supervision::{Intensity, Supervised};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chaos::Chaos;
 use crate::effects::Effects;
-use crate::leases::Change;
+use crate::leases::{Change, Leased};
 use crate::pressure::Shed;
 use crate::processes::Desk;
 use crate::recall::Recaller;
@@ -265,7 +265,7 @@ pub struct Outcome<A> {
     /// The names of the latter.
     pub born: Vec<String>,
     /// Their leases, likewise.
-    pub leases: Vec<Lease>,
+    pub leases: Leased,
     /// How many were lost with a step that did not return.
     pub lost: u64,
     /// Behind which tick it went on from a snapshot; `None`: it ran from its beginning.

@@ -191,84 +191,85 @@ pub enum Record<'a> {
 impl Record<'_> {
     /// Appends the record with its length.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut body = Vec::new();
+        let begin = out.len();
+        // Its length, once that is known.
+        out.push(0);
+        let body = &mut *out;
         match self {
-            Record::Control(control) => control.encode(&mut body),
+            Record::Control(control) => control.encode(body),
             Record::Schedule(bytes) => {
                 body.push(kind::SCHEDULE);
                 body.extend_from_slice(bytes);
             }
             Record::Lease(lease) => {
                 body.push(kind::LEASE);
-                lease.write(&mut body);
+                lease.write(body);
             }
             Record::Spawn { agent, kind, lease, name } => {
                 body.push(kind::SPAWN);
-                varint::write(&mut body, agent.0);
-                varint::write(&mut body, u64::from(*kind));
-                varint::write(&mut body, lease.0);
+                varint::write(body, agent.0);
+                varint::write(body, u64::from(*kind));
+                varint::write(body, lease.0);
                 body.extend_from_slice(name.as_bytes());
             }
             Record::Tick(tick) => {
                 body.push(kind::TICK);
-                varint::write(&mut body, tick.0);
+                varint::write(body, tick.0);
             }
             Record::Input { batch, count } => {
                 body.push(kind::INPUT);
-                varint::write(&mut body, *batch);
-                varint::write(&mut body, *count);
+                varint::write(body, *batch);
+                varint::write(body, *count);
             }
             Record::Step { agent, step, cause, outputs } => {
                 let mut encoder = StepEncoder::default();
                 encoder.begin(*agent, *step, cause, outputs.len());
                 outputs.iter().for_each(|output| encoder.output(output));
+                out.truncate(begin);
                 return encoder.finish(out);
             }
             Record::Crash { agent, step, attempt, kind, decision } => {
                 body.push(kind::CRASH);
-                varint::write(&mut body, agent.0);
-                varint::write(&mut body, *step);
-                varint::write(&mut body, u64::from(*attempt));
-                body.push(*kind as u8);
-                body.push(*decision as u8);
+                varint::write(body, agent.0);
+                varint::write(body, *step);
+                varint::write(body, u64::from(*attempt));
+                body.extend([*kind as u8, *decision as u8]);
             }
             Record::DeadLetter { agent, cause, loss } => {
                 body.push(kind::DEAD_LETTER);
-                varint::write(&mut body, agent.0);
+                varint::write(body, agent.0);
                 body.push(cause_kind(*cause));
-                write_cause(&mut body, *cause);
+                write_cause(body, *cause);
                 body.push(*loss as u8);
             }
             Record::Change { verb, target } => {
                 let (number, id) = target.parts();
-                body.push(kind::CHANGE);
-                body.push(*verb as u8);
-                body.push(number);
-                varint::write(&mut body, id);
+                body.extend([kind::CHANGE, *verb as u8, number]);
+                varint::write(body, id);
             }
             Record::Order { verb, agent, uid } => {
                 body.extend([kind::ORDER, *verb as u8]);
-                varint::write(&mut body, agent.0);
-                varint::write(&mut body, u64::from(*uid));
+                varint::write(body, agent.0);
+                varint::write(body, u64::from(*uid));
             }
             Record::Lost { first, last } => {
                 body.push(kind::LOST);
-                varint::write(&mut body, first.0);
-                varint::write(&mut body, last.0);
+                varint::write(body, first.0);
+                varint::write(body, last.0);
             }
             Record::Supervised { agent, step, measure } => {
                 body.extend([kind::SUPERVISED, *measure as u8]);
-                varint::write(&mut body, agent.0);
-                varint::write(&mut body, *step);
+                varint::write(body, agent.0);
+                varint::write(body, *step);
             }
             Record::Told { by, what } => {
                 body.push(kind::TOLD);
-                varint::write(&mut body, by.from.0);
-                write_own(&mut body, *by);
+                varint::write(body, by.from.0);
+                write_own(body, *by);
                 body.extend_from_slice(what);
             }
         }
-        frame(out, &body);
+        close_frame(out, begin);
     }
 
     /// Reads kind and body; `None` when they are no record of this format.
@@ -348,6 +349,18 @@ impl Record<'_> {
             _ => Record::Control(Box::new(Control::decode(kind, std::mem::take(b))?)),
         };
         b.is_empty().then_some(record)
+    }
+}
+
+/// What lies behind `begin`, where a byte is kept for its length, becomes a frame.
+fn close_frame(out: &mut Vec<u8>, begin: usize) {
+    match (u8::try_from(out.len() - begin - 1), out.get_mut(begin)) {
+        (Ok(len @ ..0x80), Some(first)) => *first = len,
+        _ => {
+            let body = out.split_off(begin + 1);
+            out.truncate(begin);
+            frame(out, &body);
+        }
     }
 }
 

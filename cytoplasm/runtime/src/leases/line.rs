@@ -12,32 +12,50 @@ use super::{Leases, set_one};
 /// has in common with its agent.
 #[derive(Default)]
 pub(super) struct Line {
-    above: BTreeMap<u64, u64>,
-    below: BTreeMap<u64, Vec<u64>>,
+    /// The serial of the first lease that was cut.
+    first: u64,
+    /// By serial, of those that were cut: they have one serial after the other.
+    cut: Vec<Place>,
+    /// The one that was cut last from each.
+    below: BTreeMap<u64, u64>,
     changed: BTreeMap<u64, Vec<(Verb, Target)>>,
 }
 
+struct Place {
+    above: u64,
+    /// The one that was cut before it from the same; 0: none was.
+    before: u64,
+}
+
 impl Line {
+    fn place(&self, serial: u64) -> Option<&Place> {
+        self.cut.get(usize::try_from(serial.checked_sub(self.first)?).ok()?)
+    }
+
     /// The serial and those of all leases cut from it, near or far.
     fn from(&self, serial: u64) -> Vec<u64> {
         let mut all = vec![serial];
         let mut next = 0;
         while let Some(one) = all.get(next) {
             next += 1;
-            let below = self.below.get(one).into_iter().flatten().copied();
-            all.extend(below.collect::<Vec<_>>());
+            let last = self.below.get(one).copied();
+            let before = |one: &u64| Some(self.place(*one)?.before).filter(|one| *one > 0);
+            all.extend(std::iter::successors(last, before));
         }
         all
     }
 
     /// From which one it was cut.
     pub(super) fn above(&self, serial: u64) -> Option<u64> {
-        self.above.get(&serial).copied()
+        self.place(serial).map(|place| place.above)
     }
 
     fn put_below(&mut self, serial: u64, above: u64) {
-        self.above.insert(serial, above);
-        self.below.entry(above).or_default().push(serial);
+        if self.cut.is_empty() {
+            self.first = serial;
+        }
+        let before = self.below.insert(above, serial).unwrap_or(0);
+        self.cut.push(Place { above, before });
     }
 
     /// What was changed of a lease, and of those that it was cut from.
@@ -47,7 +65,7 @@ impl Line {
         let mut at = Some(serial).filter(|_| !self.changed.is_empty());
         while let Some(serial) = at {
             all.extend(self.changed.get(&serial).into_iter().flatten().copied());
-            at = self.above.get(&serial).copied();
+            at = self.above(serial);
         }
         all
     }
@@ -76,7 +94,7 @@ impl Leases {
         from: AgentId,
         by: Option<Message>,
     ) -> Option<(LeaseRecord, Handle)> {
-        let above = self.terms.get(from.0.checked_sub(1)? as usize)?.clone();
+        let above = self.terms.get(from)?;
         let serial = self.terms.len() as u64 + 1;
         let cut = Some(Cut { from: above.id, by });
         let lease = Lease { id: LeaseId(serial), owner: AgentId(serial), ..above };
@@ -98,7 +116,7 @@ impl Leases {
             log_bytes: None,
             cut,
         };
-        self.terms.push(lease);
+        self.terms.push_like(from);
         self.handles.push(Some(handle));
         Some((record, handle))
     }

@@ -1,6 +1,5 @@
 //! A scheduler's part in the beginning of agents that come to life while a run runs.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use karyon_arrangements::{ExitReason, TimerId};
@@ -164,7 +163,38 @@ pub(super) enum Seed {
     Spent,
 }
 
-pub(super) type Origins = BTreeMap<AgentId, Origin>;
+/// By serial. Serials are given one after the other, so that a new one comes last.
+#[derive(Default)]
+pub(super) struct Origins(Vec<(AgentId, Origin)>);
+
+impl Origins {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn place(&self, id: AgentId) -> Result<usize, usize> {
+        match self.0.last() {
+            Some((last, _)) if *last < id => Err(self.0.len()),
+            _ => self.0.binary_search_by_key(&id, |(own, _)| *own),
+        }
+    }
+
+    pub(super) fn get(&self, id: AgentId) -> Option<&Origin> {
+        self.0.get(self.place(id).ok()?).map(|(_, origin)| origin)
+    }
+
+    pub(super) fn get_mut(&mut self, id: AgentId) -> Option<&mut Origin> {
+        let place = self.place(id).ok()?;
+        self.0.get_mut(place).map(|(_, origin)| origin)
+    }
+
+    pub(super) fn insert(&mut self, id: AgentId, origin: Origin) {
+        match self.place(id) {
+            Ok(place) => self.0.splice(place..=place, [(id, origin)]).for_each(drop),
+            Err(place) => self.0.insert(place, (id, origin)),
+        }
+    }
+}
 
 /// An agent at its beginning.
 pub(crate) struct Newborn<A> {
@@ -226,7 +256,7 @@ pub(super) fn anew<A: Agent>(
     if id.0 <= plan.agents {
         return Some((plan.init)(id));
     }
-    match &origins.get(&id)?.seed {
+    match &origins.get(id)?.seed {
         Seed::How(how) => bear(plan, id, how).ok(),
         Seed::State(state) => failed.restore(state),
         Seed::Unknown(kind) => stand_in(plan, *kind),
@@ -239,7 +269,7 @@ pub(super) fn again<A: Agent>(plan: &Plan<A>, origins: &Origins, id: AgentId) ->
     if id.0 <= plan.agents {
         return plan.begin(id);
     }
-    match &origins.get(&id)?.seed {
+    match &origins.get(id)?.seed {
         Seed::How(how) => bear(plan, id, how).ok(),
         Seed::Unknown(kind) => stand_in(plan, *kind),
         // Forks stand in no tree.
@@ -250,7 +280,7 @@ pub(super) fn again<A: Agent>(plan: &Plan<A>, origins: &Origins, id: AgentId) ->
 /// Whether an agent that came to life in the run stands below a supervisor of the tree.
 #[cold]
 pub(super) fn is_supervised(origins: &Origins, id: AgentId) -> bool {
-    origins.get(&id).is_some_and(|origin| origin.supervised)
+    origins.get(id).is_some_and(|origin| origin.supervised)
 }
 
 /// Puts what arrives into `order`, which is empty: by receiver, then by lane, then by sender. The
@@ -350,7 +380,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// The kind of an agent that came to life later, should it have ended.
     pub(super) fn kind_of_later(&self, id: AgentId) -> Option<Kind> {
-        self.origins.get(&id).map(|origin| origin.kind)
+        self.origins.get(id).map(|origin| origin.kind)
     }
 
     /// It was of this kind, and does not begin again.
@@ -367,7 +397,7 @@ impl<A: Agent> Scheduler<A> {
 
     /// It does not begin again.
     pub(super) fn forget_origin(&mut self, id: AgentId) {
-        if let Some(origin) = self.origins.get_mut(&id) {
+        if let Some(origin) = self.origins.get_mut(id) {
             origin.seed = Seed::Spent;
         }
     }

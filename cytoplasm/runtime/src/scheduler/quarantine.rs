@@ -42,7 +42,7 @@ impl<A: Agent> Scheduler<A> {
             }
             self.parked.remove(&id);
             self.forget_origin(id);
-            if let Some(origin) = self.origins.get_mut(&id) {
+            if let Some(origin) = self.origins.get_mut(id) {
                 origin.supervised = false;
             }
             if let Some(apart) = self.apart.remove(&id) {

@@ -144,7 +144,7 @@ impl<A: Agent> Scheduler<A> {
     /// How an agent that came to life in the run begins anew.
     /// And whether it stands in the tree.
     pub(crate) fn save_seed(&self, id: AgentId) -> (SavedSeed, bool) {
-        let Some(Origin { kind: _, seed, supervised }) = self.origins.get(&id) else {
+        let Some(Origin { kind: _, seed, supervised }) = self.origins.get(id) else {
             return (SavedSeed::Spent, false);
         };
         let seed = match seed {
