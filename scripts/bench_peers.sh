@@ -7,7 +7,7 @@
 # Peers: versions as in Cargo.lock, default features off; they check nothing and keep nothing.
 #
 # One command: scripts/bench_peers.sh [patterns|spawn|restart|sizes]; all of them, if nothing is
-# given: 40 minutes on two cores. Nothing else should be running: the load is told in the report.
+# given: 20 minutes on two cores, and as long to build. Nothing else should be running: the load is told in the report.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 case "${1:-}" in
@@ -50,7 +50,9 @@ for each in "${what[@]}"; do
         done
         "$sizes" records >>"$out/sizes.jsonl"
     else
-        CRITERION_HOME="$out/criterion" cargo bench -p karyon-benches --bench "$each"
+        # Twelve samples, each of at least one whole run: that is what takes the time.
+        CRITERION_HOME="$out/criterion" cargo bench -p karyon-benches --bench "$each" -- \
+            --warm-up-time 0.2 --measurement-time 1
     fi
     echo "- load average before $each: $before; behind: $(load)" >>"$out/conditions.md"
 done

@@ -166,7 +166,7 @@ pub fn workloads() -> Vec<(&'static str, Traffic)> {
     let of = |pattern, agents, chains, hops| Traffic { pattern, agents, chains, hops };
     vec![
         ("big_1000", Traffic::random(1_000, size(1_000, 3))),
-        ("big_100000", Traffic::random(many, size(40, 2))),
+        ("big_100000", Traffic::random(many, size(10, 2))),
         // Two bursts of each sender are under way.
         ("stream", of(Pattern::Streams(500), 2, 2, size(1_000, 2))),
         ("fan-in", of(Pattern::Streams(50), 101, 200, size(100, 2))),
