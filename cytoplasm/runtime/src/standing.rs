@@ -13,8 +13,10 @@ use crate::effects::EFFECTS_PER_AGENT;
 pub(crate) struct Standing {
     /// Bytes that the outputs took in the log, denied ones included.
     log_bytes: u64,
-    /// The denial of what it wanted last, and how often in a row there was no other answer.
-    row: Option<(Denial, u64)>,
+    /// How often in a row there was no other answer than this to what it wanted: apart, since each
+    /// agent has eight bytes less so.
+    denials: u64,
+    denied: Option<Denial>,
     /// What it had done outside and was not told of yet.
     effects: u32,
 }
@@ -79,13 +81,26 @@ impl Standing {
 
     /// For a snapshot: the bytes; the number of a denial, and how often in a row; effects.
     pub(crate) fn save(&self) -> (u64, Option<(u8, u64)>, u32) {
-        let Standing { log_bytes, row, effects } = self;
-        (*log_bytes, row.map(|(denial, count)| (denial as u8, count)), *effects)
+        let row = self.row().map(|(denial, count)| (denial as u8, count));
+        (self.log_bytes, row, self.effects)
     }
 
     pub(crate) fn load(log_bytes: u64, row: Option<(u8, u64)>, effects: u32) -> Standing {
         let row = row.and_then(|(denial, count)| Some((Denial::from_number(denial)?, count)));
-        Standing { log_bytes, row, effects }
+        let mut standing = Standing { log_bytes, effects, ..Standing::default() };
+        standing.set_row(row);
+        standing
+    }
+
+    #[inline]
+    fn row(&self) -> Option<(Denial, u64)> {
+        self.denied.map(|denial| (denial, self.denials))
+    }
+
+    #[inline]
+    fn set_row(&mut self, row: Option<(Denial, u64)>) {
+        self.denied = row.map(|(denial, _)| denial);
+        self.denials = row.map_or(0, |(_, count)| count);
     }
 
     pub(crate) fn log_bytes(&self) -> u64 {
@@ -110,12 +125,14 @@ impl Standing {
         let row = self.write(encoder, decision, wanted);
         let used = self.log_bytes.saturating_add((encoder.len() - begin) as u64);
         if used <= budget {
-            (self.log_bytes, self.row) = (used, row);
+            self.log_bytes = used;
+            self.set_row(row);
             return decision;
         }
         encoder.truncate(begin);
         let denied = Err(Denial::BudgetExhausted);
-        self.row = self.write(encoder, denied, wanted);
+        let row = self.write(encoder, denied, wanted);
+        self.set_row(row);
         self.log_bytes = self.log_bytes.saturating_add((encoder.len() - begin) as u64);
         denied
     }
@@ -136,7 +153,7 @@ impl Standing {
         decision: Result<LeaseId, Denial>,
         wanted: Wanted<'_>,
     ) -> Option<(Denial, u64)> {
-        let row = decision.err().map(|denial| match self.row {
+        let row = decision.err().map(|denial| match self.row() {
             Some((same, count)) if same == denial => (denial, count + 1),
             Some(_) | None => (denial, 1),
         });

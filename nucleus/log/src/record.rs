@@ -207,9 +207,7 @@ impl Record<'_> {
             }
             Record::Spawn { agent, kind, lease, name } => {
                 body.push(kind::SPAWN);
-                varint::write(body, agent.0);
-                varint::write(body, u64::from(*kind));
-                varint::write(body, lease.0);
+                varint::write_all(body, [agent.0, u64::from(*kind), lease.0]);
                 body.extend_from_slice(name.as_bytes());
             }
             Record::Tick(tick) => {
@@ -218,8 +216,7 @@ impl Record<'_> {
             }
             Record::Input { batch, count } => {
                 body.push(kind::INPUT);
-                varint::write(body, *batch);
-                varint::write(body, *count);
+                varint::write_all(body, [*batch, *count]);
             }
             Record::Step { agent, step, cause, outputs } => {
                 let mut encoder = StepEncoder::default();
@@ -230,9 +227,7 @@ impl Record<'_> {
             }
             Record::Crash { agent, step, attempt, kind, decision } => {
                 body.push(kind::CRASH);
-                varint::write(body, agent.0);
-                varint::write(body, *step);
-                varint::write(body, u64::from(*attempt));
+                varint::write_all(body, [agent.0, *step, u64::from(*attempt)]);
                 body.extend([*kind as u8, *decision as u8]);
             }
             Record::DeadLetter { agent, cause, loss } => {
@@ -249,18 +244,15 @@ impl Record<'_> {
             }
             Record::Order { verb, agent, uid } => {
                 body.extend([kind::ORDER, *verb as u8]);
-                varint::write(body, agent.0);
-                varint::write(body, u64::from(*uid));
+                varint::write_all(body, [agent.0, u64::from(*uid)]);
             }
             Record::Lost { first, last } => {
                 body.push(kind::LOST);
-                varint::write(body, first.0);
-                varint::write(body, last.0);
+                varint::write_all(body, [first.0, last.0]);
             }
             Record::Supervised { agent, step, measure } => {
                 body.extend([kind::SUPERVISED, *measure as u8]);
-                varint::write(body, agent.0);
-                varint::write(body, *step);
+                varint::write_all(body, [agent.0, *step]);
             }
             Record::Told { by, what } => {
                 body.push(kind::TOLD);
@@ -354,12 +346,12 @@ impl Record<'_> {
 
 /// What lies behind `begin`, where a byte is kept for its length, becomes a frame.
 fn close_frame(out: &mut Vec<u8>, begin: usize) {
-    match (u8::try_from(out.len() - begin - 1), out.get_mut(begin)) {
-        (Ok(len @ ..0x80), Some(first)) => *first = len,
-        _ => {
-            let body = out.split_off(begin + 1);
-            out.truncate(begin);
-            frame(out, &body);
+    match (out.len() - begin - 1, out.get_mut(begin)) {
+        (len @ ..0x80, Some(first)) => *first = len as u8,
+        (len, _) => {
+            let mut head = Vec::new();
+            varint::write(&mut head, len as u64);
+            out.splice(begin..=begin, head);
         }
     }
 }

@@ -16,6 +16,12 @@ pub fn write(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Appends these, one behind the other.
+#[inline]
+pub fn write_all<const N: usize>(out: &mut Vec<u8>, values: [u64; N]) {
+    values.into_iter().for_each(|value| write(out, value));
+}
+
 /// Takes one integer from the front of `bytes`; `None` when it is cut off, too long or not in
 /// its shortest form (then `bytes` is left where it was).
 #[inline]

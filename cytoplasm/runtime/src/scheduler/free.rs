@@ -199,9 +199,8 @@ impl<A: Agent> Scheduler<A> {
         let id = posted.to;
         let lives = self.lives(id);
         let boxes = self.boxes();
-        let refuses = |lane: &Lane| {
-            lives && u64::from(boxes.of(id).counted) >= room(&plan.limits, *lane)
-        };
+        let refuses =
+            |lane: &Lane| lives && u64::from(boxes.of(id).counted) >= room(&plan.limits, *lane);
         let refused = posted.counted.filter(refuses);
         if lives && refused.is_none() {
             boxes.accept(posted);

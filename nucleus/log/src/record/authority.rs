@@ -108,12 +108,8 @@ pub enum Target {
 
 impl LeaseRecord {
     pub(super) fn write(&self, body: &mut Vec<u8>) {
-        varint::write(body, self.id.0);
-        varint::write(body, self.owner.0);
-        varint::write(body, self.grant.0);
-        varint::write(body, u64::from(self.rights));
-        varint::write(body, self.scope.0);
-        varint::write(body, self.scope.1);
+        varint::write_all(body, [self.id.0, self.owner.0, self.grant.0]);
+        varint::write_all(body, [u64::from(self.rights), self.scope.0, self.scope.1]);
         let optional =
             [self.expires.map(|tick| tick.0), self.log_bytes, self.cut.map(|cut| cut.from.0)];
         let given = optional.iter().rposition(Option::is_some).map_or(0, |last| last + 1);

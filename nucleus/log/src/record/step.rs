@@ -144,8 +144,7 @@ pub(super) fn write_cause(out: &mut Vec<u8>, cause: Cause) {
 
 #[inline]
 pub(super) fn write_own(out: &mut Vec<u8>, message: Message) {
-    varint::write(out, message.step);
-    varint::write(out, u64::from(message.output));
+    varint::write_all(out, [message.step, u64::from(message.output)]);
 }
 
 pub(super) fn read_from(from: AgentId, b: &mut &[u8]) -> Option<Message> {

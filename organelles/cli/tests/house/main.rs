@@ -33,7 +33,7 @@ const SYSTEM_CALLS: &str = "nucleus/guardian/src/system.rs";
 /// agents are processes: docs/decisions/0032.
 const TRUSTED_GOAL: usize = 15_000;
 /// What it may have until then.
-const TRUSTED_LINES: usize = 25_330;
+const TRUSTED_LINES: usize = 25_590;
 /// Lines of any kind in a Rust file.
 const FILE_LINES: usize = 600;
 /// Lines of any kind in README.md.
