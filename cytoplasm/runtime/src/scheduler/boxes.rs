@@ -202,7 +202,7 @@ pub(super) struct Boxes {
     first: u64,
     slab: Slab,
     /// What its agents sent each other and has reached nobody yet.
-    posted: VecDeque<Place>,
+    posted: VecDeque<Posted>,
     /// Of the agents of its range.
     own: Vec<Mailbox>,
     /// Of all others that are its: those that come to life later, and serials that nobody has.
@@ -280,24 +280,14 @@ impl Boxes {
     /// Keeps what one of its agents sent another until the step is recorded.
     #[inline]
     pub(super) fn post(&mut self, envelope: Envelope) {
+        let (to, counted) = (envelope.to, envelope.counted());
         let place = self.slab.put(Held::Mail(envelope));
-        self.posted.push_back(place);
+        self.posted.push_back(Posted { to, counted, place });
     }
 
     /// What was posted first.
     pub(super) fn next_posted(&mut self) -> Option<Posted> {
-        let place = self.posted.pop_front()?;
-        match self.slab.get(place)? {
-            Held::Mail(envelope) => {
-                Some(Posted { to: envelope.to, counted: envelope.counted(), place })
-            }
-            Held::Signal(_)
-            | Held::Timer(_)
-            | Held::Input(_)
-            | Held::Birth(..)
-            | Held::Denied(_)
-            | Held::Told(..) => None,
-        }
+        self.posted.pop_front()
     }
 
     /// It reaches its mailbox.
